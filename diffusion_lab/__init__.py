@@ -1,0 +1,69 @@
+"""diffusion_lab: the package that the diffusion-lab course is written with.
+
+``import diffusion_lab as dl`` brings the parts below; ``dl.figures`` and ``dl.widgets`` load when they are first used.
+"""
+
+import importlib
+import inspect
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+
+from diffusion_lab import data, evaluation, guidance, process, sampling, schedules, training, unet
+from diffusion_lab.guidance import ClassifierFreeGuidance
+from diffusion_lab.pretrained import load_judge, load_model, load_pretrained, save_judge, save_model
+from diffusion_lab.process import convert, express, forward_step, posterior, split
+from diffusion_lab.sampling import SAMPLERS, State, sample
+from diffusion_lab.schedules import DiffusionSchedule
+from diffusion_lab.training import diffusion_loss, train, train_diffusion
+from diffusion_lab.unet import SimpleDiffusion, UNet
+
+try:
+    __version__ = version("diffusion-lab")
+except PackageNotFoundError:  # used from a folder, not installed
+    __version__ = "0"
+
+__all__ = [
+    "SAMPLERS",
+    "ClassifierFreeGuidance",
+    "DiffusionSchedule",
+    "SimpleDiffusion",
+    "State",
+    "UNet",
+    "convert",
+    "data",
+    "diffusion_loss",
+    "evaluation",
+    "express",
+    "figures",
+    "forward_step",
+    "guidance",
+    "load_judge",
+    "load_model",
+    "load_pretrained",
+    "posterior",
+    "process",
+    "sample",
+    "sampling",
+    "save_judge",
+    "save_model",
+    "schedules",
+    "show_source",
+    "split",
+    "train",
+    "train_diffusion",
+    "training",
+    "unet",
+    "widgets",
+]
+
+
+def __getattr__(name: str):
+    """Load the modules that need matplotlib or ipywidgets only when they are asked for."""
+    if name in ("figures", "widgets"):
+        return importlib.import_module(f"diffusion_lab.{name}")
+    raise AttributeError(f"module 'diffusion_lab' has no attribute {name!r}")
+
+
+def show_source(thing: Callable) -> None:
+    """Print the source of a function or class of this package, to read it where it is used."""
+    print(inspect.getsource(thing))

@@ -1,0 +1,331 @@
+"""The command line: ``diffusion-lab …`` or ``python -m diffusion_lab …``.
+
+Every command ends with exit code 0 only when the thing was done; bad input ends with one line and exit code 2.
+"""
+
+import argparse
+import importlib
+import os
+import platform
+import signal
+import sys
+import time
+from importlib import metadata
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+import diffusion_lab as dl
+from diffusion_lab import data, evaluation, figures, pretrained
+from diffusion_lab.process import OBJECTIVES
+from diffusion_lab.schedules import CURVES
+
+MINUTES_BETWEEN_CHECKPOINTS = 5
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except (ValueError, OSError, ModuleNotFoundError) as error:
+        print(f"diffusion-lab {options.command}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"diffusion-lab {options.command}: stopped", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="diffusion-lab", description="Train, sample and judge the small diffusion models of the course."
+    )
+    parser.add_argument("--version", action="version", version=f"diffusion-lab {dl.__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+
+    def command(name: str, run, text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(
+            name, help=text, description=text, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+        )
+        sub.set_defaults(run=run)
+        return sub
+
+    command("doctor", doctor, "Say what is installed and found here, and what to do about the rest.")
+
+    sub = command("train", train, "Train on MNIST: the digits model, or the judge that evaluates it.")
+    sub.add_argument("what", nargs="?", choices=["digits", "judge"], default="digits", help="what to train")
+    sub.add_argument("--out", type=Path, default=Path("runs"), help="folder for checkpoint, model and card")
+    sub.add_argument("--steps", type=int, default=4000, help="optimiser steps (digits)")
+    sub.add_argument("--epochs", type=int, default=6, help="passes through the data (judge)")
+    sub.add_argument("--batch-size", type=int, default=64, help="images per step (digits)")
+    sub.add_argument("--learning-rate", type=float, default=2e-3, help="its peak (digits)")
+    sub.add_argument("--ema", type=float, default=0.999, help="decay of the averaged weights (digits)")
+    sub.add_argument("--objective", choices=OBJECTIVES, default="v", help="what the network predicts (digits)")
+    sub.add_argument("--schedule", choices=sorted(CURVES), default="cosine", help="noise schedule, T = 1000 (digits)")
+    sub.add_argument("--width", type=int, default=48, help="feature maps of the first level (digits)")
+    sub.add_argument("--blocks", type=int, default=1, help="residual blocks per level (digits)")
+    sub.add_argument("--seed", type=int, default=0, help="decides everything that is random")
+    sub.add_argument("--threads", type=int, default=0, help="CPU threads; 0 lets torch choose")
+    sub.add_argument("--device", default="auto", help="cpu, cuda, mps or auto")
+    sub.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out (digits)")
+
+    sub = command("sample", sample, "Draw digits into a PNG, or their denoising into a GIF.")
+    _model_options(sub)
+    sub.add_argument("--labels", default="0123456789", help="the digits to draw, in order")
+    sub.add_argument("--rows", type=int, default=4, help="how many of each")
+    sub.add_argument("--out", type=Path, default=Path("digits.png"), help="file to write, .png or .gif")
+    sub.add_argument("--force", action="store_true", help="replace the file if it is there")
+
+    sub = command("evaluate", evaluate, "Judge generated digits: class accuracy, Fréchet distance, diversity.")
+    _model_options(sub)
+    sub.add_argument("--num-samples", type=int, default=2000, help="digits to draw")
+    return parser
+
+
+def _model_options(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("model", nargs="?", default="digits", help="a shipped model, or a .safetensors file")
+    sub.add_argument("--num-steps", type=int, default=20, help="network evaluations per picture")
+    sub.add_argument("--sampler", choices=sorted(dl.SAMPLERS), default="ddim", help="way from noise to data")
+    sub.add_argument("--guidance-scale", type=float, default=1.0, help="1 is plain, more exaggerates the class")
+    sub.add_argument("--seed", type=int, default=0, help="same seed, same pictures")
+
+
+def _load(name: str) -> pretrained.Pretrained:
+    return dl.load_model(name) if Path(name).suffix == ".safetensors" else dl.load_pretrained(name)
+
+
+def doctor(_options: argparse.Namespace) -> int:
+    """Print one line per thing the course needs: ok, or what to do; exit code 1 if something is missing."""
+    checks = [
+        _check_python,
+        _check_torch,
+        *(lambda package=package: _check_package(package) for package in ("torchvision", "matplotlib", "jupyterlab")),
+        _check_widgets,
+        _check_data,
+        _check_weights,
+    ]
+    broken = 0
+    for check in checks:
+        good, text = check()
+        broken += not good
+        print(f"{'ok ' if good else '-> '} {text}")
+    return 1 if broken else 0
+
+
+def _check_python() -> tuple[bool, str]:
+    version = f"Python {platform.python_version()} on {platform.system()}, diffusion_lab {dl.__version__}"
+    return sys.version_info >= (3, 10), version
+
+
+def _check_torch() -> tuple[bool, str]:
+    device = _device("auto")
+    where = f"{torch.get_num_threads()} CPU threads (all the course needs)" if device == "cpu" else f"device {device}"
+    return True, f"torch {torch.__version__}, {where}"
+
+
+def _check_package(name: str) -> tuple[bool, str]:
+    try:
+        importlib.import_module(name)
+        return True, f"{name} {metadata.version(name)}"
+    except (ImportError, RuntimeError) as error:
+        return False, f'{name} does not import ({error}): run  pip install -e ".[course]"'
+
+
+def _check_widgets() -> tuple[bool, str]:
+    good, text = _check_package("ipywidgets")
+    return good, f"{text}; the sliders of the lessons are drawn by the browser" if good else text
+
+
+def _check_data() -> tuple[bool, str]:
+    for name, folder in {
+        "DIFFUSION_LAB_DATA": os.environ.get("DIFFUSION_LAB_DATA"),
+        "the cache": data.cache_folder(),
+    }.items():
+        if folder and data.has_mnist(folder):
+            return True, f"MNIST in {folder} ({name})"
+    return True, "MNIST is not here yet: the first use downloads 11 MB, or takes scikit-learn's digits if it cannot"
+
+
+def _check_weights() -> tuple[bool, str]:
+    try:
+        begin = time.perf_counter()
+        dl.load_judge()
+        dl.load_pretrained("digits").sample([7], num_steps=10, progress=False)
+    except (ValueError, OSError) as error:
+        return False, f"weights: {error}"
+    return True, f"weights are whole; a digit in 10 steps took {time.perf_counter() - begin:.1f} s"
+
+
+def _device(name: str) -> str:
+    if name != "auto":
+        return name
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def train(options: argparse.Namespace) -> int:
+    """Train the digits model or the judge into a folder."""
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    torch.manual_seed(options.seed)
+    return _train_judge(options) if options.what == "judge" else _train_digits(options)
+
+
+def _train_digits(options: argparse.Namespace) -> int:
+    model_file, checkpoint = options.out / "digits.safetensors", options.out / "checkpoint.pt"
+    if options.resume and not checkpoint.is_file():
+        raise FileNotFoundError(f"--resume: there is no {checkpoint}")
+    if not options.resume and (checkpoint.exists() or model_file.exists()):
+        raise FileExistsError(f"{options.out} holds a run already: add --resume to go on, or choose another --out")
+    digits = data.mnist()
+    device = _device(options.device)
+    schedule = dl.DiffusionSchedule.named(options.schedule, 1000)
+    model = dl.UNet(num_classes=10, width=options.width, blocks=options.blocks).to(device)
+    parameters = sum(p.numel() for p in model.parameters())
+    print(f"{parameters / 1e6:.2f} M parameters, {len(digits.images):,} images ({digits.source}), on {device}")
+    steps = dl.train(
+        model,
+        schedule,
+        data.loader(
+            digits.images,
+            digits.labels,
+            batch_size=options.batch_size,
+            generator=torch.Generator().manual_seed(options.seed),
+        ),
+        num_steps=options.steps,
+        objective=options.objective,
+        learning_rate=options.learning_rate,
+        ema_decay=options.ema,
+        generator=torch.Generator().manual_seed(options.seed + 1),
+        resume=checkpoint if options.resume else None,
+    )
+    stop = _StopRequest()
+    saved, smooth, step = time.monotonic(), None, None
+    with stop, tqdm(total=options.steps, unit="step") as bar:
+        for step in steps:
+            smooth = step.loss if smooth is None else 0.99 * smooth + 0.01 * step.loss
+            bar.n = step.index - 1
+            bar.set_postfix(loss=f"{smooth:.4f}", refresh=False)
+            bar.update()
+            if stop.asked or time.monotonic() - saved > 60 * MINUTES_BETWEEN_CHECKPOINTS:
+                step.save(checkpoint)
+                saved = time.monotonic()
+            if stop.asked:
+                break
+    if step is None:
+        print(f"nothing to do: {checkpoint} has {options.steps} steps already")
+        return 0
+    step.save(checkpoint)
+    card = _card(options, step.index, digits.source, parameters)
+    dl.save_model(model_file, step.ema, schedule, options.objective, card)
+    print(f"{'stopped' if stop.asked else 'done'} after {step.index} steps: {model_file}")
+    return 130 if stop.asked else 0
+
+
+class _StopRequest:
+    """Turns the first Ctrl-C into a wish to stop after the current step; the second one stops at once."""
+
+    def __enter__(self) -> "_StopRequest":
+        self.asked = False
+        self.before = signal.signal(signal.SIGINT, self._ask)
+        return self
+
+    def _ask(self, *_args) -> None:
+        self.asked = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def __exit__(self, *_args) -> None:
+        signal.signal(signal.SIGINT, self.before)
+
+
+def _card(options: argparse.Namespace, steps: int, source: str, parameters: int) -> str:
+    chosen = ("steps", "batch_size", "learning_rate", "ema", "objective", "schedule", "width", "blocks", "seed")
+    flags = " ".join(f"--{name.replace('_', '-')} {getattr(options, name)}" for name in chosen)
+    return f"""# digits
+
+A class-conditional diffusion model of 28 × 28 handwritten digits, {parameters:,} parameters, stored as float16.
+
+- data: {"the 60,000 training images of MNIST" if source == "mnist" else "scikit-learn's 8×8 digits, enlarged"}
+- trained by: `diffusion-lab train digits {flags}`
+- optimiser steps done: {steps:,}
+- CPU time of the run that finished it: {time.process_time() / 3600:.2f} hours (torch {torch.__version__})
+"""
+
+
+def _train_judge(options: argparse.Namespace) -> int:
+    out = options.out / "judge.safetensors"
+    if out.exists():
+        raise FileExistsError(f"{out} is there already: choose another --out")
+    digits, test = data.mnist(), data.mnist(train=False)
+    generator = torch.Generator().manual_seed(options.seed)
+    classifier = evaluation.DigitClassifier()
+    steps = evaluation.train_classifier(
+        classifier, digits.images, digits.labels, epochs=options.epochs, generator=generator
+    )
+    for loss in (bar := tqdm(steps, total=options.epochs * (len(digits.images) // 128), unit="step")):
+        bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
+    _, predicted = evaluation.describe(classifier, test.images)
+    print(f"accuracy on the test images: {(predicted == test.labels).double().mean():.2%}")
+    reference = evaluation.measure_reference(classifier, test.images, test.labels, digits.images, generator=generator)
+    dl.save_judge(out, pretrained.Judge(classifier, reference))
+    print(f"done: {out}")
+    return 0
+
+
+def sample(options: argparse.Namespace) -> int:
+    """Draw digits into a picture."""
+    if options.out.suffix not in (".png", ".gif"):
+        raise ValueError(f"--out must end in .png or .gif, got {options.out}")
+    if options.out.exists() and not options.force:
+        raise FileExistsError(f"{options.out} is there already: add --force to replace it")
+    if not options.labels.isdecimal():
+        raise ValueError(f"--labels must be digits, such as 0123456789, got {options.labels!r}")
+    if options.rows < 1:
+        raise ValueError(f"--rows must be at least 1, got {options.rows}")
+    model = _load(options.model)
+    columns = len(options.labels)
+    frames: list = []
+
+    def keep(state: dl.State) -> None:
+        if options.out.suffix == ".gif" or state.t == 0:
+            frames.append(figures.grid(state.x_t, columns))
+
+    model.sample(
+        [int(digit) for digit in options.labels] * options.rows,
+        num_steps=options.num_steps,
+        sampler=options.sampler,
+        guidance_scale=options.guidance_scale,
+        seed=options.seed,
+        on_step=keep,
+    )
+    figures.save_picture(options.out, frames)
+    print(f"{options.out}: {columns * options.rows} digits in {options.num_steps} steps")
+    return 0
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    """Print the judge's report on a model."""
+    model = _load(options.model)
+    generator = torch.Generator().manual_seed(options.seed)
+    begin = time.process_time()
+    report = evaluation.evaluate(
+        lambda labels: model.sample(
+            labels,
+            num_steps=options.num_steps,
+            sampler=options.sampler,
+            guidance_scale=options.guidance_scale,
+            generator=generator,
+            progress=False,
+        ),
+        *dl.load_judge(),
+        num_samples=options.num_samples,
+    )
+    evaluations = options.num_steps * (1 if options.guidance_scale == 1 else 2)
+    print(
+        f"{options.model}: {options.num_samples:,} samples, {options.sampler}, {evaluations} network evaluations each, "
+        f"guidance scale {options.guidance_scale:g}, {time.process_time() - begin:.0f} CPU-seconds"
+    )
+    print(report)
+    return 0

@@ -1,0 +1,176 @@
+"""Trained networks as files: safetensors with everything needed to use them, and the ones that ship with the course.
+
+A model file holds the weights (as float16), the network's configuration, the schedule and the objective; a model card
+of the same name, ending in ``.md``, lies beside it. Nothing is unpickled.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from diffusion_lab.evaluation import DigitClassifier, Gaussian, Reference
+from diffusion_lab.files import replacing
+from diffusion_lab.sampling import sample
+from diffusion_lab.schedules import DiffusionSchedule
+from diffusion_lab.shapes import Images, choose
+from diffusion_lab.unet import SimpleDiffusion, UNet
+
+FOLDER = Path(__file__).parent / "weights"
+NETWORKS = {network.__name__: network for network in (UNet, SimpleDiffusion)}
+
+
+class Pretrained(NamedTuple):
+    """A trained denoiser and what belongs to it."""
+
+    model: nn.Module
+    """In evaluation mode, float32, on the CPU."""
+    schedule: DiffusionSchedule
+    objective: str
+    card: str
+    """Where it comes from and how good it is, as markdown; empty if there is no card."""
+
+    def sample(
+        self,
+        labels: list[int] | Tensor,
+        *,
+        guidance_scale: float = 1.0,
+        num_steps: int = 20,
+        sampler: str = "ddim",
+        seed: int = 0,
+        size: int = 28,
+        **options,
+    ) -> Images:
+        """Draw one picture for each label, (B, C, size, size) in [-1, 1]; the same seed gives the same pictures.
+
+        See `sampling.sample` for the arguments and errors.
+        """
+        generator = options.pop("generator", None) or torch.Generator().manual_seed(seed)
+        return sample(
+            self.model,
+            self.schedule,
+            (len(labels), self.model.config["in_channels"], size, size),
+            sampler=sampler,
+            num_steps=num_steps,
+            labels=labels,
+            guidance_scale=guidance_scale,
+            objective=self.objective,
+            generator=generator,
+            **options,
+        )
+
+
+def shipped() -> dict[str, dict[str, str]]:
+    """Names of the files that ship with the package, each with its ``file`` and ``sha256``."""
+    return json.loads((FOLDER / "manifest.json").read_text())
+
+
+def load_pretrained(name: str) -> Pretrained:
+    """Load a network that ships with the course, such as ``"digits"``.
+
+    Raises:
+        ValueError: if there is none of that name, or its file is damaged.
+    """
+    choose("name", name, (n for n in shipped() if n != "judge"))
+    return load_model(_checked(name))
+
+
+def load_model(path: str | Path) -> Pretrained:
+    """Load a model file written by `save_model` or ``diffusion-lab train``.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is truncated, or is no model file of this course.
+    """
+    path = Path(path)
+    tensors, metadata = _read(path)
+    try:
+        network = NETWORKS[metadata["network"]](**json.loads(metadata["config"]))
+        network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+        schedule = DiffusionSchedule.from_config(json.loads(metadata["schedule"]))
+        network.trained_objective = metadata["objective"]
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise ValueError(f"{path} is not a model file of diffusion_lab: {error}") from error
+    card = path.with_suffix(".md")
+    network.to(memory_format=torch.channels_last).eval().requires_grad_(False)
+    return Pretrained(network, schedule, metadata["objective"], card.read_text() if card.exists() else "")
+
+
+def save_model(path: str | Path, model: nn.Module, schedule: DiffusionSchedule, objective: str, card: str = "") -> None:
+    """Write a model file (and its card, if there is one), whole or not at all."""
+    path = Path(path)
+    metadata = {
+        "network": choose("network", type(model).__name__, NETWORKS),
+        "config": json.dumps(model.config),
+        "schedule": json.dumps(schedule.config),
+        "objective": objective,
+    }
+    _write(path, model.state_dict(), metadata)
+    if card:
+        with replacing(path.with_suffix(".md")) as part:
+            part.write_text(card, encoding="utf-8")
+
+
+class Judge(NamedTuple):
+    """The digit classifier, and what real digits look like to it."""
+
+    classifier: DigitClassifier
+    reference: Reference
+
+
+def load_judge(path: str | Path | None = None) -> Judge:
+    """Load the judge of `evaluation` that ships with the course, or one from a file."""
+    tensors, metadata = _read(Path(path) if path else _checked("judge"))
+    pieces = {name.removeprefix("reference."): t for name, t in tensors.items() if name.startswith("reference.")}
+    classifier = DigitClassifier()
+    classifier.load_state_dict({name: t for name, t in tensors.items() if not name.startswith("reference.")})
+    floors = {int(number): floor for number, floor in json.loads(metadata["floors"]).items()}
+    gaussian = Gaussian(pieces["mean"], pieces["covariance"])
+    reference = Reference(gaussian, pieces["class_counts"], float(metadata["spread"]), floors)
+    return Judge(classifier.eval().requires_grad_(False), reference)
+
+
+def save_judge(path: str | Path, judge: Judge) -> None:
+    """Write a judge, whole or not at all."""
+    reference = judge.reference
+    tensors = {
+        **judge.classifier.state_dict(),
+        "reference.mean": reference.gaussian.mean,
+        "reference.covariance": reference.gaussian.covariance,
+        "reference.class_counts": reference.class_counts,
+    }
+    metadata = {"floors": json.dumps(reference.floors), "spread": repr(reference.spread)}
+    _write(Path(path), tensors, metadata, half=False)
+
+
+def _write(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str], half: bool = True) -> None:
+    shrink = {torch.float32: torch.float16} if half else {}
+    tensors = {name: t.to("cpu", shrink.get(t.dtype, t.dtype)).contiguous() for name, t in tensors.items()}
+    with replacing(path) as part:
+        save_file(tensors, part, metadata)
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except SafetensorError as error:
+        raise ValueError(f"{path} is truncated or not a safetensors file: {error}") from error
+
+
+def _checked(name: str) -> Path:
+    entry = shipped()[name]
+    path = FOLDER / entry["file"]
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing; install the package again")
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != entry["sha256"]:
+        raise ValueError(f"{path} is damaged (its sha256 is {found[:12]}…): install the package again")
+    return path

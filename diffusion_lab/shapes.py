@@ -1,0 +1,91 @@
+"""Names for the tensors of the course, and the two checks that every module shares.
+
+The aliases are `jaxtyping <https://docs.kidger.site/jaxtyping/>`_ annotations: readable as documentation, and checked
+at run time by the test suite. ``batch`` in two arguments of one function means the same number.
+"""
+
+from collections.abc import Iterable
+
+import torch
+from jaxtyping import Float, Float64, Int
+from torch import Tensor
+
+Images = Float[Tensor, "batch channels height width"]
+"""Pictures in [-1, 1]."""
+Data = Float[Tensor, "batch *dims"]
+"""Anything that can be noised: images, latents, points in the plane."""
+Steps = Int[Tensor, "batch"]
+"""One time t per element of the batch, 0 … T."""
+Labels = Int[Tensor, "batch"]
+"""One class per element of the batch."""
+Context = Float[Tensor, "batch tokens features"]
+"""A sequence to attend to, such as an encoded caption."""
+Table = Float64[Tensor, "times"]
+"""A number for every time t = 0 … T."""
+
+
+def choose(argument: str, value: str, options: Iterable[str]) -> str:
+    """Return `value` if it is one of `options`.
+
+    Raises:
+        ValueError: names the argument, what came, and lists every valid option.
+    """
+    options = sorted(options)
+    if value not in options:
+        raise ValueError(f"{argument}={value!r} is not known; choose one of: {', '.join(options)}")
+    return value
+
+
+def check_range(argument: str, value: int | Tensor, low: int, high: int) -> None:
+    """Accept whole numbers from `low` to `high`, both included.
+
+    Args:
+        argument: the name to put into the error.
+        value: an int, or an integer tensor of any shape.
+        low: smallest valid value.
+        high: largest valid value.
+
+    Raises:
+        ValueError: names the argument, what came and what was wanted.
+    """
+    values = value if isinstance(value, Tensor) else torch.as_tensor(value)
+    if values.is_floating_point() or values.is_complex() or values.dtype == torch.bool:
+        raise ValueError(f"{argument} must hold whole numbers from {low} to {high}, got dtype {values.dtype}")
+    if values.numel() and (int(values.min()) < low or int(values.max()) > high):
+        raise ValueError(f"{argument} must lie in {low} … {high}, got {int(values.min())} … {int(values.max())}")
+
+
+def normal_like(x: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """Draw standard normal noise with the shape, dtype and device of `x`.
+
+    The numbers are drawn on the generator's device and then moved, so one CPU generator gives the same noise on every
+    machine.
+    """
+    device = x.device if generator is None else generator.device
+    return torch.randn(x.shape, generator=generator, device=device, dtype=x.dtype).to(x.device)
+
+
+def check_scale(argument: str, images: Tensor) -> None:
+    """Refuse a batch of images, (B, C, H, W), that was not brought to [-1, 1]; other shapes are let through.
+
+    Raises:
+        ValueError: if the numbers look like 0 … 255 or like [0, 1].
+    """
+    if images.ndim != 4:
+        return
+    low, high = float(images.min()), float(images.max())
+    if not images.is_floating_point() or high > 64:
+        raise ValueError(f"{argument} must be floating point in [-1, 1], got {images.dtype} in [{low:g}, {high:g}]")
+    if low >= 0:
+        raise ValueError(f"{argument} must be in [-1, 1], got [{low:g}, {high:g}]: multiply by 2 and subtract 1")
+
+
+def check_images(argument: str, images: Tensor, channels: int, multiple: int) -> None:
+    """Accept shape (B, channels, H, W) with H and W multiples of `multiple`.
+
+    Raises:
+        ValueError: names the argument, what came and what was wanted.
+    """
+    if images.ndim != 4 or images.shape[1] != channels or any(side % multiple for side in images.shape[2:]):
+        wanted = f"(B, {channels}, H, W) with H and W multiples of {multiple}"
+        raise ValueError(f"{argument} must have shape {wanted}, got {tuple(images.shape)}")

@@ -1,0 +1,221 @@
+"""The training loop as a generator: it yields after every step, and plotting, stopping and saving are the caller's."""
+
+import collections
+import copy
+import itertools
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Generator, Tensor, nn
+from tqdm import tqdm
+
+from diffusion_lab.files import replacing
+from diffusion_lab.process import express
+from diffusion_lab.schedules import DiffusionSchedule
+from diffusion_lab.shapes import Data, Labels, Steps, check_scale, normal_like
+
+
+def sample_timesteps(batch: int, timesteps: int, generator: Generator | None = None) -> Steps:
+    """Draw training times from 1 … T, both ends included, evenly spread over the batch.
+
+    Each is uniform on 1 … T by itself, but a batch takes one from each of `batch` equal stretches, in random order, so
+    its loss varies less (after Kingma et al. 2021, VDM, appendix I.1). Shape (batch,), on the generator's device.
+    """
+    device = None if generator is None else generator.device
+    stratum = torch.randperm(batch, generator=generator, device=device)
+    position = (stratum + torch.rand(batch, generator=generator, device=device, dtype=torch.float64)) / batch
+    return (position * timesteps).long().clamp(max=timesteps - 1) + 1
+
+
+def drop_labels(labels: Labels, null_label: int, probability: float, generator: Generator | None = None) -> Labels:
+    """Replace labels by the null label, each by its own coin (Ho & Salimans 2022, algorithm 1)."""
+    device = labels.device if generator is None else generator.device
+    dropped = torch.rand(len(labels), generator=generator, device=device).to(labels.device) < probability
+    return torch.where(dropped, null_label, labels)
+
+
+def diffusion_loss(
+    model: Callable, x_0: Data, schedule: DiffusionSchedule, objective: str = "v", *, t: Steps | None = None,
+    noise: Data | None = None, generator: Generator | None = None, **condition: Tensor,
+) -> Tensor:
+    """Squared error of a denoiser on noised data, shape (B,) (DDPM, algorithm 1 and equation 14).
+
+    Args:
+        model, schedule, objective: a denoiser ``f(x_t, t, **condition)``, and what it should predict of what process.
+        x_0: clean data, shape (B, …).
+        t: times 1 … T, shape (B,); drawn with `generator` by `sample_timesteps` if None.
+        noise: standard normal, shape of x_0; drawn with `generator` if None.
+        **condition: passed to the model, such as ``labels``.
+    """
+    t = sample_timesteps(len(x_0), schedule.timesteps, generator).to(x_0.device) if t is None else t
+    noise = normal_like(x_0, generator) if noise is None else noise
+    output = model(schedule.add_noise(x_0, t, noise), t, **condition)
+    return (output - express(x_0, noise, t, schedule, objective)).square().flatten(1).mean(dim=1)
+
+
+def learning_rate_at(index: int, num_steps: int, peak: float, warmup: int) -> float:
+    """Learning rate of step `index` = 0 … num_steps - 1: a linear warm-up, then half a cosine down to zero."""
+    warmup = min(warmup, num_steps // 10)
+    if index < warmup:
+        return peak * (index + 1) / (warmup + 1)
+    return peak * 0.5 * (1 + math.cos(math.pi * (index - warmup) / max(1, num_steps - warmup)))
+
+
+@torch.no_grad()
+def update_ema(ema: nn.Module, model: nn.Module, decay: float) -> None:
+    """Move the averaged weights a little towards the current ones: ema = decay · ema + (1 - decay) · model."""
+    for average, current in zip(ema.parameters(), model.parameters(), strict=True):
+        average.lerp_(current, 1 - decay)
+    for average, current in zip(ema.buffers(), model.buffers(), strict=True):
+        average.copy_(current)
+
+
+@dataclass
+class TrainingState:
+    """Everything that must be kept to go on as if nothing had happened."""
+
+    model: nn.Module
+    ema: nn.Module
+    optimizer: torch.optim.Optimizer
+    generator: Generator
+    index: int = 0  # optimiser steps done
+    batches_done: int = 0  # batches used of the current pass through the data
+    epoch_start: Tensor | None = None  # state of the loader's generator when this pass began
+
+    def save(self, path: str | Path) -> None:
+        """Write a checkpoint, whole or not at all: an older one survives until the new one is complete."""
+        modules = {name: getattr(self, name).state_dict() for name in ("model", "ema", "optimizer")}
+        numbers = {"index": self.index, "batches_done": self.batches_done, "epoch_start": self.epoch_start}
+        with replacing(path) as part:
+            torch.save({**modules, **numbers, "generator": self.generator.get_state()}, part)
+
+    def load(self, path: str | Path) -> None:
+        """Read a checkpoint; a `ValueError` says if it is incomplete or belongs to another network."""
+        try:
+            saved = torch.load(path, map_location="cpu", weights_only=True)
+            for name in ("model", "ema", "optimizer"):
+                getattr(self, name).load_state_dict(saved[name])
+            self.generator.set_state(saved["generator"])
+        except Exception as error:
+            if isinstance(error, FileNotFoundError):
+                raise
+            raise ValueError(f"{path} is not a whole checkpoint of this network: {error}") from error
+        self.index, self.batches_done, self.epoch_start = (saved[k] for k in ("index", "batches_done", "epoch_start"))
+
+    def batches(self, loader: Iterable) -> Iterator:
+        """Yield batches for ever, from where this state stands; exact if the loader has a ``generator``."""
+        source = getattr(loader, "generator", None)
+        while True:
+            here = self.generator.get_state()
+            if source is not None and self.batches_done:  # in the middle of a pass
+                source.set_state(self.epoch_start)
+            elif source is not None:
+                self.epoch_start = source.get_state()
+            batches = iter(loader)
+            if self.batches_done:  # skip what was used, then go on from the saved state
+                collections.deque(itertools.islice(batches, self.batches_done), maxlen=0)
+                self.generator.set_state(here)  # the loader may share our generator
+            for batch in batches:
+                self.batches_done += 1
+                yield batch
+            if self.batches_done == 0:
+                raise ValueError("loader is empty: it gave no batch")
+            self.batches_done = 0
+
+
+class Step(NamedTuple):
+    """What `train` yields: steps done (from 1), loss of the batch before the step, gradient length before clipping."""
+
+    index: int
+    loss: float
+    learning_rate: float
+    grad_norm: float
+    ema: nn.Module  # the network with averaged weights, the one to sample from
+    state: TrainingState
+
+    def save(self, path: str | Path) -> None:
+        """Write a checkpoint from which ``train(..., resume=path)`` goes on bit for bit."""
+        self.state.save(path)
+
+
+def train(
+    model: nn.Module, schedule: DiffusionSchedule, loader: Iterable, *, num_steps: int, objective: str = "v",
+    learning_rate: float = 2e-3, warmup: int = 200, weight_decay: float = 0.01, grad_clip: float = 1.0,
+    ema_decay: float = 0.999, label_dropout: float = 0.1, generator: Generator | None = None,
+    resume: str | Path | None = None,
+) -> Iterator[Step]:
+    """Train a denoiser, yielding after each optimiser step.
+
+    Args:
+        model: trained in place, on its device; with a ``null_label`` that is not None it is class-conditional.
+        schedule, objective: what the network learns to predict ("eps", "x0", "v" or "score") of which process.
+        loader: yields ``(images, labels)``, ``(images,)`` or ``images`` in every pass; images in [-1, 1].
+        num_steps: optimiser steps in total, those before a resume included.
+        learning_rate, warmup: its peak, and steps up to it (at most a tenth of all); see `learning_rate_at`.
+        weight_decay, grad_clip: of AdamW (Loshchilov & Hutter 2019), and the largest length of the gradient.
+        ema_decay: of the averaged weights; smaller during the first steps.
+        label_dropout: probability of the null label, which makes guidance possible.
+        generator, resume: decides times, noise and label dropout; a checkpoint to go on from.
+
+    Raises:
+        ValueError: if an argument is out of range, the loader is empty, or images are not in [-1, 1].
+    """
+    if num_steps < 1:
+        raise ValueError(f"num_steps must be at least 1, got {num_steps}")
+    if not (0 <= label_dropout <= 1 and 0 <= ema_decay <= 1):
+        raise ValueError(f"label_dropout and ema_decay must lie in [0, 1], got {label_dropout} and {ema_decay}")
+    model.trained_objective = objective
+    model.to(memory_format=torch.channels_last).train()
+    device = next(model.parameters()).device
+    generator = Generator().manual_seed(torch.initial_seed() % 2**63) if generator is None else generator
+    optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.99), weight_decay=weight_decay, fused=True)
+    ema = copy.deepcopy(model).requires_grad_(False).eval()
+    state = TrainingState(model, ema, optimizer, generator)
+    if resume is not None:
+        state.load(resume)
+    null_label, batches = getattr(model, "null_label", None), state.batches(loader)
+    while state.index < num_steps:
+        batch = next(batches)
+        x_0, *labels = (batch,) if isinstance(batch, Tensor) else batch
+        if state.index == 0:
+            check_scale("images", x_0)
+        condition = {}
+        if labels and null_label is not None:
+            condition["labels"] = drop_labels(labels[0].to(device), null_label, label_dropout, generator)
+
+        rate = learning_rate_at(state.index, num_steps, learning_rate, warmup)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        optimizer.zero_grad()
+        loss = diffusion_loss(model, x_0.to(device), schedule, objective, generator=generator, **condition).mean()
+        loss.backward()
+        grad_norm = nn.utils.clip_grad_norm_(model.parameters(), grad_clip)
+        optimizer.step()
+        state.index += 1
+        update_ema(ema, model, min(ema_decay, state.index / (state.index + 10)))
+        yield Step(state.index, loss.item(), rate, grad_norm.item(), ema, state)
+
+
+def train_diffusion(model: nn.Module, loader, schedule: DiffusionSchedule, epochs: int = 10, **options) -> list[float]:
+    """Train with a progress bar, for people who just want a model; returns the loss of every step.
+
+    At the end, and if it is stopped by hand, `model` holds the averaged weights. `loader` must have a length; options
+    are those of `train`.
+    """
+    losses: list[float] = []
+    num_steps = epochs * len(loader)
+    with tqdm(total=num_steps, unit="step", delay=1) as bar:
+        try:
+            for step in train(model, schedule, loader, num_steps=num_steps, **options):
+                losses.append(step.loss)
+                bar.update()
+                bar.set_postfix(loss=f"{sum(losses[-100:]) / len(losses[-100:]):.4f}", refresh=False)
+        except KeyboardInterrupt:
+            bar.write(f"stopped after {len(losses)} of {num_steps} steps; the model keeps what it has learned")
+    if losses:
+        model.load_state_dict(step.ema.state_dict())
+    return losses
