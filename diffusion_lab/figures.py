@@ -1,5 +1,7 @@
 """Still pictures: grids, strips, curves and histograms. The only place where images in [-1, 1] become bytes."""
 
+import base64
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -51,22 +53,55 @@ def save_picture(path: str | Path, frames: Sequence[np.ndarray], *, scale: int =
         pictures[0].save(part, **(animation if len(pictures) > 1 else {}))
 
 
+class Picture:
+    """A finished figure: a PNG where it is the last line of a cell, with words for those who cannot see it."""
+
+    def __init__(self, figure, alt: str):
+        """Render a matplotlib figure; `alt` says in words what it shows."""
+        self.figure, self.alt = figure, alt
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png")
+        self.png = buffer.getvalue()
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> tuple[dict, dict]:
+        data = {"image/png": base64.b64encode(self.png).decode(), "text/plain": self.alt}
+        return data, {"image/png": {"alt": self.alt}}
+
+    def save(self, path: str | Path) -> None:
+        """Write the PNG, whole or not at all."""
+        with replacing(path) as part:
+            part.write_bytes(self.png)
+
+
+def new_figure(panels: int = 1, *, width: float = 8, height: float = 2.8, share: bool = False):
+    """Begin a figure of `panels` panels side by side, sizes in inches; returns (figure, array of axes)."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained", dpi=110)
+    axes = figure.subplots(1, panels, sharex=share, sharey=share, squeeze=False)[0]
+    for one in axes:
+        one.set_prop_cycle(color=COLOURS)
+        one.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
 def show_images(
-    images: Images, *, columns: int = 8, scale: float = 0.55, title: str = "", labels: Sequence[str] = ()
-) -> "matplotlib.figure.Figure":
-    """Show images in [-1, 1] as one grid.
+    images: Images, *, columns: int = 8, scale: float = 0.55, title: str = "", labels: Sequence[str] = (), alt: str = ""
+) -> Picture:
+    """Show images in [-1, 1], (B, C, H, W), as one grid.
 
     Args:
-        images: (B, C, H, W).
+        images: the pictures, row by row.
         columns: pictures per row.
         scale: inches per picture.
         title: line above.
         labels: one short text under each column.
+        alt: what there is to see, in words; the title if empty.
     """
     picture = grid(images, columns)
     columns = min(columns, len(images))
     height = scale * columns * picture.shape[0] / picture.shape[1]
-    figure, axes = new_figure(width=scale * columns, height=height + 0.35 * bool(title) + 0.3 * bool(labels))
+    figure, (axes,) = new_figure(width=scale * columns, height=height + 0.35 * bool(title) + 0.3 * bool(labels))
     axes.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     axes.set_title(title, fontsize=10)
     step = picture.shape[1] / columns
@@ -74,61 +109,51 @@ def show_images(
     axes.set_yticks([])
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    return finish(figure)
+    return Picture(figure, alt or title or f"{len(images)} pictures")
 
 
-def new_figure(panels: int = 1, *, width: float = 8, height: float = 2.8, share: bool = False):
-    """Begin a figure of `panels` panels side by side; returns (figure, axes)."""
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(
-        1, panels, figsize=(width, height), layout="constrained", sharex=share, sharey=share, dpi=110
-    )
-    for one in np.atleast_1d(axes):
-        one.set_prop_cycle(color=COLOURS)
-        one.spines[["top", "right"]].set_visible(False)
-    return figure, axes
-
-
-def finish(figure):
-    """Close a figure so that a notebook shows it once, where it is returned, and memory is freed."""
-    from matplotlib import pyplot
-
-    pyplot.close(figure)
-    return figure
-
-
-def show_histograms(columns: dict[str, Tensor], *, limit: float = 4.0, title: str = "", normal: bool = True):
-    """Show one histogram per entry, side by side on one scale, with the standard normal density as a thin line."""
-    figure, axes = new_figure(len(columns), width=max(4, 2 * len(columns)), height=2.2, share=True)
+def show_histograms(columns: dict[str, Tensor], *, limit: float = 4.0, title: str = "", alt: str = "") -> Picture:
+    """Show one histogram per entry on one scale (bars taller than 1 are cut), beside the standard normal density."""
+    figure, axes = new_figure(len(columns), width=max(4, 1.9 * len(columns)), height=2.2, share=True)
     line = np.linspace(-limit, limit, 200)
-    for one, (name, values) in zip(np.atleast_1d(axes), columns.items(), strict=True):
-        one.hist(values.flatten().numpy(), bins=60, range=(-limit, limit), density=True, color=COLOURS[0])
-        if normal:
-            one.plot(line, np.exp(-(line**2) / 2) / np.sqrt(2 * np.pi), color=COLOURS[1], linewidth=1.5)
+    for one, (name, values) in zip(axes, columns.items(), strict=True):
+        one.hist(values.flatten().numpy(), bins=60, range=(-limit, limit), density=True, color=COLOURS[5])
+        one.plot(line, np.exp(-(line**2) / 2) / np.sqrt(2 * np.pi), color=COLOURS[1], linewidth=1.5)
         one.set_title(name, fontsize=10)
-        one.set_yticks([])
+        one.set(yticks=[], ylim=(0, 1))
     figure.suptitle(title, fontsize=10)
-    return finish(figure)
+    return Picture(figure, alt or title)
 
 
-def show_points(clouds: dict[str, Tensor], *, limit: float = 3.0, title: str = ""):
+def show_points(clouds: dict[str, Tensor], *, limit: float = 3.0, title: str = "", alt: str = "") -> Picture:
     """Show clouds of points, each (N, 2), side by side on one scale."""
-    figure, axes = new_figure(len(clouds), width=max(4, 2 * len(clouds)), height=2.3, share=True)
-    for one, (name, points) in zip(np.atleast_1d(axes), clouds.items(), strict=True):
+    figure, axes = new_figure(len(clouds), width=max(4, 1.9 * len(clouds)), height=2.4, share=True)
+    for one, (name, points) in zip(axes, clouds.items(), strict=True):
         one.plot(*points.T.numpy(), ".", markersize=1.5, alpha=0.5, color=COLOURS[0])
         one.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xticks=[], yticks=[])
         one.spines[:].set_visible(True)
         one.set_title(name, fontsize=10)
     figure.suptitle(title, fontsize=10)
-    return finish(figure)
+    return Picture(figure, alt or title)
 
 
-def show_curves(x: Tensor, curves: dict[str, Tensor], *, x_label: str, y_label: str, log: bool = False):
+def show_curves(
+    x: Sequence, curves: dict[str, Sequence], *, x_label: str, y_label: str, log: bool = False, alt: str = ""
+) -> Picture:
     """Show several curves over one axis, told apart by colour and by dashes."""
-    figure, axes = new_figure(width=6, height=3)
+    figure, (axes,) = new_figure(width=6, height=3)
     for index, (name, y) in enumerate(curves.items()):
         axes.plot(x, y, label=name, linestyle=("-", "--", "-.", ":")[index % 4], linewidth=2)
     axes.set(xlabel=x_label, ylabel=y_label, yscale="log" if log else "linear")
     axes.legend(frameon=False)
-    return finish(figure)
+    return Picture(figure, alt or f"{y_label} over {x_label}: {', '.join(curves)}")
+
+
+def cloud_strip(clouds: Sequence[Tensor], limit: float, side: int = 120) -> Image.Image:
+    """Draw clouds of points, each (N, 2), as squares of `side` pixels side by side, from -limit to limit."""
+    canvas = np.full((side, len(clouds) * (side + 4) - 4), 255, np.uint8)
+    for index, points in enumerate(clouds):
+        column, row = ((points * torch.tensor([1, -1]) / limit + 1) / 2 * side).long().T
+        inside = (column >= 0) & (column < side) & (row >= 0) & (row < side)
+        canvas[row[inside].numpy(), column[inside].numpy() + index * (side + 4)] = 60
+    return enlarge(canvas, 1)

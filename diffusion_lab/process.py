@@ -10,8 +10,7 @@ from torch import Tensor
 from diffusion_lab.schedules import DiffusionSchedule
 from diffusion_lab.shapes import Data, Steps, check_range, choose, normal_like
 
-OBJECTIVES = ("eps", "x0", "v", "score")
-"""What a network can be trained to predict: noise, data, velocity, or the gradient of the log-density."""
+OBJECTIVES = ("eps", "x0", "v", "score")  # noise, data, velocity, gradient of the log-density
 
 
 def forward_step(

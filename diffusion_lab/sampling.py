@@ -1,7 +1,6 @@
 """From noise to data: one generator per sampler, each yielding after every step, and one table of their names.
 
-A sampler walks down a list of times from T to 0. At each it asks the denoiser for a guess of x_0 and then goes to the
-next time, not all the way. The arrival at t = 0 is a step like the others.
+A sampler walks down a list of times from T to 0: at each it asks for a guess of x_0, and goes only to the next time.
 """
 
 from collections.abc import Callable, Iterator

@@ -13,8 +13,7 @@ from torch import Tensor
 
 from diffusion_lab.shapes import Data, Steps, Table, check_range, choose, normal_like
 
-MAX_BETA = 0.999
-"""Nichol & Dhariwal 2021, section 3.2: larger betas make the last steps singular."""
+MAX_BETA = 0.999  # larger betas make the last steps singular (Nichol & Dhariwal 2021, section 3.2)
 
 
 def linear_betas(timesteps: int, beta_start: float = 1e-4, beta_end: float = 0.02) -> Tensor:

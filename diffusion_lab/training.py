@@ -33,9 +33,8 @@ def sample_timesteps(batch: int, timesteps: int, generator: Generator | None = N
 
 def drop_labels(labels: Labels, null_label: int, probability: float, generator: Generator | None = None) -> Labels:
     """Replace labels by the null label, each by its own coin (Ho & Salimans 2022, algorithm 1)."""
-    device = labels.device if generator is None else generator.device
-    dropped = torch.rand(len(labels), generator=generator, device=device).to(labels.device) < probability
-    return torch.where(dropped, null_label, labels)
+    coins = torch.rand(len(labels), generator=generator, device=generator.device if generator else labels.device)
+    return torch.where(coins.to(labels.device) < probability, null_label, labels)
 
 
 def diffusion_loss(
@@ -100,9 +99,9 @@ class TrainingState:
             for name in ("model", "ema", "optimizer"):
                 getattr(self, name).load_state_dict(saved[name])
             self.generator.set_state(saved["generator"])
+        except FileNotFoundError:
+            raise
         except Exception as error:
-            if isinstance(error, FileNotFoundError):
-                raise
             raise ValueError(f"{path} is not a whole checkpoint of this network: {error}") from error
         self.index, self.batches_done, self.epoch_start = (saved[k] for k in ("index", "batches_done", "epoch_start"))
 

@@ -47,7 +47,7 @@ class SimpleDiffusion(nn.Module):
 class ResidualBlock(nn.Module):
     """Two convolutions beside a skip (He et al. 2016); a condition scales and shifts the features in between.
 
-    Source: adaptive group normalisation of Dhariwal & Nichol 2021, section 3.
+    Source of that: adaptive group normalisation, Dhariwal & Nichol 2021, section 3.
     """
 
     def __init__(self, channels_in: int, channels: int, condition: int):
@@ -93,10 +93,10 @@ class Attention(nn.Module):
 
 
 class Level(nn.Module):
-    """A residual block and, where it pays, attention to the pixels and to the context."""
+    """A residual block and, where it pays (`attend`), attention to the pixels and to the context."""
 
     def __init__(self, channels_in: int, channels: int, condition: int, attend: bool, context_features: int | None):
-        """Map `channels_in` to `channels` feature maps; `attend` switches both attentions on."""
+        """Map `channels_in` to `channels` feature maps."""
         super().__init__()
         self.block = ResidualBlock(channels_in, channels, condition)
         self.self_attention = Attention(channels) if attend else None

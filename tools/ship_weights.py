@@ -1,7 +1,7 @@
 """Put a trained file into the package: ``python tools/ship_weights.py runs/digits.safetensors``.
 
-Copies the file and its card into ``diffusion_lab/weights``, writes the sha256 into the manifest, and adds to the card of
-a digits model what ``diffusion-lab evaluate`` measures.
+Copies the file and its card into ``diffusion_lab/weights``, writes the sha256 into the manifest, and adds to the card
+of a digits model what ``diffusion-lab evaluate`` measures.
 """
 
 import argparse
@@ -32,7 +32,8 @@ def main() -> None:
         part.write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
     card = options.file.with_suffix(".md")
     if card.exists():
-        measured = "\n".join(_evaluate(seed, flags) for flags in ("", "--num-steps 50") for seed in range(options.seeds))
+        runs = [(seed, flags) for flags in ("", "--num-steps 50") for seed in range(options.seeds)]
+        measured = "\n".join(_evaluate(seed, flags) for seed, flags in runs)
         with replacing(target.with_suffix(".md")) as part:
             part.write_text(f"{card.read_text().rstrip()}\n\n## Measured\n\n```\n{measured}```\n")
 

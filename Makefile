@@ -1,0 +1,51 @@
+# Thin names over ordinary commands. The README shows the same for Windows.
+# make lab LAB_ARGS="--no-browser --port 8899"      flags for JupyterLab
+# make lab PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"   a smaller torch on Linux without a GPU
+
+PYTHON ?= python3
+VENV ?= .venv
+LAB_ARGS ?=
+PIP_ARGS ?=
+TEST_ARGS ?=
+BIN := $(VENV)/bin
+# JupyterLab refuses to run as root unless told to; in a bare container root is all there is
+ROOT_FLAG := $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
+
+.PHONY: lab test lessons lint clean
+.DEFAULT_GOAL := lab
+
+# set up once: open the course
+lab: $(VENV)/.course first_digits.png
+	$(BIN)/diffusion-lab doctor || true
+	$(BIN)/jupyter lab $(ROOT_FLAG) $(LAB_ARGS) notebooks/00_start_here.ipynb
+
+first_digits.png: | $(VENV)/.course
+	$(BIN)/diffusion-lab sample digits --out $@ --guidance-scale 2
+
+# set up once: run every test
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest $(TEST_ARGS)
+
+# execute the lessons again and keep their outputs
+lessons: $(VENV)/.dev
+	$(BIN)/python tools/run_lessons.py
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/python tools/clean_notebooks.py notebooks/*.ipynb
+
+clean:
+	rm -rf $(VENV) first_digits.png
+
+$(VENV)/.course: pyproject.toml | $(VENV)
+	$(BIN)/python -m pip install $(PIP_ARGS) -e ".[course]"
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(VENV)
+	$(BIN)/python -m pip install $(PIP_ARGS) -e ".[dev]"
+	@touch $@ $(VENV)/.course
+
+$(VENV):
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 10) and 'diffusion-lab needs Python 3.10 or later; yours is ' + sys.version.split()[0] + '. Try: make PYTHON=python3.11')"
+	$(PYTHON) -m venv $@
+	$(BIN)/python -m pip install --quiet --upgrade pip

@@ -1,0 +1,47 @@
+"""Take out of notebooks what differs from run to run: ``python tools/clean_notebooks.py FILE …``.
+
+Removes widget state, execution times, stderr (progress bars) and the editor's metadata; keeps outputs, execution
+counts, cell ids and tags. Exits with 1 if a file was changed, as pre-commit expects.
+"""
+
+import sys
+from pathlib import Path
+
+import nbformat
+
+KEPT = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+
+
+def clean(notebook: nbformat.NotebookNode) -> None:
+    """Clean a notebook in place."""
+    notebook.metadata = nbformat.from_dict(KEPT)
+    for cell in notebook.cells:
+        cell.metadata = nbformat.from_dict({"tags": cell.metadata.tags} if "tags" in cell.metadata else {})
+        if cell.cell_type == "code":
+            cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"]
+            for output in cell.outputs:
+                alt = output.get("metadata", {}).get("image/png", {}).get("alt")
+                if "metadata" in output:
+                    output.metadata = nbformat.from_dict({"image/png": {"alt": alt}} if alt else {})
+
+
+def main(files: list[str]) -> int:
+    """Clean files; returns 1 if any was changed."""
+    changed = 0
+    for file in map(Path, files):
+        before = file.read_text(encoding="utf-8")
+        notebook = nbformat.reads(before, as_version=4)
+        clean(notebook)
+        after = nbformat.writes(notebook) + "\n"
+        if after != before:
+            file.write_text(after, encoding="utf-8")
+            print(f"cleaned {file}")
+            changed = 1
+    return changed
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
