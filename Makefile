@@ -15,12 +15,10 @@ ROOT_FLAG := $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 .DEFAULT_GOAL := lab
 
 # set up once: open the course
-lab: $(VENV)/.course first_digits.png
-	$(BIN)/diffusion-lab doctor || true
+lab: $(VENV)/.course
+	-$(BIN)/diffusion-lab doctor
+	-@[ -e first_digits.png ] || $(BIN)/diffusion-lab sample digits --out first_digits.png --guidance-scale 2
 	$(BIN)/jupyter lab $(ROOT_FLAG) $(LAB_ARGS) notebooks/00_start_here.ipynb
-
-first_digits.png: | $(VENV)/.course
-	$(BIN)/diffusion-lab sample digits --out $@ --guidance-scale 2
 
 # set up once: run every test
 test: $(VENV)/.dev
@@ -39,6 +37,7 @@ clean:
 
 $(VENV)/.course: pyproject.toml | $(VENV)
 	$(BIN)/python -m pip install $(PIP_ARGS) -e ".[course]"
+	$(BIN)/jupyter trust notebooks/*.ipynb
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | $(VENV)
@@ -47,5 +46,4 @@ $(VENV)/.dev: pyproject.toml | $(VENV)
 
 $(VENV):
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 10) and 'diffusion-lab needs Python 3.10 or later; yours is ' + sys.version.split()[0] + '. Try: make PYTHON=python3.11')"
-	$(PYTHON) -m venv $@
-	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(PYTHON) -m venv $@ || { rm -rf $@; echo "on Debian and Ubuntu: apt install python3-venv, then make again"; exit 1; }

@@ -5,6 +5,7 @@ Every command ends with exit code 0 only when the thing was done; bad input ends
 
 import argparse
 import importlib
+import json
 import os
 import platform
 import signal
@@ -18,10 +19,14 @@ from tqdm import tqdm
 
 import diffusion_lab as dl
 from diffusion_lab import data, evaluation, figures, pretrained
-from diffusion_lab.process import OBJECTIVES
+from diffusion_lab.files import replacing
 from diffusion_lab.schedules import CURVES
+from diffusion_lab.shapes import check_range
 
 MINUTES_BETWEEN_CHECKPOINTS = 5
+CHOSEN = ("steps", "batch_size", "learning_rate", "ema", "objective", "schedule", "width", "blocks", "seed")
+"""The options that decide what comes out of a training run; with the data, what must not change when it resumes."""
+RUN = (*CHOSEN, "data")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -55,19 +60,19 @@ def _parser() -> argparse.ArgumentParser:
 
     sub = command("train", train, "Train on MNIST: the digits model, or the judge that evaluates it.")
     sub.add_argument("what", nargs="?", choices=["digits", "judge"], default="digits", help="what to train")
-    sub.add_argument("--out", type=Path, default=Path("runs"), help="folder for checkpoint, model and card")
+    sub.add_argument("--out", type=Path, default=Path("runs"), help="folder for the checkpoint and the model")
     sub.add_argument("--steps", type=int, default=4000, help="optimiser steps (digits)")
     sub.add_argument("--epochs", type=int, default=6, help="passes through the data (judge)")
     sub.add_argument("--batch-size", type=int, default=64, help="images per step (digits)")
     sub.add_argument("--learning-rate", type=float, default=2e-3, help="its peak (digits)")
     sub.add_argument("--ema", type=float, default=0.999, help="decay of the averaged weights (digits)")
-    sub.add_argument("--objective", choices=OBJECTIVES, default="v", help="what the network predicts (digits)")
+    sub.add_argument("--objective", choices=["eps", "x0", "v"], default="v", help="what the network predicts (digits)")
     sub.add_argument("--schedule", choices=sorted(CURVES), default="cosine", help="noise schedule, T = 1000 (digits)")
     sub.add_argument("--width", type=int, default=48, help="feature maps of the first level (digits)")
     sub.add_argument("--blocks", type=int, default=1, help="residual blocks per level (digits)")
     sub.add_argument("--seed", type=int, default=0, help="decides everything that is random")
     sub.add_argument("--threads", type=int, default=0, help="CPU threads; 0 lets torch choose")
-    sub.add_argument("--device", default="auto", help="cpu, cuda, mps or auto")
+    sub.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], default="auto", help="where to train (digits)")
     sub.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out (digits)")
 
     sub = command("sample", sample, "Draw digits into a PNG, or their denoising into a GIF.")
@@ -80,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     sub = command("evaluate", evaluate, "Judge generated digits: class accuracy, Fréchet distance, diversity.")
     _model_options(sub)
     sub.add_argument("--num-samples", type=int, default=2000, help="digits to draw")
+    sub.set_defaults(sampler="ddpm", num_steps=50)
     return parser
 
 
@@ -128,8 +134,8 @@ def _check_package(name: str) -> tuple[bool, str]:
     try:
         importlib.import_module(name)
         return True, f"{name} {metadata.version(name)}"
-    except (ImportError, RuntimeError) as error:
-        return False, f'{name} does not import ({error}): run  pip install -e ".[course]"'
+    except (ImportError, RuntimeError, OSError) as error:
+        return False, f'{name} does not import ({error}): run  {sys.executable} -m pip install -e ".[course]"'
 
 
 def _check_widgets() -> tuple[bool, str]:
@@ -138,12 +144,10 @@ def _check_widgets() -> tuple[bool, str]:
 
 
 def _check_data() -> tuple[bool, str]:
-    for name, folder in {
-        "DIFFUSION_LAB_DATA": os.environ.get("DIFFUSION_LAB_DATA"),
-        "the cache": data.cache_folder(),
-    }.items():
+    named = os.environ.get("DIFFUSION_LAB_DATA")
+    for name, folder in {"the folder that DIFFUSION_LAB_DATA names": named, "the cache": data.cache_folder()}.items():
         if folder and data.has_mnist(folder):
-            return True, f"MNIST in {folder} ({name})"
+            return True, f"MNIST, in {name}"
     return True, "MNIST is not here yet: the first use downloads 11 MB, or takes scikit-learn's digits if it cannot"
 
 
@@ -158,6 +162,9 @@ def _check_weights() -> tuple[bool, str]:
 
 
 def _device(name: str) -> str:
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not there.get(name, True):
+        raise ValueError(f"--device {name}: torch finds none here; cpu always works")
     if name != "auto":
         return name
     if torch.cuda.is_available():
@@ -167,6 +174,7 @@ def _device(name: str) -> str:
 
 def train(options: argparse.Namespace) -> int:
     """Train the digits model or the judge into a folder."""
+    check_range("--threads", options.threads, 0)
     if options.threads:
         torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
@@ -179,8 +187,13 @@ def _train_digits(options: argparse.Namespace) -> int:
         raise FileNotFoundError(f"--resume: there is no {checkpoint}")
     if not options.resume and (checkpoint.exists() or model_file.exists()):
         raise FileExistsError(f"{options.out} holds a run already: add --resume to go on, or choose another --out")
-    digits = data.mnist()
+    check_range("--blocks", options.blocks, 1)
     device = _device(options.device)
+    digits = data.mnist()
+    options.data = digits.source
+    note = options.out / "run.json"
+    if options.resume and note.exists():
+        _refuse_another_run(options, json.loads(note.read_text()))
     schedule = dl.DiffusionSchedule.named(options.schedule, 1000)
     model = dl.UNet(num_classes=10, width=options.width, blocks=options.blocks).to(device)
     parameters = sum(p.numel() for p in model.parameters())
@@ -202,11 +215,16 @@ def _train_digits(options: argparse.Namespace) -> int:
         resume=checkpoint if options.resume else None,
     )
     stop = _StopRequest()
-    saved, smooth, step = time.monotonic(), None, None
+    saved, smooth = time.monotonic(), None
     with stop, tqdm(total=options.steps, unit="step") as bar:
         for step in steps:
-            smooth = step.loss if smooth is None else 0.99 * smooth + 0.01 * step.loss
-            bar.n = step.index - 1
+            if smooth is None:  # the first step of this run, perhaps not of the training
+                bar.initial = bar.n = step.index - 1
+                smooth = step.loss
+                if not options.resume:
+                    with replacing(note) as part:
+                        part.write_text(json.dumps({name: getattr(options, name) for name in RUN}, indent=2))
+            smooth = 0.99 * smooth + 0.01 * step.loss
             bar.set_postfix(loss=f"{smooth:.4f}", refresh=False)
             bar.update()
             if stop.asked or time.monotonic() - saved > 60 * MINUTES_BETWEEN_CHECKPOINTS:
@@ -214,14 +232,17 @@ def _train_digits(options: argparse.Namespace) -> int:
                 saved = time.monotonic()
             if stop.asked:
                 break
-    if step is None:
-        print(f"nothing to do: {checkpoint} has {options.steps} steps already")
-        return 0
-    step.save(checkpoint)
     card = _card(options, step.index, digits.source, parameters)
     dl.save_model(model_file, step.ema, schedule, options.objective, card)
+    step.save(checkpoint)
     print(f"{'stopped' if stop.asked else 'done'} after {step.index} steps: {model_file}")
     return 130 if stop.asked else 0
+
+
+def _refuse_another_run(options: argparse.Namespace, before: dict) -> None:
+    now = vars(options)
+    if changed := [f"--{k.replace('_', '-')} was {v}" for k, v in before.items() if k != "steps" and now[k] != v]:
+        raise ValueError(f"--resume goes on with the run in {options.out}, which was another: {', '.join(changed)}")
 
 
 class _StopRequest:
@@ -241,8 +262,7 @@ class _StopRequest:
 
 
 def _card(options: argparse.Namespace, steps: int, source: str, parameters: int) -> str:
-    chosen = ("steps", "batch_size", "learning_rate", "ema", "objective", "schedule", "width", "blocks", "seed")
-    flags = " ".join(f"--{name.replace('_', '-')} {getattr(options, name)}" for name in chosen)
+    flags = " ".join(f"--{name.replace('_', '-')} {getattr(options, name)}" for name in CHOSEN)
     return f"""# digits
 
 A class-conditional diffusion model of 28 × 28 handwritten digits, {parameters:,} parameters, stored as float16.
@@ -259,6 +279,8 @@ def _train_judge(options: argparse.Namespace) -> int:
     if out.exists():
         raise FileExistsError(f"{out} is there already: choose another --out")
     digits, test = data.mnist(), data.mnist(train=False)
+    if digits.source != "mnist":
+        raise ValueError("the judge needs MNIST, and it is not here")
     generator = torch.Generator().manual_seed(options.seed)
     classifier = evaluation.DigitClassifier()
     steps = evaluation.train_classifier(
@@ -268,7 +290,8 @@ def _train_judge(options: argparse.Namespace) -> int:
         bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
     _, predicted = evaluation.describe(classifier, test.images)
     print(f"accuracy on the test images: {(predicted == test.labels).double().mean():.2%}")
-    reference = evaluation.measure_reference(classifier, test.images, test.labels, digits.images, generator=generator)
+    generator.manual_seed(options.seed)
+    reference = evaluation.measure_reference(classifier, *test[:2], *digits[:2], generator=generator)
     dl.save_judge(out, pretrained.Judge(classifier, reference))
     print(f"done: {out}")
     return 0
@@ -322,7 +345,7 @@ def evaluate(options: argparse.Namespace) -> int:
         *dl.load_judge(),
         num_samples=options.num_samples,
     )
-    evaluations = options.num_steps * (1 if options.guidance_scale == 1 else 2)
+    evaluations = options.num_steps * (1 if options.guidance_scale in (0, 1) else 2)
     print(
         f"{options.model}: {options.num_samples:,} samples, {options.sampler}, {evaluations} network evaluations each, "
         f"guidance scale {options.guidance_scale:g}, {time.process_time() - begin:.0f} CPU-seconds"

@@ -63,7 +63,7 @@ def mnist(train: bool = True, *, root: str | Path | None = None) -> Digits:
             MNIST(cache_folder(), download=True)
             return _read_mnist(cache_folder(), train)
         except (OSError, RuntimeError) as error:  # no network, no space, no permission
-            reason = f"the download failed: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
+            reason = f"the download failed: {' '.join(str(error).split()) or type(error).__name__}"
     _say(f"MNIST is not here ({reason}); using scikit-learn's 8×8 digits, enlarged, instead")
     return sklearn_digits(train)
 
@@ -87,7 +87,10 @@ def _read_mnist(root: Path, train: bool) -> Digits:
         file = root / "MNIST" / "raw" / name
         if file.stat().st_size != wanted:
             raise ValueError(f"{file} has {file.stat().st_size:,} bytes instead of {wanted:,}: delete it and try again")
-    dataset = MNIST(root, train=train)
+    try:
+        dataset = MNIST(root, train=train)
+    except Exception as error:  # the sizes are right, but not what is inside
+        raise ValueError(f"{root}/MNIST/raw is damaged ({error!r}): delete it and try again") from error
     return Digits(dataset.data[:, None].float() / 127.5 - 1, dataset.targets, "mnist")
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from diffusion_lab.shapes import Images, Labels
+from diffusion_lab.shapes import Images, Labels, check_range
 
 
 class DigitClassifier(nn.Module):
@@ -90,7 +90,7 @@ def describe(classifier: DigitClassifier, images: Images, batch_size: int = 500)
 
 def fit_gaussian(features: Tensor) -> Gaussian:
     """Mean and covariance of features, (N, D)."""
-    return Gaussian(features.mean(dim=0), features.T.cov())
+    return Gaussian(features.mean(dim=0), features.T.cov().reshape(features.shape[1], features.shape[1]))
 
 
 def frechet_distance(a: Gaussian, b: Gaussian) -> float:
@@ -115,6 +115,12 @@ def within_class_spread(features: Tensor, labels: Labels) -> float:
     return float(torch.cat(centred).square().sum(dim=1).mean())
 
 
+def proportional_labels(class_counts: Tensor, number: int) -> Labels:
+    """Make `number` labels, (number,), in order, in the proportions of `class_counts`, (10,)."""
+    edges = (class_counts.double().cumsum(0) / class_counts.sum() * number).round().long()
+    return torch.bucketize(torch.arange(number), edges, right=True)
+
+
 class Reference(NamedTuple):
     """What real digits look like to the judge: MNIST's test set."""
 
@@ -128,11 +134,10 @@ class Reference(NamedTuple):
 
     def labels(self, number: int) -> Labels:
         """Make `number` labels in the proportions of the test set, in order, (number,)."""
-        edges = (self.class_counts.double().cumsum(0) / self.class_counts.sum() * number).round().long()
-        return torch.bucketize(torch.arange(number), edges, right=True)
+        return proportional_labels(self.class_counts, number)
 
     def floor(self, number: int) -> float:
-        """Floor for `number` samples, interpolated in 1 / number between those that were measured."""
+        """Floor for `number` samples, interpolated in 1 / number; that for the most measured, if it is more."""
         sizes = sorted(self.floors)
         size = min(max(number, sizes[0]), sizes[-1])
         above = next(s for s in sizes if s >= size)
@@ -144,17 +149,33 @@ class Reference(NamedTuple):
 
 
 def measure_reference(
-    classifier: DigitClassifier, test: Images, test_labels: Labels, train: Images, *, generator: torch.Generator
+    classifier: DigitClassifier,
+    test: Images,
+    test_labels: Labels,
+    train: Images,
+    train_labels: Labels,
+    *,
+    generator: torch.Generator,
 ) -> Reference:
-    """Describe MNIST's test set, and measure the floor with random training images (mean of ten draws each)."""
+    """Describe MNIST's test set, and measure the floor: 40 draws of training images for each number of samples.
+
+    The draws have the class proportions of the test set, as generated samples have, or the floor would be too high.
+    """
     features, _ = describe(classifier, test)
-    gaussian = fit_gaussian(features)
+    gaussian, counts = fit_gaussian(features), test_labels.bincount(minlength=10)
     train_features, _ = describe(classifier, train)
-    floors = {}
-    for number in (500, 1000, 2000, 5000, 10_000):
-        draws = [train_features[torch.randperm(len(train), generator=generator)[:number]] for _ in range(10)]
-        floors[number] = sum(frechet_distance(fit_gaussian(draw), gaussian) for draw in draws) / len(draws)
-    return Reference(gaussian, test_labels.bincount(minlength=10), within_class_spread(features, test_labels), floors)
+
+    def draw(number: int) -> Tensor:
+        order = torch.randperm(len(train), generator=generator)
+        wanted = proportional_labels(counts, number).bincount(minlength=10).tolist()
+        chosen = torch.cat([order[train_labels[order] == k][:n] for k, n in enumerate(wanted)])
+        return train_features[chosen]
+
+    floors = {
+        number: sum(frechet_distance(fit_gaussian(draw(number)), gaussian) for _ in range(40)) / 40
+        for number in (200, 500, 1000, 2000, 5000, 10_000)
+    }
+    return Reference(gaussian, counts, within_class_spread(features, test_labels), floors)
 
 
 class Report(NamedTuple):
@@ -187,8 +208,7 @@ def judge(classifier: DigitClassifier, reference: Reference, images: Images, lab
     Raises:
         ValueError: if there are fewer than 200 pictures; a covariance of 64 features needs more.
     """
-    if len(images) < 200:
-        raise ValueError(f"at least 200 samples are needed to measure a distance, got {len(images)}")
+    check_range("number of samples", len(images), 200)
     features, predicted = describe(classifier, images)
     return Report(
         num_samples=len(images),
@@ -216,6 +236,7 @@ def evaluate(
         num_samples: how many to draw.
         batch_size: how many at a time.
     """
+    check_range("num_samples", num_samples, 200)
     labels = reference.labels(num_samples)
     bar = tqdm(labels.split(batch_size), unit="batch", delay=2, leave=False, desc="drawing")
     return judge(classifier, reference, torch.cat([draw(batch).cpu() for batch in bar]), labels)

@@ -47,6 +47,8 @@ def enlarge(pixels: np.ndarray, scale: int) -> Image.Image:
 def save_picture(path: str | Path, frames: Sequence[np.ndarray], *, scale: int = 4, frame_ms: int = 80) -> None:
     """Write one frame as PNG, or several as an animated GIF that rests on the last; whole or not at all."""
     pictures = [enlarge(frame, scale) for frame in frames]
+    if len(pictures) > 1:  # noise does not compress: 16 shades make a film four times smaller
+        pictures = [picture.quantize(16) for picture in pictures]
     durations = [frame_ms] * (len(pictures) - 1) + [2000]
     animation = {"save_all": True, "append_images": pictures[1:], "duration": durations, "loop": 0}
     with replacing(path) as part:
@@ -114,7 +116,7 @@ def show_images(
 
 def show_histograms(columns: dict[str, Tensor], *, limit: float = 4.0, title: str = "", alt: str = "") -> Picture:
     """Show one histogram per entry on one scale (bars taller than 1 are cut), beside the standard normal density."""
-    figure, axes = new_figure(len(columns), width=max(4, 1.9 * len(columns)), height=2.2, share=True)
+    figure, axes = new_figure(len(columns), width=max(4.0, 1.9 * len(columns)), height=2.2, share=True)
     line = np.linspace(-limit, limit, 200)
     for one, (name, values) in zip(axes, columns.items(), strict=True):
         one.hist(values.flatten().numpy(), bins=60, range=(-limit, limit), density=True, color=COLOURS[5])
@@ -127,7 +129,7 @@ def show_histograms(columns: dict[str, Tensor], *, limit: float = 4.0, title: st
 
 def show_points(clouds: dict[str, Tensor], *, limit: float = 3.0, title: str = "", alt: str = "") -> Picture:
     """Show clouds of points, each (N, 2), side by side on one scale."""
-    figure, axes = new_figure(len(clouds), width=max(4, 1.9 * len(clouds)), height=2.4, share=True)
+    figure, axes = new_figure(len(clouds), width=max(4.0, 1.9 * len(clouds)), height=2.4, share=True)
     for one, (name, points) in zip(axes, clouds.items(), strict=True):
         one.plot(*points.T.numpy(), ".", markersize=1.5, alpha=0.5, color=COLOURS[0])
         one.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xticks=[], yticks=[])
@@ -138,10 +140,10 @@ def show_points(clouds: dict[str, Tensor], *, limit: float = 3.0, title: str = "
 
 
 def show_curves(
-    x: Sequence, curves: dict[str, Sequence], *, x_label: str, y_label: str, log: bool = False, alt: str = ""
+    x: Sequence | Tensor, curves: dict[str, Sequence | Tensor], *, x_label: str, y_label: str, log=False, alt: str = ""
 ) -> Picture:
     """Show several curves over one axis, told apart by colour and by dashes."""
-    figure, (axes,) = new_figure(width=6, height=3)
+    figure, (axes,) = new_figure(width=6.0, height=3.0)
     for index, (name, y) in enumerate(curves.items()):
         axes.plot(x, y, label=name, linestyle=("-", "--", "-.", ":")[index % 4], linewidth=2)
     axes.set(xlabel=x_label, ylabel=y_label, yscale="log" if log else "linear")

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from safetensors import SafetensorError
+
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
@@ -23,7 +25,10 @@ def replacing(path: str | Path) -> Iterator[Path]:
     os.close(handle)
     part = Path(name)
     try:
-        yield part
+        try:
+            yield part
+        except (RuntimeError, SafetensorError) as error:  # how torch and safetensors say "disk full"
+            raise OSError(f"could not write {path}: {error}") from error
         with part.open("rb+") as file:
             os.fsync(file.fileno())
         mode = path.stat().st_mode if path.exists() else 0o666 & ~_umask()

@@ -20,19 +20,16 @@ class ClassifierFreeGuidance:
         guided, such as ``{"labels": 10}``; it is broadcast over the batch.
         """
         self.model, self.guidance_scale, self.null = model, guidance_scale, null
+        if hasattr(model, "trained_objective"):
+            self.trained_objective = model.trained_objective
 
     def __call__(self, x_t: Tensor, t: Tensor, **condition: Tensor) -> Tensor:
         """Predict by one evaluation of a doubled batch (plain at scale 1); a `ValueError` says if no condition came."""
         if self.guidance_scale == 1:
             return self.model(x_t, t, **condition)
-        missing = [name for name in self.null if condition.get(name) is None]
-        if missing:
+        if missing := [name for name in self.null if condition.get(name) is None]:
             raise ValueError(f"guidance_scale={self.guidance_scale} needs {', '.join(missing)}; 1 works without")
-        both = {name: torch.cat([self._nothing(name, value), value]) for name, value in condition.items()}
+        nothing = {k: torch.as_tensor(self.null.get(k, v)).to(v).expand_as(v) for k, v in condition.items()}
+        both = {name: torch.cat([nothing[name], value]) for name, value in condition.items()}
         out_null, out_cond = self.model(torch.cat([x_t, x_t]), torch.cat([t, t]), **both).chunk(2)
         return out_null + self.guidance_scale * (out_cond - out_null)
-
-    def _nothing(self, name: str, value: Tensor) -> Tensor:
-        if name not in self.null:
-            return value
-        return torch.as_tensor(self.null[name]).to(value).expand_as(value)

@@ -1,7 +1,7 @@
 """Trained networks as files: safetensors with everything needed to use them, and the ones that ship with the course.
 
-A model file holds the weights (as float16), the network's configuration, the schedule and the objective; a model card
-of the same name, ending in ``.md``, lies beside it. Nothing is unpickled.
+A model file holds the weights (as float16), the network's configuration, the schedule, the objective and a model card.
+Nothing is unpickled.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ class Pretrained(NamedTuple):
     schedule: DiffusionSchedule
     objective: str
     card: str
-    """Where it comes from and how good it is, as markdown; empty if there is no card."""
+    """Where it comes from and how good it is, as markdown."""
 
     def sample(
         self,
@@ -48,8 +48,10 @@ class Pretrained(NamedTuple):
     ) -> Images:
         """Draw one picture for each label, (B, C, size, size) in [-1, 1]; the same seed gives the same pictures.
 
-        See `sampling.sample` for the arguments and errors.
+        See `sampling.sample` for the arguments and errors; a model without classes raises a `ValueError`.
         """
+        if getattr(self.model, "null_label", None) is None:
+            raise ValueError("this model has no classes, so labels say nothing to it: use dl.sample(...) with a shape")
         generator = options.pop("generator", None) or torch.Generator().manual_seed(seed)
         return sample(
             self.model,
@@ -93,27 +95,23 @@ def load_model(path: str | Path) -> Pretrained:
         network = NETWORKS[metadata["network"]](**json.loads(metadata["config"]))
         network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
         schedule = DiffusionSchedule.from_config(json.loads(metadata["schedule"]))
-        network.trained_objective = metadata["objective"]
-    except (KeyError, TypeError, RuntimeError) as error:
+        network.trained_objective, card = metadata["objective"], metadata["card"]
+    except (KeyError, TypeError, RuntimeError, ValueError) as error:
         raise ValueError(f"{path} is not a model file of diffusion_lab: {error}") from error
-    card = path.with_suffix(".md")
     network.to(memory_format=torch.channels_last).eval().requires_grad_(False)
-    return Pretrained(network, schedule, metadata["objective"], card.read_text() if card.exists() else "")
+    return Pretrained(network, schedule, metadata["objective"], card)
 
 
 def save_model(path: str | Path, model: nn.Module, schedule: DiffusionSchedule, objective: str, card: str = "") -> None:
-    """Write a model file (and its card, if there is one), whole or not at all."""
-    path = Path(path)
+    """Write a model file, whole or not at all."""
     metadata = {
         "network": choose("network", type(model).__name__, NETWORKS),
         "config": json.dumps(model.config),
         "schedule": json.dumps(schedule.config),
         "objective": objective,
+        "card": card,
     }
-    _write(path, model.state_dict(), metadata)
-    if card:
-        with replacing(path.with_suffix(".md")) as part:
-            part.write_text(card, encoding="utf-8")
+    _write(Path(path), model.state_dict(), metadata)
 
 
 class Judge(NamedTuple):
@@ -125,13 +123,16 @@ class Judge(NamedTuple):
 
 def load_judge(path: str | Path | None = None) -> Judge:
     """Load the judge of `evaluation` that ships with the course, or one from a file."""
-    tensors, metadata = _read(Path(path) if path else _checked("judge"))
-    pieces = {name.removeprefix("reference."): t for name, t in tensors.items() if name.startswith("reference.")}
+    path = Path(path) if path else _checked("judge")
+    tensors, metadata = _read(path)
     classifier = DigitClassifier()
-    classifier.load_state_dict({name: t for name, t in tensors.items() if not name.startswith("reference.")})
-    floors = {int(number): floor for number, floor in json.loads(metadata["floors"]).items()}
-    gaussian = Gaussian(pieces["mean"], pieces["covariance"])
-    reference = Reference(gaussian, pieces["class_counts"], float(metadata["spread"]), floors)
+    try:
+        classifier.load_state_dict({name: t for name, t in tensors.items() if not name.startswith("reference.")})
+        floors = {int(number): floor for number, floor in json.loads(metadata["floors"]).items()}
+        gaussian = Gaussian(tensors["reference.mean"], tensors["reference.covariance"])
+        reference = Reference(gaussian, tensors["reference.class_counts"], float(metadata["spread"]), floors)
+    except (KeyError, RuntimeError, ValueError) as error:
+        raise ValueError(f"{path} is not a judge of diffusion_lab: {error}") from error
     return Judge(classifier.eval().requires_grad_(False), reference)
 
 

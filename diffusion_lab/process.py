@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from diffusion_lab.schedules import DiffusionSchedule
-from diffusion_lab.shapes import Data, Steps, check_range, choose, normal_like
+from diffusion_lab.shapes import Data, Steps, check_data, check_range, choose, normal_like
 
 OBJECTIVES = ("eps", "x0", "v", "score")  # noise, data, velocity, gradient of the log-density
 
@@ -27,6 +27,7 @@ def forward_step(
         noise: standard normal, shape of x_prev; drawn with `generator`, a `torch.Generator`, if None.
     """
     check_range("t", t, 1, schedule.timesteps)
+    check_data(x_prev=x_prev, noise=x_prev if noise is None else noise)
     beta = schedule.lookup(schedule.betas, t, x_prev)
     noise = normal_like(x_prev, generator) if noise is None else noise
     return (1 - beta).sqrt() * x_prev + beta.sqrt() * noise
@@ -48,24 +49,28 @@ def posterior(
 
     Returns the mean, (B, …), and the variance, which broadcasts to it; a `ValueError` says if not 0 <= s < t <= T.
     """
+    check_data(x_0=x_0, x_t=x_t)
     check_range("t", t, 1, schedule.timesteps)
     s = t - 1 if s is None else s
+    check_range("s", s, 0, schedule.timesteps - 1)
     if bool((torch.as_tensor(s) >= torch.as_tensor(t)).any()):
         raise ValueError(f"s must be earlier than t, got s={s}, t={t}")
-    wide = x_t.double()  # 1 - alphas_cumprod[s] cancels badly in float32
+    wide = torch.empty(len(x_t), *[1] * (x_t.ndim - 1), dtype=torch.float64)  # in float32 the differences cancel
     abar_t, abar_s = (schedule.lookup(schedule.alphas_cumprod, time, wide) for time in (t, s))
     beta = 1 - abar_t / abar_s
-    mean = (abar_s.sqrt() * beta * x_0 + (1 - beta).sqrt() * (1 - abar_s) * wide) / (1 - abar_t)
-    return mean.to(x_t), (beta * (1 - abar_s) / (1 - abar_t)).to(x_t)
+    shares = (abar_s.sqrt() * beta, (1 - beta).sqrt() * (1 - abar_s), beta * (1 - abar_s))
+    of_x_0, of_x_t, variance = ((share / (1 - abar_t)).to(x_t.dtype).to(x_t.device) for share in shares)
+    return of_x_0 * x_0 + of_x_t * x_t, variance
 
 
 def express(x_0: Data, eps: Data, t: int | Steps, schedule: DiffusionSchedule, objective: str) -> Data:
     """Say a known pair (x_0, eps) in the terms of `objective`: the regression target of training.
 
-    v = alpha eps - sigma x_0 (Salimans & Ho 2022, section 4); score = -eps / sigma (Song et al. 2021, equation 9). A
-    `ValueError` says if the objective is unknown, or t is 0 for the score.
+    v = alpha eps - sigma x_0 (Salimans & Ho 2022, section 4); score = -eps / sigma (Dhariwal & Nichol 2021, equation
+    11). A `ValueError` says if the objective is unknown, or t is 0 for the score.
     """
     choose("objective", objective, OBJECTIVES)
+    check_data(x_0=x_0, eps=eps)
     if objective in ("eps", "x0"):
         return eps if objective == "eps" else x_0
     alpha, sigma = schedule.alpha_sigma(t, x_0)
@@ -87,8 +92,7 @@ def split(output: Data, x_t: Data, t: int | Steps, schedule: DiffusionSchedule, 
         ValueError: if the objective is unknown, the shapes differ, or t is out of range.
     """
     choose("objective", objective, OBJECTIVES)
-    if output.shape != x_t.shape:
-        raise ValueError(f"the prediction must have the shape of x_t, {tuple(x_t.shape)}, got {tuple(output.shape)}")
+    check_data(x_t=x_t, prediction=output)
     check_range("t", t, 0 if objective == "v" else 1, schedule.timesteps)
     alpha, sigma = schedule.alpha_sigma(t, x_t)
     if objective == "v":

@@ -33,6 +33,7 @@ def sampling_times(timesteps: int, num_steps: int | None = None) -> list[int]:
     return torch.linspace(timesteps, 0, num_steps + 1, dtype=torch.float64).round().long().tolist()
 
 
+@torch.no_grad()
 def guess(
     model: Callable, x_t: Tensor, t: int, schedule: DiffusionSchedule, objective: str = "v",
     clip_x_0: bool | None = None, **condition: Tensor,
@@ -42,6 +43,8 @@ def guess(
     `objective` says what the model predicts. `clip_x_0` keeps x_0 in [-1, 1], and eps consistent with it; None means
     "for images", that is if x_t has four dimensions.
     """
+    if (trained := getattr(model, "trained_objective", objective)) != objective:
+        raise ValueError(f"objective={objective!r}, but this model was trained with objective={trained!r}")
     output = model(x_t, torch.full((len(x_t),), t, device=x_t.device), **condition)
     x_0, eps = split(output, x_t, t, schedule, objective)
     if clip_x_0 or (clip_x_0 is None and x_t.ndim == 4):
@@ -49,7 +52,6 @@ def guess(
     return x_0, eps
 
 
-@torch.no_grad()
 def ddpm(
     model: Callable, schedule: DiffusionSchedule, x_T: Tensor, *, num_steps: int | None = None,
     variance: str = "posterior", generator: Generator | None = None, **options,
@@ -76,7 +78,6 @@ def ddpm(
         yield State(s, x_t, x_0)
 
 
-@torch.no_grad()
 def ddim(
     model: Callable, schedule: DiffusionSchedule, x_T: Tensor, *, num_steps: int | None = 50,
     eta: float = 0.0, generator: Generator | None = None, **options,
@@ -96,9 +97,8 @@ def ddim(
         x_0, eps = guess(model, x_t, t, schedule, **options)
         variance = eta**2 * posterior(x_0, x_t, t, schedule, s)[1]
         alpha, sigma = schedule.alpha_sigma(s, x_t)
-        x_t = alpha * x_0 + (sigma**2 - variance).clamp(min=0).sqrt() * eps
-        if eta > 0:
-            x_t = x_t + variance.sqrt() * normal_like(x_t, generator)
+        fresh = normal_like(x_t, generator) if eta > 0 else 0
+        x_t = alpha * x_0 + (sigma**2 - variance).clamp(min=0).sqrt() * eps + variance.sqrt() * fresh
         yield State(s, x_t, x_0)
 
 
@@ -130,19 +130,16 @@ def sample(
         ValueError: names the argument that is unknown, out of range or of the wrong length.
     """
     choose("sampler", sampler, SAMPLERS)
-    trained = getattr(model, "trained_objective", objective)
-    if trained != objective:
-        raise ValueError(f"objective={objective!r}, but this model was trained with objective={trained!r}")
     module = model if isinstance(model, nn.Module) else nn.Module()
     device = next((p.device for p in module.parameters()), torch.device("cpu"))
     denoiser, null_label = model, getattr(model, "null_label", None)
-    if labels is not None:
+    if labels is not None and guidance_scale != 0:
         labels = torch.as_tensor(labels, device=device)
-        if labels.shape != shape[:1]:
+        if labels.shape != tuple(shape[:1]):
             raise ValueError(f"labels must have shape ({shape[0]},), one per sample, got {tuple(labels.shape)}")
         check_range("labels", labels, 0, (null_label or 2**31) - 1)
         options["labels"] = labels
-    if guidance_scale != 1:
+    if guidance_scale not in (0, 1):
         if null_label is None:
             raise ValueError(f"guidance_scale={guidance_scale} needs a class-conditional model (with a null_label)")
         denoiser = ClassifierFreeGuidance(model, guidance_scale, null={"labels": null_label})
@@ -150,11 +147,13 @@ def sample(
     options |= {"num_steps": num_steps, "generator": generator, "objective": objective}
     steps = SAMPLERS[sampler](denoiser, schedule, x_T, **options)
     total = num_steps or schedule.timesteps
-    was_training, _ = module.training, module.eval()
+    were_training = [part for part in module.modules() if part.training]
+    module.eval()
     try:
         for state in tqdm(steps, total=total, unit="step", delay=2, leave=False, disable=not progress):
             if on_step is not None:
                 on_step(state)
     finally:
-        module.train(was_training)
+        for part in were_training:
+            part.training = True
     return state.x_t

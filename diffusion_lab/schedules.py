@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from diffusion_lab.shapes import Data, Steps, Table, check_range, choose, normal_like
+from diffusion_lab.shapes import Data, Steps, Table, check_data, check_range, choose, normal_like
 
 MAX_BETA = 0.999  # larger betas make the last steps singular (Nichol & Dhariwal 2021, section 3.2)
 
@@ -52,7 +52,7 @@ class DiffusionSchedule:
 
     ``DiffusionSchedule(timesteps, beta_start, beta_end)`` takes the two ends of a linear schedule literally. The named
     forms ``.linear(T)``, ``.quadratic(T)`` and ``.sigmoid(T)`` multiply their betas by ``1000 / T``, so that x_T is
-    noise whatever T is, and ``.cosine(T)`` needs no such help; ``.from_betas`` takes any table.
+    noise for small T too, and ``.cosine(T)`` needs no such help; ``.from_betas`` takes any table.
 
     Attributes:
         timesteps: T, the number of steps.
@@ -64,7 +64,7 @@ class DiffusionSchedule:
 
     def __init__(self, timesteps: int = 1000, beta_start: float = 1e-4, beta_end: float = 0.02):
         """Make a linear schedule; a `ValueError` says if T < 1 or a beta is not inside (0, 1)."""
-        check_range("timesteps", timesteps, 1, 10**6)
+        check_range("timesteps", timesteps, 1)
         self._set_betas(linear_betas(timesteps, beta_start, beta_end))
         ends = {"beta_start": beta_start, "beta_end": beta_end}
         self.config = {"curve": "linear", "timesteps": timesteps, "rescale": False, **ends}
@@ -95,7 +95,7 @@ class DiffusionSchedule:
         A `ValueError` says if the curve is unknown, T is below 1 or a beta is not inside (0, 1).
         """
         choose("curve", curve, CURVES)
-        check_range("timesteps", timesteps, 1, 10**6)
+        check_range("timesteps", timesteps, 1)
         schedule = cls.from_betas(CURVES[curve](timesteps, **params))
         if rescale and curve != "cosine":
             schedule._set_betas((schedule.betas[1:] * 1000 / timesteps).clamp(max=MAX_BETA))
@@ -108,22 +108,22 @@ class DiffusionSchedule:
         return cls.from_betas(config["betas"]) if config["curve"] == "table" else cls.named(**config)
 
     @classmethod
-    def linear(cls, timesteps: int = 1000, **params: float) -> "DiffusionSchedule":
+    def linear(cls, timesteps: int = 1000, **params) -> "DiffusionSchedule":
         """Make the linear schedule, rescaled by 1000 / T; see `linear_betas`."""
         return cls.named("linear", timesteps, **params)
 
     @classmethod
-    def cosine(cls, timesteps: int = 1000, **params: float) -> "DiffusionSchedule":
+    def cosine(cls, timesteps: int = 1000, **params) -> "DiffusionSchedule":
         """Make the cosine schedule; see `cosine_betas`."""
         return cls.named("cosine", timesteps, **params)
 
     @classmethod
-    def quadratic(cls, timesteps: int = 1000, **params: float) -> "DiffusionSchedule":
+    def quadratic(cls, timesteps: int = 1000, **params) -> "DiffusionSchedule":
         """Make the quadratic schedule, rescaled by 1000 / T; see `quadratic_betas`."""
         return cls.named("quadratic", timesteps, **params)
 
     @classmethod
-    def sigmoid(cls, timesteps: int = 1000, **params: float) -> "DiffusionSchedule":
+    def sigmoid(cls, timesteps: int = 1000, **params) -> "DiffusionSchedule":
         """Make the sigmoid schedule, rescaled by 1000 / T; see `sigmoid_betas`."""
         return cls.named("sigmoid", timesteps, **params)
 
@@ -137,7 +137,7 @@ class DiffusionSchedule:
         t = torch.as_tensor(t).cpu().long()
         if t.shape not in ((), (1,), (len(like),)):
             raise ValueError(f"t must be one time, or one per element of the batch of {len(like)}: {tuple(t.shape)}")
-        return table[t].to(like).reshape(-1, *[1] * (like.ndim - 1))
+        return table[t].to(like.dtype).to(like.device).reshape(-1, *[1] * (like.ndim - 1))
 
     def alpha_sigma(self, t: int | Steps, like: Data) -> tuple[Tensor, Tensor]:
         """Scale of the signal, sqrt(alphas_cumprod[t]), and of the noise, sqrt(1 - alphas_cumprod[t]); see `lookup`."""
@@ -162,11 +162,8 @@ class DiffusionSchedule:
         Raises:
             ValueError: if x_0 is not floating point, shapes differ, or t is out of range.
         """
-        if not x_0.is_floating_point():
-            raise ValueError(f"x_0 must be floating point in [-1, 1], got {x_0.dtype}; convert images in `data` first")
+        check_data(x_0=x_0, noise=x_0 if noise is None else noise)
         noise = normal_like(x_0, generator) if noise is None else noise
-        if noise.shape != x_0.shape:
-            raise ValueError(f"noise must have the shape of x_0, {tuple(x_0.shape)}, got {tuple(noise.shape)}")
         alpha, sigma = self.alpha_sigma(t, x_0)
         return alpha * x_0 + sigma * noise
 

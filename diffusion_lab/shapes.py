@@ -36,23 +36,25 @@ def choose(argument: str, value: str, options: Iterable[str]) -> str:
     return value
 
 
-def check_range(argument: str, value: int | Tensor, low: int, high: int) -> None:
-    """Accept whole numbers from `low` to `high`, both included.
+def check_range(argument: str, value: int | Tensor, low: int, high: int | None = None) -> None:
+    """Accept whole numbers from `low` to `high`, both included; any number from `low` on if `high` is None.
 
     Args:
         argument: the name to put into the error.
         value: an int, or an integer tensor of any shape.
         low: smallest valid value.
-        high: largest valid value.
+        high: largest valid value, or None.
 
     Raises:
         ValueError: names the argument, what came and what was wanted.
     """
+    wanted = f"be at least {low}" if high is None else f"lie in {low} … {high}"
     values = value if isinstance(value, Tensor) else torch.as_tensor(value)
     if values.is_floating_point() or values.is_complex() or values.dtype == torch.bool:
-        raise ValueError(f"{argument} must hold whole numbers from {low} to {high}, got dtype {values.dtype}")
-    if values.numel() and (int(values.min()) < low or int(values.max()) > high):
-        raise ValueError(f"{argument} must lie in {low} … {high}, got {int(values.min())} … {int(values.max())}")
+        raise ValueError(f"{argument} must {wanted} and be whole, got dtype {values.dtype}")
+    if values.numel() and (int(values.min()) < low or (high is not None and int(values.max()) > high)):
+        got = f"{int(values.min())} … {int(values.max())}" if values.ndim else int(values)
+        raise ValueError(f"{argument} must {wanted}, got {got}")
 
 
 def normal_like(x: Tensor, generator: torch.Generator | None = None) -> Tensor:
@@ -63,6 +65,21 @@ def normal_like(x: Tensor, generator: torch.Generator | None = None) -> Tensor:
     """
     device = x.device if generator is None else generator.device
     return torch.randn(x.shape, generator=generator, device=device, dtype=x.dtype).to(x.device)
+
+
+def check_data(**tensors: Tensor) -> None:
+    """Accept floating-point tensors that all have the shape of the first, and are not merely broadcastable to it.
+
+    Raises:
+        ValueError: names the arguments, what came and what was wanted.
+    """
+    (first, model), *others = tensors.items()
+    for name, tensor in tensors.items():
+        if not tensor.is_floating_point():
+            raise ValueError(f"{name} must be floating point, got {tensor.dtype}; convert images in `data` first")
+    for name, tensor in others:
+        if tensor.shape != model.shape:
+            raise ValueError(f"{name} must have the shape of {first}, {tuple(model.shape)}, got {tuple(tensor.shape)}")
 
 
 def check_scale(argument: str, images: Tensor) -> None:

@@ -1,8 +1,6 @@
 """The training loop as a generator: it yields after every step, and plotting, stopping and saving are the caller's."""
 
-import collections
 import copy
-import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -14,9 +12,9 @@ from torch import Generator, Tensor, nn
 from tqdm import tqdm
 
 from diffusion_lab.files import replacing
-from diffusion_lab.process import express
+from diffusion_lab.process import OBJECTIVES, express
 from diffusion_lab.schedules import DiffusionSchedule
-from diffusion_lab.shapes import Data, Labels, Steps, check_scale, normal_like
+from diffusion_lab.shapes import Data, Labels, Steps, check_range, check_scale, choose, normal_like
 
 
 def sample_timesteps(batch: int, timesteps: int, generator: Generator | None = None) -> Steps:
@@ -87,10 +85,10 @@ class TrainingState:
 
     def save(self, path: str | Path) -> None:
         """Write a checkpoint, whole or not at all: an older one survives until the new one is complete."""
-        modules = {name: getattr(self, name).state_dict() for name in ("model", "ema", "optimizer")}
-        numbers = {"index": self.index, "batches_done": self.batches_done, "epoch_start": self.epoch_start}
+        content = {name: getattr(self, name).state_dict() for name in ("model", "ema", "optimizer")}
+        content |= {name: getattr(self, name) for name in ("index", "batches_done", "epoch_start")}
         with replacing(path) as part:
-            torch.save({**modules, **numbers, "generator": self.generator.get_state()}, part)
+            torch.save({**content, "generator": self.generator.get_state()}, part)
 
     def load(self, path: str | Path) -> None:
         """Read a checkpoint; a `ValueError` says if it is incomplete or belongs to another network."""
@@ -99,11 +97,12 @@ class TrainingState:
             for name in ("model", "ema", "optimizer"):
                 getattr(self, name).load_state_dict(saved[name])
             self.generator.set_state(saved["generator"])
+            self.index, self.batches_done = saved["index"], saved["batches_done"]
+            self.epoch_start = saved["epoch_start"]
         except FileNotFoundError:
             raise
         except Exception as error:
             raise ValueError(f"{path} is not a whole checkpoint of this network: {error}") from error
-        self.index, self.batches_done, self.epoch_start = (saved[k] for k in ("index", "batches_done", "epoch_start"))
 
     def batches(self, loader: Iterable) -> Iterator:
         """Yield batches for ever, from where this state stands; exact if the loader has a ``generator``."""
@@ -116,7 +115,8 @@ class TrainingState:
                 self.epoch_start = source.get_state()
             batches = iter(loader)
             if self.batches_done:  # skip what was used, then go on from the saved state
-                collections.deque(itertools.islice(batches, self.batches_done), maxlen=0)
+                for _ in range(self.batches_done):
+                    next(batches, None)
                 self.generator.set_state(here)  # the loader may share our generator
             for batch in batches:
                 self.batches_done += 1
@@ -151,9 +151,9 @@ def train(
 
     Args:
         model: trained in place, on its device; with a ``null_label`` that is not None it is class-conditional.
-        schedule, objective: what the network learns to predict ("eps", "x0", "v" or "score") of which process.
+        schedule, objective: what the network learns to predict ("eps", "x0" or "v") of which process.
         loader: yields ``(images, labels)``, ``(images,)`` or ``images`` in every pass; images in [-1, 1].
-        num_steps: optimiser steps in total, those before a resume included.
+        num_steps: optimiser steps in total, more than were done before a resume.
         learning_rate, warmup: its peak, and steps up to it (at most a tenth of all); see `learning_rate_at`.
         weight_decay, grad_clip: of AdamW (Loshchilov & Hutter 2019), and the largest length of the gradient.
         ema_decay: of the averaged weights; smaller during the first steps.
@@ -163,19 +163,20 @@ def train(
     Raises:
         ValueError: if an argument is out of range, the loader is empty, or images are not in [-1, 1].
     """
-    if num_steps < 1:
-        raise ValueError(f"num_steps must be at least 1, got {num_steps}")
+    choose("objective", objective, OBJECTIVES)
     if not (0 <= label_dropout <= 1 and 0 <= ema_decay <= 1):
         raise ValueError(f"label_dropout and ema_decay must lie in [0, 1], got {label_dropout} and {ema_decay}")
-    model.trained_objective = objective
     model.to(memory_format=torch.channels_last).train()
     device = next(model.parameters()).device
     generator = Generator().manual_seed(torch.initial_seed() % 2**63) if generator is None else generator
-    optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.99), weight_decay=weight_decay, fused=True)
+    options = {"betas": (0.9, 0.99), "weight_decay": weight_decay, "fused": device.type != "mps"}
+    optimizer = torch.optim.AdamW(model.parameters(), **options)
     ema = copy.deepcopy(model).requires_grad_(False).eval()
     state = TrainingState(model, ema, optimizer, generator)
     if resume is not None:
         state.load(resume)
+    check_range("num_steps", num_steps, state.index + 1)
+    model.trained_objective = ema.trained_objective = objective
     null_label, batches = getattr(model, "null_label", None), state.batches(loader)
     while state.index < num_steps:
         batch = next(batches)
@@ -185,10 +186,8 @@ def train(
         condition = {}
         if labels and null_label is not None:
             condition["labels"] = drop_labels(labels[0].to(device), null_label, label_dropout, generator)
-
         rate = learning_rate_at(state.index, num_steps, learning_rate, warmup)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
+        optimizer.param_groups[0]["lr"] = rate
         optimizer.zero_grad()
         loss = diffusion_loss(model, x_0.to(device), schedule, objective, generator=generator, **condition).mean()
         loss.backward()

@@ -5,6 +5,7 @@ velocity) is decided by the training objective, not here.
 """
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -17,7 +18,7 @@ from diffusion_lab.shapes import Context, Images, Labels, Steps, check_images, c
 def sinusoidal_embedding(t: Tensor, features: int, max_period: float = 10_000) -> Tensor:
     """Turn times, (B,), into cosines and sines, (B, features) (Vaswani et al. 2017, section 3.5; DDPM, appendix B).
 
-    Times are in steps, not t / T: the frequencies, from 1 to 1 / max_period, are made for numbers up to a thousand.
+    Times are in steps, not t / T: the frequencies, from 1 down to nearly 1 / max_period, suit numbers up to a thousand.
     """
     frequencies = torch.exp(-math.log(max_period) * torch.arange(features // 2, device=t.device) / (features // 2))
     angles = t[:, None].float() * frequencies
@@ -119,7 +120,7 @@ class UNet(nn.Module):
 
     def __init__(
         self, in_channels: int = 1, num_classes: int | None = None, context_features: int | None = None,
-        width: int = 64, multipliers: tuple[int, ...] = (1, 2), blocks: int = 1, attention: tuple[int, ...] = (1,),
+        width: int = 64, multipliers: Sequence[int] = (1, 2), blocks: int = 1, attention: Sequence[int] = (1,),
         patch: int = 2,
     ):
         """Build the U.
@@ -137,6 +138,7 @@ class UNet(nn.Module):
         super().__init__()
         self.config = {k: v for k, v in locals().items() if k in UNet.__init__.__annotations__}
         self.null_label = num_classes
+        check_range("attention", torch.tensor([*attention], dtype=torch.int64), 0, len(multipliers) - 1)
         condition, sizes = 4 * width, [width * m for m in multipliers]
 
         def level(index: int, channels_in: int) -> Level:
@@ -155,8 +157,8 @@ class UNet(nn.Module):
             self.up.append(nn.ModuleList(level(i, 2 * size) for _ in range(blocks)))
             grow = nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(size, sizes[i - 1], 3, padding=1))
             self.grow.append(grow if i else nn.Identity())
-        out = zeroed(nn.Conv2d(width, in_channels * patch**2, 3, padding=1))
-        self.unfold = nn.Sequential(nn.GroupNorm(8, width), nn.SiLU(), out, nn.PixelShuffle(patch))
+        out = zeroed(nn.Conv2d(sizes[0], in_channels * patch**2, 3, padding=1))
+        self.unfold = nn.Sequential(nn.GroupNorm(8, sizes[0]), nn.SiLU(), out, nn.PixelShuffle(patch))
 
     def forward(self, x_t: Images, t: Steps, labels: Labels | None = None, context: Context | None = None) -> Images:
         """Predict from noisy images.
@@ -190,10 +192,12 @@ class UNet(nn.Module):
             raise ValueError(f"t must have shape ({len(x_t)},), one time per image, got {tuple(t.shape)}")
         if labels is not None and self.label is None:
             raise ValueError("labels were given, but this UNet was built without num_classes")
-        if labels is not None:
-            check_range("labels", labels, 0, self.null_label)
-        if (context is None) != (self.config["context_features"] is None):
-            raise ValueError("context must be given exactly when the UNet was built with context_features")
+        if labels is not None and labels.shape != t.shape:
+            raise ValueError(f"labels must have shape ({len(x_t)},), one per image, got {tuple(labels.shape)}")
+        check_range("labels", t.new_empty(0) if labels is None else labels, 0, self.null_label or 0)
+        wanted, got = self.config["context_features"], None if context is None else context.shape
+        if (got is None) != (wanted is None) or (got and (len(got), got[0], got[-1]) != (3, len(x_t), wanted)):
+            raise ValueError(f"context must be ({len(x_t)}, tokens, {wanted}), or None without features, got {got}")
 
 
 def zeroed(module: nn.Module) -> nn.Module:

@@ -37,7 +37,7 @@ def _base64(array: np.ndarray) -> str:
 def _int16(values: Tensor) -> tuple[str, float]:
     """Pack numbers as 16-bit integers, and the unit to multiply them by."""
     unit = float(values.abs().max()) / 32_000 or 1.0
-    return _base64((values / unit).round().numpy().astype("<i2")), unit
+    return _base64((values / unit).round().detach().cpu().numpy().astype("<i2")), unit
 
 
 class Player:
@@ -83,7 +83,7 @@ def _pictures(images: Images, columns: int, width: int, caption: str) -> dict:
     return {**shape, "columns": min(columns, count), "size": [width, 0], "caption": caption}
 
 
-def _noise_spec(schedule: DiffusionSchedule, start: int, panels: list[dict]) -> dict:
+def _noise_spec(schedule: DiffusionSchedule, start: int, panels: list[dict], what: str) -> dict:
     """What the two scrubbers of the forward process have in common."""
     abar = schedule.alphas_cumprod
     lines = {
@@ -104,7 +104,7 @@ def _noise_spec(schedule: DiffusionSchedule, start: int, panels: list[dict]) -> 
         ],
         "panels": [
             *panels,
-            {"kind": "histogram", "size": [220, 130], "caption": "values in the picture; line: standard normal"},
+            {"kind": "histogram", "size": [220, 130], "caption": f"{what}; line: standard normal"},
             {"kind": "curves", "size": [220, 130], "lines": curves, "caption": "how much of each is in x_t:"},
         ],
     }
@@ -141,7 +141,7 @@ class NoiseScrubber(Player):
         strip = torch.cat([schedule.add_noise(x_0[:1], t, noise[:1]) for t in times])
         super().__init__(
             f"NoiseScrubber({len(x_0)} images, {schedule!r})",
-            _noise_spec(schedule, start, [panel]),
+            _noise_spec(schedule, start, [panel], "values of the pixels"),
             enlarge(grid(strip, len(times)), 3),
             f"One picture at t = {', '.join(map(str, times))}: it turns into noise.",
         )
@@ -162,7 +162,7 @@ class PointScrubber(Player):
         times = _still_times(schedule.timesteps)
         super().__init__(
             f"PointScrubber({len(x_0)} points, {schedule!r})",
-            _noise_spec(schedule, start, [panel]),
+            _noise_spec(schedule, start, [panel], "coordinates of the points"),
             cloud_strip([schedule.add_noise(x_0, t, noise) for t in times], limit),
             f"A cloud of points at t = {', '.join(map(str, times))}: its shape dissolves.",
         )

@@ -12,7 +12,7 @@ import torch
 torch.set_num_threads(1)
 jaxtyping.install_import_hook("diffusion_lab", "beartype.beartype")
 
-import diffusion_lab as dl
+import diffusion_lab as dl  # noqa: E402  (after the hook, which must see it being imported)
 
 
 @pytest.fixture

@@ -37,7 +37,9 @@ def main(files: list[str]) -> int:
         clean(notebook)
         after = nbformat.writes(notebook) + "\n"
         if after != before:
-            file.write_text(after, encoding="utf-8")
+            part = file.with_suffix(".ipynb.part")
+            part.write_text(after, encoding="utf-8")
+            part.replace(file)
             print(f"cleaned {file}")
             changed = 1
     return changed

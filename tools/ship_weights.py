@@ -1,7 +1,7 @@
 """Put a trained file into the package: ``python tools/ship_weights.py runs/digits.safetensors``.
 
-Copies the file and its card into ``diffusion_lab/weights``, writes the sha256 into the manifest, and adds to the card
-of a digits model what ``diffusion-lab evaluate`` measures.
+A digits model gets a card with what ``diffusion-lab evaluate`` measures; the card is stored in the file, and again as
+markdown beside it. The sha256 of every shipped file goes into the manifest.
 """
 
 import argparse
@@ -23,26 +23,32 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3, help="evaluations in the card, one per seed")
     options = parser.parse_args()
     target = pretrained.FOLDER / options.file.name
-    with replacing(target) as part:
-        shutil.copyfile(options.file, part)
+    if target.stem == "judge":
+        with replacing(target) as part:
+            shutil.copyfile(options.file, part)
+    else:
+        trained = pretrained.load_model(options.file)
+        runs = [f"--seed {seed}" for seed in range(options.seeds)]
+        runs += ["--sampler ddim --num-steps 20 --seed 0"] if options.seeds else []
+        measured = "\n".join(_evaluate(options.file, flags) for flags in runs)
+        card = f"{trained.card.split('## Measured')[0].rstrip()}\n\n## Measured\n\n```\n{measured}```\n"
+        pretrained.save_model(target, trained.model, trained.schedule, trained.objective, card)
+        with replacing(target.with_suffix(".md")) as part:
+            part.write_text(card, encoding="utf-8")
     manifest_file = pretrained.FOLDER / "manifest.json"
     manifest = json.loads(manifest_file.read_text()) if manifest_file.exists() else {}
     manifest[target.stem] = {"file": target.name, "sha256": hashlib.sha256(target.read_bytes()).hexdigest()}
     with replacing(manifest_file) as part:
         part.write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
-    card = options.file.with_suffix(".md")
-    if card.exists():
-        runs = [(seed, flags) for flags in ("", "--num-steps 50") for seed in range(options.seeds)]
-        measured = "\n".join(_evaluate(seed, flags) for seed, flags in runs)
-        with replacing(target.with_suffix(".md")) as part:
-            part.write_text(f"{card.read_text().rstrip()}\n\n## Measured\n\n```\n{measured}```\n")
 
 
-def _evaluate(seed: int, flags: str) -> str:
-    command = f"evaluate digits --num-samples 2000 --seed {seed} {flags}".split()
+def _evaluate(file: Path, flags: str) -> str:
+    flags = f"--num-samples 2000 {flags}"
     with contextlib.redirect_stdout(io.StringIO()) as printed:
-        cli.main(command)
-    return f"$ diffusion-lab {' '.join(command)}\n{printed.getvalue()}"
+        code = cli.main(["evaluate", str(file), *flags.split()])
+    if code:
+        raise SystemExit(f"the evaluation of {file} failed")
+    return f"$ diffusion-lab evaluate digits {flags}\n{printed.getvalue().replace(str(file), 'digits')}"
 
 
 if __name__ == "__main__":

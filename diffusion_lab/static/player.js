@@ -157,12 +157,9 @@
     },
   };
 
-  function legend(panel, root) {
-    return Object.keys(panel.lines ?? {}).map((name, n) => {
-      const line = element('span', { className: 'dl-line' }, n ? ' - - ' : ' —— ', name);
-      line.style.color = colours(root)[n];
-      return line;
-    });
+  function legend(panel) {
+    return Object.keys(panel.lines ?? {}).map((name, n) =>
+      element('span', { className: 'dl-line' }, n ? ' - - ' : ' —— ', name));
   }
 
   // ---- one player ----
@@ -171,14 +168,13 @@
     if (root.dataset.ready) return;
     root.dataset.ready = 'yes';
     const spec = JSON.parse(root.querySelector('script[type="application/json"]').textContent);
-    root.querySelector('img')?.remove();
     const last = spec.count - 1, id = `dl-${Math.random().toString(36).slice(2)}`;
     const value = (k) => (spec.values ? spec.values[k] : k);
     const shared = { abar: spec.abar, label: spec.label, count: spec.count, first: value(0), last: value(last), values: [] };
 
     const slider = element('input', { type: 'range', id, min: 0, max: last, step: 1, value: spec.start });
     const play = element('button', { type: 'button', className: 'dl-play' });
-    const number = element('output', { className: 'dl-value', htmlFor: id });
+    const number = element('span', { className: 'dl-value' }); // not <output>: it would be read aloud while playing
     // JupyterLab takes the arrow keys away from an input unless the input itself carries this attribute
     for (const control of [slider, play]) control.setAttribute('data-lm-suppress-shortcuts', 'true');
     const bar = element('div', { className: 'dl-bar' }, play, element('label', { htmlFor: id }, spec.label), slider, number);
@@ -188,7 +184,7 @@
       const canvas = element('canvas');
       canvas.setAttribute('role', 'img');
       canvas.style.width = `${panel.size[0]}px`;
-      const figure = element('figure', {}, canvas, element('figcaption', {}, panel.caption, ...legend(panel, root)));
+      const figure = element('figure', {}, canvas, element('figcaption', {}, panel.caption, ...legend(panel)));
       figure.style.width = `${panel.size[0]}px`;
       row.append(figure);
       return [canvas, panel, PANELS[panel.kind](panel, canvas)];
@@ -201,6 +197,9 @@
         draw(k, shared);
         canvas.setAttribute('aria-label', `${panel.caption}, ${spec.label} ${value(k)}`);
       }
+      row.querySelectorAll('figcaption').forEach((caption) => {
+        caption.querySelectorAll('.dl-line').forEach((line, n) => (line.style.color = colours(root)[n]));
+      });
       number.textContent = value(k);
       readouts.textContent = said.join('   ');
       slider.setAttribute('aria-valuetext', [`${spec.label} ${value(k)}`, ...said].join(', '));
@@ -229,6 +228,9 @@
     slider.oninput = show;
     pause();
     show();
+    root.querySelector('img')?.remove(); // only now, when there is something in its place
+    // a change of theme changes the colours of text and lines
+    new MutationObserver(show).observe(document.body, { attributes: true, attributeFilter: ['class', 'data-jp-theme-light'] });
   }
 
   const here = document.currentScript?.closest('.dl-player');

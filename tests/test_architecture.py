@@ -1,0 +1,201 @@
+"""Who may import whom, how long the package may be, and what it must never do, read from the sources."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import jaxtyping
+import pytest
+import torch
+
+import diffusion_lab as dl
+
+PACKAGE = Path(dl.__file__).parent
+ALL = None
+MAY_IMPORT = {
+    "shapes": set(),
+    "files": set(),
+    "guidance": set(),
+    "schedules": {"shapes"},
+    "process": {"schedules", "shapes"},
+    "unet": {"shapes"},
+    "sampling": {"guidance", "process", "schedules", "shapes"},
+    "training": {"files", "process", "schedules", "shapes"},
+    "data": {"shapes"},
+    "evaluation": {"shapes"},
+    "figures": {"files", "shapes"},
+    "pretrained": {"evaluation", "files", "sampling", "schedules", "shapes", "unet"},
+    "widgets": {"figures", "sampling", "schedules", "shapes"},
+    "cli": ALL,
+    "__init__": ALL,
+    "__main__": {"cli"},
+}
+CORE = ("schedules", "process", "unet", "training", "sampling", "guidance")
+ONLY_FIGURES_AND_WIDGETS = {"matplotlib", "ipywidgets", "anywidget", "IPython"}
+GLOBAL_SEEDS = {
+    "torch.manual_seed", "torch.random.manual_seed", "torch.seed", "torch.cuda.manual_seed", "torch.mps.manual_seed",
+    "torch.cuda.manual_seed_all", "np.random.seed", "numpy.random.seed", "random.seed",
+}  # fmt: skip
+SOURCES = {".".join(path.relative_to(PACKAGE).with_suffix("").parts): path for path in PACKAGE.rglob("*.py")}
+every_module = pytest.mark.parametrize("module", sorted(SOURCES))
+
+
+def imported(source: str) -> set[str]:
+    """Dotted names of everything a file imports, at any depth; `from a import b` counts as a.b."""
+    names = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom):
+            base = ("diffusion_lab." if node.level else "") + (node.module or "")
+            names |= {f"{base.rstrip('.')}.{alias.name}" for alias in node.names}
+    return names
+
+
+def arrows(source: str) -> set[str]:
+    """Modules of the package that a file imports; the package as a whole counts as __init__."""
+    ours = [name.split(".") for name in imported(source) if name.split(".")[0] == "diffusion_lab"]
+    known = {module.split(".")[0] for module in SOURCES} | MAY_IMPORT.keys()
+    return {parts[1] if len(parts) > 1 and parts[1] in known else "__init__" for parts in ours}
+
+
+def outsiders(source: str) -> set[str]:
+    return {name.split(".")[0] for name in imported(source)}
+
+
+def calls(source: str) -> set[str]:
+    return {ast.unparse(node.func) for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)}
+
+
+def special_cases_of_time_zero(source: str) -> list[str]:
+    """Comparisons of t or s with 0 or 1, such as `if t > 0`."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Compare):
+            sides = [node.left, *node.comparators]
+            times = any(isinstance(side, ast.Name) and side.id in ("t", "s") for side in sides)
+            ends = any(isinstance(side, ast.Constant) and side.value in (0, 1) for side in sides)
+            found += [ast.unparse(node)] * (times and ends)
+        if isinstance(node, ast.If | ast.IfExp) and isinstance(node.test, ast.Name) and node.test.id in ("t", "s"):
+            found.append(f"if {node.test.id}")
+    return found
+
+
+@pytest.mark.parametrize(("source", "expected"), [
+    ("from diffusion_lab.training import train", {"training"}),
+    ("def f():\n    from diffusion_lab.training import train", {"training"}),
+    ("import diffusion_lab.figures as f, os", {"figures"}),
+    ("import diffusion_lab as dl", {"__init__"}),
+    ("from diffusion_lab import data, sample", {"data", "__init__"}),
+    ("from . import cli", {"cli"}),
+    ("from .cli import main", {"cli"}),
+    ("import torch\nfrom pathlib import Path", set()),
+])  # fmt: skip
+def test_reader_of_arrows_sees_every_way_to_import(source, expected):
+    assert arrows(source) == expected
+
+
+@every_module
+def test_no_arrow_that_is_not_in_the_table(module):
+    assert module in MAY_IMPORT, f"{module} is new: enter it into the table of this test and of DESIGN, section 3"
+    if MAY_IMPORT[module] is not ALL:
+        assert arrows(SOURCES[module].read_text()) <= MAY_IMPORT[module]
+
+
+def test_table_of_arrows_has_no_circle():
+    layers, placed = {k: v for k, v in MAY_IMPORT.items() if v is not ALL and k != "__main__"}, set()
+    while free := {module for module, needs in layers.items() if needs <= placed} - placed:
+        placed |= free
+    assert placed == layers.keys()
+
+
+@every_module
+def test_nothing_is_imported_by_a_computed_name(module):
+    hidden = {"importlib.import_module", "__import__", "exec", "eval"} & calls(SOURCES[module].read_text())
+    assert not hidden or module in ("__init__", "cli")
+
+
+@every_module
+def test_only_figures_and_widgets_draw(module):
+    drawing = outsiders(SOURCES[module].read_text()) & ONLY_FIGURES_AND_WIDGETS
+    assert not drawing or module in ("figures", "widgets")
+
+
+def test_reader_of_outsiders_sees_imports_inside_functions():
+    assert outsiders("def f():\n    from matplotlib import pyplot\n    import ipywidgets.widgets") == {
+        "matplotlib",
+        "ipywidgets",
+    }
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    heavy = ["matplotlib", "ipywidgets", "torchvision", "sklearn", "diffusers"]
+    code = f"import sys, diffusion_lab; print([m for m in {heavy} if m in sys.modules], 'torch' in sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PACKAGE.parent)
+    assert result.stdout.strip() == "[] True", result.stderr
+
+
+def lines(modules) -> int:
+    return sum(len(SOURCES[module].read_text().splitlines()) for module in modules)
+
+
+def test_core_can_be_read_in_one_evening():
+    assert 0 < lines(CORE) <= 900
+    top_level = {module for module in SOURCES if "." not in module}
+    assert lines(CORE) < lines(top_level - {"cli", "figures", "widgets"}) <= 2000
+
+
+@pytest.mark.parametrize(("source", "found"), [
+    ("if t > 0: pass", True), ("x = a if s == 0 else b", True), ("x = y * (t != 1)", True), ("if t: pass", True),
+    ("if eta > 0: pass", False), ("if s >= t: pass", False), ("if x_t.ndim == 4: pass", False),
+])  # fmt: skip
+def test_reader_of_special_cases_sees_them(source, found):
+    assert bool(special_cases_of_time_zero(source)) == found
+
+
+@pytest.mark.parametrize("module", ["sampling", "process"])
+def test_the_last_step_is_an_ordinary_step(module):
+    assert special_cases_of_time_zero(SOURCES[module].read_text()) == []
+
+
+@every_module
+def test_package_never_seeds_globally(module):
+    source = SOURCES[module].read_text()
+    seeds = calls(source) & GLOBAL_SEEDS | {name for name in imported(source) if name in GLOBAL_SEEDS}
+    assert not seeds or module == "cli"
+
+
+def test_reader_of_seeds_tells_a_generator_from_the_global_state():
+    assert calls("torch.manual_seed(0)\nnp.random.seed(1)") <= GLOBAL_SEEDS
+    assert not calls("torch.Generator().manual_seed(0)") & GLOBAL_SEEDS
+    assert imported("from torch import manual_seed") <= GLOBAL_SEEDS
+
+
+@every_module
+def test_every_random_draw_takes_a_generator(module):
+    draws = {"torch.rand", "torch.randn", "torch.randint", "torch.randperm", "torch.multinomial", "torch.bernoulli"}
+    for node in ast.walk(ast.parse(SOURCES[module].read_text())):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in draws:
+            assert "generator" in {keyword.arg for keyword in node.keywords}, ast.unparse(node)
+
+
+SCHEDULE = dl.DiffusionSchedule(10)
+WRONG_TYPES = [("x_0", ("no tensor", 1)), ("t", (torch.zeros(2, 3), "late")), ("noise", (torch.zeros(2, 3), 1, 0.5))]
+
+
+@pytest.mark.parametrize(("argument", "args"), WRONG_TYPES)
+def test_types_are_checked_in_the_tests(argument, args):
+    with pytest.raises(jaxtyping.TypeCheckError, match=argument):
+        SCHEDULE.add_noise(*args)
+
+
+def test_shapes_are_checked_across_arguments():
+    with pytest.raises(jaxtyping.TypeCheckError, match="noise"):
+        SCHEDULE.add_noise(torch.zeros(2, 3), 1, torch.zeros(2, 4))
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_checks_are_off_where_the_fixture_says_so():
+    with pytest.raises(ValueError, match="noise must have the shape"):
+        SCHEDULE.add_noise(torch.zeros(2, 3), 1, torch.zeros(2, 4))

@@ -1,0 +1,185 @@
+"""Images in [-1, 1] become bytes, files and figures."""
+
+import base64
+import io
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+import torch
+from matplotlib import pyplot
+from PIL import Image
+
+from diffusion_lab import figures
+
+mpl.use("Agg")
+
+
+def constant(*values: float, channels: int = 1, height: int = 3, width: int = 4) -> torch.Tensor:
+    return torch.tensor(values, dtype=torch.float32)[:, None, None, None].expand(-1, channels, height, width)
+
+
+@pytest.mark.parametrize(
+    ("value", "byte"), [(-1, 0), (1, 255), (0, 128), (-0.5, 64), (-7, 0), (1.01, 255), (1 - 2 / 255, 254)]
+)
+def test_to_uint8_maps_minus_one_to_0_and_one_to_255(value, byte):
+    pixels = figures.to_uint8(constant(value))
+    assert pixels.dtype == np.uint8
+    assert pixels.shape == (1, 3, 4)
+    assert (pixels == byte).all()
+
+
+def test_to_uint8_puts_colours_last():
+    image = torch.stack([torch.full((3, 4), value) for value in (-1.0, 0.0, 1.0)])[None]
+    pixels = figures.to_uint8(image)
+    assert pixels.shape == (1, 3, 4, 3)
+    assert pixels[0, 2, 3].tolist() == [0, 128, 255]
+
+
+@pytest.mark.parametrize("shape", [(1, 2, 4, 4), (4, 4), (1, 4, 4)])
+def test_to_uint8_refuses_other_shapes(unchecked, shape):
+    with pytest.raises(ValueError, match=r"images must have shape"):
+        figures.to_uint8(torch.zeros(shape))
+
+
+@pytest.mark.parametrize(
+    ("number", "columns", "shape"), [(1, 8, (3, 4)), (3, 8, (3, 16)), (4, 2, (8, 10)), (5, 3, (8, 16))]
+)
+def test_grid_geometry(number, columns, shape):
+    canvas = figures.grid(constant(*[-1.0] * number), columns)
+    assert canvas.shape == shape
+    assert (canvas == 0).sum() == number * 3 * 4, "a picture is missing or overwritten"
+
+
+def test_grid_runs_row_by_row_on_white():
+    canvas = figures.grid(constant(-1, -0.5, 0), columns=2, gap=1)
+    assert canvas[[0, 0, 4, 4], [0, 5, 0, 5]].tolist() == [0, 64, 128, 255]
+    assert (canvas[3] == 255).all()
+    assert (canvas[:, 4] == 255).all()
+
+
+def test_grid_of_colour_images():
+    assert figures.grid(constant(0, 1, channels=3), columns=1).shape == (8, 4, 3)
+
+
+def test_enlarge_repeats_pixels():
+    pixels = np.array([[0, 255]], np.uint8)
+    assert np.array(figures.enlarge(pixels, 2)).tolist() == [[0, 0, 255, 255]] * 2
+
+
+def test_save_picture_writes_a_png(tmp_path):
+    frame = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    figures.save_picture(tmp_path / "one.png", [frame], scale=2)
+    with Image.open(tmp_path / "one.png") as picture:
+        assert picture.format == "PNG"
+        assert picture.size == (8, 6)
+        assert (np.array(picture)[::2, ::2] == frame).all()
+
+
+def test_save_picture_writes_an_animation_that_rests_on_the_last_frame(tmp_path):
+    frames = [np.full((3, 4), value, np.uint8) for value in (0, 100, 200)]
+    figures.save_picture(tmp_path / "three.gif", frames, frame_ms=50)
+    durations = []
+    with Image.open(tmp_path / "three.gif") as picture:
+        assert picture.format == "GIF"
+        for index in range(picture.n_frames):
+            picture.seek(index)
+            durations.append(picture.info["duration"])
+            assert picture.convert("L").getpixel((0, 0)) == frames[index][0, 0]
+    assert durations == [50, 50, 2000]
+
+
+def test_save_picture_keeps_the_old_file_when_it_fails(tmp_path):
+    path = tmp_path / "old.png"
+    path.write_bytes(b"old")
+    with pytest.raises(TypeError):
+        figures.save_picture(path, [np.zeros((3, 4), np.complex64)])
+    assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("old.png", b"old")]
+
+
+# figures
+
+
+def pixels_of(picture: figures.Picture) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(picture.png)).convert("RGB"))
+
+
+@pytest.mark.parametrize(
+    ("show", "alt"),
+    [
+        (lambda: figures.show_images(constant(-1, 0, 1), columns=2, title="three", labels=["a", "b"]), "three"),
+        (lambda: figures.show_images(constant(-1, 1, channels=3)), "2 pictures"),
+        (lambda: figures.show_images(constant(0), title="one", alt="a grey square"), "a grey square"),
+        (lambda: figures.show_histograms({"one": torch.randn(100)}, title="noise"), "noise"),
+        (lambda: figures.show_histograms({"a": torch.randn(9, 2), "b": torch.zeros(5)}, alt="two"), "two"),
+        (lambda: figures.show_points({"one": torch.zeros(5, 2)}, title="a spot"), "a spot"),
+        (lambda: figures.show_points({"a": torch.randn(50, 2), "b": torch.randn(9, 2)}, alt="two"), "two"),
+        (lambda: figures.show_curves([0, 1], {"a": [1, 2], "b": [2, 1]}, x_label="t", y_label="y"), "y over t: a, b"),
+        (
+            lambda: figures.show_curves(
+                [1, 2], {k: [0.1, 10] for k in "abcde"}, x_label="t", y_label="y", log=True, alt="flat"
+            ),
+            "flat",
+        ),
+    ],
+)
+def test_show_functions_return_a_picture_with_words(show, alt):
+    picture = show()
+    assert isinstance(picture.figure, mpl.figure.Figure)
+    assert picture.alt == alt
+    assert not pyplot.get_fignums(), "registered with pyplot, a notebook shows it twice"
+    assert (pixels_of(picture) != 255).any(), "the figure is blank"
+
+
+def test_show_curves_takes_tensors():
+    x, y = torch.arange(3), torch.tensor([1.0, 4.0, 9.0])
+    picture = figures.show_curves(x, {"squares": y}, x_label="t", y_label="y")
+    (line,) = picture.figure.axes[0].lines
+    assert line.get_xydata().tolist() == [[0, 1], [1, 4], [2, 9]]
+
+
+def test_picture_is_a_png_with_words_in_a_notebook(tmp_path):
+    picture = figures.show_points({"a": torch.zeros(5, 2)}, alt="a spot")
+    shown, about = picture._repr_mimebundle_()
+    assert base64.b64decode(shown["image/png"]) == picture.png
+    assert shown["text/plain"] == about["image/png"]["alt"] == "a spot"
+    picture.save(tmp_path / "new" / "spot.png")
+    assert (tmp_path / "new" / "spot.png").read_bytes() == picture.png
+    assert picture.png.startswith(b"\x89PNG")
+
+
+def test_show_images_shows_paper_black_and_ink_white_as_given():
+    pixels = pixels_of(figures.show_images(constant(-1, 1, height=28, width=28), columns=2))
+    middle = pixels[pixels.shape[0] // 2]
+    quarter = pixels.shape[1] // 4
+    assert middle[[quarter, 3 * quarter]].tolist() == [[0, 0, 0], [255, 255, 255]]
+
+
+def test_panels_share_one_scale():
+    figure = figures.show_points({"a": torch.zeros(2, 2), "b": torch.ones(2, 2)}, limit=1.5).figure
+    assert [axes.get_xlim() for axes in figure.axes] == [(-1.5, 1.5)] * 2
+    figure = figures.show_histograms({"a": torch.zeros(9), "b": torch.randn(99)}, limit=2.0).figure
+    assert len({axes.get_ylim() for axes in figure.axes}) == 1
+
+
+def test_histogram_is_a_density_beside_the_normal_one():
+    axes = figures.show_histograms({"noise": torch.randn(2000)}).figure.axes[0]
+    area = sum(bar.get_width() * bar.get_height() for bar in axes.patches)
+    x, y = axes.lines[0].get_data()
+    assert area == pytest.approx(1, abs=0.01)
+    assert (y[1:] + y[:-1]) / 2 @ np.diff(x) == pytest.approx(1, abs=0.01)
+    assert y.max() == pytest.approx(0.3989, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("point", "place"), [((0, 0), (60, 60)), ((-0.99, 0.99), (0, 0)), ((0.5, -0.5), (90, 90)), ((0.5, 0.5), (30, 90))]
+)
+def test_cloud_strip_puts_y_upwards(point, place):
+    strip = np.array(figures.cloud_strip([torch.zeros(0, 2), torch.tensor([point])], limit=1.0))
+    assert strip.shape == (120, 244)
+    assert np.argwhere(strip < 255).tolist() == [[place[0], 124 + place[1]]]
+
+
+def test_cloud_strip_leaves_out_what_is_outside():
+    far = torch.tensor([[1.0, 0.0], [0.0, -1.0], [-5.0, 0.0], [0.0, 7.0], [3.0, 3.0]])
+    assert (np.array(figures.cloud_strip([far], limit=1.0)) == 255).all()

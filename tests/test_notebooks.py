@@ -1,0 +1,106 @@
+"""Every lesson, top to bottom under nbval, and what is stored in it."""
+
+import ast
+import os
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+CELL_TIMEOUT = 120  # seconds; whole lessons stay far below (00: 60 s, others 120 s on two cores)
+
+
+def code_cells(path):
+    return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+
+
+def definitions(path):
+    """Names of the functions and classes that a notebook defines, with the index of their code cell."""
+    return {
+        node.name: index
+        for index, cell in enumerate(code_cells(path))
+        for node in ast.walk(ast.parse(cell.source))
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+    }
+
+
+@pytest.mark.notebook
+@pytest.mark.parametrize("data", ["as found", "no MNIST"])
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_lesson_runs_top_to_bottom_under_nbval(path, data, tmp_path):
+    environment = dict(os.environ)
+    if data == "no MNIST":
+        environment.pop("DIFFUSION_LAB_DATA", None)
+        environment["XDG_CACHE_HOME"] = str(tmp_path)
+    elif "DIFFUSION_LAB_DATA" not in environment:
+        pytest.skip("DIFFUSION_LAB_DATA is not set; the run without MNIST covers this machine")
+    junit = tmp_path / "junit.xml"
+    flags = ["--nbval-lax", "--nbval-current-env", f"--nbval-cell-timeout={CELL_TIMEOUT}", f"--junitxml={junit}"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *flags, str(path)]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    cases = ET.parse(junit).getroot().findall(".//testcase")
+    bad = [case for case in cases if case.find("failure") is not None or case.find("skipped") is not None]
+    assert run.returncode == 0, run.stdout[-3000:]
+    assert not bad
+    assert len(cases) == len(code_cells(path))
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_lesson_is_stored_executed_clean_and_small(path):
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    cells = code_cells(path)
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    assert path.stat().st_size < 1_000_000
+    assert set(notebook.metadata) == {"kernelspec", "language_info"}
+    for cell in cells:
+        for output in cell.outputs:
+            assert output.output_type != "error"
+            assert output.get("name") != "stderr"
+            assert "application/vnd.jupyter.widget-view+json" not in output.get("data", {})
+            if "image/png" in output.get("data", {}):
+                html = output.data.get("text/html", "")
+                alt = output.metadata.get("image/png", {}).get("alt")
+                assert alt or '<img alt="' in html, f"a picture without words in {cell.source[:60]}"
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_lesson_begins_with_its_question_its_budget_and_a_guess(path):
+    notebook = nbformat.read(path, as_version=4)
+    assert "The question of this lesson" in notebook.cells[0].source
+    assert "Runs in under" in notebook.cells[0].source
+    assert notebook.cells[1].source.startswith("my_guess =")
+
+
+def test_no_function_is_defined_in_two_lessons():
+    owners = {}
+    for path in LESSONS:
+        for name in definitions(path):
+            assert owners.setdefault(name, path.stem) == path.stem
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_a_definition_that_shadows_the_package_is_checked_against_it(path):
+    import diffusion_lab as dl
+
+    sources = [cell.source for cell in code_cells(path)]
+    for name, index in definitions(path).items():
+        owner = next((o for o in ("dl", "schedule") if hasattr(dl if o == "dl" else dl.DiffusionSchedule, name)), None)
+        if owner:
+            later = "\n".join(sources[index : index + 2])
+            assert "assert" in later, f"{name} is not checked"
+            assert f"{owner}.{name}(" in later, f"{name} is not checked against {owner}.{name}"
+
+
+def test_links_between_lessons_lead_somewhere():
+    import re
+
+    for path in LESSONS:
+        for cell in nbformat.read(path, as_version=4).cells:
+            for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", cell.source if cell.cell_type == "markdown" else ""):
+                assert (path.parent / target).is_file(), f"{path.name} links to {target}"

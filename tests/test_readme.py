@@ -1,0 +1,72 @@
+"""What the README and the set-up files promise, held against the tree."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import diffusion_lab as dl
+from diffusion_lab import cli
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def shell_lines(text: str) -> list[str]:
+    blocks = re.findall(r"```bash\n(.*?)```", text, re.S)
+    return [line.split("#")[0].strip() for block in blocks for line in block.splitlines() if line.strip()]
+
+
+def test_every_local_link_and_picture_is_there():
+    for file in ("README.md", "CONTRIBUTING.md"):
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", (ROOT / file).read_text(encoding="utf-8")):
+            assert (ROOT / target).exists(), f"{file} links to {target}"
+
+
+def test_make_targets_named_in_the_readme_exist_and_expand():
+    make = shutil.which("make")
+    if make is None:
+        pytest.skip("no make on this machine")
+    for line in [line for line in shell_lines(README) if line.startswith("make ")]:
+        dry = subprocess.run([*line.split(), "--dry-run"], cwd=ROOT, capture_output=True, text=True, check=False)
+        assert dry.returncode == 0, dry.stderr
+    lab = subprocess.run(["make", "lab", "LAB_ARGS=--port 1", "--dry-run"], cwd=ROOT, capture_output=True, text=True)
+    assert "--port 1" in lab.stdout
+    assert "notebooks/00_start_here.ipynb" in lab.stdout
+
+
+@pytest.mark.parametrize("line", [line for line in shell_lines(README) if line.startswith("diffusion-lab ")])
+def test_commands_of_the_readme_parse(line):
+    options = cli._parser().parse_args(line.split()[1:])
+    assert options.command == line.split()[1]
+
+
+def test_python_of_the_readme_runs():
+    block = next(b for b in re.findall(r"```python\n(.*?)```", README, re.S) if "load_pretrained" in b)
+    digits = dl.data.sklearn_digits()
+    x_0, labels = digits.images[:16], digits.labels[:16]
+    names = {"x_0": x_0, "labels": labels, "t": 500, "noise": x_0 * 0}
+    names["loader"] = dl.data.loader(x_0, labels, batch_size=8)
+    small = block.replace("num_steps=2000", "num_steps=2").replace("num_steps=50", "num_steps=2")
+    exec(small.replace("UNet(num_classes=10)", "UNet(num_classes=10, width=8)"), names)
+    assert names["images"].shape == (16, 1, 28, 28)
+
+
+def test_dependencies_are_declared_once():
+    environment = (ROOT / "environment.yml").read_text()
+    assert ".[course]" in environment
+    for package in ("torchvision", "matplotlib", "jupyterlab", "ipywidgets", "safetensors"):
+        assert package not in environment
+
+
+def test_ci_calls_the_test_command_of_the_readme():
+    assert "make test" in shell_lines(README)
+    assert re.search(r"^make test", (ROOT / ".ci" / "run").read_text(), re.M)
+
+
+def test_numbers_in_the_readme_are_those_of_the_model_card():
+    card = dl.load_pretrained("digits").card
+    block = re.search(r"```\n(\$ diffusion-lab evaluate.*?)```", README, re.S)[1]
+    assert block in card

@@ -1,0 +1,544 @@
+"""Times, losses, averages, and training that can be stopped, killed and resumed."""
+
+import collections
+import contextlib
+import copy
+import itertools
+import math
+import multiprocessing
+import re
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from torch.utils.data import DataLoader, TensorDataset
+
+import diffusion_lab as dl
+from diffusion_lab.training import TrainingState, drop_labels, learning_rate_at, sample_timesteps, update_ema
+
+SCHEDULE = dl.DiffusionSchedule.cosine(1000)
+BATCHES = 4  # of 16 images in every pass
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+forks = pytest.mark.skipif(sys.platform != "linux", reason="needs fork and the signals of Linux")
+
+
+def seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture
+def batches(digits) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    number = 16 * BATCHES
+    return list(zip(digits.images[:number].split(16), digits.labels[:number].split(16), strict=True))
+
+
+def weights(module: torch.nn.Module) -> torch.Tensor:
+    return torch.cat([p.detach().flatten().clone() for p in module.parameters()])
+
+
+def last(steps):
+    return collections.deque(steps, maxlen=1).pop()
+
+
+# times, labels, learning rate, averages
+
+
+@pytest.mark.parametrize("timesteps", [1, 7, 1000])
+def test_batch_of_T_times_takes_each_of_1_to_T_once(timesteps, generator):
+    t = sample_timesteps(timesteps, timesteps, generator)
+    assert sorted(t.tolist()) == list(range(1, timesteps + 1))
+
+
+@pytest.mark.parametrize(("batch", "timesteps"), [(10, 1000), (3, 10), (50, 7)])
+def test_times_are_stratified(batch, timesteps, generator):
+    for _ in range(20):
+        t = sample_timesteps(batch, timesteps, generator).sort().values
+        stretch = torch.arange(batch) * timesteps / batch
+        assert t.dtype == torch.int64
+        assert (t - 1 >= stretch.floor()).all()
+        assert (t <= (stretch + timesteps / batch).ceil()).all()
+
+
+def test_each_time_is_uniform_by_itself(generator):
+    draws = torch.stack([sample_timesteps(4, 8, generator) for _ in range(4000)])
+    for position in range(4):
+        counts = draws[:, position].bincount(minlength=9)
+        assert counts[0] == 0
+        assert (counts[1:] - 500).abs().max() < 105, "five standard deviations"
+
+
+def test_times_repeat_with_the_generator():
+    first, again, other = (sample_timesteps(32, 1000, seeded(seed)) for seed in (0, 0, 1))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+@pytest.mark.parametrize("probability", [0.0, 0.1, 0.7, 1.0])
+def test_labels_are_dropped_at_the_given_rate(probability, generator):
+    labels = torch.arange(20_000) % 10
+    kept = drop_labels(labels, 10, probability, generator)
+    dropped = kept == 10
+    assert float(dropped.double().mean()) == pytest.approx(probability, abs=0.02)
+    assert torch.equal(kept[~dropped], labels[~dropped])
+    assert kept.dtype == labels.dtype
+
+
+def test_every_label_has_its_own_coin(generator):
+    labels = torch.zeros(32, dtype=torch.int64)
+    dropped = [float((drop_labels(labels, 10, 0.3, generator) == 10).sum()) for _ in range(1000)]
+    assert torch.tensor(dropped).var() == pytest.approx(32 * 0.3 * 0.7, rel=0.25)
+
+
+@pytest.mark.parametrize(
+    ("index", "num_steps", "warmup", "rate"),
+    [
+        (0, 1000, 99, 0.01),
+        (49, 1000, 99, 0.5),
+        (100, 1100, 100, 1.0),
+        (600, 1100, 100, 0.5),
+        (0, 50, 200, 1 / 6),
+        (5, 50, 200, 1.0),
+        (0, 1, 200, 1.0),
+        (99, 100, 0, 0.5 * (1 - math.cos(math.pi / 100))),
+    ],
+)
+def test_learning_rate(index, num_steps, warmup, rate):
+    assert learning_rate_at(index, num_steps, 3e-3, warmup) == pytest.approx(3e-3 * rate, rel=1e-5)
+
+
+def test_learning_rate_rises_once_and_falls_once():
+    rates = [learning_rate_at(index, 500, 1.0, 40) for index in range(500)]
+    assert all(a < b for a, b in itertools.pairwise(rates[:41]))
+    assert all(a > b for a, b in itertools.pairwise(rates[40:]))
+    assert min(rates) > 0
+
+
+def test_update_ema_moves_parameters_and_copies_buffers():
+    model, ema = torch.nn.BatchNorm1d(3), torch.nn.BatchNorm1d(3)
+    with torch.no_grad():
+        model.weight.copy_(torch.tensor([1.0, 2.0, -3.0]))
+        ema.weight.copy_(torch.tensor([0.0, 4.0, 5.0]))
+        model.running_mean.fill_(7)
+    update_ema(ema, model, 0.75)
+    torch.testing.assert_close(ema.weight, torch.tensor([0.25, 3.5, 3.0]))
+    assert ema.running_mean.tolist() == [7, 7, 7]
+    assert model.weight.tolist() == [1, 2, -3]
+
+
+# the loss
+
+
+def by_hand(objective, x_0, noise, alpha, sigma):
+    return {"eps": noise, "x0": x_0, "v": alpha * noise - sigma * x_0, "score": -noise / sigma}[objective]
+
+
+@pytest.mark.parametrize("objective", ["eps", "x0", "v", "score"])
+def test_loss_is_the_mean_square_of_each_element(tiny, digits, generator, objective):
+    x_0, labels = digits.images[:5], digits.labels[:5]
+    t, noise = torch.tensor([1, 10, 500, 999, 1000]), torch.randn(5, 1, 28, 28, generator=generator)
+    abar = SCHEDULE.alphas_cumprod[t].reshape(5, 1, 1, 1)
+    alpha, sigma = abar.sqrt().float(), (1 - abar).sqrt().float()
+    output = tiny(alpha * x_0 + sigma * noise, t, labels)
+    expected = ((output - by_hand(objective, x_0, noise, alpha, sigma)) ** 2).mean(dim=(1, 2, 3))
+    loss = dl.diffusion_loss(tiny, x_0, SCHEDULE, objective, t=t, noise=noise, labels=labels)
+    assert loss.shape == (5,)
+    torch.testing.assert_close(loss, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_loss_of_points_in_the_plane(generator):
+    x_0 = dl.data.toy("moons", 100, generator=generator)
+    t, noise = torch.full((100,), 300), torch.randn(100, 2, generator=generator)
+    loss = dl.diffusion_loss(lambda x_t, t: torch.zeros_like(x_t), x_0, SCHEDULE, "eps", t=t, noise=noise)
+    torch.testing.assert_close(loss, noise.square().mean(dim=1))
+
+
+def test_loss_draws_times_from_1_to_T_and_standard_normal_noise(generator):
+    seen = {}
+
+    def model(x_t, t):
+        seen.update(x_t=x_t, t=t)
+        return torch.zeros_like(x_t)
+
+    loss = dl.diffusion_loss(model, torch.zeros(1000, 1, 4, 4), SCHEDULE, "eps", generator=generator)
+    assert sorted(seen["t"].tolist()) == list(range(1, 1001))
+    assert loss.mean() == pytest.approx(1, abs=0.05)
+    noise = seen["x_t"] / (1 - SCHEDULE.alphas_cumprod[seen["t"]]).sqrt().float().reshape(-1, 1, 1, 1)
+    torch.testing.assert_close(noise.square().mean(dim=(1, 2, 3)), loss)
+
+
+def test_loss_repeats_with_the_generator(tiny, digits):
+    losses = [dl.diffusion_loss(tiny, digits.images[:8], SCHEDULE, generator=seeded(seed)) for seed in (0, 0, 1)]
+    assert torch.equal(losses[0], losses[1])
+    assert not torch.equal(losses[0], losses[2])
+
+
+def test_unknown_objective_lists_the_valid_ones(tiny, batches):
+    with pytest.raises(ValueError, match="objective='velocity' is not known; choose one of: eps, score, v, x0"):
+        dl.diffusion_loss(tiny, batches[0][0], SCHEDULE, "velocity")
+    with pytest.raises(ValueError, match="'velocity' is not known"):
+        next(dl.train(tiny, SCHEDULE, batches, num_steps=5, objective="velocity"))
+
+
+# the loop
+
+
+def test_model_has_changed_when_the_first_step_is_yielded(tiny, batches):
+    before = weights(tiny)
+    step = next(dl.train(tiny, SCHEDULE, batches, num_steps=5, generator=seeded(0)))
+    assert step.index == step.state.index == 1
+    assert not torch.equal(weights(tiny), before)
+    assert {int(entry["step"]) for entry in step.state.optimizer.state.values()} == {1}
+    assert step.state.model is tiny
+
+
+def test_steps_equal_a_loop_written_by_hand(tiny, batches):
+    """Also after `break`: the model is the one of exactly that many steps."""
+    stop, ours, theirs, average = 6, copy.deepcopy(tiny), tiny, copy.deepcopy(tiny)
+    generator = seeded(3)
+    optimizer = torch.optim.AdamW(theirs.parameters(), lr=1.0, betas=(0.9, 0.99), weight_decay=0.1)
+    expected = []
+    for index, (x_0, labels) in enumerate(itertools.islice(itertools.cycle(batches), stop)):
+        optimizer.param_groups[0]["lr"] = learning_rate_at(index, 10, 0.01, 200)
+        labels = torch.where(torch.rand(16, generator=generator) < 0.5, 10, labels)
+        loss = dl.diffusion_loss(theirs, x_0, SCHEDULE, "x0", generator=generator, labels=labels).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        length = torch.cat([p.grad.flatten() for p in theirs.parameters()]).norm()
+        for parameter in theirs.parameters():
+            parameter.grad *= min(1, 0.05 / length)
+        optimizer.step()
+        decay = min(0.4, (index + 1) / (index + 11))
+        for slow, fast in zip(average.parameters(), theirs.parameters(), strict=True):
+            slow.data = decay * slow + (1 - decay) * fast
+        expected.append((index + 1, loss.item(), optimizer.param_groups[0]["lr"], length.item()))
+
+    found = []
+    for step in dl.train(
+        ours,
+        SCHEDULE,
+        batches,
+        num_steps=10,
+        objective="x0",
+        learning_rate=0.01,
+        weight_decay=0.1,
+        grad_clip=0.05,
+        ema_decay=0.4,
+        label_dropout=0.5,
+        generator=seeded(3),
+    ):
+        found.append(step[:4])
+        if step.index == stop:
+            break
+    torch.testing.assert_close(torch.tensor(found), torch.tensor(expected), rtol=1e-4, atol=0)
+    torch.testing.assert_close(weights(ours), weights(theirs), rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(weights(step.ema), weights(average), rtol=1e-4, atol=1e-6)
+
+
+def test_average_is_a_network_of_its_own(tiny, batches):
+    step = last(dl.train(tiny, SCHEDULE, batches, num_steps=20, learning_rate=0.01, generator=seeded(0)))
+    assert step.ema is not tiny
+    assert not torch.equal(weights(step.ema), weights(tiny))
+    assert not step.ema.training
+    assert not any(p.requires_grad for p in step.ema.parameters())
+    assert tiny.training
+
+
+def test_loss_goes_down(tiny, digits):
+    loader = dl.data.loader(digits.images, digits.labels, batch_size=64, generator=seeded(0))
+    steps = dl.train(tiny, SCHEDULE, loader, num_steps=150, learning_rate=0.03, generator=seeded(1))
+    losses = [step.loss for step in steps]
+    assert sum(losses[-20:]) < 0.6 * sum(losses[:20])
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=needs_gpu)])
+def test_model_is_trained_in_place_on_its_device(tiny, batches, device):
+    tiny.to(device)
+    before = list(map(id, tiny.parameters()))
+    step = last(dl.train(tiny, SCHEDULE, batches, num_steps=3, generator=seeded(0)))
+    assert list(map(id, tiny.parameters())) == before
+    assert {p.device.type for module in (tiny, step.ema) for p in module.parameters()} == {device}
+
+
+def labels_seen(model, *arguments, **options) -> list:
+    seen = []
+    model.register_forward_pre_hook(lambda _module, _args, kwargs: seen.append(kwargs.get("labels")), with_kwargs=True)
+    last(dl.train(model, *arguments, generator=seeded(0), **options))
+    return seen
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.5, 1.0])
+def test_label_dropout_passes_the_null_label(tiny, batches, dropout):
+    seen = torch.cat(labels_seen(tiny, SCHEDULE, batches, num_steps=BATCHES, label_dropout=dropout))
+    true = torch.cat([labels for _, labels in batches])
+    dropped = seen == tiny.null_label
+    assert float(dropped.double().mean()) == pytest.approx(dropout, abs=0.25 if dropout == 0.5 else 0)
+    assert torch.equal(seen[~dropped], true[~dropped])
+
+
+@pytest.mark.parametrize("form", [lambda x, y: x, lambda x, y: (x,), lambda x, y: [x]])
+def test_loader_without_labels_passes_none(tiny, batches, form):
+    assert labels_seen(tiny, SCHEDULE, [form(*batch) for batch in batches], num_steps=2) == [None, None]
+
+
+def test_network_without_classes_gets_no_labels(tiny, batches):
+    tiny.null_label = None
+    assert labels_seen(tiny, SCHEDULE, batches, num_steps=2) == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("convert", "named"),
+    [
+        (lambda x: (x + 1) / 2, r"\[-1, 1\], got \[0, 1\]"),
+        (lambda x: (x + 1) * 127.5, r"\[-1, 1\], got torch.float32 in \[0, 255\]"),
+        (lambda x: ((x + 1) * 127.5).byte(), r"\[-1, 1\], got torch.uint8 in \[0, 255\]"),
+    ],
+)
+def test_images_that_were_not_scaled_are_refused(tiny, batches, convert, named):
+    before = weights(tiny)
+    with pytest.raises(ValueError, match=named):
+        next(dl.train(tiny, SCHEDULE, [convert(images) for images, _ in batches], num_steps=5))
+    assert torch.equal(weights(tiny), before)
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"num_steps": 0}, "num_steps must be at least 1, got 0"),
+        ({"num_steps": 5, "label_dropout": 1.5}, "label_dropout.* 1.5"),
+        ({"num_steps": 5, "ema_decay": -0.1}, "ema_decay.* -0.1"),
+        ({"num_steps": 5, "loader": []}, "loader is empty"),
+    ],
+)
+def test_bad_options_are_named(tiny, batches, options, named):
+    with pytest.raises(ValueError, match=named):
+        next(dl.train(tiny, SCHEDULE, **{"loader": batches, **options}))
+
+
+# checkpoints
+
+
+def make_loader(kind: str, batches, generator: torch.Generator):
+    if kind == "list":
+        return batches
+    images, labels = (torch.cat(column) for column in zip(*batches, strict=True))
+    generator = generator if kind == "shared" else seeded(generator.initial_seed() + 100)
+    if kind == "torch":
+        return DataLoader(TensorDataset(images, labels), batch_size=16, shuffle=True, generator=generator)
+    return dl.data.loader(images, labels, batch_size=16, generator=generator)
+
+
+def start(model, kind: str, batches, seed: int, **options):
+    generator = seeded(seed)
+    return dl.train(
+        model, SCHEDULE, make_loader(kind, batches, generator), num_steps=3 * BATCHES, generator=generator, **options
+    )
+
+
+def contents(state: TrainingState) -> list[torch.Tensor]:
+    moments = [value for entry in state.optimizer.state_dict()["state"].values() for value in entry.values()]
+    return [
+        *state.model.state_dict().values(), *state.ema.state_dict().values(), *moments, state.generator.get_state(),
+        torch.tensor([state.index, state.batches_done]),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["shared", "own", "torch", "list"])
+@pytest.mark.parametrize("stop", [1, BATCHES - 1, BATCHES, BATCHES + 2, 2 * BATCHES])
+def test_resume_is_bit_exact(tiny, batches, tmp_path, kind, stop):
+    fresh = type(tiny)(num_classes=10)
+    whole = []
+    for step in start(tiny, kind, batches, seed=1):
+        whole.append((step.loss, step.learning_rate, step.grad_norm))
+        if step.index == stop:
+            step.save(tmp_path / "checkpoint.pt")
+    resumed = []
+    for again in start(fresh, kind, batches, seed=2, resume=tmp_path / "checkpoint.pt"):
+        resumed.append((again.loss, again.learning_rate, again.grad_norm))
+    assert resumed == whole[stop:]
+    assert all(torch.equal(a, b) for a, b in zip(contents(step.state), contents(again.state), strict=True))
+
+
+def test_checkpoint_brings_everything_back(tiny, batches, tmp_path):
+    step = next(itertools.islice(start(tiny, "own", batches, seed=1), 5, None))
+    step.save(tmp_path / "checkpoint.pt")
+    kept = copy.deepcopy(contents(step.state))
+    other = next(start(type(tiny)(num_classes=10), "own", batches, seed=2)).state
+    assert not all(torch.equal(a, b) for a, b in zip(kept, contents(other), strict=True))
+    other.load(tmp_path / "checkpoint.pt")
+    assert all(torch.equal(a, b) for a, b in zip(kept, contents(other), strict=True))
+    assert torch.equal(other.epoch_start, step.state.epoch_start)
+
+
+def test_finished_run_has_no_steps_left(tiny, batches, tmp_path):
+    step = last(start(tiny, "own", batches, seed=1))
+    step.save(tmp_path / "checkpoint.pt")
+    with pytest.raises(ValueError, match=f"num_steps must be at least {step.index + 1}, got {step.index}"):
+        next(start(tiny, "own", batches, seed=1, resume=tmp_path / "checkpoint.pt"))
+
+
+@pytest.fixture
+def checkpoint(tiny, batches, tmp_path) -> Path:
+    next(start(tiny, "own", batches, seed=1)).save(tmp_path / "checkpoint.pt")
+    return tmp_path / "checkpoint.pt"
+
+
+@pytest.mark.parametrize("share", [0, 0.5, 0.99])
+def test_truncated_checkpoint_is_refused(tiny, batches, checkpoint, share):
+    whole = checkpoint.read_bytes()
+    checkpoint.write_bytes(whole[: int(len(whole) * share)])
+    with pytest.raises(ValueError, match=re.escape(str(checkpoint))):
+        next(start(tiny, "own", batches, seed=1, resume=checkpoint))
+
+
+@pytest.mark.parametrize("piece", ["model", "ema", "optimizer", "generator", "index", "batches_done", "epoch_start"])
+def test_checkpoint_that_lacks_a_piece_is_refused(tiny, batches, checkpoint, piece):
+    saved = torch.load(checkpoint, weights_only=True)
+    del saved[piece]
+    torch.save(saved, checkpoint)
+    with pytest.raises(ValueError, match=re.escape(str(checkpoint))):
+        next(start(tiny, "own", batches, seed=1, resume=checkpoint))
+
+
+def test_checkpoint_of_another_network_is_refused(tiny, batches, checkpoint):
+    for other in (type(tiny)(num_classes=5), dl.SimpleDiffusion(width=4)):
+        with pytest.raises(ValueError, match="not a whole checkpoint of this network"):
+            next(start(other, "own", batches, seed=1, resume=checkpoint))
+
+
+def test_missing_checkpoint_is_not_found(tiny, batches, tmp_path):
+    with pytest.raises(FileNotFoundError):
+        next(start(tiny, "own", batches, seed=1, resume=tmp_path / "none.pt"))
+
+
+def test_checkpoint_cannot_run_code(tiny, batches, tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return Path.mkdir, (tmp_path / "trapped",)
+
+    torch.save({"model": Trap()}, tmp_path / "trap.pt")
+    with pytest.raises(ValueError, match=r"trap\.pt"):
+        next(start(tiny, "own", batches, seed=1, resume=tmp_path / "trap.pt"))
+    assert not (tmp_path / "trapped").exists()
+
+
+def big_state() -> TrainingState:
+    """Four megabytes, so that most of the time of a save is spent in writing."""
+    model, ema = (torch.nn.Linear(1000, 500) for _ in range(2))
+    return TrainingState(model, ema, torch.optim.AdamW(model.parameters()), torch.Generator())
+
+
+def fill(state: TrainingState, index: int) -> TrainingState:
+    state.index = index
+    for module in (state.model, state.ema):
+        torch.nn.init.constant_(module.weight, index)
+    return state
+
+
+def save_again_and_again(state: TrainingState, path: Path) -> None:
+    for index in range(2, 2000):
+        fill(state, index).save(path)
+
+
+@forks
+@pytest.mark.parametrize("delay", [0.0, 0.003, 0.011, 0.03, 0.07])
+def test_kill_during_a_save_leaves_a_whole_checkpoint(tmp_path, delay):
+    path = tmp_path / "checkpoint.pt"
+    state = fill(big_state(), 1)
+    state.save(path)
+    begin, first = time.monotonic(), path.stat()
+    process = multiprocessing.get_context("fork").Process(target=save_again_and_again, args=(state, path), daemon=True)
+    process.start()
+    try:
+        while path.stat().st_mtime_ns == first.st_mtime_ns and time.monotonic() < begin + 20:
+            time.sleep(0.001)
+        time.sleep(delay)
+    finally:
+        process.kill()
+        process.join()
+    assert process.exitcode == -signal.SIGKILL
+    survivor = big_state()
+    survivor.load(path)
+    assert survivor.index > 1
+    for module in (survivor.model, survivor.ema):
+        assert (module.weight == survivor.index).all()
+    assert [file for file in tmp_path.iterdir() if file != path and not file.match(".*.part.pt")] == []
+
+
+def save_with_room_for(size: int, state: TrainingState, path: Path) -> None:
+    import resource
+
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+    with pytest.raises((OSError, RuntimeError)):
+        state.save(path)
+
+
+@forks
+@pytest.mark.parametrize("size", [0, 100_000, 3_900_000])
+def test_full_disk_keeps_the_old_checkpoint(tmp_path, size):
+    path = tmp_path / "checkpoint.pt"
+    state = big_state()
+    state.index = 1
+    state.save(path)
+    old = path.read_bytes()
+    state.index = 2
+    process = multiprocessing.get_context("fork").Process(target=save_with_room_for, args=(size, state, path))
+    process.start()
+    process.join()
+    assert process.exitcode == 0, "no error, or a crash"
+    assert path.read_bytes() == old
+    assert list(tmp_path.iterdir()) == [path]
+
+
+# for people who just want a model
+
+
+class Interrupted:
+    """A loader during whose batch number `stop` Ctrl-C is pressed."""
+
+    def __init__(self, batches, stop: int):
+        self.batches, self.stop = batches, stop
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self):
+        for index, batch in enumerate(self.batches):
+            if index == self.stop:
+                raise KeyboardInterrupt
+            yield batch
+
+
+def test_train_diffusion_returns_losses_and_leaves_the_average(tiny, batches):
+    other = copy.deepcopy(tiny)
+    losses = dl.train_diffusion(tiny, batches, SCHEDULE, epochs=3, learning_rate=0.01, generator=seeded(0))
+    steps = dl.train(other, SCHEDULE, batches, num_steps=3 * BATCHES, learning_rate=0.01, generator=seeded(0))
+    assert losses == [(step := each).loss for each in steps]
+    assert torch.equal(weights(tiny), weights(step.ema))
+    assert not torch.equal(weights(tiny), weights(other))
+
+
+@pytest.mark.parametrize("stop", [0, 1, 3])
+def test_train_diffusion_survives_ctrl_c(tiny, batches, capsys, stop):
+    other, expected = copy.deepcopy(tiny), weights(tiny)
+    try:
+        losses = dl.train_diffusion(tiny, Interrupted(batches, stop), SCHEDULE, epochs=2, generator=seeded(0))
+    except KeyboardInterrupt:  # it would stop pytest as well
+        pytest.fail("Ctrl-C came through")
+    with contextlib.suppress(KeyboardInterrupt):
+        steps = dl.train(other, SCHEDULE, Interrupted(batches, stop), num_steps=2 * BATCHES, generator=seeded(0))
+        for step in steps:
+            expected = weights(step.ema)
+    assert len(losses) == stop
+    assert torch.equal(weights(tiny), expected)
+    assert f"stopped after {stop} of {2 * BATCHES} steps" in "".join(capsys.readouterr())
+    assert dl.sample(tiny, SCHEDULE, (2, 1, 8, 8), num_steps=2, labels=[1, 2], generator=seeded(0)).isfinite().all()
+
+
+@pytest.mark.parametrize(("batches_kept", "epochs"), [(0, 3), (BATCHES, 0)])
+def test_train_diffusion_with_nothing_to_do_is_refused(tiny, batches, batches_kept, epochs):
+    with pytest.raises(ValueError, match="num_steps must be at least 1"):
+        dl.train_diffusion(tiny, batches[:batches_kept], SCHEDULE, epochs=epochs)

@@ -1,0 +1,266 @@
+"""The networks: shapes, what the output depends on, what training reaches, and what is refused."""
+
+import json
+import math
+from functools import partial
+
+import pytest
+import torch
+from diffusers.models.embeddings import get_timestep_embedding
+
+from diffusion_lab.unet import SimpleDiffusion, UNet, sinusoidal_embedding
+
+SMALL = {"width": 16, "multipliers": (1, 2)}
+UNETS = {
+    "digits": ({}, (28, 28)),
+    "rgb": ({"in_channels": 3, "num_classes": 4}, (32, 32)),
+    "latents": ({"in_channels": 4, "patch": 1}, (16, 16)),
+    "latents with captions": ({"in_channels": 4, "patch": 1, "context_features": 6}, (16, 16)),
+    "labels and captions": ({"num_classes": 3, "context_features": 6}, (12, 12)),
+    "oblong": ({"num_classes": 4}, (8, 20)),
+    "one level, odd sides": ({"multipliers": (1,), "attention": (), "patch": 1}, (7, 5)),
+    "three levels": ({"multipliers": (1, 2, 2), "attention": (2,)}, (16, 24)),
+    "shrinking widths": ({"multipliers": (2, 1), "attention": (0, 1)}, (8, 8)),
+    "two blocks": ({"blocks": 2, "num_classes": 2}, (8, 8)),
+    "three blocks, three levels": ({"blocks": 3, "multipliers": (1, 1, 3)}, (8, 8)),
+    "large patch": ({"patch": 4}, (16, 16)),
+    "no attention": ({"attention": (), "context_features": 6}, (8, 8)),
+}
+every_unet = pytest.mark.parametrize(("config", "size"), UNETS.values(), ids=UNETS.keys())
+
+
+def inputs(config, size, batch=2):
+    generator = torch.Generator().manual_seed(0)
+    x_t = torch.randn(batch, config.get("in_channels", 1), *size, generator=generator)
+    condition = {}
+    if config.get("num_classes"):
+        condition["labels"] = torch.arange(batch) % config["num_classes"]
+    if config.get("context_features"):
+        condition["context"] = torch.randn(batch, 3, config["context_features"], generator=generator)
+    return x_t, torch.tensor([3, 700])[:batch], condition
+
+
+def build(config, awake=True) -> UNet:
+    """A small UNet; `awake` replaces the zeros it starts with, as training would."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = UNet(**SMALL | config)
+        for parameter in model.parameters():
+            if awake and not parameter.any():
+                torch.nn.init.normal_(parameter, std=0.3)
+    return model.eval()
+
+
+def differs(a, b) -> bool:
+    return bool((a - b).abs().max() > 1e-4)
+
+
+@every_unet
+@torch.no_grad()
+def test_output_has_the_shape_of_the_input_and_starts_at_zero(config, size):
+    x_t, t, condition = inputs(config, size)
+    for batch in (2, 1):
+        out = build(config)(x_t[:batch], t[:batch], **{name: value[:batch] for name, value in condition.items()})
+        assert out.shape == x_t[:batch].shape
+        assert out.dtype == torch.float32
+        assert torch.isfinite(out).all()
+        assert out.any()
+    assert not build(config, awake=False)(x_t, t, **condition).any()
+
+
+@every_unet
+@torch.no_grad()
+def test_config_makes_the_same_network_again(config, size):
+    model = build(config)
+    assert json.loads(json.dumps(model.config)).keys() == model.config.keys()
+    assert (SMALL | config).items() <= model.config.items()
+    again = UNet(**model.config).eval()
+    assert again.config == model.config
+    again.load_state_dict(model.state_dict())
+    x_t, t, condition = inputs(config, size)
+    assert torch.equal(again(x_t, t, **condition), model(x_t, t, **condition))
+
+
+@every_unet
+@torch.no_grad()
+def test_each_element_is_treated_alone_and_depends_on_its_own_image_and_time(config, size):
+    model, (x_t, t, condition) = build(config), inputs(config, size)
+    out = model(x_t, t, **condition)
+    alone = [model(x_t[i : i + 1], t[i : i + 1], **{k: v[i : i + 1] for k, v in condition.items()}) for i in (0, 1)]
+    torch.testing.assert_close(out, torch.cat(alone), atol=1e-4, rtol=1e-4)
+    later = model(x_t, t + torch.tensor([0, 1]), **condition)
+    brighter = model(x_t + torch.tensor([0.0, 0.1]).reshape(2, 1, 1, 1), t, **condition)
+    for changed in (later, brighter):
+        assert not differs(changed[0], out[0])
+        assert differs(changed[1], out[1])
+
+
+@pytest.mark.parametrize("name", ["rgb", "labels and captions", "two blocks"])
+@torch.no_grad()
+def test_output_depends_on_the_labels_and_no_labels_means_the_null_label(name):
+    config, size = UNETS[name]
+    model, (x_t, t, condition) = build(config), inputs(config, size)
+    out = model(x_t, t, **condition)
+    assert differs(model(x_t, t, **condition | {"labels": condition["labels"].flip(0)})[0], out[0])
+    assert model.null_label == config["num_classes"]
+    null = model(x_t, t, **condition | {"labels": torch.full_like(t, model.null_label)})
+    assert torch.equal(null, model(x_t, t, **condition | {"labels": None}))
+    assert differs(null[0], out[0])
+
+
+@pytest.mark.parametrize("name", ["latents with captions", "labels and captions"])
+@torch.no_grad()
+def test_output_depends_on_the_context_and_not_on_the_order_of_its_tokens(name):
+    config, size = UNETS[name]
+    model, (x_t, t, condition) = build(config), inputs(config, size)
+    out = model(x_t, t, **condition)
+    swapped = model(x_t, t, **condition | {"context": condition["context"].flip(0)})
+    assert differs(swapped[0], out[0])
+    shuffled = model(x_t, t, **condition | {"context": condition["context"].flip(1)})
+    torch.testing.assert_close(shuffled, out, atol=1e-4, rtol=1e-4)
+    longer = model(x_t, t, **condition | {"context": condition["context"].repeat(1, 2, 1)[:, :5]})
+    assert longer.shape == out.shape
+
+
+@torch.no_grad()
+def test_attention_sees_the_whole_image_and_convolutions_do_not():
+    def changed(attention):
+        model = build({"attention": attention, "multipliers": (1,), "patch": 1})
+        for module in model.modules():
+            if isinstance(module, torch.nn.GroupNorm):
+                module.forward = lambda h: h  # its statistics see the whole image too
+        x_t, t = torch.zeros(1, 1, 32, 32), torch.tensor([5])
+        touched = x_t.clone()
+        touched[..., 0, 0] = 1.0
+        return bool(((model(touched, t) - model(x_t, t))[..., 31, 31] != 0).any())
+
+    assert changed((0,))
+    assert not changed(())
+
+
+@pytest.mark.parametrize("options", [{}, {"num_classes": 10}])
+def test_default_network_stays_small(options):
+    count = sum(p.numel() for p in UNet(**options).parameters())
+    assert 1_000_000 < count < 2_000_000
+
+
+@every_unet
+def test_gradients_reach_every_parameter_once_the_zeros_have_moved(config, size):
+    model, (x_t, t, condition) = build(config, awake=False), inputs(config, size)
+    target = torch.randn(x_t.shape, generator=torch.Generator().manual_seed(1))
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+
+    def reached():
+        optimizer.zero_grad()
+        (model(x_t, t, **condition) - target).square().mean().backward()
+        return {name for name, p in model.named_parameters() if p.grad is not None and p.grad.abs().max() > 1e-12}
+
+    assert reached() == {"unfold.2.weight", "unfold.2.bias"}
+    for _ in range(4):
+        optimizer.step()
+        names = reached()
+    assert names == {name for name, _ in model.named_parameters()}
+
+
+# SimpleDiffusion ------------------------------------------------------------------------------------------------------
+
+
+def simple(**options) -> SimpleDiffusion:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return SimpleDiffusion(**{"width": 8} | options)
+
+
+@pytest.mark.parametrize(("channels", "size"), [(1, (28, 28)), (3, (7, 9)), (4, (16, 16))])
+@torch.no_grad()
+def test_simple_diffusion_keeps_the_shape_and_depends_on_t(channels, size):
+    model, x_t = simple(in_channels=channels), torch.randn(2, channels, *size)
+    out = model(x_t, torch.tensor([3, 700]))
+    assert out.shape == x_t.shape
+    later = model(x_t, torch.tensor([3, 900]))
+    assert torch.equal(later[0], out[0])
+    assert differs(later[1], out[1])
+    again = SimpleDiffusion(**model.config)
+    again.load_state_dict(model.state_dict())
+    assert torch.equal(again(x_t, torch.tensor([3, 700])), out)
+
+
+@torch.no_grad()
+def test_simple_diffusion_counts_time_in_parts_of_T():
+    long, short, x_t = simple(timesteps=1000), simple(timesteps=100), torch.randn(2, 1, 8, 8)
+    assert torch.equal(long(x_t, torch.tensor([500, 1000])), short(x_t, torch.tensor([50, 100])))
+    assert differs(long(x_t, torch.tensor([50, 100])), short(x_t, torch.tensor([50, 100])))
+
+
+def test_simple_diffusion_sees_eleven_by_eleven_pixels():
+    x_t = torch.randn(1, 1, 33, 33, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    simple()(x_t, torch.tensor([500]))[0, 0, 16, 16].backward()
+    expected = torch.zeros(33, 33, dtype=torch.bool)
+    expected[11:22, 11:22] = True
+    assert torch.equal(x_t.grad[0, 0] != 0, expected)
+
+
+def test_gradients_reach_every_parameter_of_simple_diffusion_at_once():
+    model = simple()
+    model(torch.randn(2, 1, 8, 8), torch.tensor([3, 700])).square().sum().backward()
+    assert all(p.grad.any() for p in model.parameters())
+
+
+# The embedding of time ------------------------------------------------------------------------------------------------
+
+TIMES = torch.tensor([0, 1, 2, 17, 500, 999, 1000])
+
+
+@pytest.mark.parametrize("features", [2, 16, 64])
+def test_embedding_of_time_equals_diffusers(features):
+    ours = sinusoidal_embedding(TIMES, features)
+    theirs = partial(get_timestep_embedding, embedding_dim=features, downscale_freq_shift=0)
+    assert ours.shape == (7, features)
+    assert (ours - theirs(TIMES, flip_sin_to_cos=True)).abs().max() < 1e-5
+    assert (ours - theirs(TIMES, flip_sin_to_cos=False)).abs().max() > 0.1, "sines first would pass"
+    assert (ours - theirs(TIMES - 1, flip_sin_to_cos=True)).abs().max() > 0.1, "a time that is off by one would pass"
+
+
+def test_embedding_of_time_is_the_formula():
+    ours = sinusoidal_embedding(TIMES, 8)
+    for k in range(4):
+        angle = TIMES.double() * 10_000 ** (-k / 4)
+        assert (ours[:, k] - angle.cos()).abs().max() < 1e-4
+        assert (ours[:, 4 + k] - angle.sin()).abs().max() < 1e-4
+    assert ours[0].tolist() == [1.0] * 4 + [0.0] * 4
+    assert sinusoidal_embedding(TIMES, 8, max_period=16.0)[1, 1].item() == pytest.approx(math.cos(0.5), abs=1e-6)
+
+
+def test_neighbouring_times_have_different_embeddings():
+    every = sinusoidal_embedding(torch.arange(1001), 16)
+    assert torch.cdist(every, every).fill_diagonal_(1).min() > 0.05
+
+
+# Bad input ------------------------------------------------------------------------------------------------------------
+
+X, T, CONTEXT = torch.zeros(2, 1, 8, 8), torch.tensor([1, 2]), torch.zeros(2, 3, 6)
+BAD_CALLS = {
+    "no batch": ({}, (X[0], T), {}, "x_t"),
+    "other channels": ({}, (X.expand(2, 3, 8, 8), T), {}, "x_t"),
+    "height that does not fold": ({}, (X[:, :, :6], T), {}, r"x_t.*multiples of 4"),
+    "width that does not fold": ({}, (X[..., :7], T), {}, r"x_t.*multiples of 4"),
+    "side that three levels do not divide": ({"multipliers": (1, 2, 2)}, (X[..., :4], T), {}, r"x_t.*multiples of 8"),
+    "one time for all": ({}, (X, T[:1]), {}, r"\bt must"),
+    "time without a batch": ({}, (X, T[0]), {}, r"\bt must"),
+    "labels without classes": ({}, (X, T), {"labels": T}, "labels"),
+    "label past the null label": ({"num_classes": 3}, (X, T), {"labels": T + 2}, "labels"),
+    "negative label": ({"num_classes": 3}, (X, T), {"labels": T - 2}, "labels"),
+    "float labels": ({"num_classes": 3}, (X, T), {"labels": T.float()}, "labels"),
+    "labels that would broadcast": ({"num_classes": 3}, (X, T), {"labels": T[:1]}, "labels"),
+    "context without attention to it": ({}, (X, T), {"context": CONTEXT}, "context"),
+    "missing context": ({"context_features": 6}, (X, T), {}, "context"),
+    "context that would broadcast": ({"context_features": 6}, (X, T), {"context": CONTEXT[:1]}, "context"),
+}
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(("config", "args", "condition", "match"), BAD_CALLS.values(), ids=BAD_CALLS.keys())
+def test_bad_input_is_refused_by_name(config, args, condition, match):
+    model = build(config)
+    with pytest.raises(ValueError, match=match):
+        model(*args, **condition)
