@@ -196,10 +196,11 @@ def test_resume_goes_on_and_then_has_nothing_to_do(command, tmp_path):
     assert "num_steps must be at least 5, got 4" in err
 
 
-def test_resume_with_other_options_is_refused(command, refused, tmp_path):
+def test_resume_with_other_options_is_refused(command, tmp_path):
     assert command("train", *TINY, "--steps", 1, "--out", tmp_path)[0] == 0
-    line = refused("train", *TINY, "--steps", 2, "--resume", "--objective", "eps", "--out", tmp_path)
-    assert "which was another: --objective was v" in line
+    code, _, err = command("train", *TINY, "--steps", 2, "--resume", "--objective", "eps", "--out", tmp_path)
+    assert code == 2
+    assert "which was another: --objective was v" in err
 
 
 def test_resume_without_a_checkpoint_is_refused(refused, tmp_path):
@@ -265,7 +266,7 @@ def test_ctrl_c_keeps_everything_and_resume_finishes(command, tmp_path):
 
 
 def test_train_judge(command, refused, monkeypatch, tmp_path):
-    few = data.Digits(*(part[:256] for part in data.sklearn_digits()[:2]), "sklearn")
+    few = data.Digits(*(part[:256] for part in data.sklearn_digits()[:2]), "mnist")
     monkeypatch.setattr(data, "mnist", lambda train=True: few)
     code, out, _ = command("train", "judge", "--epochs", 1, "--out", tmp_path)
     assert code == 0
@@ -273,6 +274,8 @@ def test_train_judge(command, refused, monkeypatch, tmp_path):
     reference = dl.load_judge(tmp_path / "judge.safetensors").reference
     assert torch.equal(reference.class_counts, few.labels.bincount())
     assert "is there already" in refused("train", "judge", "--out", tmp_path)
+    monkeypatch.setattr(data, "mnist", lambda train=True: few._replace(source="sklearn"))
+    assert "the judge needs MNIST" in refused("train", "judge", "--out", tmp_path / "other")
 
 
 # sample
@@ -356,7 +359,7 @@ def test_evaluate_prints_the_report(command, model):
     code, out, _ = command("evaluate", model, "--num-samples", 200, "--num-steps", 2, "--guidance-scale", 3)
     lines = out.splitlines()
     assert code == 0
-    assert lines[0].startswith(f"{model}: 200 samples, ddim, 4 network evaluations each, guidance scale 3, ")
+    assert lines[0].startswith(f"{model}: 200 samples, ddpm, 4 network evaluations each, guidance scale 3, ")
     assert [line.split("  ")[0] for line in lines[1:3]] == ["class accuracy", "Fréchet distance"]
     assert float(re.search(r"Fréchet distance +([\d.]+)", out)[1]) > 100, "three steps of training cannot be good"
 
