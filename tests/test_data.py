@@ -68,7 +68,7 @@ def test_without_a_network_the_digits_of_sklearn_are_used(tmp_path):
     assert process.stderr.count("\n") == 1, process.stderr
     assert "the download failed" in process.stderr
     assert "scikit-learn" in process.stderr
-    assert json.loads(process.stdout) == ["sklearn", [1500, 1, 28, 28], 1500, -1, 1]
+    assert json.loads(process.stdout.splitlines()[-1]) == ["sklearn", [1500, 1, 28, 28], 1500, -1, 1]
 
 
 @pytest.mark.parametrize(("train", "number"), [(True, 1500), (False, 297)])

@@ -68,5 +68,10 @@ def test_ci_calls_the_test_command_of_the_readme():
 
 def test_numbers_in_the_readme_are_those_of_the_model_card():
     card = dl.load_pretrained("digits").card
-    block = re.search(r"```\n(\$ diffusion-lab evaluate.*?)```", README, re.S)[1]
-    assert block in card
+    section = README.split("## How good")[1].split("## Data")[0]
+    block = re.search(r"```\n(\$ diffusion-lab evaluate.*?)```", section, re.S)
+    assert block
+    assert block[1] in card
+    quoted = re.findall(r"\d+\.\d+", section.split("Two more seeds")[1])
+    assert len(quoted) == 4
+    assert all(number in card for number in quoted)
