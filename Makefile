@@ -18,7 +18,7 @@ ROOT_FLAG := $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 lab: $(VENV)/.course
 	-$(BIN)/diffusion-lab doctor
 	-@[ -e first_digits.png ] || $(BIN)/diffusion-lab sample digits --out first_digits.png --guidance-scale 2
-	$(BIN)/jupyter lab $(ROOT_FLAG) $(LAB_ARGS) notebooks/00_start_here.ipynb
+	$(BIN)/jupyter lab $(ROOT_FLAG) --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb $(LAB_ARGS)
 
 # set up once: run every test
 test: $(VENV)/.dev
