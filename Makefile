@@ -14,10 +14,11 @@ ROOT_FLAG := $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 .PHONY: lab test lessons lint clean
 .DEFAULT_GOAL := lab
 
-# set up once: open the course
+# set up once: open the course (trusted notebooks keep their sliders alive before any cell is run)
 lab: $(VENV)/.course
 	-$(BIN)/diffusion-lab doctor
 	-@[ -e first_digits.png ] || $(BIN)/diffusion-lab sample digits --out first_digits.png --guidance-scale 2
+	-@$(BIN)/jupyter trust notebooks/*.ipynb > /dev/null
 	$(BIN)/jupyter lab $(ROOT_FLAG) --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb $(LAB_ARGS)
 
 # set up once: run every test
@@ -37,7 +38,6 @@ clean:
 
 $(VENV)/.course: pyproject.toml | $(VENV)
 	$(BIN)/python -m pip install $(PIP_ARGS) -e ".[course]"
-	$(BIN)/jupyter trust notebooks/*.ipynb
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | $(VENV)

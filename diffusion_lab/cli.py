@@ -227,11 +227,11 @@ def _train_digits(options: argparse.Namespace) -> int:
             smooth = 0.99 * smooth + 0.01 * step.loss
             bar.set_postfix(loss=f"{smooth:.4f}", refresh=False)
             bar.update()
-            if stop.asked or time.monotonic() - saved > 60 * MINUTES_BETWEEN_CHECKPOINTS:
-                step.save(checkpoint)
-                saved = time.monotonic()
             if stop.asked:
                 break
+            if time.monotonic() - saved > 60 * MINUTES_BETWEEN_CHECKPOINTS:
+                step.save(checkpoint)
+                saved = time.monotonic()
     card = _card(options, step.index, digits.source, parameters)
     dl.save_model(model_file, step.ema, schedule, options.objective, card)
     step.save(checkpoint)
@@ -241,7 +241,7 @@ def _train_digits(options: argparse.Namespace) -> int:
 
 def _refuse_another_run(options: argparse.Namespace, before: dict) -> None:
     now = vars(options)
-    if changed := [f"--{k.replace('_', '-')} was {v}" for k, v in before.items() if k != "steps" and now[k] != v]:
+    if changed := [f"{k.replace('_', ' ')} was {v}" for k, v in before.items() if k != "steps" and now[k] != v]:
         raise ValueError(f"--resume goes on with the run in {options.out}, which was another: {', '.join(changed)}")
 
 
@@ -305,8 +305,7 @@ def sample(options: argparse.Namespace) -> int:
         raise FileExistsError(f"{options.out} is there already: add --force to replace it")
     if not options.labels.isdecimal():
         raise ValueError(f"--labels must be digits, such as 0123456789, got {options.labels!r}")
-    if options.rows < 1:
-        raise ValueError(f"--rows must be at least 1, got {options.rows}")
+    check_range("--rows", options.rows, 1)
     model = _load(options.model)
     columns = len(options.labels)
     frames: list = []

@@ -28,8 +28,7 @@ class State(NamedTuple):
 def sampling_times(timesteps: int, num_steps: int | None = None) -> list[int]:
     """Times to visit, num_steps + 1 of them (or all), from T down to 0, evenly spaced ("trailing" in diffusers)."""
     num_steps = timesteps if num_steps is None else num_steps
-    if not 1 <= num_steps <= timesteps:
-        raise ValueError(f"num_steps must lie in 1 … {timesteps}, the schedule's timesteps, got {num_steps}")
+    check_range("num_steps", num_steps, 1, timesteps)
     return torch.linspace(timesteps, 0, num_steps + 1, dtype=torch.float64).round().long().tolist()
 
 
@@ -137,7 +136,7 @@ def sample(
         labels = torch.as_tensor(labels, device=device)
         if labels.shape != tuple(shape[:1]):
             raise ValueError(f"labels must have shape ({shape[0]},), one per sample, got {tuple(labels.shape)}")
-        check_range("labels", labels, 0, (null_label or 2**31) - 1)
+        check_range("labels", labels, 0, None if null_label is None else null_label - 1)
         options["labels"] = labels
     if guidance_scale not in (0, 1):
         if null_label is None:
