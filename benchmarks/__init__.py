@@ -1,0 +1,1 @@
+"""Measurements beside other packages, one command per question; see README.md in this folder."""
