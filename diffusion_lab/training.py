@@ -3,7 +3,6 @@
 import copy
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +10,7 @@ import torch
 from torch import Generator, Tensor, nn
 from tqdm import tqdm
 
-from diffusion_lab.files import replacing
+from diffusion_lab.checkpoints import TrainingState
 from diffusion_lab.process import OBJECTIVES, express
 from diffusion_lab.schedules import DiffusionSchedule
 from diffusion_lab.shapes import Data, Labels, Steps, check_range, check_scale, choose, normal_like
@@ -69,61 +68,6 @@ def update_ema(ema: nn.Module, model: nn.Module, decay: float) -> None:
         average.lerp_(current, 1 - decay)
     for average, current in zip(ema.buffers(), model.buffers(), strict=True):
         average.copy_(current)
-
-
-@dataclass
-class TrainingState:
-    """Everything that must be kept to go on as if nothing had happened."""
-
-    model: nn.Module
-    ema: nn.Module
-    optimizer: torch.optim.Optimizer
-    generator: Generator
-    index: int = 0  # optimiser steps done
-    batches_done: int = 0  # batches used of the current pass through the data
-    epoch_start: Tensor | None = None  # state of the loader's generator when this pass began
-
-    def save(self, path: str | Path) -> None:
-        """Write a checkpoint, whole or not at all: an older one survives until the new one is complete."""
-        content = {name: getattr(self, name).state_dict() for name in ("model", "ema", "optimizer")}
-        content |= {name: getattr(self, name) for name in ("index", "batches_done", "epoch_start")}
-        with replacing(path) as part:
-            torch.save({**content, "generator": self.generator.get_state()}, part)
-
-    def load(self, path: str | Path) -> None:
-        """Read a checkpoint; a `ValueError` says if it is incomplete or belongs to another network."""
-        try:
-            saved = torch.load(path, map_location="cpu", weights_only=True)
-            for name in ("model", "ema", "optimizer"):
-                getattr(self, name).load_state_dict(saved[name])
-            self.generator.set_state(saved["generator"])
-            self.index, self.batches_done = saved["index"], saved["batches_done"]
-            self.epoch_start = saved["epoch_start"]
-        except FileNotFoundError:
-            raise
-        except Exception as error:
-            raise ValueError(f"{path} is not a whole checkpoint of this network: {error}") from error
-
-    def batches(self, loader: Iterable) -> Iterator:
-        """Yield batches for ever, from where this state stands; exact if the loader has a ``generator``."""
-        source = getattr(loader, "generator", None)
-        while True:
-            here = self.generator.get_state()
-            if source is not None and self.batches_done:  # in the middle of a pass
-                source.set_state(self.epoch_start)
-            elif source is not None:
-                self.epoch_start = source.get_state()
-            batches = iter(loader)
-            if self.batches_done:  # skip what was used, then go on from the saved state
-                for _ in range(self.batches_done):
-                    next(batches, None)
-                self.generator.set_state(here)  # the loader may share our generator
-            for batch in batches:
-                self.batches_done += 1
-                yield batch
-            if self.batches_done == 0:
-                raise ValueError("loader is empty: it gave no batch")
-            self.batches_done = 0
 
 
 class Step(NamedTuple):

@@ -54,3 +54,9 @@ def tiny() -> TinyDenoiser:
 def digits() -> dl.data.Digits:
     """Real handwritten digits that need no network."""
     return dl.data.sklearn_digits()
+
+
+@pytest.fixture
+def batches(digits) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Four batches of 16 digits with their labels: a loader whose passes are all alike."""
+    return list(zip(digits.images[:64].split(16), digits.labels[:64].split(16), strict=True))
