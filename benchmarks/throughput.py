@@ -10,6 +10,7 @@ Times are CPU-seconds; on a machine with a GPU they are CUDA events on the GPU, 
 width is measured in turn (on a CPU too with ``--peer``). The GPU's path runs only where there is one.
 """
 
+import argparse
 import inspect
 import math
 import os
@@ -22,11 +23,13 @@ os.environ.setdefault("KINETO_LOG_LEVEL", "9")  # the profiler would say on ever
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile, record_function
 from torch.utils.flop_counter import FlopCounterMode
 
 import diffusion_lab as dl
-from benchmarks.common import Row, cpu_seconds, finish, parse, parser, table
+from benchmarks import common
+from benchmarks.common import Row, cpu_seconds, table
 from diffusion_lab.shapes import check_range
 
 NAME = "throughput"
@@ -200,12 +203,11 @@ def describe(call: Call) -> str:
 
 
 def by_layer(
-    model: nn.Module, step: Callable[[], Any], step_seconds: float, ceiling: float, options: Any, device: torch.device
+    model: nn.Module, step: Callable[[], Any], step_seconds: float, ceiling: float, repeats: int, device: torch.device
 ) -> list[Row]:
     """Time every layer that has weights alone, forward and backward; rows with the largest gap first."""
     jobs = {f"{i}": (call, forward_backward(call.layer, call.x)) for i, call in enumerate(calls_of(model, step))}
-    least = 0.0 if options.quick else 0.01
-    times = in_turn({name: job for name, (_, job) in jobs.items()}, options.repeats, device, least)
+    times = in_turn({name: job for name, (_, job) in jobs.items()}, repeats, device, least=0.01)
     rows = []
     for name, (call, job) in jobs.items():
         taken, flops = statistics.median(times[name]), flops_of(job).total()
@@ -258,13 +260,13 @@ def kind_of(names: Sequence[str]) -> str:
 
 
 def by_kind(
-    model: nn.Module, step: Callable[[], Any], step_seconds: float, ceiling: float, options: Any, device: torch.device
+    model: nn.Module, step: Callable[[], Any], step_seconds: float, ceiling: float, repeats: int, device: torch.device
 ) -> list[Row]:
     """Profile whole training steps; rows with the largest gap first.
 
     The profile says which share each kind has, and the step's own time, measured without it, what that is in
     milliseconds: the profiler makes short operations look longer, and it reads a clock on the wall, so that a machine
-    with other work blurs the shares. On a GPU the time is that of the kernels.
+    with other work blurs the shares. On a GPU the time is that of the kernels, and of waiting for the next one.
     """
     regions = []
 
@@ -280,7 +282,7 @@ def by_kind(
     try:
         step()
         with profile(activities=[ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if gpu else [])]) as profiled:
-            for _ in range(1 if options.quick else options.repeats):
+            for _ in range(repeats):
                 with record_function("step"):
                     step()
             if gpu:
@@ -290,7 +292,11 @@ def by_kind(
             hook.remove()
     spent: Counter = Counter()
     for event in profiled.events():
-        spent[kind_of(list(callers(event)))] += event.self_device_time_total if gpu else event.self_cpu_time_total
+        if event.device_type == DeviceType.CPU:  # an operation, with the time of the kernels that it started
+            time = event.self_device_time_total if gpu else event.self_cpu_time_total
+            spent[kind_of(list(callers(event)))] += time
+    if gpu:
+        spent["the GPU waits"] = max(0.0, step_seconds * repeats * 1e6 - spent.total())
     by_operator, rows = flops_of(step), []
     for kind, time in spent.items():
         flops = sum(n for name, n in by_operator.items() if belongs(name, OPERATORS.get(kind, ())))
@@ -359,15 +365,21 @@ def print_accounts(machine: list[Row], kinds: list[Row], layers: list[Row], step
     print(f"\nOutside these layers the step spends {rest * 1000:.2f} ms, {rest / step:.1%} of its time.")
 
 
-def arguments_of(arguments: Sequence[str] | None) -> Any:
-    """Read the command line."""
-    made = parser(f"{QUESTION} Images and FLOP per second in training and sampling, beside the machine's ceiling.")
+def parser() -> argparse.ArgumentParser:
+    """Make the parser of this benchmark."""
+    made = common.parser(f"{QUESTION} Images and FLOP per second of training and sampling, beside the best it can do.")
     made.add_argument("--width", type=int, default=default_of(dl.UNet, "width"), help="feature maps of dl.UNet")
     made.add_argument("--batch-size", type=int, default=default_of(dl.data.loader, "batch_size"), help="of pictures")
     made.add_argument("--image-size", type=int, default=28, help="side of the pictures")
     made.add_argument("--peer", action="store_true", help="measure diffusers' UNet too; on a GPU it always is")
     made.add_argument("--layers", type=int, default=12, help="lines of the account by layer to print")
-    options = parse(made, arguments)
+    return made
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print four tables, write the JSON file; returns the exit code."""
+    made = parser()
+    options = common.parse(made, arguments)
     try:
         for name in ("width", "batch_size", "image_size", "layers"):
             check_range(f"--{name.replace('_', '-')}", getattr(options, name), 1)
@@ -375,12 +387,6 @@ def arguments_of(arguments: Sequence[str] | None) -> Any:
         made.error(str(error))
     if options.quick:
         options.width, options.batch_size, options.repeats = 16, 16, 1
-    return options
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, print four tables, write the JSON file."""
-    options = arguments_of(arguments)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(options.seeds[0])
     networks: dict[str, nn.Module] = {"dl.UNet": dl.UNet(num_classes=10, width=options.width)}
@@ -390,6 +396,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         except ImportError as error:
             print(f"diffusers' UNet2DModel is left out: {error}")
     works = {name: work(net, options.batch_size, options.image_size, device) for name, net in networks.items()}
+    try:
+        for job in works.values():
+            job.draw(1)
+    except ValueError as error:
+        made.error(f"--image-size {options.image_size} does not fit the network: {error}")
     best, evaluations = ceilings(device, options.quick), 2 if options.quick else 5
     jobs = {name: job for name, (job, _) in best.items()}
     for name, (_, train, draw) in works.items():
@@ -404,8 +415,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     summary = [row for n, w in works.items() for row in rates(n, w, times, evaluations, options.batch_size, ceiling)]
     model, train, _ = works["dl.UNet"]
     step = statistics.median(times["dl.UNet/training"])
-    kinds = by_kind(model, train, step, ceiling, options, device)
-    layers = by_layer(model, train, step, ceiling, options, device)
+    kinds = by_kind(model, train, step, ceiling, options.repeats, device)
+    layers = by_layer(model, train, step, ceiling, options.repeats, device)
 
     clock = "seconds between CUDA events" if device.type == "cuda" else "CPU-seconds"
     place = f"batch {options.batch_size} at {options.image_size}×{options.image_size}, in {clock}"
@@ -413,9 +424,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     columns |= {"gflops_per_second": ".1f", "share_of_ceiling": ".1%"}
     rows = [{"job": name, "repeat": i, "seconds": t} for name, taken in times.items() for i, t in enumerate(taken)]
     accounts = {"ceiling": machine, "kinds": kinds, "layers": layers, "clock": clock, "step_seconds": step}
-    finish(options, NAME, f"{QUESTION} ({place})", rows, medians=summary, columns=columns, **accounts)
+    common.finish(options, NAME, f"{QUESTION} ({place})", rows, medians=summary, columns=columns, **accounts)
     print_accounts(machine, kinds, layers, step, options.layers)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())
