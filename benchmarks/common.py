@@ -84,7 +84,7 @@ def versions() -> dict[str, str | None]:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             found[name] = None
-    return found | {"commit": _commit()}
+    return found | {"torch": str(torch.__version__), "commit": _commit()}  # torch says which build it is
 
 
 def _cpu_model() -> str:

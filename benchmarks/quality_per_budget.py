@@ -94,9 +94,14 @@ def earlier(options: argparse.Namespace) -> tuple[list[common.Row], dict]:
         return [], {}
     try:
         content = json.loads(options.out.read_text("utf-8"))
-        return content["rows"], content["contenders"]
+        rows, facts = content["rows"], content["contenders"]
+        before = [content["machine"]["cpu"], content["machine"]["threads"], content["versions"]["torch"]]
     except (json.JSONDecodeError, KeyError, TypeError) as error:
         raise ValueError(f"--resume: {options.out} is no result of {NAME}: {error!r}") from error
+    now = [common.machine()["cpu"], common.machine()["threads"], common.versions()["torch"]]
+    if now != before:
+        raise ValueError(f"--resume: {options.out} was measured on {before} (CPU, threads, torch), and this is {now}")
+    return rows, facts
 
 
 def planned_steps(budget: float, rate: float, batch_size: int) -> int:
@@ -105,7 +110,7 @@ def planned_steps(budget: float, rate: float, batch_size: int) -> int:
 
 
 def describe(options: argparse.Namespace, digits: Digits, facts: dict) -> None:
-    """Put into `facts` what each contender is; a `ValueError` says if rows that stand in the file had other settings."""
+    """Put into `facts` what each contender is; a `ValueError` says if the file's rows had other settings."""
     for name in options.contenders:
         kind, batch_size = peers.find(name)
         contender = kind(digits, batch_size=batch_size)
@@ -154,7 +159,7 @@ def measure(options: argparse.Namespace, digits: Digits, rows: list[common.Row],
     for seed in options.seeds:
         for run, budget in race(list(start(options, digits, seed, rows)), options.slice):
             row = {"contender": run.name, "seed": seed, "budget": budget}
-            row |= progress(run) | verdict(options, run, seed, judge)
+            row |= progress(run) | verdict(options, run, seed, judge) | {"commit": common.versions()["commit"]}
             rows.append(row)
             note = f"{run.name} after {budget:g} CPU-seconds: Fréchet distance {row['frechet_distance']:.2f}"
             print(f"seed {seed}: {note}", file=sys.stderr)

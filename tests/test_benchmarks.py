@@ -1,0 +1,328 @@
+import ast
+import importlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+ROOT = Path(__file__).parents[1]
+sys.path.append(str(ROOT))  # the benchmarks are run from a clone; they are no part of the installed package
+
+from benchmarks import common, peers, quality_per_budget  # noqa: E402
+
+MODULES = sorted(p.stem for p in (ROOT / "benchmarks").glob("*.py") if p.stem not in ("__init__", "common", "peers"))
+PACKAGES = ("diffusers", "denoising_diffusion_pytorch", "smalldiffusion", "accelerate", "ema_pytorch")
+
+
+@pytest.fixture
+def nothing_installed(monkeypatch):
+    """As in an environment without the extra "benchmarks"."""
+    for package in PACKAGES:
+        monkeypatch.setitem(sys.modules, package, None)
+
+
+@pytest.fixture
+def options(tmp_path):
+    return common.parse(common.parser("A benchmark."), ["--out", str(tmp_path / "result.json")])
+
+
+# --- every benchmark
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_help_needs_no_peer(name, nothing_installed, monkeypatch, capsys):
+    monkeypatch.delitem(sys.modules, f"benchmarks.{name}", raising=False)
+    module = importlib.import_module(f"benchmarks.{name}")
+    with pytest.raises(SystemExit) as stop:
+        module.main(["--help"])
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    assert all(option in text for option in ("--out", "--force", "--repeats", "--seeds", "--threads", "--quick"))
+
+
+@pytest.mark.parametrize("name", [*MODULES, "peers"])
+def test_no_peer_is_imported_at_the_top(name):
+    tree = ast.parse((ROOT / "benchmarks" / f"{name}.py").read_text("utf-8"))
+    imported = [a.name for node in tree.body if isinstance(node, ast.Import) for a in node.names]
+    imported += [node.module for node in tree.body if isinstance(node, ast.ImportFrom)]
+    assert imported
+    assert not {n.split(".")[0] for n in imported} & set(PACKAGES)
+
+
+def test_the_readme_has_a_command_for_every_benchmark():
+    text = (ROOT / "benchmarks" / "README.md").read_text("utf-8")
+    assert all(f"-m benchmarks.{name}" in text for name in MODULES)
+
+
+# --- common
+
+
+def test_parse_names_what_is_wrong(tmp_path, capsys):
+    there = tmp_path / "there.json"
+    there.write_text("{}")
+    for arguments, named in (
+        (["--repeats", "0"], "--repeats must be at least 1, got 0"),
+        (["--threads", "0"], "--threads must be at least 1, got 0"),
+        (["--seeds", "1", "1"], "--seeds must differ"),
+        (["--out", str(there)], "add --force to replace it"),
+    ):
+        with pytest.raises(SystemExit) as stop:
+            common.parse(common.parser("A benchmark."), arguments)
+        assert stop.value.code == 2
+        assert named in capsys.readouterr().err
+    assert there.read_text() == "{}"
+    common.parse(common.parser("A benchmark."), ["--out", str(there), "--force"])
+
+
+def test_table_is_aligned_and_knows_formats():
+    rows = [{"name": "a", "count": 12345, "share": 0.123456}, {"name": "longer", "count": None, "share": float("nan")}]
+    lines = common.table(rows, {"name": "", "count": "", "share": ".1%"}).splitlines()
+    assert lines == [
+        "| name   |  count | share |",
+        "| ------ | -----: | ----: |",
+        "| a      | 12,345 | 12.3% |",
+        "| longer |      – |     – |",
+    ]
+    assert common.table(rows, ["count"]).splitlines()[0] == "|  count |"
+    assert "0.1235" in common.table(rows)
+    assert common.table([]) == "(no rows)"
+
+
+def test_medians_group_rows_and_leave_out_what_is_no_number():
+    rows = [{"who": "a", "n": n} for n in (1.0, 5.0, 2.0, None, float("nan"))] + [{"who": "b", "n": None}]
+    assert common.medians(rows, by=["who"], of=["n"]) == [
+        {"who": "a", "runs": 5, "n": 2.0},
+        {"who": "b", "runs": 1, "n": None},
+    ]
+
+
+def test_measure_warms_up_and_takes_the_median(monkeypatch):
+    clock, calls = [0.0], []
+
+    def fn():
+        clock[0] += (100, 1, 9, 2)[len(calls)]  # the first call is slow, one of the others too
+        calls.append(0)
+
+    monkeypatch.setattr(common, "cpu_seconds", lambda: clock[0])
+    assert common.measure(fn, repeats=3) == 2
+    with pytest.raises(ValueError, match="repeats"):
+        common.measure(fn, repeats=0)
+
+
+def test_finish_writes_what_was_measured_on_what(options, capsys):
+    rows = [{"who": "a", "seconds": torch.tensor(2.0), "distance": float("inf")}]
+    common.finish(options, "name", "How fast?", rows, medians=[{"who": "a", "median": 2.0}], exponent=1.5)
+    text = options.out.read_text("utf-8")
+    content = json.loads(text)
+    assert content["rows"] == [{"who": "a", "seconds": 2.0, "distance": None}]
+    assert content["medians"] == [{"who": "a", "median": 2.0}]
+    assert content["exponent"] == 1.5
+    assert content["machine"]["threads"] == torch.get_num_threads()
+    assert content["versions"]["torch"] == torch.__version__
+    assert {"out", "force"}.isdisjoint(content["options"])
+    assert str(ROOT) not in text
+    printed = capsys.readouterr().out
+    assert "How fast?" in printed
+    assert "| a   |" in printed
+
+
+def test_a_failed_write_leaves_the_old_file(options, monkeypatch):
+    common.write(options, "name", "?", [{"a": 1}])
+    before = options.out.read_bytes()
+
+    def disk_full(*_args):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(Path, "write_text", disk_full)
+    with pytest.raises(OSError, match="no space"):
+        common.write(options, "name", "?", [{"a": 2}])
+    assert options.out.read_bytes() == before
+    assert list(options.out.parent.iterdir()) == [options.out]
+
+
+def test_without_out_nothing_is_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    common.finish(common.parse(common.parser("A benchmark."), []), "name", "?", [{"a": 1}])
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- peers
+
+
+def test_find_reads_a_batch_size():
+    assert peers.find("classic") == (peers.Classic, None)
+    assert peers.find("classic:32") == (peers.Classic, 32)
+    for wrong in ("classical", "classic:", "classic:0", "classic:-1", "classic:x"):
+        with pytest.raises(ValueError, match="contender"):
+            peers.find(wrong)
+
+
+@pytest.mark.parametrize("kind", [c for c in peers.CONTENDERS.values() if c.package])
+def test_a_missing_peer_says_what_to_install(kind, nothing_installed, digits):
+    with pytest.raises(ModuleNotFoundError, match=r"pip install -e \"\.\[benchmarks\]\""):
+        kind(digits)
+
+
+@pytest.mark.parametrize("kind", peers.CONTENDERS.values())
+def test_every_contender_says_where_it_is_from(kind):
+    assert kind.name
+    assert kind.source
+    assert kind.recipe
+    assert kind.departures
+    assert kind.batch_size > 0
+
+
+@pytest.mark.parametrize("name", ["classic:4", "diffusers:4"])
+def test_a_contender_learns_and_draws(name, digits):
+    kind, batch_size = peers.find(name)
+    if kind.package:
+        pytest.importorskip(kind.package)
+    contender = kind(digits, seed=1, batch_size=batch_size)
+    before = [p.clone() for p in contender.model.parameters()]
+    contender.step()
+    assert contender.images == 4
+    assert any((a != b).any() for a, b in zip(before, contender.model.parameters(), strict=True))
+    assert contender.draw(torch.tensor([3, 1]), num_steps=2).shape == (2, 1, 28, 28)
+    assert contender.model.training
+
+
+def test_ours_takes_the_package_s_defaults(digits):
+    contender = peers.Ours(digits)
+    assert contender.model.config == peers.dl.UNet(num_classes=10).config
+    assert contender.batch_size == peers.dl.data.loader(digits.images).sampler.batch_size
+    assert contender.settings()["train"]["objective"] in peers.dl.process.OBJECTIVES
+
+
+# --- quality_per_budget
+
+
+@pytest.mark.parametrize(("budget", "rate", "batch", "steps"), [(60, 200, 128, 93), (1, 1, 128, 1), (600, 64, 64, 600)])
+def test_planned_steps(budget, rate, batch, steps):
+    assert quality_per_budget.planned_steps(budget, rate, batch) == steps
+    assert steps == 1 or steps * batch / rate <= budget
+
+
+class FakeContender:
+    """A contender whose every step takes `cost` seconds of a clock."""
+
+    def __init__(self, log, clock, name, cost, num_steps=10**9):
+        self.log, self.clock, self.name, self.cost, self.num_steps, self.images = log, clock, name, cost, num_steps, 0
+
+    def step(self):
+        self.clock[0] += self.cost
+        self.images += 10
+        self.log.append(self.name)
+
+
+def fake_runs(monkeypatch, **costs):
+    log, clock = [], [0.0]
+    monkeypatch.setattr(common, "cpu_seconds", lambda: clock[0])
+    made = {name: FakeContender(log, clock, name, *cost) for name, cost in costs.items()}
+    return log, [quality_per_budget.Run(name, contender, [4.0, 8.0]) for name, contender in made.items()]
+
+
+def test_a_race_takes_turns_and_stops_at_every_budget(monkeypatch):
+    log, runs = fake_runs(monkeypatch, a=(1.0,), b=(0.5,))
+    reached = [(run.name, budget, run.cpu_seconds) for run, budget in quality_per_budget.race(runs, 2.0)]
+    assert "".join(log) == "aabbbb" * 4
+    assert reached == [("a", 4, 4), ("b", 4, 4), ("a", 8, 8), ("b", 8, 8)]
+
+
+def test_a_race_counts_the_step_that_crosses_a_budget_and_ends_with_the_planned_steps(monkeypatch):
+    log, runs = fake_runs(monkeypatch, slow=(3.0,), short=(1.0, 5))
+    reached = [(run.name, budget, run.cpu_seconds) for run, budget in quality_per_budget.race(runs, 100.0)]
+    assert reached == [("slow", 4, 6), ("slow", 8, 9), ("short", 4, 4), ("short", 8, 5)]
+    assert log.count("short") == 5
+
+
+def test_looking_does_not_count(monkeypatch):
+    _, runs = fake_runs(monkeypatch, a=(1.0,))
+    for run, _ in quality_per_budget.race(runs, 2.0):
+        run.contender.clock[0] += 1000  # sampling and judging
+    assert run.cpu_seconds == 8
+
+
+def test_the_rate_leaves_out_the_first_step(monkeypatch):
+    _, (run,) = fake_runs(monkeypatch, a=(2.0,))
+    assert quality_per_budget.training_rate(run, 4.0) == 5.0
+    assert run.steps == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ("--num-samples 100", "--num-samples must be at least 200"),
+        ("--budgets 60 0", "--budgets must be above 0"),
+        ("--budgets nan", "--budgets must be above 0"),
+        ("--slice -1", "--slice must be above 0"),
+        ("--num-steps 0", "--num-steps must lie in 1 … 1000"),
+        ("--contenders theirs", "is not known; choose one of: classic"),
+        ("--resume", "--resume needs --out"),
+    ],
+)
+def test_quality_per_budget_names_the_option(arguments, named, capsys):
+    with pytest.raises(SystemExit) as stop:
+        quality_per_budget.main(arguments.split())
+    assert stop.value.code == 2
+    assert named in capsys.readouterr().err
+
+
+def test_quality_per_budget_from_end_to_end_and_on(tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("DIFFUSION_LAB_DATA", raising=False)
+    monkeypatch.setattr(peers.dl.data, "cache_folder", lambda: tmp_path)
+    out = tmp_path / "result.json"
+    smallest = {"budgets": [0.1], "slice": 0.1, "num_samples": 200, "peer_samples": 200, "num_steps": 1}
+    monkeypatch.setattr(quality_per_budget, "QUICK", smallest | {"rate_for": 0.05})
+    command = ["--quick", "--contenders", "ours", "--seeds", "0", "--out", str(out)]
+    assert quality_per_budget.main(command) == 0
+    content = json.loads(out.read_text("utf-8"))
+    (row,) = content["rows"]
+    assert (row["contender"], row["seed"], row["budget"], row["samples"]) == ("ours", 0, 0.1, 200)
+    assert row["frechet_distance"] > row["floor"] > 0
+    assert row["steps"] == row["planned_steps"] >= 1 or row["cpu_seconds"] >= 0.1
+    assert row["images"] == row["steps"] * content["contenders"]["ours"]["settings"]["batch_size"]
+    assert "a quick run" in capsys.readouterr().err
+
+    def no_run(*_args):
+        raise AssertionError("this row was there already")
+
+    monkeypatch.setattr(quality_per_budget.Run, "train", no_run)
+    assert quality_per_budget.main([*command, "--resume"]) == 0
+    assert json.loads(out.read_text("utf-8"))["rows"] == content["rows"]
+
+    content["contenders"]["ours"]["settings"]["batch_size"] = 3
+    out.write_text(json.dumps(content))
+    with pytest.raises(SystemExit):
+        quality_per_budget.main([*command, "--resume"])
+    assert "the rows of ours in --out were measured with" in capsys.readouterr().err
+
+
+def test_rows_without_classes_have_no_class_accuracy(digits):
+    run = SimpleNamespace(name="classic", contender=SimpleNamespace(conditional=False, draw=lambda y, _: torch.randn(
+        len(y), 1, 28, 28)))
+    options = SimpleNamespace(num_samples=200, peer_samples=200, num_steps=1)
+    row = quality_per_budget.verdict(options, run, 0, peers.dl.load_judge())
+    assert row["class_accuracy"] is None
+    assert row["frechet_distance"] > 100
+
+
+def test_it_runs_as_the_readme_says():
+    environment = os.environ | {"DIFFUSION_LAB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "benchmarks.quality_per_budget", "--budgets", "0"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].endswith("--budgets must be above 0, got [0.0]")
+
+
+def test_the_extras():
+    lists = (ROOT / "pyproject.toml").read_text("utf-8").split("[project.optional-dependencies]")[1]
+    extras = {part.split(" = [")[0].splitlines()[-1]: part for part in lists.split("]\n")[:3]}
+    for package in common.PEERS:
+        assert f'"{package}>=' in extras["benchmarks"]
+    assert "smalldiffusion" not in extras["dev"]
+    assert "denoising" not in extras["dev"]
