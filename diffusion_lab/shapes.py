@@ -1,4 +1,4 @@
-"""Names for the tensors of the course, and the two checks that every module shares.
+"""Names for the tensors of the course, and the checks that the modules share.
 
 The aliases are `jaxtyping <https://docs.kidger.site/jaxtyping/>`_ annotations: readable as documentation, and checked
 at run time by the test suite. ``batch`` in two arguments of one function means the same number.
@@ -55,6 +55,13 @@ def check_range(argument: str, value: int | Tensor, low: int, high: int | None =
     if values.numel() and (int(values.min()) < low or (high is not None and int(values.max()) > high)):
         got = f"{int(values.min())} … {int(values.max())}" if values.ndim else int(values)
         raise ValueError(f"{argument} must {wanted}, got {got}")
+
+
+def check_share(**numbers: float) -> None:
+    """Accept numbers in [0, 1]; a `ValueError` names the argument, what came and what was wanted."""
+    for argument, value in numbers.items():
+        if not 0 <= value <= 1:
+            raise ValueError(f"{argument} must lie in [0, 1], got {value}")
 
 
 def normal_like(x: Tensor, generator: torch.Generator | None = None) -> Tensor:

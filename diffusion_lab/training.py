@@ -13,7 +13,7 @@ from tqdm import tqdm
 from diffusion_lab.checkpoints import TrainingState
 from diffusion_lab.process import OBJECTIVES, express
 from diffusion_lab.schedules import DiffusionSchedule
-from diffusion_lab.shapes import Data, Labels, Steps, check_range, check_scale, choose, normal_like
+from diffusion_lab.shapes import Data, Labels, Steps, check_range, check_scale, check_share, choose, normal_like
 
 
 def sample_timesteps(batch: int, timesteps: int, generator: Generator | None = None) -> Steps:
@@ -108,8 +108,7 @@ def train(
         ValueError: if an argument is out of range, the loader is empty, or images are not in [-1, 1].
     """
     choose("objective", objective, OBJECTIVES)
-    if not (0 <= label_dropout <= 1 and 0 <= ema_decay <= 1):
-        raise ValueError(f"label_dropout and ema_decay must lie in [0, 1], got {label_dropout} and {ema_decay}")
+    check_share(label_dropout=label_dropout, ema_decay=ema_decay)
     model.to(memory_format=torch.channels_last).train()
     device = next(model.parameters()).device
     generator = Generator().manual_seed(torch.initial_seed() % 2**63) if generator is None else generator

@@ -6,23 +6,20 @@ from itertools import pairwise
 
 import pytest
 import torch
-from diffusers import DDIMScheduler, DDPMScheduler
+from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler, HeunDiscreteScheduler
+from diffusers.schedulers import scheduling_dpmsolver_multistep
 from torch import nn
 
 import diffusion_lab as dl
 from diffusion_lab.process import convert
-from diffusion_lab.sampling import SAMPLERS, ddim, ddpm, guess, sample, sampling_times
+from diffusion_lab.sampling import SAMPLERS, SPACINGS, ddim, ddpm, dpmpp_2m, guess, heun, sample, sampling_times
 from diffusion_lab.schedules import DiffusionSchedule
 
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # diffusers with numpy 2
 PREDICTION_TYPES = {"eps": "epsilon", "x0": "sample", "v": "v_prediction"}
 VARIANCES = {"posterior": "fixed_small", "beta": "fixed_large"}
 BETAS = torch.linspace(0.005, 0.1, 50, dtype=torch.float64)
 SCHEDULE = DiffusionSchedule.from_betas(BETAS)
-METHODS = {
-    "ddpm-posterior": (partial(ddpm, variance="posterior"), partial(DDPMScheduler, variance_type="fixed_small"), {}),
-    "ddpm-beta": (partial(ddpm, variance="beta"), partial(DDPMScheduler, variance_type="fixed_large"), {}),
-    **{f"ddim-{eta}": (partial(ddim, eta=eta), DDIMScheduler, {"eta": eta}) for eta in (0.0, 0.5, 1.0)},
-}
 PRECISIONS = pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 1e-5)])
 
 
@@ -47,22 +44,98 @@ def trajectory(states, field="x_t"):
     return torch.stack([getattr(state, field) for state in states])
 
 
-def peer_trajectory(peer_class, objective, num_steps, x_t, *, clip=False, late=0, **step_options):
-    """Every sample and every guess of x_0 of a diffusers scheduler; `late` is an error in the model's time."""
-    kind = {"prediction_type": PREDICTION_TYPES[objective], "clip_sample": clip, "timestep_spacing": "trailing"}
-    scheduler = peer_class(len(BETAS), trained_betas=BETAS.tolist(), **kind)
-    scheduler.alphas_cumprod = (1 - BETAS).cumprod(0)
-    scheduler.set_timesteps(num_steps)
+def peer(kind, schedule, objective, times, **options):
+    """A scheduler of diffusers for our tables, at our times if it has not chosen the same; its own are float32."""
+    options |= {"trained_betas": schedule.betas[1:].tolist(), "prediction_type": PREDICTION_TYPES[objective]}
+    scheduler = kind(schedule.timesteps, timestep_spacing="trailing", **options)
+    scheduler.alphas_cumprod = (1 - schedule.betas[1:]).cumprod(0)
+    if times == sampling_times(schedule, len(times) - 1):
+        scheduler.set_timesteps(len(times) - 1)
+    else:
+        scheduler.set_timesteps(timesteps=[t - 1 for t in times[:-1]])
+    abar = torch.cat([torch.ones(1), scheduler.alphas_cumprod])[times]
+    return scheduler, (1 / abar - 1).sqrt()
+
+
+def ask(x_t, their_t, late):
+    """Ask the stub at their time in our counting; `late` is an error in it."""
+    return stub(x_t, torch.full((len(x_t),), int(their_t) + 1 + late))
+
+
+def ancestral_peer(kind, step_options, schedule, objective, times, x_t, *, clip=False, late=0):
+    """Every sample and every guess of x_0 of diffusers' DDPM or DDIM."""
+    scheduler, _ = peer(kind, schedule, objective, times, clip_sample=clip)
+    consistent = {"use_clipped_model_output": clip} if kind is DDIMScheduler else {}
     generator, samples, guesses = seeded(), [], []
     for their_t in scheduler.timesteps.tolist():
-        output = stub(x_t, torch.full((len(x_t),), their_t + 1 + late))
-        step = scheduler.step(output, their_t, x_t, generator=generator, **step_options)
+        output = ask(x_t, their_t, late)
+        step = scheduler.step(output, their_t, x_t, generator=generator, **consistent, **step_options)
         x_t = step.prev_sample
-        if peer_class is not DDIMScheduler and their_t == scheduler.timesteps[-1]:
+        if kind is not DDIMScheduler and their_t == scheduler.timesteps[-1]:
             x_t = step.pred_original_sample  # their DDPM asks `t > 0`, so it adds noise on a last step from t = 4
         samples.append(x_t)
         guesses.append(step.pred_original_sample)
     return torch.stack(samples), torch.stack(guesses)
+
+
+class DoubleTorch:
+    """torch for a module that says float32 where it works, so that it can be compared in float64."""
+
+    float32 = torch.float64
+
+    def __getattr__(self, name):
+        return getattr(torch, name)
+
+
+def dpm_peer(algorithm, schedule, objective, times, x_t, *, clip=False, late=0):
+    """The same of DPM-Solver++(2M). Its dynamic thresholding up to 1 is clipping."""
+    with pytest.MonkeyPatch.context() as patch:
+        if x_t.dtype == torch.float64:
+            patch.setattr(scheduling_dpmsolver_multistep, "torch", DoubleTorch())
+        options = {"algorithm_type": algorithm, "thresholding": clip, "sample_max_value": 1.0}
+        scheduler, sigmas = peer(DPMSolverMultistepScheduler, schedule, objective, times, **options)
+        scheduler.sigmas = sigmas
+        generator, samples, guesses = seeded(), [], []
+        for their_t in scheduler.timesteps:
+            x_t = scheduler.step(ask(x_t, their_t, late), their_t, x_t, generator=generator).prev_sample
+            samples.append(x_t)
+            guesses.append(scheduler.model_outputs[-1])
+    return torch.stack(samples), torch.stack(guesses)
+
+
+def heun_peer(schedule, objective, times, x_t, *, clip=False, late=0):
+    """The same of Heun's method, which keeps x / alpha and calls each half of a step a step."""
+    scheduler, sigmas = peer(HeunDiscreteScheduler, schedule, objective, times, clip_sample=clip)
+    scheduler.sigmas = torch.cat([sigmas[:1], sigmas[1:-1].repeat_interleave(2), sigmas[-1:]])
+    x, samples, guesses = x_t * (sigmas[0] ** 2 + 1).sqrt(), [], []
+    for index, their_t in enumerate(scheduler.timesteps):
+        x_t = scheduler.scale_model_input(x, their_t)
+        step = scheduler.step(ask(x_t, their_t, late), their_t, x)
+        x = step.prev_sample
+        if index % 2 == 0:
+            guesses.append(step.pred_original_sample)
+        if index % 2 == 1 or index == len(scheduler.timesteps) - 1:
+            samples.append(x / (scheduler.sigmas[scheduler.step_index] ** 2 + 1).sqrt())
+    return torch.stack(samples), torch.stack(guesses)
+
+
+METHODS = {
+    **{
+        f"ddpm-{ours}": (
+            partial(ddpm, variance=ours), partial(ancestral_peer, partial(DDPMScheduler, variance_type=theirs), {})
+        )
+        for ours, theirs in VARIANCES.items()
+    },
+    **{
+        f"ddim-{eta}": (partial(ddim, eta=eta), partial(ancestral_peer, DDIMScheduler, {"eta": eta}))
+        for eta in (0.0, 0.5, 1.0)
+    },
+    "dpmpp_2m-0.0": (partial(dpmpp_2m, eta=0.0), partial(dpm_peer, "dpmsolver++")),
+    "dpmpp_2m-1.0": (partial(dpmpp_2m, eta=1.0), partial(dpm_peer, "sde-dpmsolver++")),
+    "heun": (partial(heun, spacing="trailing"), heun_peer),
+}  # fmt: skip
+SOLVERS = [name for name in METHODS if name.startswith(("dpmpp", "heun"))]
+DETERMINISTIC = ["ddim-0.0", "dpmpp_2m-0.0", "heun"]
 
 
 @PRECISIONS
@@ -70,52 +143,81 @@ def peer_trajectory(peer_class, objective, num_steps, x_t, *, clip=False, late=0
 @pytest.mark.parametrize("objective", PREDICTION_TYPES)
 @pytest.mark.parametrize("method", METHODS)
 def test_every_step_equals_diffusers(method, objective, num_steps, dtype, tolerance):
-    sampler, peer_class, step_options = METHODS[method]
-    x_T = start(dtype)
+    sampler, peer_of = METHODS[method]
+    x_T, times = start(dtype), [50 - 50 // num_steps * i for i in range(num_steps + 1)]
     options = {"num_steps": num_steps, "objective": objective, "clip_x_0": False}
     states = list(sampler(stub, SCHEDULE, x_T, generator=seeded(), **options))
-    samples, guesses = peer_trajectory(peer_class, objective, num_steps, x_T, **step_options)
-    assert [state.t for state in states] == [50 - 50 // num_steps * i for i in range(1, num_steps + 1)]
+    samples, guesses = peer_of(SCHEDULE, objective, times, x_T)
+    assert [state.t for state in states] == times[1:]
     assert trajectory(states).dtype == dtype
     assert worst(trajectory(states), samples) < tolerance * samples.abs().max()
     assert worst(trajectory(states, "x_0_hat"), guesses) < tolerance * guesses.abs().max()
-    off_by_one, _ = peer_trajectory(peer_class, objective, num_steps, x_T, late=-1, **step_options)
+    off_by_one, _ = peer_of(SCHEDULE, objective, times, x_T, late=-1)
     assert worst(trajectory(states), off_by_one) > 0.01, "a time that is off by one would pass"
+
+
+@PRECISIONS
+@pytest.mark.parametrize("spacing", ["karras", "logsnr", "quadratic"])
+@pytest.mark.parametrize("objective", PREDICTION_TYPES)
+@pytest.mark.parametrize("method", SOLVERS)
+def test_every_step_of_a_solver_equals_diffusers_at_uneven_times(method, objective, spacing, dtype, tolerance):
+    sampler, peer_of = METHODS[method]
+    x_T, times = start(dtype), sampling_times(SCHEDULE, 8, spacing)
+    options = {"num_steps": 8, "objective": objective, "clip_x_0": False, "spacing": spacing}
+    states = list(sampler(stub, SCHEDULE, x_T, generator=seeded(), **options))
+    samples, guesses = peer_of(SCHEDULE, objective, times, x_T)
+    assert [state.t for state in states] == times[1:]
+    assert worst(trajectory(states), samples) < tolerance * samples.abs().max()
+    assert worst(trajectory(states, "x_0_hat"), guesses) < tolerance * guesses.abs().max()
+    even, _ = peer_of(SCHEDULE, objective, sampling_times(SCHEDULE, 8), x_T)
+    assert worst(trajectory(states), even) > 0.01, "the spacing would not matter"
+
+
+@pytest.mark.parametrize("method", SOLVERS)
+def test_solvers_equal_diffusers_out_of_the_noise_of_the_linear_schedule(method):
+    schedule = DiffusionSchedule(1000)
+    sampler, peer_of = METHODS[method]
+    assert 1e-5 < schedule.snr()[-1] < 5e-5
+    states = sampler(stub, schedule, start(), num_steps=10, generator=seeded(), objective="eps", clip_x_0=False)
+    samples, _ = peer_of(schedule, "eps", sampling_times(schedule, 10), start())
+    assert worst(trajectory(states), samples) < 1e-10 * samples.abs().max()
 
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("objective", PREDICTION_TYPES)
 def test_clipped_steps_equal_diffusers(method, objective):
-    sampler, peer_class, step_options = METHODS[method]
-    x_T = 3 * start()
+    sampler, peer_of = METHODS[method]
+    x_T, times = 3 * start(), sampling_times(SCHEDULE, 10)
     states = list(sampler(stub, SCHEDULE, x_T, num_steps=10, generator=seeded(), objective=objective, clip_x_0=True))
-    consistent = {"use_clipped_model_output": True} if peer_class is DDIMScheduler else {}
-    samples, guesses = peer_trajectory(peer_class, objective, 10, x_T, clip=True, **consistent, **step_options)
+    samples, guesses = peer_of(SCHEDULE, objective, times, x_T, clip=True)
     assert worst(trajectory(states), samples) < 1e-10
     assert worst(trajectory(states, "x_0_hat"), guesses) < 1e-10
-    unclipped, _ = peer_trajectory(peer_class, objective, 10, x_T, **step_options)
+    unclipped, _ = peer_of(SCHEDULE, objective, times, x_T)
     assert objective == "x0" or worst(trajectory(states), unclipped) > 0.1, "no clipping would pass"
 
 
 def test_methods_differ_by_more_than_any_tolerance():
     runs = {
         name: trajectory(sampler(stub, SCHEDULE, start(), num_steps=10, generator=seeded()))
-        for name, (sampler, _, _) in METHODS.items()
+        for name, (sampler, _) in METHODS.items()
     }
     close = {(a, b) for a, x in runs.items() for b, y in runs.items() if a < b and worst(x, y) < 1e-3}
     assert close == {("ddim-1.0", "ddpm-posterior")}
+
+
+# Times ----------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("T", "num_steps"), [(T, n) for T in (1, 5, 50, 1000) for n in (1, 5, 10, 50, 1000) if n <= T])
 def test_times_are_the_trailing_ones_of_diffusers_and_then_zero(T, num_steps):
     scheduler = DDIMScheduler(T, timestep_spacing="trailing")
     scheduler.set_timesteps(num_steps)
-    assert sampling_times(T, num_steps) == [*(scheduler.timesteps + 1).tolist(), 0]
+    assert sampling_times(DiffusionSchedule.cosine(T), num_steps) == [*(scheduler.timesteps + 1).tolist(), 0]
 
 
 @pytest.mark.parametrize("num_steps", range(1, 51))
-def test_times_fall_strictly_from_T_to_zero_and_are_even(num_steps):
-    times = sampling_times(50, num_steps)
+def test_trailing_times_fall_strictly_from_T_to_zero_and_are_even(num_steps):
+    times = sampling_times(SCHEDULE, num_steps)
     gaps = [a - b for a, b in pairwise(times)]
     assert (times[0], times[-1], len(gaps)) == (50, 0, num_steps)
     assert min(gaps) >= 1
@@ -123,9 +225,106 @@ def test_times_fall_strictly_from_T_to_zero_and_are_even(num_steps):
 
 
 def test_all_times_are_visited_by_default():
-    assert sampling_times(5) == [5, 4, 3, 2, 1, 0]
+    assert sampling_times(DiffusionSchedule.linear(5)) == [5, 4, 3, 2, 1, 0]
     assert [state.t for state in ddpm(stub, SCHEDULE, start())] == list(range(49, -1, -1))
-    assert sampling_times(10, 3) == [10, 7, 3, 0]
+    assert sampling_times(DiffusionSchedule.linear(10), 3) == [10, 7, 3, 0]
+
+
+CURVES_AND_LENGTHS = [(curve, T) for curve in ("linear", "cosine") for T in (1, 2, 3, 10, 50, 1000)]
+
+
+@pytest.mark.parametrize("spacing", SPACINGS)
+@pytest.mark.parametrize(("curve", "T"), CURVES_AND_LENGTHS)
+def test_times_of_every_spacing_fall_strictly_to_zero(curve, T, spacing):
+    schedule = DiffusionSchedule.named(curve, T)
+    for num_steps in {1, 2, 3, 7, 20, T // 2, T - 1, T} & set(range(1, T + 1)):
+        times = sampling_times(schedule, num_steps, spacing)
+        assert len(times) == num_steps + 1
+        assert all(isinstance(t, int) for t in times)
+        assert all(a > b for a, b in pairwise(times))
+        assert times[0] <= T
+        assert times[-1] == 0
+        assert times[0] == T or spacing in ("karras", "logsnr")
+    assert sampling_times(schedule, T, spacing) == sampling_times(schedule, None, spacing) == list(range(T, -1, -1))
+
+
+def test_quadratic_times_are_squares():
+    schedule = DiffusionSchedule.linear(100)
+    assert sampling_times(schedule, 10, "quadratic") == [100, 81, 64, 49, 36, 25, 16, 9, 4, 1, 0]
+    assert sampling_times(schedule, 5, "quadratic") == [100, 64, 36, 16, 4, 0]
+    assert sampling_times(DiffusionSchedule.cosine(1000), 4, "quadratic") == [1000, 562, 250, 62, 0]
+
+
+def test_times_that_collide_are_moved_apart_and_no_others():
+    schedule = DiffusionSchedule.linear(20)
+    wanted = [round(20 * (1 - i / 16) ** 2) for i in range(17)]
+    assert wanted == [20, 18, 15, 13, 11, 9, 8, 6, 5, 4, 3, 2, 1, 1, 0, 0, 0]
+    mended = [20, 18, 15, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0]
+    assert sampling_times(schedule, 16, "quadratic") == mended
+    cliff = DiffusionSchedule.from_betas([0.01] * 10 + [0.9] + [0.01] * 9)
+    high, low = cliff.snr().rsqrt()[[20, 1]].tolist()
+    wanted = nearest(cliff, [high ** (1 - i / 7) * low ** (i / 7) for i in range(8)])
+    assert wanted == [20, 11, 11, 10, 10, 7, 3, 1]
+    assert sampling_times(cliff, 8, "logsnr") == [20, 11, 10, 9, 8, 7, 3, 1, 0]
+    assert sampling_times(cliff, 4, "logsnr") == [20, 11, 10, 1, 0], "nearest in sigma / alpha itself would be 10"
+
+
+def nearest(schedule, levels):
+    """The times, from 1 on, whose sigma / alpha is nearest to each level in the logarithm, one by one."""
+    ratios = [((1 - a) / a) ** 0.5 for a in (1 - schedule.betas[1:]).cumprod(0).tolist()]
+    return [min(range(len(ratios)), key=lambda t: abs(math.log(ratios[t] / level))) + 1 for level in levels]
+
+
+SMALL_BETAS = DiffusionSchedule.from_betas(torch.logspace(-8, -1, 400, dtype=torch.float64))
+ENDS = {  # largest and smallest sigma / alpha that are visited
+    "inside": (DiffusionSchedule(1000, 1e-4, 0.01), 12.56, 0.01),
+    "noise above 80": (DiffusionSchedule.cosine(1000), 80, 0.006423),
+    "noise below 0.002": (SMALL_BETAS, 3.518, 0.002),
+}
+
+
+@pytest.mark.parametrize("num_steps", [2, 5, 12])
+@pytest.mark.parametrize("name", ENDS)
+def test_karras_and_logsnr_times_by_hand(name, num_steps):
+    schedule, high, low = ENDS[name]
+    table = schedule.snr().rsqrt()
+    assert min(80, float(table[-1])) == pytest.approx(high, rel=1e-3)
+    assert max(0.002, float(table[1])) == pytest.approx(low, rel=1e-3)
+    high, low = min(80, float(table[-1])), max(0.002, float(table[1]))
+    shares = [i / (num_steps - 1) for i in range(num_steps)]
+    karras = [(high ** (1 / 7) + share * (low ** (1 / 7) - high ** (1 / 7))) ** 7 for share in shares]
+    logsnr = [high ** (1 - share) * low**share for share in shares]
+    assert sampling_times(schedule, num_steps, "karras") == [*nearest(schedule, karras), 0]
+    assert sampling_times(schedule, num_steps, "logsnr") == [*nearest(schedule, logsnr), 0]
+    assert num_steps == 2 or nearest(schedule, karras) != nearest(schedule, logsnr)
+
+
+@pytest.mark.parametrize("num_steps", [5, 10, 20])
+@pytest.mark.parametrize(("spacing", "theirs"), [("karras", "use_karras_sigmas"), ("logsnr", "use_lu_lambdas")])
+def test_uneven_noise_is_that_of_diffusers_up_to_rounding(spacing, theirs, num_steps):
+    schedule = ENDS["inside"][0]
+    scheduler = DPMSolverMultistepScheduler(1000, trained_betas=schedule.betas[1:].tolist(), **{theirs: True})
+    scheduler.set_timesteps(num_steps)
+    times = sampling_times(schedule, num_steps, spacing)
+    assert times == [*(scheduler.timesteps + 1).tolist(), 0]
+    table = schedule.snr().rsqrt()
+    for t, sigma in zip(times[1:-2], scheduler.sigmas[1:-2].tolist(), strict=True):
+        assert table[t - 1] * table[t] < sigma**2 < table[t] * table[t + 1]
+
+
+DEFAULT_SPACINGS = {"ddpm": "trailing", "ddim": "trailing", "dpmpp_2m": "trailing", "heun": "karras"}
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_every_sampler_takes_every_spacing(name):
+    for spacing in SPACINGS:
+        states = SAMPLERS[name](stub, SCHEDULE, start(), num_steps=9, spacing=spacing)
+        assert [state.t for state in states] == sampling_times(SCHEDULE, 9, spacing)[1:]
+    states = SAMPLERS[name](stub, SCHEDULE, start(), num_steps=9)
+    assert [state.t for state in states] == sampling_times(SCHEDULE, 9, DEFAULT_SPACINGS[name])[1:]
+
+
+# Steps ----------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("num_steps", [7, 50])
@@ -173,8 +372,42 @@ def test_the_step_to_zero_adds_no_noise_and_lands_on_the_guess(method, num_steps
         return state.x_t
 
     assert torch.equal(finish(None), finish(num_steps - 1))
-    if num_steps > 1 and method != "ddim-0.0":
-        assert worst(finish(None), finish(num_steps - 2)) > 1e-3, "noise would not matter on any step"
+    if num_steps > 1:
+        matters = worst(finish(None), finish(num_steps - 2)) > 1e-3
+        assert matters == (method not in DETERMINISTIC), "noise would matter on no step, or on every one"
+
+
+@pytest.mark.parametrize("eta", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("num_steps", [1, 2, 3])
+def test_first_and_last_step_of_dpmpp_2m_are_those_of_ddim(num_steps, eta):
+    ours, theirs = (
+        trajectory(sampler(stub, SCHEDULE, start(), num_steps=num_steps, eta=eta, generator=seeded()))
+        for sampler in (dpmpp_2m, ddim)
+    )
+    assert worst(ours[0], theirs[0]) < 1e-12
+    assert (worst(ours[-1], theirs[-1]) < 1e-12) == (num_steps < 3)
+
+
+def times_asked(sampler, schedule, **options):
+    asked = []
+
+    def model(x_t, t):
+        asked.append(int(t[0]))
+        return stub(x_t, t)
+
+    states = list(sampler(model, schedule, start(), **options))
+    return asked, [state.t for state in states]
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("num_steps", [1, 2, 5])
+def test_cost_of_every_sampler(name, num_steps):
+    asked, reached = times_asked(SAMPLERS[name], SCHEDULE, num_steps=num_steps, spacing="trailing")
+    visited = [50, *reached]
+    assert len(reached) == num_steps
+    twice = sorted(visited[:-1] + visited[1:-1], reverse=True)
+    assert asked == (twice if name == "heun" else visited[:-1])
+    assert len(asked) == (2 * num_steps - 1 if name == "heun" else num_steps)
 
 
 # Exact denoisers ------------------------------------------------------------------------------------------------------
@@ -193,8 +426,8 @@ def gaussian_oracle(schedule, m, v):
 
 def test_ddim_converges_to_the_probability_flow_of_gaussian_data():
     schedule, m, v = DiffusionSchedule.cosine(400), 0.7, 0.5**2
-    x_T, abar_T = torch.linspace(-3, 3, 13, dtype=torch.float64)[:, None], schedule.alphas_cumprod[-1]
-    exact = m + (x_T - abar_T.sqrt() * m) * (v / (abar_T * v + 1 - abar_T)).sqrt()
+    x_T = torch.linspace(-3, 3, 13, dtype=torch.float64)[:, None]
+    exact = gaussian_flow(schedule, m, v, x_T, 0)
     errors = []
     for num_steps in (25, 100, 400):
         *_, last = ddim(gaussian_oracle(schedule, m, v), schedule, x_T, num_steps=num_steps, objective="x0")
@@ -203,6 +436,48 @@ def test_ddim_converges_to_the_probability_flow_of_gaussian_data():
     assert errors[2] < 0.02
     *_, last = ddim(gaussian_oracle(schedule, m, v**0.5), schedule, x_T, num_steps=400, objective="x0")
     assert worst(last.x_t, exact) > 0.2, "a standard deviation in place of the variance would pass"
+
+
+def gaussian_flow(schedule, m, v, x_T, t):
+    """Where the probability flow of data N(m, v) takes x_T: its mean and its standard deviation go along."""
+    abar = (1 - schedule.betas).cumprod(0)
+    a_T, a = abar[-1], abar[t]
+    return a.sqrt() * m + (x_T - a_T.sqrt() * m) * ((a * v + 1 - a) / (a_T * v + 1 - a_T)).sqrt()
+
+
+def test_heun_does_not_correct_out_of_pure_noise():
+    """For cosine sigma / alpha falls from 2e4 to 13 in the first of 20 steps; the correction would miss by 1.8."""
+    schedule, m, v = DiffusionSchedule.cosine(1000), 0.7, 0.5**2
+    asked, reached = times_asked(heun, schedule, num_steps=20, spacing="trailing")
+    assert asked == [1000, 950, *sorted(2 * reached[1:-1], reverse=True)]
+    x_T = torch.linspace(-3, 3, 13, dtype=torch.float64)[:, None]
+    *_, last = heun(gaussian_oracle(schedule, m, v), schedule, x_T, num_steps=20, spacing="trailing", objective="x0")
+    assert worst(last.x_t, gaussian_flow(schedule, m, v, x_T, 0)) < 0.02
+
+
+@pytest.mark.parametrize("data", ["gaussian", "mixture"])
+@pytest.mark.parametrize(("sampler", "order"), [(ddim, 1), (dpmpp_2m, 2), (heun, 2)])
+def test_order_of_convergence(sampler, order, data):
+    """Twice the steps, half the error, or a quarter: at a time that all visit, before the last step, of first order."""
+    schedule, stop = DiffusionSchedule.linear(1024), 128
+    if data == "gaussian":
+        x_T = torch.linspace(-3, 3, 13, dtype=torch.float64)[:, None]
+        oracle, exact = gaussian_oracle(schedule, 0.7, 0.25), gaussian_flow(schedule, 0.7, 0.25, x_T, stop)
+    else:
+        x_T = torch.randn(32, 2, generator=seeded(), dtype=torch.float64)
+        oracle = mixture_oracle((1 - schedule.betas).cumprod(0))
+
+    def reach(sampler, num_steps):
+        options = {"num_steps": num_steps, "objective": "x0", "spacing": "trailing"}
+        return next(state.x_t for state in sampler(oracle, schedule, x_T, **options) if state.t == stop)
+
+    if data == "mixture":
+        exact = reach(dpmpp_2m if sampler is heun else heun, 1024)  # never itself
+    numbers = [64, 128, 256]
+    errors = [float((reach(sampler, n) - exact).square().mean().sqrt()) for n in numbers]
+    x, y = (torch.tensor(values, dtype=torch.float64).log() for values in (numbers, errors))
+    slope = float(((x - x.mean()) * (y - y.mean())).sum() / (x - x.mean()).square().sum())
+    assert abs(-slope - order) < 0.2, errors
 
 
 @pytest.mark.parametrize("num_steps", [6, 20])
@@ -273,7 +548,8 @@ def mixture_errors(x) -> tuple[float, float, float]:
 
 
 MIXTURE_RUNS = [
-    ("ddpm", 200, {}), ("ddpm", 200, {"variance": "beta"}), ("ddim", 100, {}), ("ddim", 200, {"eta": 0.5})
+    ("ddpm", 200, {}), ("ddpm", 200, {"variance": "beta"}), ("ddim", 100, {}), ("ddim", 200, {"eta": 0.5}),
+    ("dpmpp_2m", 40, {}), ("dpmpp_2m", 60, {"eta": 1.0}), ("heun", 40, {}),
 ]  # fmt: skip
 
 
@@ -351,6 +627,11 @@ def test_sample_is_the_sampler_from_noise_of_the_same_generator(name, tiny):
     assert torch.equal(result, last.x_t)
     assert result.abs().max() <= 1
     assert not torch.equal(result, draw(tiny, sampler=name, num_steps=6))
+    generator = seeded(3)
+    torch.randn(SHAPE, generator=generator)
+    *_, last = SAMPLERS[name](tiny, SHORT, x_T, num_steps=5, labels=labels, spacing="quadratic", generator=generator)
+    assert torch.equal(draw(tiny, sampler=name, spacing="quadratic"), last.x_t)
+    assert not torch.equal(result, last.x_t)
 
 
 def test_sample_takes_labels_as_list_or_tensor(tiny):
@@ -417,12 +698,14 @@ def test_sampling_records_no_gradients_and_leaves_them_on_for_the_caller(tiny, n
 def test_on_step_sees_every_state_down_to_zero(tiny, num_steps):
     states = []
     result = draw(tiny, num_steps=num_steps, sampler="ddpm", on_step=states.append)
-    assert [state.t for state in states] == sampling_times(20, num_steps)[1:]
+    assert [state.t for state in states] == sampling_times(SHORT, num_steps)[1:]
     assert states[-1].t == 0
     assert torch.equal(states[-1].x_t, result)
 
 
-@pytest.mark.parametrize("options", [{"sampler": "ddpm"}, {"eta": 1.0}, {"eta": 0.0}])
+@pytest.mark.parametrize("options", [
+    {"sampler": "ddpm"}, {"eta": 1.0}, {"eta": 0.0}, {"sampler": "dpmpp_2m", "eta": 1.0}, {"sampler": "heun"},
+])  # fmt: skip
 def test_the_generator_decides_everything(tiny, options):
     before = torch.get_rng_state()
     assert torch.equal(draw(tiny, **options), draw(tiny, **options))
@@ -454,18 +737,27 @@ class Unconditional(nn.Module):
 
 
 def run(sampler, **options):
-    return list(SAMPLERS[sampler](stub, SHORT, torch.zeros(2, 2), **options))
+    return list(SAMPLERS[sampler](stub, SHORT, torch.zeros(2, 2), **{"num_steps": 5, **options}))
 
 
 BAD_CALLS = {
-    "unknown sampler": (lambda m: draw(m, sampler="banana"), "sampler='banana'.*ddim, ddpm"),
+    "unknown sampler": (lambda m: draw(m, sampler="banana"), "sampler='banana'.*ddim, ddpm, dpmpp_2m, heun"),
     "unknown objective": (lambda m: draw(m, objective="banana"), "objective='banana'.*eps, score, v, x0"),
     "unknown variance": (lambda m: run("ddpm", variance="banana"), "variance='banana'.*beta, posterior"),
+    **{
+        f"unknown spacing of {name}": (
+            lambda m, name=name: run(name, spacing="banana"),
+            "spacing='banana' is not known; choose one of: karras, logsnr, quadratic, trailing",
+        )
+        for name in SAMPLERS
+    },
     "no steps": (lambda m: draw(m, num_steps=0), "num_steps"),
-    "negative steps": (lambda m: sampling_times(20, -1), "num_steps"),
+    "negative steps": (lambda m: sampling_times(SHORT, -1), "num_steps"),
     "more steps than T": (lambda m: draw(m, num_steps=21), "num_steps"),
     "eta above one": (lambda m: draw(m, eta=1.5), "eta"),
     "eta below zero": (lambda m: run("ddim", eta=-0.1), "eta"),
+    "eta of dpmpp_2m above one": (lambda m: run("dpmpp_2m", eta=1.5), r"eta must lie in \[0, 1\], got 1.5"),
+    "eta of dpmpp_2m below zero": (lambda m: run("dpmpp_2m", eta=-0.1), r"eta must lie in \[0, 1\], got -0.1"),
     "too few labels": (lambda m: draw(m, labels=[1, 2]), "labels"),
     "one label for all": (lambda m: draw(m, labels=torch.tensor(1)), "labels"),
     "label past the last class": (lambda m: draw(m, labels=[1, 2, 3, 10]), "labels"),
@@ -490,9 +782,11 @@ def test_bad_input_is_refused_by_name(call, match, tiny):
 def test_a_misspelt_option_is_not_swallowed(tiny):
     with pytest.raises(TypeError, match="etaa"):
         draw(tiny, etaa=0.5)
+    with pytest.raises(TypeError, match="eta"):
+        draw(tiny, sampler="heun", eta=0.5)
 
 
 def test_names_at_the_top_of_the_package():
     assert dl.SAMPLERS is SAMPLERS
     assert dl.sample is sample
-    assert {"ddpm", "ddim"} <= set(SAMPLERS)
+    assert {"ddpm": ddpm, "ddim": ddim, "dpmpp_2m": dpmpp_2m, "heun": heun} == SAMPLERS
