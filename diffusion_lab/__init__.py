@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 
-from diffusion_lab import data, evaluation, guidance, process, sampling, schedules, training, unet
+from diffusion_lab import data, evaluation, guidance, oracle, process, sampling, schedules, training, unet
 from diffusion_lab.guidance import ClassifierFreeGuidance
 from diffusion_lab.pretrained import load_judge, load_model, load_pretrained, save_judge, save_model
 from diffusion_lab.process import convert, express, forward_step, posterior, split
@@ -40,6 +40,7 @@ __all__ = [
     "load_judge",
     "load_model",
     "load_pretrained",
+    "oracle",
     "posterior",
     "process",
     "sample",

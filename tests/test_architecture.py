@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "guidance": set(),
     "schedules": {"shapes"},
     "process": {"schedules", "shapes"},
+    "oracle": {"process", "schedules", "shapes"},
     "unet": {"shapes"},
     "sampling": {"guidance", "process", "schedules", "shapes"},
     "checkpoints": {"files"},
