@@ -151,6 +151,30 @@ def show_curves(
     return Picture(figure, alt or f"{y_label} over {x_label}: {', '.join(curves)}")
 
 
+def labelled_grid(
+    rows: dict[str, Sequence[np.ndarray]], columns: Sequence[str], *, title: str = "", width: float = 8, alt: str = ""
+) -> Picture:
+    """Show pictures of bytes, (H, W) or (H, W, 3), in rows and columns with a name each; `width` in inches."""
+    from matplotlib.figure import Figure
+
+    each = width / len(columns)
+    tall = [max(picture.shape[0] / picture.shape[1] for picture in row) for row in rows.values()]
+    lines = max(name.count("\n") + 1 for name in columns) + bool(title) + sum(map(bool, rows))
+    figure = Figure(figsize=(width, each * sum(tall) + 0.2 * lines + 0.1), layout="constrained", dpi=110)
+    grid_of_axes = figure.subplots(len(rows), len(columns), squeeze=False, height_ratios=tall)
+    for line, (name, row) in zip(grid_of_axes, rows.items(), strict=True):
+        for axes, picture in zip(line, row, strict=True):
+            small = picture.shape[1] < each * figure.dpi
+            axes.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation="nearest" if small else "antialiased")
+            axes.set(xticks=[], yticks=[])
+            axes.spines[:].set_visible(False)
+        line[0].set_xlabel(name, fontsize=9, loc="left")
+    for axes, name in zip(grid_of_axes[0], columns, strict=True):
+        axes.set_title(name, fontsize=9)
+    figure.suptitle(title, fontsize=10)
+    return Picture(figure, alt or title)
+
+
 def cloud_strip(clouds: Sequence[Tensor], limit: float, side: int = 120) -> Image.Image:
     """Draw clouds of points, each (N, 2), as squares of `side` pixels side by side, from -limit to limit."""
     canvas = np.full((side, len(clouds) * (side + 4) - 4), 255, np.uint8)

@@ -183,3 +183,20 @@ def test_cloud_strip_puts_y_upwards(point, place):
 def test_cloud_strip_leaves_out_what_is_outside():
     far = torch.tensor([[1.0, 0.0], [0.0, -1.0], [-5.0, 0.0], [0.0, 7.0], [3.0, 3.0]])
     assert (np.array(figures.cloud_strip([far], limit=1.0)) == 255).all()
+
+
+def test_labelled_grid_stands_in_rows_and_columns_with_their_names():
+    rows = {"dark": [np.zeros((8, 8), np.uint8)] * 3, "red": [np.full((4, 8, 3), (255, 0, 0), np.uint8)] * 3}
+    picture = figures.labelled_grid(rows, ["a", "b", "c"], title="all", alt="black above red")
+    axes = picture.figure.axes
+    assert picture.alt == "black above red"
+    assert [one.get_title() for one in axes[:3]] == ["a", "b", "c"]
+    assert [axes[k].get_xlabel() for k in (0, 3)] == ["dark", "red"]
+    assert (axes[0].images[0].get_clim(), axes[0].images[0].get_interpolation()) == ((0, 255), "nearest")
+    pixels = np.array(Image.open(io.BytesIO(picture.png)).convert("RGB"))
+    middle = [pixels[:, int(pixels.shape[1] * share)] for share in (1 / 6, 1 / 2, 5 / 6)]
+    for column in middle:
+        black, red = ((column == colour).all(axis=1).nonzero()[0] for colour in ((0, 0, 0), (255, 0, 0)))
+        assert len(black) > 100
+        assert 40 < len(red) < len(black)
+        assert black[0] < red[0]

@@ -1,15 +1,28 @@
 """The players: what they put into a notebook, and that the browser is given the right numbers."""
 
 import base64
+import io
+import itertools
 import json
+import math
 import re
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import diffusion_lab as dl
-from diffusion_lab.widgets import STATIC, NoiseScrubber, PointScrubber, TrajectoryScrubber
+from diffusion_lab import widgets
+from diffusion_lab.widgets import (
+    STATIC,
+    Explorer,
+    GuidanceExplorer,
+    NoiseScrubber,
+    PointScrubber,
+    ScheduleExplorer,
+    TrajectoryScrubber,
+)
 
 
 @pytest.fixture
@@ -17,32 +30,80 @@ def schedule():
     return dl.DiffusionSchedule.linear(1000)
 
 
-def players(schedule, digits):
+def flat(value, size=2, count=1):
+    """Images that are one shade all over."""
+    return torch.full((count, 1, size, size), float(value))
+
+
+def make(name, schedule, digits):
     generator = torch.Generator().manual_seed(0)
     x_T = torch.randn(2, 1, 28, 28, generator=generator)
     states = [dl.State(t, x_T * t / 10, x_T * 0.1) for t in (6, 3, 0)]
+    axes = {"block": ["down", "up"], "time t": [0, 5, 10]}
     return {
-        "noise": NoiseScrubber(digits.images[:3], schedule, generator=generator),
-        "points": PointScrubber(dl.data.toy("moons", 50, generator=generator), schedule, generator=generator),
-        "trajectory": TrajectoryScrubber(x_T, states, timesteps=10),
-    }
+        "noise": lambda: NoiseScrubber(digits.images[:3], schedule, generator=generator),
+        "points": lambda: PointScrubber(dl.data.toy("moons", 50, generator=generator), schedule, generator=generator),
+        "trajectory": lambda: TrajectoryScrubber(x_T, states, timesteps=10),
+        "schedule": lambda: ScheduleExplorer(digits.images[:2], positions=11, generator=generator),
+        "guidance": lambda: GuidanceExplorer({0: x_T, 1.5: x_T / 2}, readouts={"accuracy": {0: "9 %", 1.5: 0.98765}}),
+        "explorer": lambda: Explorer(axes, lambda block, t: {"maps": flat(t / 10), "block": block}, alt="greys"),
+    }[name]()
+
+
+NAMES = ["noise", "points", "trajectory", "schedule", "guidance", "explorer"]
 
 
 def unpack(text, dtype):
     return np.frombuffer(base64.b64decode(text), dtype)
 
 
-@pytest.mark.parametrize("name", ["noise", "points", "trajectory"])
+def look(spec, table, *places):
+    """What the browser finds in a table when the sliders stand at `places`."""
+    counts = [len(axis["values"]) if "values" in axis else axis["count"] for axis in spec["sliders"]]
+    where = 0
+    for axis in table["over"]:
+        where = where * counts[axis] + places[axis]
+    return table["values"][where]
+
+
+def frame(player, panel, *places):
+    """The picture that the browser draws in a panel when the sliders stand at `places`."""
+    panel = player.spec["panels"][panel]
+    which = look(player.spec, {"over": panel["over"], "values": panel["index"]}, *places)
+    return np.array(Image.open(io.BytesIO(base64.b64decode(panel["frames"][which]))).convert("RGB")).astype(int)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_bundle_is_self_contained_and_the_same_every_time(name, schedule, digits):
-    first, second = (players(schedule, digits)[name]._repr_mimebundle_() for _ in range(2))
+    first, second = (make(name, schedule, digits)._repr_mimebundle_() for _ in range(2))
     assert first == second
     assert set(first) == {"text/html", "image/png", "text/plain"}
     assert base64.b64decode(first["image/png"]).startswith(b"\x89PNG")
     assert not re.search(r"https?://|src=\"(?!data:)", first["text/html"])
     assert first["text/html"].count("</script") == 2
     assert 'alt="' in first["text/html"]
-    spec = json.loads(re.search(r'application/json">(.*?)</script', first["text/html"], re.S)[1])
-    assert all(len(readout["values"]) == spec["count"] for readout in spec["readouts"])
+    assert "0x" not in first["text/plain"]
+
+
+def tables(part):
+    if isinstance(part, dict):
+        yield from [part] if "over" in part else []
+        part = list(part.values())
+    for one in part if isinstance(part, list) else []:
+        yield from tables(one)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_table_has_one_entry_per_combination(name, schedule, digits):
+    html = make(name, schedule, digits).to_html()
+    spec = json.loads(re.search(r'application/json">(.*?)</script', html, re.S)[1])
+    counts = [len(axis.get("values") or range(axis["count"])) for axis in spec["sliders"]]
+    assert all(0 <= axis["start"] < count for axis, count in zip(spec["sliders"], counts, strict=True))
+    found = list(tables(spec))
+    assert len(found) >= len(spec["readouts"]) + 1
+    for table in found:
+        entries = table["index"] if "index" in table else table["values"]
+        assert len(entries) == math.prod(counts[axis] for axis in table["over"])
 
 
 def test_the_script_can_stand_inside_a_page():
@@ -53,14 +114,19 @@ def test_the_script_can_stand_inside_a_page():
 def test_what_the_browser_computes_is_add_noise(t, schedule, digits):
     x_0, noise = digits.images[:3], torch.randn(3, 1, 28, 28, generator=torch.Generator().manual_seed(1))
     spec = NoiseScrubber(x_0, schedule, noise=noise).spec
-    panel = spec["panels"][0]
-    clean = unpack(panel["x_0"], np.uint8) / 127.5 - 1
-    eps = unpack(panel["eps"], "<i2") * panel["eps_unit"]
-    x_t = np.sqrt(spec["abar"][t]) * clean + np.sqrt(1 - spec["abar"][t]) * eps
+    x_t = computed(spec, t)
     wanted = schedule.add_noise(x_0, t, noise).flatten().numpy()
     assert np.abs(x_t - wanted).max() < 0.005
     wrong = schedule.add_noise(x_0, t + 40 if t < 900 else t - 400, noise).flatten().numpy()
     assert np.abs(x_t - wrong).max() > 0.005
+
+
+def computed(spec, *places):
+    """x_t as player.js computes it in the first panel."""
+    panel = spec["panels"][0]
+    clean, eps = unpack(panel["x_0"], np.uint8) / 127.5 - 1, unpack(panel["eps"], "<i2") * panel["eps_unit"]
+    abar = look(spec, panel["abar"], *places)
+    return np.sqrt(abar) * clean + np.sqrt(1 - abar) * eps
 
 
 def test_readouts_give_signal_noise_and_their_ratio(schedule, digits):
@@ -71,10 +137,198 @@ def test_readouts_give_signal_noise_and_their_ratio(schedule, digits):
 
 
 def test_trajectory_shows_every_state_in_order():
-    x_T = torch.full((1, 1, 2, 2), -1.0)
-    states = [dl.State(t, torch.full((1, 1, 2, 2), v), torch.full((1, 1, 2, 2), -v)) for t, v in ((5, 0.0), (0, 1.0))]
-    spec = TrajectoryScrubber(x_T, states, timesteps=9).spec
-    noisy, guesses = (unpack(panel["frames"], np.uint8).reshape(3, 4)[:, 0].tolist() for panel in spec["panels"])
-    assert noisy == [0, 128, 255]
-    assert guesses == [128, 128, 0]
-    assert spec["readouts"][0]["values"] == [9, 5, 0]
+    states = [dl.State(t, flat(v), flat(-v)) for t, v in ((5, 0.0), (0, 1.0))]
+    player = TrajectoryScrubber(flat(-1), states, timesteps=9)
+    noisy, guesses = ([int(frame(player, panel, k)[0, 0, 0]) for k in range(3)] for panel in (0, 1))
+    assert noisy == pytest.approx([0, 128, 255], abs=2)
+    assert guesses == pytest.approx([128, 128, 0], abs=2)
+    assert player.spec["readouts"][0]["values"] == ["9", "5", "0"]
+
+
+# ---- ScheduleExplorer ----
+
+
+@pytest.mark.parametrize("rescale", [False, True])
+def test_schedule_explorer_noises_with_the_chosen_schedule(rescale, digits):
+    x_0, noise = digits.images[:2], torch.randn(2, 1, 28, 28, generator=torch.Generator().manual_seed(1))
+    spec = ScheduleExplorer(x_0, rescale=rescale, noise=noise).spec
+    curves, lengths = (spec["sliders"][axis]["values"] for axis in (1, 2))
+    assert lengths == ["10", "50", "200", "1000"]
+    for (i, curve), (j, length), place in itertools.product(enumerate(curves), enumerate(lengths), (0, 13, 30, 50)):
+        schedule = dl.DiffusionSchedule.named(curve, int(length), rescale=rescale)
+        t = round(place / 50 * int(length))
+        assert np.abs(computed(spec, place, i, j) - schedule.add_noise(x_0, t, noise).flatten().numpy()).max() < 0.005
+        said = {readout["name"]: look(spec, readout, place, i, j) for readout in spec["readouts"]}
+        assert said["t"] == f"{t} of {length}"
+        assert float(said["ᾱ_t"]) == pytest.approx(schedule.alphas_cumprod[t].item(), abs=6e-5)
+        meter, lines = spec["panels"][2], spec["panels"][1]
+        assert look(spec, meter, place, i, j) == pytest.approx(schedule.snr()[-1].item())
+        line = look(spec, lines["lines"][curve], place, i, j)
+        assert (line[0], line[-1]) == pytest.approx((1, schedule.alphas_cumprod[-1].item()), abs=6e-5)
+        # the dot stands on the line
+        assert line[round(look(spec, lines["at"], place, i, j) * (len(line) - 1))] == pytest.approx(
+            schedule.alphas_cumprod[t].item(), abs=6e-5
+        )
+
+
+def test_schedule_explorer_begins_at_the_longest_schedule_or_where_told(digits):
+    begin = [axis["start"] for axis in ScheduleExplorer(digits.images[:1]).spec["sliders"]]
+    assert begin == [0, 0, 3]
+    told = ScheduleExplorer(digits.images[:1], start={"schedule": "cosine", "T": 50}).spec["sliders"]
+    assert [axis["start"] for axis in told] == [0, 1, 1]
+
+
+# ---- Explorer ----
+
+
+def test_explorer_draws_every_combination_in_its_place():
+    seen = []
+
+    def draw(a, b):
+        seen.append((a, b))
+        return {"sum": flat(a + b), "product": flat(a * b), "text": f"{a} and {b}", "number": a + b / 3}
+
+    axes = {"a": [-0.5, 0.0, 0.5], "b": [-0.25, 0.25]}
+    player = Explorer(axes, draw, alt="shades of grey")
+    assert seen == list(itertools.product(*axes.values()))
+    for (i, a), (j, b) in itertools.product(enumerate(axes["a"]), enumerate(axes["b"])):
+        assert frame(player, 0, i, j)[0, 0, 0] == pytest.approx((a + b + 1) * 127.5, abs=3)
+        assert frame(player, 1, i, j)[0, 0, 0] == pytest.approx((a * b + 1) * 127.5, abs=3)
+        text, number = (look(player.spec, readout, i, j) for readout in player.spec["readouts"])
+        assert text == f"{a} and {b}"
+        assert float(number) == pytest.approx(a + b / 3, abs=1e-3)
+    assert repr(player) == "Explorer(a × b: 3 × 2)"
+
+
+def test_explorer_takes_a_mapping_with_or_without_tuples():
+    axes = {"a": [1, 2], "b": ["x", "y"]}
+    made = Explorer(axes, {key: flat(0) for key in itertools.product(*axes.values())}, alt="grey")
+    assert [axis.get("names") for axis in made.spec["sliders"]] == [False, True]
+    for key in (lambda a: a, lambda a: (a,)):
+        player = Explorer({"a": [-1, 1]}, {key(a): flat(a) for a in (-1, 1)}, alt="black, white", caption="a shade")
+        assert [frame(player, 0, k)[0, 0, 0] for k in (0, 1)] == [0, 255]
+        assert player.spec["panels"][0]["caption"] == "a shade"
+
+
+def test_the_same_picture_is_kept_once():
+    player = Explorer({"a": [1, 2, 3], "b": list(range(10))}, lambda a, b: flat(a / 3), alt="three greys")
+    assert len(player.spec["panels"][0]["frames"]) == 3
+    assert player.spec["panels"][0]["index"] == [0] * 10 + [1] * 10 + [2] * 10
+
+
+def test_images_stand_in_rows_with_no_space_between_them():
+    images = torch.cat([flat(k / 2 - 1, size=3) for k in range(5)])
+    player = Explorer({"a": [0]}, {0: images}, columns=2, shades=256, alt="five greys")
+    pixels = frame(player, 0, 0)
+    assert pixels.shape == (9, 6, 3)
+    tops = pixels[::3, ::3, 0].flatten().tolist()
+    assert tops[:5] == dl.figures.to_uint8(images)[:, 0, 0].tolist()
+    panel = player.spec["panels"][0]
+    assert (panel["cell"], panel["columns"], panel["counts"]) == ([3, 3], 2, (5,))
+    zoom = panel["size"][0] / (2 * 3 + 2)
+    assert zoom == int(zoom) > 1
+
+
+def test_a_panel_may_hold_pictures_of_different_sizes_and_numbers():
+    maps = {"input": flat(0, 28), "middle": flat(0.2, 7, count=16), "out": flat(0.4, 14, count=8)}
+    player = Explorer({"block": list(maps)}, maps, columns=4, alt="feature maps")
+    panel = player.spec["panels"][0]
+    assert (panel["count"], panel["counts"], panel["cell"]) == (16, (1, 16, 8), [28, 28])
+    assert [frame(player, 0, k).shape[:2] for k in range(3)] == [(28, 28), (28, 28), (28, 56)]
+
+
+def test_colour_images_keep_their_colours():
+    red = torch.tensor([1.0, -1, -1])[None, :, None, None].expand(2, 3, 4, 4)
+    assert frame(Explorer({"a": [0]}, {0: red}, alt="red"), 0, 0)[0, 0].tolist() == [255, 0, 0]
+
+
+def test_finished_pictures_of_every_kind():
+    figure, (axes,) = dl.figures.new_figure(width=2.0, height=1.0)
+    axes.plot([0, 1], [0, 1])
+    picture = dl.figures.Picture(figure, "a line")
+    pixels = np.array(Image.open(io.BytesIO(picture.png)).convert("RGB"))
+    kinds = {"Picture": picture, "bytes": picture.png, "PIL": Image.fromarray(pixels), "array": pixels}
+    kinds["grey"] = pixels[..., 0]
+    for name, content in kinds.items():
+        player = Explorer({"kind": [name]}, {name: content}, alt="a line")
+        wanted = pixels if name != "grey" else np.repeat(pixels[..., :1], 3, axis=2)
+        assert np.abs(frame(player, 0, 0) - wanted).max() <= 9
+        assert player.spec["panels"][0]["smooth"] == (name not in ("array", "grey"))
+
+
+def test_a_figure_keeps_its_size_and_images_take_the_room_beside_it():
+    figure = Image.new("RGB", (440, 300))
+    player = Explorer({"t": [0]}, {0: {"field": figure, "mean": flat(0, 28)}}, alt="two panels")
+    field, mean = (panel["size"] for panel in player.spec["panels"])
+    assert field == [440, 300]
+    assert mean[0] % 28 == 0
+    assert 200 <= mean[0] <= widgets.WIDTH - 440
+
+
+def test_forty_grids_of_sixteen_digits_stay_small(digits):
+    batches = iter(digits.images[: 16 * 40].split(16))
+    axes = {"steps": list(range(8)), "eta": list(range(5))}
+    player = Explorer(axes, lambda *_: next(batches), columns=4, alt="digits")
+    assert len(player.spec["panels"][0]["frames"]) == 40
+    assert len(player.to_html()) < 250_000
+
+
+def test_still_picture_shows_some_of_the_first_axis_or_what_is_asked_for(monkeypatch):
+    shown = []
+    original = widgets.labelled_grid
+    monkeypatch.setattr(widgets, "labelled_grid", lambda *args, **kw: shown.append((args, kw)) or original(*args, **kw))
+    axes = {"steps": list(range(1, 10)), "eta": [0.0, 0.5], "solver": ["a", "b"]}
+    Explorer(axes, lambda *_: flat(0), alt="grey", start={"eta": 0.5})
+    assert shown[0][0][1] == [f"steps = {k}" for k in (1, 3, 5, 7, 9)]
+    assert shown[0][1]["title"] == "eta = 0.5, a"
+    Explorer(axes, lambda *_: flat(0), alt="grey", still=[(1, 0.0, "a"), (1, 0.5, "b")])
+    assert shown[1][0][1] == ["eta = 0\na", "eta = 0.5\nb"]
+    assert shown[1][1]["title"] == "steps = 1"
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(("change", "message"), [
+    ({"axes": {}}, "at least one slider"),
+    ({"axes": {"a": []}}, "at least one value"),
+    ({"start": {"b": 1}}, "'b', which is no axis; the axes are: a"),
+    ({"start": {"a": 3}}, "a = 3; choose one of: 1, 2"),
+    ({"still": [7]}, r"\(7,\), which is no combination of a: 2"),
+    ({"shades": 1}, "shades must lie in 2 … 256"),
+    ({"draw": {1: flat(0)}}, "draw has no entry for {'a': 2}"),
+    ({"draw": lambda a: None}, "draw must return images .* got NoneType"),
+    ({"draw": lambda a: {"text": "only"}}, "at least one picture"),
+    ({"draw": lambda a: {f"panel {a}": flat(0)}}, "same names for every combination"),
+    ({"draw": lambda a: torch.zeros(28, 28)}, r"must have shape \(B, 1, H, W\)"),
+])  # fmt: skip
+def test_explorer_says_what_is_wrong(change, message):
+    with pytest.raises(ValueError, match=message):
+        Explorer(**({"axes": {"a": [1, 2]}, "draw": lambda a: flat(a / 2), "alt": "grey"} | change))
+
+
+def test_explorer_stops_early_where_the_notebook_would_get_too_large(generator):
+    drawn = []
+
+    def draw(a):
+        drawn.append(a)
+        return torch.randn(64, 1, 28, 28, generator=generator)
+
+    with pytest.raises(ValueError, match=r"kB into the notebook, and 700 kB is the most: 500 combinations \(a: 500\)"):
+        Explorer({"a": list(range(500))}, draw, alt="noise")
+    assert len(drawn) < 30
+
+
+# ---- GuidanceExplorer ----
+
+
+def test_guidance_explorer_shows_each_scale_with_its_readouts():
+    player = GuidanceExplorer(
+        {s: flat(s / 8, count=10) for s in (0, 1.5, 8)},
+        readouts={"read as ordered": {0: "9 %", 1.5: "98 %", 8: "99 %"}, "diversity": {0: 1.1, 1.5: 0.98765, 8: 0.5}},
+        start=1.5,
+    )
+    assert [axis["start"] for axis in player.spec["sliders"]] == [1]
+    assert player.spec["sliders"][0]["values"] == ["0", "1.5", "8"]
+    assert frame(player, 0, 2)[0, 0, 0] == 255
+    said = {readout["name"]: readout["values"][1] for readout in player.spec["readouts"]}
+    assert said == {"read as ordered": "98 %", "diversity": "0.988"}
+    assert repr(player) == "GuidanceExplorer(guidance scale: 3)"

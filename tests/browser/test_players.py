@@ -1,0 +1,215 @@
+"""Players with several sliders on a page of their own: moved by keys, by hand and by the play button."""
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import diffusion_lab as dl
+from diffusion_lab.widgets import Explorer, ScheduleExplorer
+
+pytestmark = pytest.mark.browser
+
+STEPS, ETAS = [2, 5, 10, 20, 50], [0.0, 0.25, 0.5, 0.75, 1.0]
+BLOCKS = ["down", "middle", "up"]
+THEMES = {"light": ("#fff", "#222"), "dark": ("#111", "#ddd")}
+
+
+def shade(steps, eta):
+    """Two pictures; the shade of the first tells the steps, that of the second eta."""
+    shades = torch.tensor([STEPS.index(steps) / 4, eta]) * 2 - 1
+    return shades[:, None, None, None].expand(2, 1, 8, 8)
+
+
+@pytest.fixture(scope="module")
+def made(digits):
+    generator = torch.Generator().manual_seed(0)
+    two = Explorer(
+        {"steps": STEPS, "eta": ETAS},
+        lambda steps, eta: {"drawn": shade(steps, eta), "sum": f"{steps + eta:g}"},
+        alt="two greys",
+        start={"eta": 0.5},
+    )
+    names = Explorer(
+        {"block": BLOCKS, "time t": [0, 1]},
+        lambda block, t: {"maps": torch.full((1 + BLOCKS.index(block), 1, 4, 4), float(t))},
+        alt="feature maps",
+        columns=2,
+    )
+    figure, (axes,) = dl.figures.new_figure(width=3.0, height=2.0)
+    axes.plot([0, 1], [0, 1])
+    line = dl.figures.Picture(figure, "a line")
+    plot = Explorer({"k": [0, 1]}, {0: line, 1: torch.zeros(1, 3, 220, 330)}, alt="a line or grey")
+    schedules = ScheduleExplorer(digits.images[:1], generator=generator)
+    return {"two": two, "names": names, "plot": plot, "schedules": schedules}
+
+
+@pytest.fixture
+def shown(made, page, tmp_path, request):
+    """The page, with one locator per player."""
+    theme = request.node.callspec.params.get("theme", "light") if hasattr(request.node, "callspec") else "light"
+    back, ink = THEMES[theme]
+    body = "".join(f'<section id="{name}">{player.to_html()}</section>' for name, player in made.items())
+    style = f"background: {back}; color: {ink}; width: 900px; margin: 20px"
+    file = tmp_path / "page.html"
+    file.write_text(f'<!doctype html><meta charset="utf-8"><body style="{style}">{body}', encoding="utf-8")
+    page.context.set_offline(True)
+    page.goto(file.as_uri())
+    return {name: page.locator(f"#{name} .dl-player") for name in made}
+
+
+def sliders(player):
+    return player.locator("input[type=range]").all()
+
+
+def bold(player):
+    return player.locator(".dl-readouts b").all_inner_texts()
+
+
+def greys(picture):
+    """The shades of two pictures of 8 by 8, side by side, 2 apart; opacity counts as a fourth colour."""
+    assert picture.shape == (8, 18)
+    assert picture[4, 8] == 0  # the gap is clear
+    return [(4 * float(picture[4, x]) - 255) / 3 for x in (4, 14)]
+
+
+def check(player, pixels, steps, eta):
+    assert player.get_attribute("data-value") == f"{STEPS[steps]}, {ETAS[eta]:g}"
+    wanted = [steps / 4 * 255, ETAS[eta] * 255]
+    assert greys(pixels(player.locator("canvas"))) == pytest.approx(wanted, abs=3)
+    assert bold(player) == [f"{STEPS[steps] + ETAS[eta]:g}"]
+    assert player.locator(".dl-value").all_inner_texts() == [str(STEPS[steps]), f"{ETAS[eta]:g}"]
+
+
+def test_two_sliders_by_key_and_by_drag(shown, page, pixels, drag):
+    player = shown["two"]
+    first, second = sliders(player)
+    check(player, pixels, 0, 2)
+    assert player.locator("img").count() == 0
+    first.press("ArrowRight")
+    check(player, pixels, 1, 2)
+    second.press("End")
+    check(player, pixels, 1, 4)
+    first.press("End")
+    check(player, pixels, 4, 4)
+    drag(second, 0.99, 0.25)
+    check(player, pixels, 4, 1)
+    drag(first, 0.99, 0.5)
+    check(player, pixels, 2, 1)
+    assert first.get_attribute("aria-valuetext") == "steps 10, sum 10.25"
+    assert second.get_attribute("aria-valuetext") == "eta 0.25, sum 10.25"
+    assert "steps 10, eta 0.25" in player.locator("canvas").get_attribute("aria-label")
+    assert page.problems == []
+
+
+def test_every_control_has_a_name_and_keeps_its_keys_in_jupyterlab(shown, page):
+    for player in shown.values():
+        for control in player.locator("input, button").all():
+            assert control.get_attribute("data-lm-suppress-shortcuts") == "true"
+        for name in player.locator(".dl-bar > label, .dl-bar > span[id]").all_inner_texts():
+            found = player.get_by_label(name, exact=True)
+            assert found.count() == 1
+    assert page.problems == []
+
+
+def test_play_moves_the_first_slider_only_and_stops_at_the_end(shown, page, pixels):
+    player = shown["two"]
+    play, steps = player.locator("button.dl-play"), []
+    assert play.get_attribute("aria-label") == "play"
+    play.click()
+    assert play.get_attribute("aria-label") == "pause"
+    until = time.monotonic() + 20
+    while play.get_attribute("aria-label") == "pause" and time.monotonic() < until:
+        steps.append(player.get_attribute("data-value"))
+        page.wait_for_timeout(50)
+    seen = list(dict.fromkeys([*steps, player.get_attribute("data-value")]))
+    assert seen == [f"{n}, 0.5" for n in STEPS]
+    check(player, pixels, 4, 2)
+    play.click()  # again from the beginning
+    check(player, pixels, 0, 2)
+    play.click()
+    assert play.get_attribute("aria-label") == "play"
+    assert page.problems == []
+
+
+def test_names_are_buttons(shown, page, pixels):
+    player = shown["names"]
+    canvas, buttons = player.locator("canvas"), player.locator("input[type=radio]").all()
+    assert player.get_by_role("radiogroup", name="block").count() == 1
+    assert [b.evaluate("b => b.parentNode.textContent") for b in buttons] == BLOCKS
+
+    def count():  # of pictures on the canvas, two in a row
+        picture = pixels(canvas)
+        assert picture.shape == (10, 10)
+        return sum(picture[y, x] > 0 for y in (1, 7) for x in (1, 7))
+
+    assert count() == 1
+    player.get_by_role("radio", name="up").click()
+    assert (count(), player.get_attribute("data-value")) == (3, "up, 0")
+    buttons[2].press("ArrowLeft")
+    assert (count(), player.get_attribute("data-value")) == (2, "middle, 0")
+    before = pixels(canvas)
+    sliders(player)[0].press("ArrowRight")
+    assert np.abs(pixels(canvas) - before).max() > 50
+    player.locator("button.dl-play").click()
+    page.wait_for_function("() => document.querySelector('#names .dl-player').dataset.value === 'up, 1'")
+    assert buttons[2].is_checked()
+    assert page.problems == []
+
+
+def test_figures_are_shown_as_they_are(shown, page, pixels):
+    player = shown["plot"]
+    line = pixels(player.locator("canvas"))
+    assert line.shape == (220, 330)
+    assert line[3, 320] == 255
+    assert line.min() < 130
+    sliders(player)[0].press("End")
+    assert np.ptp(pixels(player.locator("canvas"))) < 3
+    assert page.problems == []
+
+
+def noised(digits, curve, T, t, generator):
+    noise = torch.randn(1, 1, 28, 28, generator=generator)
+    return dl.DiffusionSchedule.named(curve, T, rescale=False).add_noise(digits.images[:1], t, noise)[0, 0]
+
+
+@pytest.mark.parametrize("theme", list(THEMES))
+def test_schedule_explorer(theme, shown, page, pixels, drag, digits, generator):
+    player = shown["schedules"]
+    position, length = sliders(player)
+    picture, curves, meter = player.locator("canvas").all()
+
+    def check_picture(curve, T, t):
+        generator.manual_seed(0)
+        x_t = noised(digits, curve, T, t, generator).clamp(-1, 1).numpy()
+        got = (4 * pixels(picture) - 255) / 3 / 127.5 - 1
+        assert np.abs(got - x_t).max() < 0.02
+        snr = dl.DiffusionSchedule.named(curve, T, rescale=False).snr()
+        assert bold(player)[0] == f"{t} of {T}"
+        assert float(bold(player)[2].replace("∞", "inf")) == pytest.approx(snr[t].item(), rel=0.01)
+
+    check_picture("linear", 1000, 0)
+    position.press("End")
+    check_picture("linear", 1000, 1000)
+    full, line = pixels(meter), pixels(curves)
+    drag(length, 0.99, 0.01)
+    check_picture("linear", 10, 10)
+    assert np.abs(pixels(meter) - full).max() > 20
+    assert np.abs(pixels(curves) - line).max() > 20
+    drag(position, 0.99, 0.5)
+    player.get_by_role("radio", name="cosine").click()
+    at = int(position.input_value())
+    assert abs(at - 25) <= 1
+    check_picture("cosine", 10, round(at / 50 * 10))
+    length.press("ArrowRight")
+    check_picture("cosine", 50, at)
+    assert player.locator(".dl-chosen").all_inner_texts()[0].endswith("cosine")
+    player.locator("button.dl-play").click()
+    page.wait_for_function("() => document.querySelector('#schedules .dl-player').dataset.value === '1.00, cosine, 50'")
+    check_picture("cosine", 50, 50)
+    if folder := os.environ.get("DIFFUSION_LAB_SCREENSHOTS"):
+        page.screenshot(path=Path(folder) / f"players_{theme}.png", full_page=True)
+    assert page.problems == []
