@@ -20,13 +20,16 @@ from tqdm import tqdm
 import diffusion_lab as dl
 from diffusion_lab import data, evaluation, figures, pretrained
 from diffusion_lab.files import replacing
+from diffusion_lab.sampling import SPACINGS
 from diffusion_lab.schedules import CURVES
 from diffusion_lab.shapes import check_range
 
 MINUTES_BETWEEN_CHECKPOINTS = 5
-CHOSEN = ("steps", "batch_size", "learning_rate", "ema", "objective", "schedule", "width", "blocks", "seed")
+CHOSEN = ("steps", "batch_size", "learning_rate", "ema", "objective", "schedule", "width", "blocks", "seed", "bfloat16")
 """The options that decide what comes out of a training run; with the data, what must not change when it resumes."""
 RUN = (*CHOSEN, "data")
+BEST = {"sampler": "dpmpp_2m", "spacing": "logsnr", "eta": 1.0}
+"""What `evaluate` samples with unless told otherwise: the winner of ``benchmarks.sampler_efficiency`` at 20 steps."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -64,12 +67,13 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--steps", type=int, default=4000, help="optimiser steps (digits)")
     sub.add_argument("--epochs", type=int, default=6, help="passes through the data (judge)")
     sub.add_argument("--batch-size", type=int, default=64, help="images per step (digits)")
-    sub.add_argument("--learning-rate", type=float, default=2e-3, help="its peak (digits)")
+    sub.add_argument("--learning-rate", type=float, default=4e-3, help="its peak (digits)")
     sub.add_argument("--ema", type=float, default=0.999, help="decay of the averaged weights (digits)")
     sub.add_argument("--objective", choices=["eps", "x0", "v"], default="v", help="what the network predicts (digits)")
     sub.add_argument("--schedule", choices=sorted(CURVES), default="cosine", help="noise schedule, T = 1000 (digits)")
-    sub.add_argument("--width", type=int, default=48, help="feature maps of the first level (digits)")
+    sub.add_argument("--width", type=int, default=32, help="feature maps of the first level (digits)")
     sub.add_argument("--blocks", type=int, default=1, help="residual blocks per level (digits)")
+    sub.add_argument("--bfloat16", action="store_true", help="compute in 16 bits (digits)")
     sub.add_argument("--seed", type=int, default=0, help="decides everything that is random")
     sub.add_argument("--threads", type=int, default=0, help="CPU threads; 0 lets torch choose")
     sub.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], default="auto", help="where to train (digits)")
@@ -85,16 +89,30 @@ def _parser() -> argparse.ArgumentParser:
     sub = command("evaluate", evaluate, "Judge generated digits: class accuracy, Fréchet distance, diversity.")
     _model_options(sub)
     sub.add_argument("--num-samples", type=int, default=2000, help="digits to draw")
-    sub.set_defaults(sampler="ddpm", num_steps=50)
+    best = ", ".join(f"{name} {value}" for name, value in BEST.items())
+    sub.epilog = f"Without --sampler it is what suits the shipped weights best: {best}."
+    sub.set_defaults(sampler=None)
     return parser
 
 
 def _model_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("model", nargs="?", default="digits", help="a shipped model, or a .safetensors file")
-    sub.add_argument("--num-steps", type=int, default=20, help="network evaluations per picture")
+    sub.add_argument("--num-steps", type=int, default=20, help="steps from noise to data")
     sub.add_argument("--sampler", choices=sorted(dl.SAMPLERS), default="ddim", help="way from noise to data")
+    sub.add_argument(
+        "--spacing", choices=sorted(SPACINGS), default=argparse.SUPPRESS, help="of the times (default: the sampler's)"
+    )
+    sub.add_argument("--eta", type=float, default=argparse.SUPPRESS, help="share of fresh noise, in ddim and dpmpp_2m")
     sub.add_argument("--guidance-scale", type=float, default=1.0, help="1 is plain, more exaggerates the class")
     sub.add_argument("--seed", type=int, default=0, help="same seed, same pictures")
+
+
+def _sampling(options: argparse.Namespace) -> dict:
+    """What `_model_options` says about sampling, as far as it was given."""
+    names = ("num_steps", "sampler", "spacing", "eta", "guidance_scale")
+    if "eta" in options and options.sampler not in ("ddim", "dpmpp_2m"):
+        raise ValueError(f"--eta is for ddim and dpmpp_2m, not for {options.sampler}")
+    return {name: getattr(options, name) for name in names if name in options}
 
 
 def _load(name: str) -> pretrained.Pretrained:
@@ -211,6 +229,7 @@ def _train_digits(options: argparse.Namespace) -> int:
         objective=options.objective,
         learning_rate=options.learning_rate,
         ema_decay=options.ema,
+        bfloat16=options.bfloat16,
         generator=torch.Generator().manual_seed(options.seed + 1),
         resume=checkpoint if options.resume else None,
     )
@@ -262,7 +281,8 @@ class _StopRequest:
 
 
 def _card(options: argparse.Namespace, steps: int, source: str, parameters: int) -> str:
-    flags = " ".join(f"--{name.replace('_', '-')} {getattr(options, name)}" for name in CHOSEN)
+    chosen = {f"--{name.replace('_', '-')}": getattr(options, name) for name in CHOSEN}
+    flags = " ".join(k if v is True else f"{k} {v}" for k, v in chosen.items() if v is not False)
     return f"""# digits
 
 A class-conditional diffusion model of 28 × 28 handwritten digits, {parameters:,} parameters, stored as float16.
@@ -316,11 +336,9 @@ def sample(options: argparse.Namespace) -> int:
 
     model.sample(
         [int(digit) for digit in options.labels] * options.rows,
-        num_steps=options.num_steps,
-        sampler=options.sampler,
-        guidance_scale=options.guidance_scale,
         seed=options.seed,
         on_step=keep,
+        **_sampling(options),
     )
     figures.save_picture(options.out, frames)
     print(f"{options.out}: {columns * options.rows} digits in {options.num_steps} steps")
@@ -329,24 +347,21 @@ def sample(options: argparse.Namespace) -> int:
 
 def evaluate(options: argparse.Namespace) -> int:
     """Print the judge's report on a model."""
+    if options.sampler is None:
+        vars(options).update({**BEST, **{name: value for name, value in vars(options).items() if value is not None}})
     model = _load(options.model)
     generator = torch.Generator().manual_seed(options.seed)
-    begin = time.process_time()
+    begin, evaluated = time.process_time(), []
+    model.model.register_forward_pre_hook(lambda _network, args: evaluated.append(len(args[0])))
     report = evaluation.evaluate(
-        lambda labels: model.sample(
-            labels,
-            num_steps=options.num_steps,
-            sampler=options.sampler,
-            guidance_scale=options.guidance_scale,
-            generator=generator,
-            progress=False,
-        ),
+        lambda labels: model.sample(labels, generator=generator, progress=False, **_sampling(options)),
         *dl.load_judge(),
         num_samples=options.num_samples,
     )
-    evaluations = options.num_steps * (1 if options.guidance_scale in (0, 1) else 2)
+    how = ", ".join(f"{name} {vars(options)[name]}" for name in BEST if name in options).removeprefix("sampler ")
     print(
-        f"{options.model}: {options.num_samples:,} samples, {options.sampler}, {evaluations} network evaluations each, "
+        f"{options.model}: {options.num_samples:,} samples, {how}, "
+        f"{sum(evaluated) / options.num_samples:g} network evaluations each, "
         f"guidance scale {options.guidance_scale:g}, {time.process_time() - begin:.0f} CPU-seconds"
     )
     print(report)

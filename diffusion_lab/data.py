@@ -111,7 +111,7 @@ def sklearn_digits(train: bool = True) -> Digits:
     return Digits(F.pad(images, (4, 4, 4, 4)) * 2 - 1, torch.from_numpy(labels[part]).long(), "sklearn")
 
 
-def loader(*tensors: Tensor, batch_size: int = 128, generator: torch.Generator | None = None) -> DataLoader:
+def loader(*tensors: Tensor, batch_size: int = 64, generator: torch.Generator | None = None) -> DataLoader:
     """Serve shuffled batches of tensors that lie in memory, such as ``loader(digits.images, digits.labels)``.
 
     The last, smaller batch of a pass is left out. The generator decides the order, and `training.train` resumes in

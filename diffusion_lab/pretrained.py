@@ -36,15 +36,8 @@ class Pretrained(NamedTuple):
     """Where it comes from and how good it is, as markdown."""
 
     def sample(
-        self,
-        labels: list[int] | Tensor,
-        *,
-        guidance_scale: float = 1.0,
-        num_steps: int = 20,
-        sampler: str = "ddim",
-        seed: int = 0,
-        size: int = 28,
-        **options,
+        self, labels: list[int] | Tensor, *, guidance_scale: float = 1.0, num_steps: int = 20, sampler: str = "ddim",
+        seed: int = 0, size: int = 28, **options,
     ) -> Images:
         """Draw one picture for each label, (B, C, size, size) in [-1, 1]; the same seed gives the same pictures.
 
@@ -53,18 +46,9 @@ class Pretrained(NamedTuple):
         if getattr(self.model, "null_label", None) is None:
             raise ValueError("this model has no classes, so labels say nothing to it: use dl.sample(...) with a shape")
         generator = options.pop("generator", None) or torch.Generator().manual_seed(seed)
-        return sample(
-            self.model,
-            self.schedule,
-            (len(labels), self.model.config["in_channels"], size, size),
-            sampler=sampler,
-            num_steps=num_steps,
-            labels=labels,
-            guidance_scale=guidance_scale,
-            objective=self.objective,
-            generator=generator,
-            **options,
-        )
+        shape = (len(labels), self.model.config["in_channels"], size, size)
+        options |= {"sampler": sampler, "num_steps": num_steps, "labels": labels, "guidance_scale": guidance_scale}
+        return sample(self.model, self.schedule, shape, objective=self.objective, generator=generator, **options)
 
 
 def shipped() -> dict[str, dict[str, str]]:

@@ -1,8 +1,8 @@
 """The training loop as a generator: it yields after every step, and plotting, stopping and saving are the caller's."""
 
 import copy
-import math
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,21 +11,30 @@ from torch import Generator, Tensor, nn
 from tqdm import tqdm
 
 from diffusion_lab.checkpoints import TrainingState
+from diffusion_lab.optimization import OPTIMIZERS, learning_rate_at, update_ema
 from diffusion_lab.process import OBJECTIVES, express
 from diffusion_lab.schedules import DiffusionSchedule
 from diffusion_lab.shapes import Data, Labels, Steps, check_range, check_scale, check_share, choose, normal_like
 
+TIMES: dict[str, Callable[[Tensor], Tensor]] = {
+    "uniform": lambda u: u,
+    "logit-normal": lambda u: torch.where(u < 0.2, u / 0.2, torch.special.ndtri((u - 0.2) / 0.8).sigmoid()),
+}
+"""How training times are spread, as t / T of an even u in [0, 1). "logit-normal" looks more often at the middle, where
+the shape of a picture is decided (Esser et al. 2024, SD3, section 3.1); a fifth is even, for the ends."""
 
-def sample_timesteps(batch: int, timesteps: int, generator: Generator | None = None) -> Steps:
-    """Draw training times from 1 … T, both ends included, evenly spread over the batch.
 
-    Each is uniform on 1 … T by itself, but a batch takes one from each of `batch` equal stretches, in random order, so
-    its loss varies less (after Kingma et al. 2021, VDM, appendix I.1). Shape (batch,), on the generator's device.
+def sample_timesteps(batch: int, timesteps: int, generator: Generator | None = None, times: str = "uniform") -> Steps:
+    """Draw training times from 1 … T, both ends included, with the density of `times`, a key of `TIMES`.
+
+    A batch takes one from each of `batch` equally likely stretches, in random order, so its loss varies less (after
+    Kingma et al. 2021, VDM, appendix I.1). Shape (batch,), on the generator's device.
     """
     device = None if generator is None else generator.device
     stratum = torch.randperm(batch, generator=generator, device=device)
-    position = (stratum + torch.rand(batch, generator=generator, device=device, dtype=torch.float64)) / batch
-    return (position * timesteps).long().clamp(max=timesteps - 1) + 1
+    even = (stratum + torch.rand(batch, generator=generator, device=device, dtype=torch.float64)) / batch
+    share = TIMES[choose("times", times, TIMES)](even)
+    return (share * timesteps).long().clamp(max=timesteps - 1) + 1
 
 
 def drop_labels(labels: Labels, null_label: int, probability: float, generator: Generator | None = None) -> Labels:
@@ -53,23 +62,6 @@ def diffusion_loss(
     return (output - express(x_0, noise, t, schedule, objective)).square().flatten(1).mean(dim=1)
 
 
-def learning_rate_at(index: int, num_steps: int, peak: float, warmup: int) -> float:
-    """Learning rate of step `index` = 0 … num_steps - 1: a linear warm-up, then half a cosine down to zero."""
-    warmup = min(warmup, num_steps // 10)
-    if index < warmup:
-        return peak * (index + 1) / (warmup + 1)
-    return peak * 0.5 * (1 + math.cos(math.pi * (index - warmup) / max(1, num_steps - warmup)))
-
-
-@torch.no_grad()
-def update_ema(ema: nn.Module, model: nn.Module, decay: float) -> None:
-    """Move the averaged weights a little towards the current ones: ema = decay · ema + (1 - decay) · model."""
-    for average, current in zip(ema.parameters(), model.parameters(), strict=True):
-        average.lerp_(current, 1 - decay)
-    for average, current in zip(ema.buffers(), model.buffers(), strict=True):
-        average.copy_(current)
-
-
 class Step(NamedTuple):
     """What `train` yields: steps done (from 1), loss of the batch before the step, gradient length before clipping."""
 
@@ -87,9 +79,9 @@ class Step(NamedTuple):
 
 def train(
     model: nn.Module, schedule: DiffusionSchedule, loader: Iterable, *, num_steps: int, objective: str = "v",
-    learning_rate: float = 2e-3, warmup: int = 200, weight_decay: float = 0.01, grad_clip: float = 1.0,
-    ema_decay: float = 0.999, label_dropout: float = 0.1, generator: Generator | None = None,
-    resume: str | Path | None = None,
+    optimizer: str = "muon", learning_rate: float = 4e-3, warmup: int = 200, weight_decay: float = 0.01,
+    grad_clip: float = 1.0, ema_decay: float = 0.999, label_dropout: float = 0.1, times: str = "logit-normal",
+    bfloat16: bool = False, generator: Generator | None = None, resume: str | Path | None = None,
 ) -> Iterator[Step]:
     """Train a denoiser, yielding after each optimiser step.
 
@@ -98,24 +90,27 @@ def train(
         schedule, objective: what the network learns to predict ("eps", "x0" or "v") of which process.
         loader: yields ``(images, labels)``, ``(images,)`` or ``images`` in every pass; images in [-1, 1].
         num_steps: optimiser steps in total, more than were done before a resume.
+        optimizer, weight_decay: a key of `OPTIMIZERS`, and the shrinking of the weights per unit of learning rate.
         learning_rate, warmup: its peak, and steps up to it (at most a tenth of all); see `learning_rate_at`.
-        weight_decay, grad_clip: of AdamW (Loshchilov & Hutter 2019), and the largest length of the gradient.
-        ema_decay: of the averaged weights; smaller during the first steps.
-        label_dropout: probability of the null label, which makes guidance possible.
+        grad_clip: the largest length of the gradient.
+        ema_decay, label_dropout: of the averaged weights, less in the first steps; probability of the null label.
+        times: how the training times are spread, a key of `TIMES`.
+        bfloat16: compute in 16 bits; faster on a GPU and on the few processors that have instructions for it.
         generator, resume: decides times, noise and label dropout; a checkpoint to go on from.
 
     Raises:
         ValueError: if an argument is out of range, the loader is empty, or images are not in [-1, 1].
     """
     choose("objective", objective, OBJECTIVES)
+    choose("times", times, TIMES)
     check_share(label_dropout=label_dropout, ema_decay=ema_decay)
     model.to(memory_format=torch.channels_last).train()
     device = next(model.parameters()).device
     generator = Generator().manual_seed(torch.initial_seed() % 2**63) if generator is None else generator
     options = {"betas": (0.9, 0.99), "weight_decay": weight_decay, "fused": device.type != "mps"}
-    optimizer = torch.optim.AdamW(model.parameters(), **options)
+    chosen = OPTIMIZERS[choose("optimizer", optimizer, OPTIMIZERS)](model.parameters(), learning_rate, **options)
     ema = copy.deepcopy(model).requires_grad_(False).eval()
-    state = TrainingState(model, ema, optimizer, generator)
+    state = TrainingState(model, ema, chosen, generator)
     if resume is not None:
         state.load(resume)
     check_range("num_steps", num_steps, state.index + 1)
@@ -130,12 +125,15 @@ def train(
         if labels and null_label is not None:
             condition["labels"] = drop_labels(labels[0].to(device), null_label, label_dropout, generator)
         rate = learning_rate_at(state.index, num_steps, learning_rate, warmup)
-        optimizer.param_groups[0]["lr"] = rate
-        optimizer.zero_grad()
-        loss = diffusion_loss(model, x_0.to(device), schedule, objective, generator=generator, **condition).mean()
+        chosen.param_groups[0]["lr"] = rate
+        chosen.zero_grad()
+        t = sample_timesteps(len(x_0), schedule.timesteps, generator, times).to(device)
+        options = {"t": t, "generator": generator, **condition}
+        with torch.autocast(device.type, torch.bfloat16) if bfloat16 else nullcontext():
+            loss = diffusion_loss(model, x_0.to(device), schedule, objective, **options).mean()
         loss.backward()
         grad_norm = nn.utils.clip_grad_norm_(model.parameters(), grad_clip)
-        optimizer.step()
+        chosen.step()
         state.index += 1
         update_ema(ema, model, min(ema_decay, state.index / (state.index + 10)))
         yield Step(state.index, loss.item(), rate, grad_norm.item(), ema, state)

@@ -120,7 +120,7 @@ class UNet(nn.Module):
 
     def __init__(
         self, in_channels: int = 1, num_classes: int | None = None, context_features: int | None = None,
-        width: int = 64, multipliers: Sequence[int] = (1, 2), blocks: int = 1, attention: Sequence[int] = (1,),
+        width: int = 32, multipliers: Sequence[int] = (1, 2), blocks: int = 1, attention: Sequence[int] = (),
         patch: int = 2,
     ):
         """Build the U.
@@ -128,7 +128,7 @@ class UNet(nn.Module):
         Args:
             in_channels: colours of the image.
             num_classes: number of classes, or None for a network without labels.
-            context_features: length of a token of the context (a caption), or None for a network without.
+            context_features: length of a token of the context (a caption), or None for none; `attention` reads it.
             width, multipliers: feature maps are ``width * m`` on the level of each m (a multiple of 8); every further
                 level has half the resolution.
             blocks: residual blocks per level on the way down, and again on the way up.
@@ -139,12 +139,14 @@ class UNet(nn.Module):
         self.config = {k: v for k, v in locals().items() if k in UNet.__init__.__annotations__}
         self.null_label = num_classes
         check_range("attention", torch.tensor([*attention], dtype=torch.int64), 0, len(multipliers) - 1)
+        if context_features and not len(attention):
+            raise ValueError(f"context_features={context_features} needs a level that attends, such as attention=(1,)")
         condition, sizes = 4 * width, [width * m for m in multipliers]
 
         def level(index: int, channels_in: int) -> Level:
             return Level(channels_in, sizes[index], condition, index in attention, context_features)
 
-        self.time = nn.Sequential(nn.Linear(width, condition), nn.SiLU(), nn.Linear(condition, condition), nn.SiLU())
+        self.time = nn.Sequential(nn.Linear(width, condition), nn.SiLU(), nn.Linear(condition, condition))
         self.label = nn.Embedding(num_classes + 1, condition) if num_classes else None
         self.fold = nn.Sequential(nn.PixelUnshuffle(patch), nn.Conv2d(in_channels * patch**2, width, 3, padding=1))
         self.down, self.shrink, self.up, self.grow = (nn.ModuleList() for _ in range(4))
@@ -173,7 +175,7 @@ class UNet(nn.Module):
         condition = self.time(sinusoidal_embedding(t, self.config["width"]))
         if self.label is not None:
             condition = condition + self.label(torch.full_like(t, self.null_label) if labels is None else labels)
-        h, skips = self.fold(x_t), []
+        condition, h, skips = F.silu(condition), self.fold(x_t), []
         for levels, shrink in zip(self.down, self.shrink, strict=True):
             for level in levels:
                 h = level(h, condition, context)

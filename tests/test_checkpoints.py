@@ -71,6 +71,20 @@ def test_resume_is_bit_exact(tiny, batches, tmp_path, kind, stop):
     assert all(torch.equal(a, b) for a, b in zip(contents(step.state), contents(again.state), strict=True))
 
 
+@pytest.mark.parametrize("options", [{}, {"bfloat16": True}, {"optimizer": "adamw"}], ids=lambda options: str(options))
+def test_resume_of_a_unet_is_bit_exact(batches, tmp_path, options):
+    """Most of its weights are matrices, whose momentum Muon keeps."""
+    stop, whole, resumed = BATCHES + 2, dl.UNet(num_classes=10, width=16), dl.UNet(num_classes=10, width=16)
+    for step in start(whole, "own", batches, seed=1, **options):
+        if step.index == stop:
+            step.save(tmp_path / "checkpoint.pt")
+    for again in start(resumed, "own", batches, seed=2, resume=tmp_path / "checkpoint.pt", **options):
+        assert again.index > stop
+    assert again[:4] == step[:4]
+    assert len(contents(step.state)) == len(contents(again.state))
+    assert all(torch.equal(a, b) for a, b in zip(contents(step.state), contents(again.state), strict=True))
+
+
 def test_checkpoint_brings_everything_back(tiny, batches, tmp_path):
     step = next(itertools.islice(start(tiny, "own", batches, seed=1), 5, None))
     step.save(tmp_path / "checkpoint.pt")

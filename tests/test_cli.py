@@ -1,7 +1,10 @@
 """The command line: exit codes, files, and one line for what is wrong."""
 
+import inspect
+import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -12,7 +15,7 @@ import torch
 from PIL import Image
 
 import diffusion_lab as dl
-from diffusion_lab import cli, data, pretrained
+from diffusion_lab import cli, data, pretrained, sampling
 
 TINY = ("--width", 8, "--batch-size", 16, "--device", "cpu")
 COMMANDS = ("doctor", "train", "sample", "evaluate")
@@ -151,6 +154,28 @@ def test_train_leaves_checkpoint_model_and_card(trained, model):
         assert torch.equal(tensor, checkpoint["ema"][name].half().float()), name
 
 
+def test_defaults_of_train_are_those_of_the_package():
+    options = vars(cli._parser().parse_args(["train"]))
+    functions = {
+        dl.train: ("learning_rate", "objective", "bfloat16", "ema_decay"),
+        dl.UNet.__init__: ("width", "blocks"),
+        data.loader: ("batch_size",),
+    }
+    for function, names in functions.items():
+        parameters = inspect.signature(function).parameters
+        assert [options[name.removesuffix("_decay")] for name in names] == [parameters[name].default for name in names]
+
+
+@pytest.mark.parametrize("flags", [(), ("--bfloat16",)])
+def test_card_has_a_command_that_trains_the_same(command, tmp_path, flags):
+    arguments = ["train", *map(str, TINY), "--steps", "1", "--ema", "0.9", "--learning-rate", "1e-3", *flags]
+    assert command(*arguments, "--out", tmp_path)[0] == 0
+    line = re.search(r"trained by: `diffusion-lab (.+)`", dl.load_model(tmp_path / "digits.safetensors").card)[1]
+    again, first = (vars(cli._parser().parse_args(words)) for words in (shlex.split(line), arguments))
+    assert {name: again[name] for name in cli.CHOSEN} == {name: first[name] for name in cli.CHOSEN}
+    assert json.loads((tmp_path / "run.json").read_text())["bfloat16"] is bool(flags)
+
+
 def test_train_options_reach_the_model(command, monkeypatch, tmp_path):
     passed, train = {}, dl.train
 
@@ -160,12 +185,14 @@ def test_train_options_reach_the_model(command, monkeypatch, tmp_path):
 
     monkeypatch.setattr(dl, "train", spy)
     options = ("--steps", 1, "--objective", "eps", "--schedule", "linear", "--blocks", 2, "--ema", 0.5)
-    code, out, _ = command("train", "digits", *TINY, *options, "--learning-rate", 0.01, "--out", tmp_path / "new")
+    options += ("--learning-rate", 0.01, "--bfloat16")
+    code, out, _ = command("train", "digits", *TINY, *options, "--out", tmp_path / "new")
     loaded = dl.load_model(tmp_path / "new" / "digits.safetensors")
     assert code == 0
     assert "done after 1 steps" in out
     assert (loaded.objective, loaded.schedule.config["curve"], loaded.model.config["blocks"]) == ("eps", "linear", 2)
     assert [passed[name] for name in ("objective", "learning_rate", "ema_decay", "num_steps")] == ["eps", 0.01, 0.5, 1]
+    assert passed["bfloat16"] is True
 
 
 def test_train_repeats_with_the_seed(command, trained, tmp_path):
@@ -196,11 +223,14 @@ def test_resume_goes_on_and_then_has_nothing_to_do(command, tmp_path):
     assert "num_steps must be at least 5, got 4" in err
 
 
-def test_resume_with_other_options_is_refused(command, tmp_path):
+@pytest.mark.parametrize(
+    ("option", "was"), [(("--objective", "eps"), "objective was v"), (("--bfloat16",), "bfloat16 was False")]
+)
+def test_resume_with_other_options_is_refused(command, tmp_path, option, was):
     assert command("train", *TINY, "--steps", 1, "--out", tmp_path)[0] == 0
-    code, _, err = command("train", *TINY, "--steps", 2, "--resume", "--objective", "eps", "--out", tmp_path)
+    code, _, err = command("train", *TINY, "--steps", 2, "--resume", *option, "--out", tmp_path)
     assert code == 2
-    assert "which was another: objective was v" in err
+    assert f"which was another: {was}\n" in err
 
 
 def test_resume_without_a_checkpoint_is_refused(refused, tmp_path):
@@ -344,12 +374,63 @@ def test_sample_names_what_is_wrong(refused, monkeypatch, tmp_path, options, nam
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(("option", "valid"), [("--sampler", dl.SAMPLERS), ("--spacing", sampling.SPACINGS)])
 @pytest.mark.parametrize("name", ["sample", "evaluate"])
-def test_unknown_sampler_lists_the_valid_ones(command, name):
-    code, _, err = command(name, "--sampler", "euler")
+def test_unknown_sampler_or_spacing_lists_the_valid_ones(command, name, option, valid):
+    code, _, err = command(name, option, "euler")
     assert code == 2
     assert "euler" in err
-    assert all(sampler in err for sampler in dl.SAMPLERS)
+    assert all(each in err for each in valid)
+
+
+@pytest.mark.parametrize("name", ["sample", "evaluate"])
+@pytest.mark.parametrize("spacing", [None, *sampling.SPACINGS])
+def test_spacing_reaches_the_sampler_or_is_left_to_it(command, monkeypatch, model, tmp_path, name, spacing):
+    passed, sample = [], dl.sample
+
+    def spy(*arguments, **options):
+        passed.append(options)
+        return sample(*arguments, **options)
+
+    monkeypatch.setattr(pretrained, "sample", spy)
+    more = {"sample": ("--rows", 1, "--out", tmp_path / "picture.png"), "evaluate": ("--num-samples", 200)}[name]
+    flags = ("--spacing", spacing) if spacing else ()
+    options = ("--sampler", "dpmpp_2m", "--num-steps", 2, "--guidance-scale", 1.5, "--seed", 3)
+    code, out, err = command(name, model, *options, *flags, *more)
+    assert (code, err) == (0, "")
+    assert len(passed) == 1
+    expected = {"sampler": "dpmpp_2m", "num_steps": 2, "guidance_scale": 1.5}
+    assert {key: passed[0][key] for key in expected} == expected
+    assert passed[0].get("spacing") == spacing
+    assert ("spacing" in passed[0]) == bool(spacing)
+    if name == "evaluate":
+        assert f"200 samples, dpmpp_2m{f', spacing {spacing}' if spacing else ''}, 4 network" in out
+
+
+def test_spacing_changes_the_picture(command, model, tmp_path):
+    """The sampler's own is "karras" for Heun's method, and "trailing" for the others."""
+    for sampler, own in (("ddim", "trailing"), ("heun", "karras")):
+        pictures = {}
+        for spacing in (None, "trailing", "karras"):
+            path = tmp_path / f"{sampler} {spacing}.png"
+            flags = ("--spacing", spacing) if spacing else ()
+            options = ("--labels", 7, "--rows", 1, "--num-steps", 3, "--sampler", sampler)
+            assert command("sample", model, *options, *flags, "--out", path)[0] == 0
+            pictures[spacing] = path.read_bytes()
+        assert pictures[None] == pictures[own]
+        assert pictures["trailing"] != pictures["karras"]
+
+
+def test_sample_of_a_loaded_model_passes_further_options_on(model):
+    loaded = dl.load_model(model)
+    options = {"sampler": "ddim", "spacing": "quadratic", "eta": 0.5, "num_steps": 4, "progress": False}
+    own = loaded.sample([3, 1], guidance_scale=2.0, seed=5, **options)
+    generator = torch.Generator().manual_seed(5)
+    options |= {"labels": [3, 1], "guidance_scale": 2.0, "objective": loaded.objective, "generator": generator}
+    assert torch.equal(own, dl.sample(loaded.model, loaded.schedule, (2, 1, 28, 28), **options))
+    for name in ("spacing", "eta"):
+        less = {k: v for k, v in options.items() if k not in (name, "labels", "objective", "generator")}
+        assert not torch.equal(own, loaded.sample([3, 1], seed=5, **less))
 
 
 # evaluate
@@ -359,9 +440,29 @@ def test_evaluate_prints_the_report(command, model):
     code, out, _ = command("evaluate", model, "--num-samples", 200, "--num-steps", 2, "--guidance-scale", 3)
     lines = out.splitlines()
     assert code == 0
-    assert lines[0].startswith(f"{model}: 200 samples, ddpm, 4 network evaluations each, guidance scale 3, ")
+    how = "dpmpp_2m, spacing logsnr, eta 1.0, 4 network evaluations each, guidance scale 3, "
+    assert lines[0].startswith(f"{model}: 200 samples, {how}")
     assert [line.split("  ")[0] for line in lines[1:3]] == ["class accuracy", "Fréchet distance"]
     assert float(re.search(r"Fréchet distance +([\d.]+)", out)[1]) > 100, "three steps of training cannot be good"
+
+
+@pytest.mark.parametrize(
+    ("options", "evaluations"),
+    [
+        (("--sampler", "ddim", "--num-steps", 3), 3),
+        (("--num-steps", 3, "--guidance-scale", 0), 3),
+        (("--num-steps", 3, "--guidance-scale", 0.5), 6),
+        (("--sampler", "heun", "--num-steps", 1), 1),
+        (("--sampler", "heun", "--num-steps", 3), 5),
+        (("--sampler", "heun", "--num-steps", 3, "--guidance-scale", 2), 10),
+        (("--sampler", "heun", "--num-steps", 3, "--spacing", "trailing"), 4),
+    ],
+)
+def test_evaluate_counts_what_the_network_really_did(command, model, options, evaluations):
+    """Heun's method asks twice per step, but not about t = 0, nor about the end of a step that begins in pure noise."""
+    code, out, _ = command("evaluate", model, "--num-samples", 300, *options)
+    assert code == 0
+    assert f", {evaluations} network evaluations each, " in out
 
 
 def test_evaluate_wants_enough_samples(refused, model):
@@ -397,3 +498,34 @@ def test_ctrl_c_elsewhere_is_one_line(command, monkeypatch):
 
     monkeypatch.setattr(dl, "load_pretrained", stop)
     assert command("sample", "--out", "never.png") == (130, "", "diffusion-lab sample: stopped\n")
+
+
+@pytest.mark.parametrize(("flags", "said"), [
+    ((), "dpmpp_2m, spacing logsnr, eta 1.0, 2 network"),
+    (("--eta", 0.5), "dpmpp_2m, spacing logsnr, eta 0.5, 2 network"),
+    (("--spacing", "karras"), "dpmpp_2m, spacing karras, eta 1.0, 2 network"),
+    (("--sampler", "ddim"), "ddim, 2 network"),
+    (("--sampler", "ddim", "--eta", 1), "ddim, eta 1.0, 2 network"),
+])  # fmt: skip
+def test_evaluate_takes_the_best_sampler_unless_one_is_named(command, monkeypatch, model, flags, said):
+    passed, sample = [], dl.sample
+
+    def spy(*arguments, **options):
+        passed.append(options)
+        return sample(*arguments, **options)
+
+    monkeypatch.setattr(pretrained, "sample", spy)
+    code, out, err = command("evaluate", model, "--num-steps", 2, "--num-samples", 200, *flags)
+    assert (code, err) == (0, "")
+    assert f"200 samples, {said}" in out
+    words = said.replace(", 2 network", "").split(", ")
+    chosen = {"sampler": words[0]} | dict(word.split() for word in words[1:])
+    assert {k: str(v) for k, v in passed[0].items() if k in ("sampler", "spacing", "eta")} == chosen
+
+
+@pytest.mark.parametrize("name", ["sample", "evaluate"])
+def test_eta_is_refused_where_it_has_no_meaning(command, model, tmp_path, name):
+    more = ("--out", tmp_path / "picture.png") if name == "sample" else ("--num-samples", 200)
+    code, _, err = command(name, model, "--sampler", "ddpm", "--eta", 1, *more)
+    assert code == 2
+    assert "--eta is for ddim and dpmpp_2m, not for ddpm" in err

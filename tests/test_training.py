@@ -5,12 +5,14 @@ import contextlib
 import copy
 import itertools
 import math
+from statistics import NormalDist
 
 import pytest
 import torch
 
 import diffusion_lab as dl
-from diffusion_lab.training import drop_labels, learning_rate_at, sample_timesteps, update_ema
+from diffusion_lab.optimization import OPTIMIZERS, learning_rate_at
+from diffusion_lab.training import TIMES, drop_labels, sample_timesteps
 
 SCHEDULE = dl.DiffusionSchedule.cosine(1000)
 BATCHES = 4  # in every pass; see the fixture `batches`
@@ -29,7 +31,21 @@ def last(steps):
     return collections.deque(steps, maxlen=1).pop()
 
 
-# times, labels, learning rate, averages
+def share_up_to(times: str, x: float) -> float:
+    """The probability of t <= x T, from the formulas of the densities."""
+    if times == "uniform" or x in (0, 1):
+        return x
+    return 0.2 * x + 0.8 * NormalDist().cdf(math.log(x / (1 - x)))
+
+
+def unet() -> dl.UNet:
+    """A small network most of whose weights are matrices to Muon."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return dl.UNet(num_classes=10, width=16)
+
+
+# times and labels
 
 
 @pytest.mark.parametrize("timesteps", [1, 7, 1000])
@@ -62,6 +78,65 @@ def test_times_repeat_with_the_generator():
     assert not torch.equal(first, other)
 
 
+@pytest.mark.parametrize("timesteps", [1, 7, 1000])
+@pytest.mark.parametrize("times", TIMES)
+def test_every_time_is_drawn_the_first_and_the_last_too(times, timesteps, generator):
+    """A fifth of a logit-normal batch is even: five times as many draws hold each time at least once."""
+    for _ in range(5):
+        t = sample_timesteps(5 * timesteps, timesteps, generator, times)
+        assert t.dtype == torch.int64
+        assert t.unique().tolist() == list(range(1, timesteps + 1))
+
+
+@pytest.mark.parametrize(("batch", "timesteps"), [(5, 1000), (50, 1000), (5000, 1000), (500, 10)])
+@pytest.mark.parametrize("times", TIMES)
+def test_each_batch_of_times_has_its_quantiles(times, batch, timesteps, generator):
+    """Stratified, up to every time a batch holds its share of draws but for less than one; two where two are mixed."""
+    expected = torch.tensor([share_up_to(times, k / timesteps) * batch for k in range(timesteps + 1)])
+    for _ in range(20 if batch < 5000 else 3):
+        t = sample_timesteps(batch, timesteps, generator, times)
+        found = t.bincount(minlength=timesteps + 1).cumsum(0)
+        assert (found - expected).abs().max() < {"uniform": 1.001, "logit-normal": 2.001}[times]
+
+
+def test_logit_normal_times_come_most_often_from_the_middle(generator):
+    """What Esser et al. 2024 wanted: by the formula 1.48 of even at T / 2, and 0.44 in the last twentieth."""
+    t = sample_timesteps(50_000, 1000, generator, "logit-normal")
+    assert (t > 475).logical_and(t <= 525).double().mean() == pytest.approx(0.05 * (0.2 + 0.8 * 1.5946), rel=0.01)
+    assert (t > 950).double().mean() == pytest.approx(0.05 * 0.2 + 0.8 * NormalDist().cdf(-math.log(19)), rel=0.01)
+
+
+def test_each_logit_normal_time_has_the_density_by_itself(generator):
+    draws = torch.stack([sample_timesteps(5, 8, generator, "logit-normal") for _ in range(4000)])
+    borders = [share_up_to("logit-normal", k / 8) for k in range(9)]
+    expected = torch.tensor([4000 * (b - a) for a, b in itertools.pairwise(borders)])
+    for position in range(5):
+        assert ((draws[:, position].bincount(minlength=9)[1:] - expected).abs() < 5 * expected.sqrt()).all()
+
+
+@pytest.mark.parametrize("times", TIMES)
+def test_times_of_the_ends_are_no_nan(times):
+    share = TIMES[times](torch.tensor([0, 1e-300, 0.2, 0.2 + 1e-16, 1 - 1e-16, 1], dtype=torch.float64))
+    assert ((share >= 0) & (share <= 1)).all()
+    assert share[[0, -1]].tolist() == [0, 1]
+
+
+def test_time_is_T_at_most_where_rounding_gives_all_of_it(monkeypatch, generator):
+    monkeypatch.setitem(TIMES, "end", torch.ones_like)
+    assert sample_timesteps(3, 10, generator, "end").tolist() == [10, 10, 10]
+
+
+@pytest.mark.parametrize("choice", ["times", "optimizer"])
+def test_unknown_times_and_optimizers_list_the_valid_ones(tiny, batches, choice):
+    valid = {"times": "logit-normal, uniform", "optimizer": "adamw, muon"}[choice]
+    named = f"{choice}='middle' is not known; choose one of: {valid}$"
+    with pytest.raises(ValueError, match=named):
+        next(dl.train(tiny, SCHEDULE, batches, num_steps=5, **{choice: "middle"}))
+    if choice == "times":
+        with pytest.raises(ValueError, match=named):
+            sample_timesteps(3, 10, times="middle")
+
+
 @pytest.mark.parametrize("probability", [0.0, 0.1, 0.7, 1.0])
 def test_labels_are_dropped_at_the_given_rate(probability, generator):
     labels = torch.arange(20_000) % 10
@@ -76,42 +151,6 @@ def test_every_label_has_its_own_coin(generator):
     labels = torch.zeros(32, dtype=torch.int64)
     dropped = [float((drop_labels(labels, 10, 0.3, generator) == 10).sum()) for _ in range(1000)]
     assert torch.tensor(dropped).var() == pytest.approx(32 * 0.3 * 0.7, rel=0.25)
-
-
-@pytest.mark.parametrize(
-    ("index", "num_steps", "warmup", "rate"),
-    [
-        (0, 1000, 99, 0.01),
-        (49, 1000, 99, 0.5),
-        (100, 1100, 100, 1.0),
-        (600, 1100, 100, 0.5),
-        (0, 50, 200, 1 / 6),
-        (5, 50, 200, 1.0),
-        (0, 1, 200, 1.0),
-        (99, 100, 0, 0.5 * (1 - math.cos(math.pi / 100))),
-    ],
-)
-def test_learning_rate(index, num_steps, warmup, rate):
-    assert learning_rate_at(index, num_steps, 3e-3, warmup) == pytest.approx(3e-3 * rate, rel=1e-5)
-
-
-def test_learning_rate_rises_once_and_falls_once():
-    rates = [learning_rate_at(index, 500, 1.0, 40) for index in range(500)]
-    assert all(a < b for a, b in itertools.pairwise(rates[:41]))
-    assert all(a > b for a, b in itertools.pairwise(rates[40:]))
-    assert min(rates) > 0
-
-
-def test_update_ema_moves_parameters_and_copies_buffers():
-    model, ema = torch.nn.BatchNorm1d(3), torch.nn.BatchNorm1d(3)
-    with torch.no_grad():
-        model.weight.copy_(torch.tensor([1.0, 2.0, -3.0]))
-        ema.weight.copy_(torch.tensor([0.0, 4.0, 5.0]))
-        model.running_mean.fill_(7)
-    update_ema(ema, model, 0.75)
-    torch.testing.assert_close(ema.weight, torch.tensor([0.25, 3.5, 3.0]))
-    assert ema.running_mean.tolist() == [7, 7, 7]
-    assert model.weight.tolist() == [1, 2, -3]
 
 
 # the loss
@@ -180,8 +219,9 @@ def test_model_has_changed_when_the_first_step_is_yielded(tiny, batches):
     assert step.state.model is tiny
 
 
-def test_steps_equal_a_loop_written_by_hand(tiny, batches):
-    """Also after `break`: the model is the one of exactly that many steps."""
+@pytest.mark.parametrize("times", TIMES)
+def test_steps_equal_a_loop_written_by_hand(tiny, batches, times):
+    """Also after `break`: the model is the one of exactly that many steps. Its tensors are thin, so Muon is AdamW."""
     stop, ours, theirs, average = 6, copy.deepcopy(tiny), tiny, copy.deepcopy(tiny)
     generator = seeded(3)
     optimizer = torch.optim.AdamW(theirs.parameters(), lr=1.0, betas=(0.9, 0.99), weight_decay=0.1)
@@ -189,7 +229,8 @@ def test_steps_equal_a_loop_written_by_hand(tiny, batches):
     for index, (x_0, labels) in enumerate(itertools.islice(itertools.cycle(batches), stop)):
         optimizer.param_groups[0]["lr"] = learning_rate_at(index, 10, 0.01, 200)
         labels = torch.where(torch.rand(16, generator=generator) < 0.5, 10, labels)
-        loss = dl.diffusion_loss(theirs, x_0, SCHEDULE, "x0", generator=generator, labels=labels).mean()
+        t = sample_timesteps(16, 1000, generator, times)
+        loss = dl.diffusion_loss(theirs, x_0, SCHEDULE, "x0", t=t, generator=generator, labels=labels).mean()
         optimizer.zero_grad()
         loss.backward()
         length = torch.cat([p.grad.flatten() for p in theirs.parameters()]).norm()
@@ -213,6 +254,7 @@ def test_steps_equal_a_loop_written_by_hand(tiny, batches):
         grad_clip=0.05,
         ema_decay=0.4,
         label_dropout=0.5,
+        times=times,
         generator=seeded(3),
     ):
         found.append(step[:4])
@@ -221,6 +263,70 @@ def test_steps_equal_a_loop_written_by_hand(tiny, batches):
     torch.testing.assert_close(torch.tensor(found), torch.tensor(expected), rtol=1e-4, atol=0)
     torch.testing.assert_close(weights(ours), weights(theirs), rtol=1e-4, atol=1e-6)
     torch.testing.assert_close(weights(step.ema), weights(average), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(("options", "expected"), [({"times": name}, name) for name in TIMES] + [({}, "logit-normal")])
+def test_training_times_have_the_density_that_was_asked_for(tiny, options, expected):
+    seen = []
+    tiny.register_forward_pre_hook(lambda _module, args: seen.append(args[1]))
+    images = -torch.ones(500, 1, 4, 4)
+    last(dl.train(tiny, SCHEDULE, [images], num_steps=3, generator=seeded(0), **options))
+    shares = torch.tensor([share_up_to(expected, k / 1000) for k in range(1001)])
+    assert len(seen) == 3
+    for t in seen:
+        assert (t.bincount(minlength=1001).cumsum(0) - 500 * shares).abs().max() < 2.001
+
+
+@pytest.mark.parametrize(("options", "expected"), [({"optimizer": name}, name) for name in OPTIMIZERS] + [({}, "muon")])
+def test_optimizer_is_the_one_that_was_asked_for(batches, options, expected):
+    """By hand, for a network of which Muon takes most; AdamW moves it elsewhere."""
+    ours = unet()
+    theirs, other = copy.deepcopy(ours), copy.deepcopy(ours)
+    step = last(dl.train(ours, SCHEDULE, batches, num_steps=4, generator=seeded(3), **options))
+    assert type(step.state.optimizer) is OPTIMIZERS[expected]
+    for model, name in ((theirs, expected), (other, "adamw" if expected == "muon" else "muon")):
+        generator = seeded(3)
+        optimizer = OPTIMIZERS[name](model.parameters(), lr=1.0, betas=(0.9, 0.99), weight_decay=0.01)
+        for index, (x_0, labels) in enumerate(batches):
+            optimizer.param_groups[0]["lr"] = learning_rate_at(index, 4, 4e-3, 200)
+            labels = drop_labels(labels, 10, 0.1, generator)
+            t = sample_timesteps(16, 1000, generator, "logit-normal")
+            optimizer.zero_grad()
+            dl.diffusion_loss(model, x_0, SCHEDULE, t=t, generator=generator, labels=labels).mean().backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+    torch.testing.assert_close(weights(ours), weights(theirs), rtol=1e-3, atol=1e-4)
+    assert (weights(ours) - weights(other)).abs().max() > 2e-3
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=needs_gpu)])
+def test_bfloat16_computes_in_16_bits_and_keeps_the_weights_in_32(batches, device):
+    def run(bfloat16: bool) -> tuple[torch.Tensor, torch.Tensor]:
+        model, inside = unet().to(device), set()
+        model.middle.block.conv_1.register_forward_hook(lambda _module, _args, out: inside.add(out.dtype))
+        losses = []
+        for step in dl.train(model, SCHEDULE, batches, num_steps=12, generator=seeded(0), bfloat16=bfloat16):
+            assert not torch.is_autocast_enabled(device), "while the caller has the step"
+            losses.append(step.loss)
+        moments = [value for entry in step.state.optimizer.state.values() for value in entry.values()]
+        assert {value.dtype for value in (*model.parameters(), *step.ema.parameters(), *moments)} == {torch.float32}
+        assert inside == {torch.bfloat16 if bfloat16 else torch.float32}
+        return torch.tensor(losses), weights(model)
+
+    (found, short), (expected, long) = run(True), run(False)
+    assert not torch.equal(found, expected)
+    assert not torch.equal(short, long)
+    torch.testing.assert_close(found, expected, rtol=0.1, atol=0)
+    assert found[-3:].mean() < 0.9 * found[:3].mean(), "it learns"
+
+
+def test_loop_leaves_the_precision_of_the_caller_alone(batches):
+    """Somebody who wraps the loop in a lower precision of his own keeps it."""
+    model, inside = unet(), []
+    model.middle.block.conv_1.register_forward_hook(lambda _module, _args, out: inside.append(out.dtype))
+    with torch.autocast("cpu", torch.bfloat16):
+        next(dl.train(model, SCHEDULE, batches, num_steps=1, generator=seeded(0)))
+    assert inside == [torch.bfloat16]
 
 
 def test_average_is_a_network_of_its_own(tiny, batches):

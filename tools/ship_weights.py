@@ -29,7 +29,7 @@ def main() -> None:
     else:
         trained = pretrained.load_model(options.file)
         runs = [f"--seed {seed}" for seed in range(options.seeds)]
-        runs += ["--sampler ddim --num-steps 20 --seed 0"] if options.seeds else []
+        runs += ["--num-steps 10 --seed 0", "--sampler ddim --num-steps 20 --seed 0"] if options.seeds else []
         measured = "\n".join(_evaluate(options.file, flags) for flags in runs)
         card = f"{trained.card.split('## Measured')[0].rstrip()}\n\n## Measured\n\n```\n{measured}```\n"
         pretrained.save_model(target, trained.model, trained.schedule, trained.objective, card)
