@@ -10,7 +10,8 @@ import copy
 import importlib
 import inspect
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
@@ -129,16 +130,21 @@ class Ours(Contender):
     conditional = True
     decays = True
     batch_size = _default(dl.data.loader, "batch_size")
+    curve = "cosine"
+    network_options: Mapping = MappingProxyType({})
+    """Where the network differs from the default, for `VARIATIONS`."""
+    train_options: Mapping = MappingProxyType({})
+    """Where the training does."""
 
     def network(self) -> nn.Module:
         """Make the network."""
-        return dl.UNet(num_classes=10)
+        return dl.UNet(num_classes=10, **self.network_options)
 
     def build(self) -> None:
         """Start the generator `train`."""
-        self.model, self.schedule = self.network(), dl.DiffusionSchedule.cosine(1000)
-        generator = torch.Generator().manual_seed(torch.initial_seed() + 1)
-        self.steps = dl.train(self.model, self.schedule, self.loader, num_steps=self.num_steps, generator=generator)
+        self.model, self.schedule = self.network(), dl.DiffusionSchedule.named(self.curve, 1000)
+        options = {"num_steps": self.num_steps, "generator": torch.Generator().manual_seed(torch.initial_seed() + 1)}
+        self.steps = dl.train(self.model, self.schedule, self.loader, **options, **self.train_options)
 
     def step(self) -> None:
         """Let `train` take a step."""
@@ -155,7 +161,35 @@ class Ours(Contender):
         arguments = inspect.signature(dl.train).parameters.values()
         defaults = {a.name: a.default for a in arguments if a.default is not a.empty}
         train = {k: getattr(v, "__name__", v) for k, v in defaults.items() if k not in ("generator", "resume")}
-        return super().settings() | {"network": getattr(self.model, "config", None), "train": train}
+        train |= self.train_options
+        network = getattr(self.model, "config", None)
+        return super().settings() | {"network": network, "train": train, "curve": self.curve}
+
+
+def _variation(name: str, **changes) -> type[Ours]:
+    """Make `Ours` with one thing changed: class attributes such as ``train_options={"optimizer": "adamw"}``."""
+    recipe = f"the recipe of `ours`, but {name.removeprefix('ours-')}: {changes}"
+    return type(name.title().replace("-", ""), (Ours,), {"name": name, "recipe": recipe, **changes})
+
+
+VARIATIONS = [
+    _variation("ours-width-24", network_options={"width": 24}),
+    _variation("ours-width-48", network_options={"width": 48}),
+    _variation("ours-attention", network_options={"attention": (1,)}),
+    _variation("ours-no-folding", network_options={"patch": 1}),
+    _variation("ours-adamw", train_options={"optimizer": "adamw"}),
+    _variation("ours-adamw-2e-3", train_options={"optimizer": "adamw", "learning_rate": 2e-3}),
+    _variation("ours-uniform-times", train_options={"times": "uniform"}),
+    _variation("ours-predicts-eps", train_options={"objective": "eps"}),
+    _variation("ours-predicts-x0", train_options={"objective": "x0"}),
+    _variation("ours-linear-schedule", curve="linear"),
+    _variation("ours-no-average", train_options={"ema_decay": 0.0}),
+    _variation("ours-no-label-dropout", train_options={"label_dropout": 0.0}),
+    _variation("ours-batch-32", batch_size=32),
+    _variation("ours-batch-128", batch_size=128),
+    _variation("ours-bfloat16", train_options={"bfloat16": True}),
+]
+"""The recipe with one thing changed at a time, for the benchmark `ablation`."""
 
 
 class Diffusers(Contender):
@@ -373,7 +407,7 @@ class Classic(Contender):
 
 
 PEERS = (Diffusers, DenoisingDiffusionPytorch, Smalldiffusion, Classic)
-CONTENDERS: dict[str, type[Contender]] = {c.name: c for c in (Ours, *PEERS, DiffusersOurRecipe)}
+CONTENDERS: dict[str, type[Contender]] = {c.name: c for c in (Ours, *PEERS, DiffusersOurRecipe, *VARIATIONS)}
 """Every contender by name. To add one: write it as a class above and enter it here."""
 DEFAULT = tuple(c.name for c in (Ours, *PEERS))
 

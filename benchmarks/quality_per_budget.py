@@ -53,9 +53,11 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print and write; returns the exit code."""
-    made = parser()
+def main(
+    arguments: Sequence[str] | None = None, made: argparse.ArgumentParser | None = None, name=NAME, question=QUESTION
+) -> int:
+    """Measure, print and write; returns the exit code. `ablation` asks another question by another parser."""
+    made = made or parser()
     options = common.parse(made, arguments)
     if options.quick:
         vars(options).update(QUICK, seeds=options.seeds[:1])
@@ -69,8 +71,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         describe(options, digits, facts)
     except (ValueError, OSError, ModuleNotFoundError) as error:
         made.error(str(error))
-    measure(options, digits, rows, facts)
-    common.finish(options, NAME, QUESTION, rows, medians=medians(rows), columns=COLUMNS, contenders=facts)
+    for _ in measure(options, digits, rows):
+        common.write(options, name, question, rows, medians=medians(rows), contenders=facts)
+    common.finish(options, name, question, rows, medians=medians(rows), columns=COLUMNS, contenders=facts)
     return 0
 
 
@@ -97,7 +100,7 @@ def earlier(options: argparse.Namespace) -> tuple[list[common.Row], dict]:
         rows, facts = content["rows"], content["contenders"]
         before = [content["machine"]["cpu"], content["machine"]["threads"], content["versions"]["torch"]]
     except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise ValueError(f"--resume: {options.out} is no result of {NAME}: {error!r}") from error
+        raise ValueError(f"--resume: {options.out} is no result of this benchmark: {error!r}") from error
     now = [common.machine()["cpu"], common.machine()["threads"], common.versions()["torch"]]
     if now != before:
         raise ValueError(f"--resume: {options.out} was measured on {before} (CPU, threads, torch), and this is {now}")
@@ -153,8 +156,8 @@ def race(runs: Sequence[Run], slice_: float) -> Iterator[tuple[Run, float]]:
         waiting = [run for run in waiting if run.budgets]
 
 
-def measure(options: argparse.Namespace, digits: Digits, rows: list[common.Row], facts: dict) -> None:
-    """Train and judge what is missing in `rows`, and add it there and to the file as it comes."""
+def measure(options: argparse.Namespace, digits: Digits, rows: list[common.Row]) -> Iterator[common.Row]:
+    """Train and judge what is missing in `rows`; adds each row there and yields it as it comes."""
     judge = dl.load_judge()
     for seed in options.seeds:
         for run, budget in race(list(start(options, digits, seed, rows)), options.slice):
@@ -163,7 +166,7 @@ def measure(options: argparse.Namespace, digits: Digits, rows: list[common.Row],
             rows.append(row)
             note = f"{run.name} after {budget:g} CPU-seconds: Fréchet distance {row['frechet_distance']:.2f}"
             print(f"seed {seed}: {note}", file=sys.stderr)
-            common.write(options, NAME, QUESTION, rows, medians=medians(rows), contenders=facts)
+            yield row
 
 
 def start(options: argparse.Namespace, digits: Digits, seed: int, rows: Sequence[common.Row]) -> Iterator[Run]:
