@@ -110,6 +110,7 @@ def our_samplers() -> dict[str, Sampler]:
         "dpmpp_2m": [
             *((name, {"spacing": name}) for name in dl.sampling.SPACINGS),
             ("eta1", {"eta": 1.0}),
+            ("eta1-logsnr", {"eta": 1.0, "spacing": "logsnr"}),
             ("unclipped", {"clip_x_0": False}),
         ],
         "heun": [(name, {"spacing": name}) for name in dl.sampling.SPACINGS],
