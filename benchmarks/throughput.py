@@ -73,11 +73,14 @@ def in_turn(jobs: dict[str, Callable[[], Any]], repeats: int, device: torch.devi
     return times
 
 
-def flops_of(fn: Callable[[], Any]) -> Counter:
-    """Floating-point operations of ``fn()`` by operator (a multiplication and an addition are two)."""
+def flops_of(fn: Callable[[], Any], inside: str = "Global") -> Counter:
+    """Floating-point operations of ``fn()`` by operator (a multiplication and an addition are two).
+
+    `inside` counts only those of one module and their backward pass, such as "UNet", and leaves out the optimiser's.
+    """
     with FlopCounterMode(display=False) as counter:
         fn()
-    return Counter({str(name).removeprefix("aten."): n for name, n in counter.get_flop_counts()["Global"].items()})
+    return Counter({str(name).removeprefix("aten."): n for name, n in counter.get_flop_counts()[inside].items()})
 
 
 class Work(NamedTuple):
@@ -297,9 +300,11 @@ def by_kind(
             spent[kind_of(list(callers(event)))] += time
     if gpu:
         spent["the GPU waits"] = max(0.0, step_seconds * repeats * 1e6 - spent.total())
-    by_operator, rows = flops_of(step), []
+    by_operator, rows = flops_of(step, type(model).__name__), []
+    of_the_optimiser = flops_of(step).total() - by_operator.total()
     for kind, time in spent.items():
         flops = sum(n for name, n in by_operator.items() if belongs(name, OPERATORS.get(kind, ())))
+        flops += of_the_optimiser * (kind == "optimiser")
         rows.append({"kind": kind, **account(flops, step_seconds * time / spent.total(), step_seconds, ceiling)})
     return sorted((row for row in rows if row["ms"]), key=lambda row: -row["gap_ms"])
 
@@ -320,7 +325,8 @@ def rates(name: str, job: Work, times: dict[str, list], evaluations: int, batch:
     """Sum up the timings of one network: images per second, and FLOP/s beside the ceiling."""
     training, sampling = (statistics.median(times[f"{name}/{what}"]) for what in ("training", "sampling"))
     each, picture = sampling / evaluations, sampling / evaluations * SAMPLING_STEPS
-    flops_training, flops_each = flops_of(job.train).total(), flops_of(lambda: job.draw(1)).total()
+    flops_training = flops_of(job.train, type(job.model).__name__).total()
+    flops_each = flops_of(lambda: job.draw(1)).total()
     lines = {
         "training": (training, flops_training),
         "sampling, per evaluation": (each, flops_each),
