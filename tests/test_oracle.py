@@ -408,6 +408,7 @@ def ask_mixture(x_t=X_T, t=3, labels=None):
 LOPSIDED = torch.tensor([[1.0, 0.9], [0.1, 1.0]])
 BAD_CALLS = {
     "weights that miss 1": (lambda: mixture(weights=(0.5, 0.6)), r"weights must be positive with sum 1, got \[0.5"),
+    "weights that fall short": (lambda: mixture(weights=(0.5, 0.4)), r"weights must be positive with sum 1, got \[0.5"),
     "a negative weight": (lambda: mixture(weights=(1.5, -0.5)), "weights must be positive"),
     "weights that are nan": (lambda: mixture(weights=(math.nan, 0.5)), "weights must be positive"),
     "three weights for two": (lambda: mixture(weights=(0.5, 0.25, 0.25)), r"means must have shape \(3, 2\), got \(2"),
