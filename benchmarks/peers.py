@@ -5,6 +5,7 @@ All see the same pictures, served by the same loader. What a recipe needs to run
 module needs none of them.
 """
 
+import abc
 import contextlib
 import copy
 import importlib
@@ -23,7 +24,7 @@ from diffusion_lab.shapes import check_range, choose
 from diffusion_lab.training import update_ema
 
 
-class Contender:
+class Contender(abc.ABC):
     """A network in training: `step` takes one optimiser step, `draw` makes pictures with what has been learned."""
 
     name: str
@@ -57,17 +58,17 @@ class Contender:
         torch.manual_seed(seed)
         self.build()
 
+    @abc.abstractmethod
     def build(self) -> None:
         """Make `self.model` and what belongs to it."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def step(self) -> None:
         """Take one optimiser step."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def draw(self, labels: Tensor, num_steps: int) -> Tensor:
         """Draw one picture for each label, (B, 1, 28, 28) in about [-1, 1], with `num_steps` network evaluations."""
-        raise NotImplementedError
 
     def settings(self) -> dict:
         """Say what was chosen, for the results."""
