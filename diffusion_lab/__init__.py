@@ -5,7 +5,9 @@
 
 import importlib
 import inspect
+import os
 from collections.abc import Callable
+from typing import Any
 from importlib.metadata import PackageNotFoundError, version
 
 from diffusion_lab import data, evaluation, guidance, oracle, process, sampling, schedules, training, unet
@@ -54,6 +56,7 @@ __all__ = [
     "train_diffusion",
     "training",
     "unet",
+    "unless_quick",
     "widgets",
 ]
 
@@ -68,3 +71,12 @@ def __getattr__(name: str):
 def show_source(thing: Callable) -> None:
     """Print the source of a function or class of this package, to read it where it is used."""
     print(inspect.getsource(thing))
+
+
+def unless_quick(full: Any, quick: Any) -> Any:
+    """Give `full`, or `quick` where the environment variable DIFFUSION_LAB_QUICK is set to anything but 0.
+
+    Lessons ask it how long to train, and the tests set the variable: the same notebook then runs in seconds, and its
+    networks draw nothing worth looking at.
+    """
+    return full if os.environ.get("DIFFUSION_LAB_QUICK", "0") in ("", "0") else quick
