@@ -7,8 +7,8 @@ import importlib
 import inspect
 import os
 from collections.abc import Callable
-from typing import Any
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 from diffusion_lab import data, evaluation, guidance, oracle, process, sampling, schedules, training, unet
 from diffusion_lab.guidance import ClassifierFreeGuidance

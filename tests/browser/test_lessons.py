@@ -52,7 +52,8 @@ def lab(browser, tmp_path_factory):
         port = free.getsockname()[1]
     folders = {"JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data", "JUPYTER_RUNTIME_DIR": "run"}
     folders |= {"JUPYTERLAB_SETTINGS_DIR": "settings", "JUPYTERLAB_WORKSPACES_DIR": "spaces", "IPYTHONDIR": "ipython"}
-    environment = os.environ | {"HOME": str(home)} | {name: str(home / folder) for name, folder in folders.items()}
+    environment = os.environ | {"HOME": str(home), "DIFFUSION_LAB_QUICK": "1"}
+    environment |= {name: str(home / folder) for name, folder in folders.items()}
     flags = ["--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}", "--IdentityProvider.token=test"]
     with (home / "lab.log").open("w") as log:
         command = [sys.executable, "-m", "jupyterlab", *flags, "--LabApp.expose_app_in_browser=True"]
