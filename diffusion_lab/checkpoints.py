@@ -26,13 +26,16 @@ class TrainingState:
         """Write a checkpoint, whole or not at all: an older one survives until the new one is complete."""
         content = {name: getattr(self, name).state_dict() for name in ("model", "ema", "optimizer")}
         content |= {name: getattr(self, name) for name in ("index", "batches_done", "epoch_start")}
+        content["kind"] = type(self.optimizer).__name__
         with replacing(path) as part:
             torch.save({**content, "generator": self.generator.get_state()}, part)
 
     def load(self, path: str | Path) -> None:
-        """Read a checkpoint; a `ValueError` says if it is incomplete or belongs to another network."""
+        """Read a checkpoint; a `ValueError` says if it is incomplete, or of another network or optimiser."""
         try:
             saved = torch.load(path, map_location="cpu", weights_only=True)
+            if saved["kind"] != type(self.optimizer).__name__:
+                raise ValueError(f"it was trained by {saved['kind']}, not by {type(self.optimizer).__name__}")
             for name in ("model", "ema", "optimizer"):
                 getattr(self, name).load_state_dict(saved[name])
             self.generator.set_state(saved["generator"])
@@ -41,7 +44,7 @@ class TrainingState:
         except FileNotFoundError:
             raise
         except Exception as error:
-            raise ValueError(f"{path} is not a whole checkpoint of this network: {error}") from error
+            raise ValueError(f"{path} is not a whole checkpoint of this training: {error}") from error
 
     def batches(self, loader: Iterable) -> Iterator:
         """Yield batches for ever, from where this state stands; exact if the loader has a ``generator``."""

@@ -117,7 +117,7 @@ def test_truncated_checkpoint_is_refused(tiny, batches, checkpoint, share):
         next(start(tiny, "own", batches, seed=1, resume=checkpoint))
 
 
-@pytest.mark.parametrize("piece", ["model", "ema", "optimizer", "generator", "index", "batches_done", "epoch_start"])
+@pytest.mark.parametrize("piece", ["model", "ema", "optimizer", "generator", "index", "batches_done", "epoch_start", "kind"])
 def test_checkpoint_that_lacks_a_piece_is_refused(tiny, batches, checkpoint, piece):
     saved = torch.load(checkpoint, weights_only=True)
     del saved[piece]
@@ -128,7 +128,7 @@ def test_checkpoint_that_lacks_a_piece_is_refused(tiny, batches, checkpoint, pie
 
 def test_checkpoint_of_another_network_is_refused(tiny, batches, checkpoint):
     for other in (type(tiny)(num_classes=5), dl.SimpleDiffusion(width=4)):
-        with pytest.raises(ValueError, match="not a whole checkpoint of this network"):
+        with pytest.raises(ValueError, match="not a whole checkpoint of this training"):
             next(start(other, "own", batches, seed=1, resume=checkpoint))
 
 
@@ -215,3 +215,12 @@ def test_full_disk_keeps_the_old_checkpoint(tmp_path, size):
     assert process.exitcode == 0, "no error, or a crash"
     assert path.read_bytes() == old
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(("first", "then"), [("muon", "adamw"), ("adamw", "muon")])
+def test_a_checkpoint_of_another_optimizer_is_refused(tiny, batches, tmp_path, first, then):
+    path = tmp_path / "checkpoint.pt"
+    next(start(tiny, "list", batches, 0, optimizer=first)).save(path)
+    names = {"muon": "Muon", "adamw": "AdamW"}
+    with pytest.raises(ValueError, match=f"trained by {names[first]}, not by {names[then]}"):
+        next(start(tiny, "list", batches, 0, optimizer=then, resume=path))

@@ -263,7 +263,7 @@ def test_resume_from_a_bad_checkpoint_is_refused(command, trained, tmp_path, dam
     width = ("--width", 16) if damage == "another width" else ()
     code, _, err = command("train", *TINY, *width, "--steps", 5, "--resume", "--out", tmp_path)
     assert code == 2
-    assert f"{tmp_path / 'checkpoint.pt'} is not a whole checkpoint of this network" in err
+    assert f"{tmp_path / 'checkpoint.pt'} is not a whole checkpoint of this training" in err
     assert "Traceback" not in err
 
 
