@@ -149,12 +149,7 @@ class Reference(NamedTuple):
 
 
 def measure_reference(
-    classifier: DigitClassifier,
-    test: Images,
-    test_labels: Labels,
-    train: Images,
-    train_labels: Labels,
-    *,
+    classifier: DigitClassifier, test: Images, test_labels: Labels, train: Images, train_labels: Labels, *,
     generator: torch.Generator,
 ) -> Reference:
     """Describe MNIST's test set, and measure the floor: 40 draws of training images for each number of samples.
@@ -220,11 +215,7 @@ def judge(classifier: DigitClassifier, reference: Reference, images: Images, lab
 
 
 def evaluate(
-    draw: Callable[[Labels], Images],
-    classifier: DigitClassifier,
-    reference: Reference,
-    *,
-    num_samples: int = 2000,
+    draw: Callable[[Labels], Images], classifier: DigitClassifier, reference: Reference, *, num_samples: int = 2000,
     batch_size: int = 250,
 ) -> Report:
     """Draw digits in the class proportions of MNIST's test set and judge them.

@@ -117,7 +117,9 @@ def test_truncated_checkpoint_is_refused(tiny, batches, checkpoint, share):
         next(start(tiny, "own", batches, seed=1, resume=checkpoint))
 
 
-@pytest.mark.parametrize("piece", ["model", "ema", "optimizer", "generator", "index", "batches_done", "epoch_start", "kind"])
+@pytest.mark.parametrize(
+    "piece", ["model", "ema", "optimizer", "generator", "index", "batches_done", "epoch_start", "kind"]
+)
 def test_checkpoint_that_lacks_a_piece_is_refused(tiny, batches, checkpoint, piece):
     saved = torch.load(checkpoint, weights_only=True)
     del saved[piece]
