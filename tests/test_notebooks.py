@@ -23,11 +23,11 @@ def code_cells(path):
 
 
 def definitions(path):
-    """Names of the functions and classes that a notebook defines, with the index of their code cell."""
+    """Names of the functions and classes that a notebook defines, with the index of their code cell; no methods."""
     return {
         node.name: index
         for index, cell in enumerate(code_cells(path))
-        for node in ast.walk(ast.parse(cell.source))
+        for node in ast.parse(cell.source).body
         if isinstance(node, ast.FunctionDef | ast.ClassDef)
     }
 
