@@ -78,8 +78,11 @@ def test_reader_of_formulas_tells_symbols_from_letters(symbol, formula, found):
 
 
 def test_course_map_has_every_lesson_with_its_question():
-    course_map = (ROOT / "docs" / "course_map.md").read_text(encoding="utf-8")
+    course_map = (ROOT / "docs" / "course_map.md").read_text(encoding="utf-8").replace("*", "")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8").replace("*", "")
     for path in LESSONS:
+        (question,) = re.findall(rf"\(notebooks/{path.name}\) \| (.+?) \|", readme)
+        assert f"(../notebooks/{path.name}) | {question} |" in course_map
         assert f"(../notebooks/{path.name})" in course_map
         assert course_map.count(f"{path.stem[:2]} ") >= 2, "in the drawing and in the table"
 
