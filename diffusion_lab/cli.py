@@ -157,8 +157,11 @@ def _check_package(name: str) -> tuple[bool, str]:
 
 
 def _check_widgets() -> tuple[bool, str]:
-    good, text = _check_package("ipywidgets")
-    return good, f"{text}; the sliders of the lessons are drawn by the browser" if good else text
+    for package in ("anywidget", "ipywidgets"):
+        good, text = _check_package(package)
+        if not good:
+            return False, text
+    return True, f"{text}; the sliders of the lessons are drawn by the browser"
 
 
 def _check_data() -> tuple[bool, str]:

@@ -55,6 +55,15 @@ def save_picture(path: str | Path, frames: Sequence[np.ndarray], *, scale: int =
         pictures[0].save(part, **(animation if len(pictures) > 1 else {}))
 
 
+def with_few_colours(png: bytes, colours: int = 128) -> bytes:
+    """Pack a PNG with a palette: a third of the size, and the same to the eye; exact if it has up to 256 colours."""
+    picture = Image.open(io.BytesIO(png)).convert("RGB")
+    few = picture.quantize(256 if picture.getcolors(256) else colours, dither=Image.Dither.NONE)
+    buffer = io.BytesIO()
+    few.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
 class Picture:
     """A finished figure: a PNG where it is the last line of a cell, with words for those who cannot see it."""
 
@@ -63,7 +72,7 @@ class Picture:
         self.figure, self.alt = figure, alt
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png")
-        self.png = buffer.getvalue()
+        self.png = with_few_colours(buffer.getvalue())
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> tuple[dict, dict]:
         data = {"image/png": base64.b64encode(self.png).decode(), "text/plain": self.alt}

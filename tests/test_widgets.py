@@ -21,6 +21,7 @@ from diffusion_lab.widgets import (
     PointScrubber,
     ScheduleExplorer,
     TrajectoryScrubber,
+    drawings,
     explorer,
 )
 
@@ -262,7 +263,7 @@ def test_a_figure_keeps_its_size_and_images_take_the_room_beside_it():
     field, mean = (panel["size"] for panel in player.spec["panels"])
     assert field == [440, 300]
     assert mean[0] % 28 == 0
-    assert 200 <= mean[0] <= explorer.WIDTH - 440
+    assert 200 <= mean[0] <= drawings.WIDTH - 440
 
 
 def test_forty_grids_of_sixteen_digits_stay_small(digits):
@@ -276,7 +277,8 @@ def test_forty_grids_of_sixteen_digits_stay_small(digits):
 def test_still_picture_shows_some_of_the_first_axis_or_what_is_asked_for(monkeypatch):
     shown = []
     original = explorer.labelled_grid
-    monkeypatch.setattr(explorer, "labelled_grid", lambda *args, **kw: shown.append((args, kw)) or original(*args, **kw))
+    spy = lambda *args, **kw: shown.append((args, kw)) or original(*args, **kw)  # noqa: E731
+    monkeypatch.setattr(explorer, "labelled_grid", spy)
     axes = {"steps": list(range(1, 10)), "eta": [0.0, 0.5], "solver": ["a", "b"]}
     Explorer(axes, lambda *_: flat(0), alt="grey", start={"eta": 0.5})
     assert shown[0][0][1] == [f"steps = {k}" for k in (1, 3, 5, 7, 9)]

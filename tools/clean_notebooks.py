@@ -1,7 +1,7 @@
 """Take out of notebooks what differs from run to run: ``python tools/clean_notebooks.py FILE …``.
 
-Removes widget state, execution times, stderr (progress bars) and the editor's metadata; keeps outputs, execution
-counts, cell ids and tags. Exits with 1 if a file was changed, as pre-commit expects.
+Removes widgets and their state, execution times, stderr (progress bars) and the editor's metadata; keeps outputs,
+execution counts, cell ids and tags. Exits with 1 if a file was changed, as pre-commit expects.
 """
 
 import sys
@@ -15,13 +15,18 @@ KEPT = {
 }
 
 
+def is_widget(output: nbformat.NotebookNode) -> bool:
+    """Whether an output is a view of a widget, which is dead without its kernel ("model not found")."""
+    return any(kind.startswith("application/vnd.jupyter.widget") for kind in output.get("data", {}))
+
+
 def clean(notebook: nbformat.NotebookNode) -> None:
     """Clean a notebook in place."""
     notebook.metadata = nbformat.from_dict(KEPT)
     for cell in notebook.cells:
         cell.metadata = nbformat.from_dict({"tags": cell.metadata.tags} if "tags" in cell.metadata else {})
         if cell.cell_type == "code":
-            cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"]
+            cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr" and not is_widget(o)]
             for output in cell.outputs:
                 alt = output.get("metadata", {}).get("image/png", {}).get("alt")
                 if "metadata" in output:

@@ -5,7 +5,10 @@
 // not allowed, the still picture stays. (No closing script tag may stand in this file: it is put into pages whole.)
 //
 // What depends on the sliders is a table {over, values}: `over` lists sliders, `values` has one entry per combination
-// of where these stand, the last one running fastest. shared.look(table) is the entry for where they stand now.
+// of where these stand, the last one running fastest. shared.look(table) is the entry for where they stand now. Of
+// pictures that a kernel draws when they are asked for, `values` has only those that are there.
+//
+// With a kernel behind the page, link.js ties the sliders here to those of ipywidgets.
 (() => {
   const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
   const int16 = (text) => new Int16Array(bytes(text).buffer);
@@ -26,6 +29,8 @@
     const [red, green, blue] = getComputedStyle(node).color.match(/[\d.]+/g).map(Number);
     return red + green + blue > 384 ? ON_DARK : ON_LIGHT;
   }
+
+  const lab = (window.diffusionLab ??= { players: [], links: new Map() }); // of this page; link.js looks here, too
 
   // ---- panels: each is made from its part of the JSON and gives a function draw(shared) ----
 
@@ -53,14 +58,102 @@
     };
   }
 
+  const scales = (abar) => [Math.sqrt(abar), Math.sqrt(1 - abar)];
+
+  function line(context, x0, y0, x1, y1) {
+    context.beginPath();
+    context.moveTo(x0, y0);
+    context.lineTo(x1, y1);
+    context.stroke();
+  }
+
+  function arrow(context, x0, y0, x1, y1) {
+    const long = Math.hypot(x1 - x0, y1 - y0), tip = Math.min(5, long / 2);
+    if (long < 1) return context.fillRect(x0 - 0.75, y0 - 0.75, 1.5, 1.5);
+    const [x, y] = [(x1 - x0) / long, (y1 - y0) / long];
+    line(context, x0, y0, x1 - (x * tip) / 2, y1 - (y * tip) / 2);
+    context.beginPath();
+    context.moveTo(x1, y1);
+    context.lineTo(x1 - tip * (x + y / 2), y1 - tip * (y - x / 2));
+    context.lineTo(x1 - tip * (x - y / 2), y1 - tip * (y + x / 2));
+    context.fill();
+  }
+
+  function dot(context, x, y, radius, colour) {
+    context.fillStyle = colour;
+    context.beginPath();
+    context.arc(x, y, radius, 0, 7);
+    context.fill();
+  }
+
+  // E[x_0 | x_t] for a mixture of Gaussians in the plane, and how probable each of them is: see oracle.GaussianMixture
+  function guess({ weights, means, variances, axes }, x_t, alpha, sigma) {
+    const logs = [], guesses = weights.map((weight, n) => {
+      const x_0 = [...means[n]];
+      logs[n] = Math.log(weight);
+      for (let e = 0; e < 2; e++) {
+        const spread = alpha * alpha * variances[n][e] + sigma * sigma, axis = [axes[n][0][e], axes[n][1][e]];
+        const offset = (x_t[0] - alpha * means[n][0]) * axis[0] + (x_t[1] - alpha * means[n][1]) * axis[1];
+        logs[n] -= (offset * offset) / spread / 2 + Math.log(spread) / 2;
+        for (let i = 0; i < 2; i++) x_0[i] += ((alpha * variances[n][e] * offset) / spread) * axis[i];
+      }
+      return x_0;
+    });
+    const most = Math.max(...logs), likely = logs.map((log) => Math.exp(log - most));
+    const sum = likely.reduce((one, other) => one + other), shares = likely.map((one) => one / sum);
+    return { shares, x_0: [0, 1].map((i) => guesses.reduce((all, one, n) => all + shares[n] * one[i], 0)) };
+  }
+
+  // a drawing moved by whole pixels so that its ink balances in the middle, as the digits of MNIST do
+  function centred(ink, w, h) {
+    let sum = 0, x = 0, y = 0;
+    ink.forEach((value, n) => {
+      sum += value;
+      x += value * ((n % w) + 0.5);
+      y += value * (Math.floor(n / w) + 0.5);
+    });
+    const right = sum ? Math.round(w / 2 - x / sum) : 0, down = sum ? Math.round(h / 2 - y / sum) : 0;
+    return Uint8Array.from(ink, (_, n) => {
+      const j = (n % w) - right, i = Math.floor(n / w) - down;
+      return i >= 0 && i < h && j >= 0 && j < w ? ink[i * w + j] : 0;
+    });
+  }
+
+  // a canvas that follows a mouse, pen or finger, and, if `at()` says where things stand, the arrow keys
+  function grab(canvas, moved, at, ended) {
+    canvas.tabIndex = 0;
+    canvas.className = 'dl-grab';
+    const place = (event) => {
+      const box = canvas.getBoundingClientRect(), zoom = canvas.width / 2 / box.width; // drawn at twice the page's size
+      moved((event.clientX - box.left) * zoom, (event.clientY - box.top) * zoom);
+    };
+    canvas.onpointerdown = (event) => {
+      canvas.setPointerCapture(event.pointerId);
+      canvas.onpointermove = place;
+      place(event);
+    };
+    canvas.onpointerup = canvas.onpointercancel = () => {
+      canvas.onpointermove = null;
+      ended?.();
+    };
+    if (!at) return;
+    canvas.onkeydown = (event) => {
+      const by = { ArrowLeft: [-6, 0], ArrowRight: [6, 0], ArrowUp: [0, -6], ArrowDown: [0, 6] }[event.key];
+      if (!by) return;
+      event.preventDefault();
+      const [x, y] = at();
+      moved(x + by[0], y + by[1]);
+    };
+  }
+
   const PANELS = {
     // x_t = alpha x_0 + sigma eps for every t, from one picture and one draw of noise
     noise(panel, canvas) {
-      const x0 = bytes(panel.x_0), eps = int16(panel.eps), x_t = new Float32Array(x0.length);
+      const eps = int16(panel.eps), x_t = new Float32Array(eps.length), still = panel.x_0 && bytes(panel.x_0);
       const { count, channels, cell: [width, height] } = panel, corner = tiles(panel, canvas);
       const context = canvas.getContext('2d'), image = context.createImageData(canvas.width, canvas.height);
       return (shared) => {
-        const abar = shared.look(panel.abar);
+        const abar = shared.look(panel.abar), x0 = still ?? shared.sketch;
         const alpha = Math.sqrt(abar) / 127.5, sigma = Math.sqrt(1 - abar) * panel.eps_unit;
         for (let j = 0; j < x_t.length; j++) x_t[j] = alpha * (x0[j] - 127.5) + sigma * eps[j];
         for (let n = 0, j = 0; n < count; n++) {
@@ -96,10 +189,16 @@
     // pictures made beforehand: a PNG for each combination, with its own pictures side by side and no gaps
     frames(panel, canvas) {
       const corner = tiles(panel, canvas), context = canvas.getContext('2d'), [width, height] = panel.cell;
-      const pictures = panel.frames.map((png) => Object.assign(new Image(), { src: `data:image/png;base64,${png}` }));
+      const load = (png) => Object.assign(new Image(), { src: `data:image/png;base64,${png}` });
+      const pictures = panel.frames.map(load);
+      panel.add = (place, { png, count }) => {
+        panel.index[place] = pictures.push(load(png)) - 1;
+        panel.counts.push(count);
+      };
       return (shared) => {
         const which = shared.look({ over: panel.over, values: panel.index }), picture = pictures[which];
-        canvas.setAttribute('aria-busy', !picture.complete);
+        canvas.setAttribute('aria-busy', !picture?.complete);
+        if (!picture) return; // it is being drawn
         if (!picture.complete) return (picture.onload = shared.show);
         const count = panel.counts[which], columns = Math.min(panel.columns, count);
         const w = picture.naturalWidth / columns, h = picture.naturalHeight / Math.ceil(count / columns);
@@ -171,6 +270,136 @@
           context.fill();
         });
         context.globalAlpha = 1;
+      };
+    },
+    // points that become noise, arrows from x_t to the best guess of x_0, and one marked x_t, which can be moved
+    field(panel, canvas, player) {
+      const x0 = int16(panel.x_0), eps = int16(panel.eps), start = plot(panel, canvas), [w, h] = panel.size;
+      const unit = Math.min(w, h) / 2 / panel.limit, x = (a) => w / 2 + unit * a, y = (b) => h / 2 - unit * b;
+      let marked = null; // where a hand put it; before that, it is the first point
+      grab(canvas, (px, py) => {
+        marked = [(px - w / 2) / unit, (h / 2 - py) / unit];
+        player.show();
+      }, () => [x(player.shared.marked[0]), y(player.shared.marked[1])]);
+      return (shared) => {
+        const context = start(), [alpha, sigma] = scales(shared.look(panel.abar)), colour = colours(canvas);
+        const a = alpha * panel.x_0_unit, s = sigma * panel.eps_unit;
+        shared.marked = marked ?? [a * x0[0] + s * eps[0], a * x0[1] + s * eps[1]];
+        const best = guess(panel.mixture, shared.marked, alpha, sigma);
+        shared.facts = { chances: best.shares.map((share) => `${Math.round(100 * share)} %`).join(', ') };
+        Object.assign(shared, { alpha, sigma, best: best.x_0 });
+        context.save();
+        context.beginPath();
+        context.rect(0, 0, w, h);
+        context.clip();
+        context.strokeRect(0.5, 0.5, w - 1, h - 1);
+        context.fillStyle = colour[0];
+        context.globalAlpha = 0.6;
+        for (let j = 0; j < x0.length; j += 2) context.fillRect(x(a * x0[j] + s * eps[j]) - 1, y(a * x0[j + 1] + s * eps[j + 1]) - 1, 2, 2);
+        context.globalAlpha = 0.85;
+        const { cells, limit } = panel, step = (2 * limit) / cells;
+        for (let n = 0; n < cells * cells; n++) {
+          const at = [step * ((n % cells) + 0.5) - limit, step * (Math.floor(n / cells) + 0.5) - limit];
+          const to = guess(panel.mixture, at, alpha, sigma).x_0.map((value, i) => at[i] + (value - at[i]) / 4);
+          arrow(context, x(at[0]), y(at[1]), x(to[0]), y(to[1]));
+        }
+        context.globalAlpha = 1;
+        context.strokeStyle = context.fillStyle = colour[1];
+        context.lineWidth = 2;
+        arrow(context, x(shared.marked[0]), y(shared.marked[1]), x(best.x_0[0]), y(best.x_0[1]));
+        dot(context, x(shared.marked[0]), y(shared.marked[1]), 5, colour[1]);
+        context.restore();
+      };
+    },
+    // which of those points the marked x_t may come from, and the best guess in the middle of them
+    candidates(panel, canvas) {
+      const x0 = int16(panel.x_0), start = plot(panel, canvas), [w, h] = panel.size, fit = new Float32Array(x0.length / 2);
+      const unit = Math.min(w, h) / 2 / panel.limit, x = (a) => w / 2 + unit * a, y = (b) => h / 2 - unit * b;
+      return (shared) => {
+        const context = start(), { alpha, sigma, marked, best } = shared;
+        const miss = (n, i) => (marked[i] - alpha * panel.x_0_unit * x0[2 * n + i]) ** 2;
+        for (let n = 0; n < fit.length; n++) fit[n] = -(miss(n, 0) + miss(n, 1)) / (2 * sigma * sigma + 1e-12);
+        const most = fit.reduce((one, other) => Math.max(one, other));
+        context.strokeRect(0.5, 0.5, w - 1, h - 1);
+        for (let n = 0; n < fit.length; n++) {
+          const at = [x(panel.x_0_unit * x0[2 * n]), y(panel.x_0_unit * x0[2 * n + 1])], share = Math.exp(fit[n] - most);
+          context.globalAlpha = 0.35 * (1 - share);
+          context.fillStyle = getComputedStyle(canvas).color;
+          context.fillRect(at[0] - 1, at[1] - 1, 2, 2);
+          context.globalAlpha = share;
+          if (share > 0.02) dot(context, ...at, 3.5, colours(canvas)[0]);
+        }
+        context.globalAlpha = 1;
+        context.strokeStyle = colours(canvas)[1];
+        context.lineWidth = 3;
+        for (const side of [-1, 1]) line(context, x(best[0]) - 6, y(best[1]) - 6 * side, x(best[0]) + 6, y(best[1]) + 6 * side);
+      };
+    },
+    // a sheet to draw on: by mouse, pen or finger, or with the arrow keys, the space bar putting the pen down and up
+    sheet(panel, canvas, player) {
+      const [w, h] = panel.cell, example = bytes(panel.x_0), [zoom] = [panel.size[0] / w];
+      const context = canvas.getContext('2d'), ink = Float32Array.from(example);
+      canvas.width = 2 * panel.size[0];
+      canvas.height = 2 * panel.size[1];
+      const small = element('canvas', { width: w, height: h }), pixels = small.getContext('2d').createImageData(w, h);
+      let cursor = null, down = false, last = null;
+      function stroke(px, py) {
+        const [x0, y0] = last ?? [px, py], steps = Math.ceil(4 * Math.hypot(px - x0, py - y0)) || 1;
+        for (let n = 1; n <= steps; n++) {
+          const x = x0 + ((px - x0) * n) / steps, y = y0 + ((py - y0) * n) / steps;
+          for (let i = Math.max(0, Math.floor(y) - 2); i <= Math.min(h - 1, Math.floor(y) + 2); i++) {
+            for (let j = Math.max(0, Math.floor(x) - 2); j <= Math.min(w - 1, Math.floor(x) + 2); j++) {
+              const reach = 255 * Math.min(1, Math.max(0, 1.6 - Math.hypot(j + 0.5 - x, i + 0.5 - y)));
+              ink[i * w + j] = Math.max(ink[i * w + j], reach);
+            }
+          }
+        }
+        last = [px, py];
+        player.shared.sketch = centred(ink, w, h);
+      }
+      function put(values, itself) {
+        ink.set(values);
+        player.shared.sketch = itself ? example : centred(ink, w, h);
+        player.drawn(itself);
+      }
+      const finish = () => {
+        if (last) player.drawn();
+        last = null;
+      };
+      grab(canvas, (px, py) => {
+        stroke(px / zoom, py / zoom);
+        player.show();
+      }, null, finish);
+      canvas.onkeydown = (event) => {
+        const by = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+        if (!by && event.key !== ' ') return;
+        event.preventDefault();
+        cursor ??= [w / 2, h / 2];
+        if (by) cursor = [Math.min(w, Math.max(0, cursor[0] + by[0])), Math.min(h, Math.max(0, cursor[1] + by[1]))];
+        else down = !down;
+        if (down) stroke(...cursor);
+        else finish();
+        player.show();
+      };
+      canvas.onblur = () => {
+        finish();
+        cursor = null;
+        down = false;
+        player.show();
+      };
+      const clear = element('button', { type: 'button', onclick: () => put(new Float32Array(w * h)) }, 'clear');
+      const back = element('button', { type: 'button', onclick: () => put(example, true) }, 'example');
+      panel.tools = [clear, back];
+      player.shared.sketch = example;
+      return () => {
+        ink.forEach((value, i) => pixels.data.set([value, value, value, 255], 4 * i));
+        small.getContext('2d').putImageData(pixels, 0, 0);
+        context.imageSmoothingEnabled = false;
+        context.drawImage(small, 0, 0, canvas.width, canvas.height);
+        if (!cursor) return;
+        context.strokeStyle = ON_DARK[1];
+        context.lineWidth = down ? 6 : 2;
+        context.strokeRect(2 * zoom * cursor[0] - 10, 2 * zoom * cursor[1] - 10, 20, 20);
       };
     },
     // one positive number on a scale of powers of ten
@@ -251,15 +480,18 @@
     const spec = JSON.parse(root.querySelector('script[type="application/json"]').textContent);
     const { sliders } = spec, k = sliders.map((axis) => axis.start); // where each slider stands
     const counts = sliders.map((axis) => axis.values?.length ?? axis.count);
-    const look = (table) => table.values[table.over.reduce((n, a) => n * counts[a] + k[a], 0)];
+    const place = (over) => over.reduce((n, a) => n * counts[a] + k[a], 0), every = sliders.map((_, a) => a);
+    const look = (table) => table.values[place(table.over)];
     const value = (a, n = k[a]) => String(sliders[a].values?.[n] ?? n);
-    const shared = { sliders, k, counts, look, value, show, values: [] };
+    const shared = { sliders, k, counts, look, value, show, values: [], facts: {} };
+    let link = null, version = 0, errors = {}; // to the kernel; of the drawing; what went wrong there, by place
+    const player = { id: root.dataset.player, shared, show, attach, follow, fill, drawn };
 
     const play = element('button', { type: 'button', className: 'dl-play' });
     const controls = sliders.map((axis, a) =>
       (axis.names ? buttons : slider)(axis, counts[a], (n) => {
-        k[a] = n;
-        show();
+        move(a, n);
+        link?.move(a, k[a]);
       }));
     const bar = element('div', { className: 'dl-bar' });
     controls.forEach((control, a) => bar.append(a ? element('span') : play, ...control.nodes));
@@ -269,7 +501,7 @@
     }
     const said = spec.readouts.map((readout) => {
       const text = element('b');
-      text.style.minWidth = `${Math.max(...readout.values.map((one) => String(one).length))}ch`;
+      text.style.minWidth = `${Math.max(...Object.values(readout.values ?? {}).map((one) => String(one).length), 0)}ch`;
       return text;
     });
     const readouts = element('div', { className: 'dl-readouts' });
@@ -277,29 +509,33 @@
     const row = element('div', { className: 'dl-panels' });
     const draws = spec.panels.map((panel) => {
       const canvas = element('canvas');
-      canvas.setAttribute('role', 'img');
       canvas.style.width = `${panel.size[0]}px`;
-      const figure = element('figure', {}, canvas, element('figcaption', {}, panel.caption, ...legend(panel)));
+      const draw = PANELS[panel.kind](panel, canvas, player);
+      const tools = element('div', { className: 'dl-tools' }, ...(panel.tools ?? []));
+      const figure = element('figure', {}, canvas, element('figcaption', {}, panel.caption, ...legend(panel)), tools);
       figure.style.width = `${panel.size[0]}px`;
+      canvas.setAttribute('role', canvas.tabIndex < 0 ? 'img' : 'application');
+      for (const node of canvas.tabIndex < 0 ? [] : [canvas, ...(panel.tools ?? [])]) node.setAttribute('data-lm-suppress-shortcuts', 'true');
       row.append(figure);
-      return [canvas, panel, PANELS[panel.kind](panel, canvas)];
+      return [canvas, panel, draw];
     });
+    const status = element('p', { className: 'dl-status' });
+    status.setAttribute('role', 'status');
     const still = root.querySelector('img');
     root.setAttribute('role', 'group');
     root.setAttribute('aria-label', still?.alt ?? '');
-    root.prepend(...(said.length ? [bar, readouts, row] : [bar, row]));
+    root.prepend(...[bar, said.length && readouts, row, spec.asks && status].filter(Boolean));
 
     function show() {
       root.style.colorScheme = colours(root) === ON_DARK ? 'dark' : 'light'; // for the sliders themselves
       const stands = sliders.map((axis, a) => `${axis.label} ${value(a)}`).join(', ');
+      for (const [, , draw] of draws) draw(shared);
       const all = spec.readouts.map((readout, n) => {
-        said[n].textContent = look(readout);
-        return `${readout.name} ${look(readout)}`;
+        said[n].textContent = (readout.fact ? shared.facts[readout.fact] : look(readout)) ?? '…';
+        return `${readout.name} ${said[n].textContent}`;
       });
-      for (const [canvas, panel, draw] of draws) {
-        draw(shared);
-        canvas.setAttribute('aria-label', [panel.caption, stands].filter(Boolean).join(', '));
-      }
+      for (const [canvas, panel] of draws) canvas.setAttribute('aria-label', [panel.caption, panel.help, stands].filter(Boolean).join(', '));
+      if (spec.asks) tellWhatIsMissing();
       row.querySelectorAll('figcaption').forEach((caption) => {
         caption.querySelectorAll('.dl-line').forEach((line, n) => (line.style.color = colours(root)[n % 4]));
         caption.querySelectorAll('[data-chosen]').forEach((line, n) => line.classList.toggle('dl-chosen', n === k[line.dataset.chosen]));
@@ -308,12 +544,71 @@
       root.dataset.value = sliders.map((_, a) => value(a)).join(', ');
     }
 
-    // the play button moves the first slider
-    const last = counts[0] - 1;
-    let timer = 0;
-    function move(n) {
-      controls[0].move((k[0] = n));
+    // ---- with a kernel: its sliders move these, these move its; it draws what is not there yet ----
+
+    const live = () => link !== null && link.alive();
+    const missing = () => spec.panels.some((panel) => panel.kind === 'frames' && panel.index[place(panel.over)] === undefined);
+
+    function tellWhatIsMissing() {
+      const waits = missing(), wrong = errors[place(every)];
+      const some = sliders.some((axis) => axis.kept) && !live(); // a page with no kernel has only some
+      status.textContent = waits ? wrong ?? (live() ? 'computing …' : spec.asks) : some ? spec.asks : '';
+      status.classList.toggle('dl-wrong', waits && wrong !== undefined);
+      draws.forEach(([canvas, panel]) => panel.kind === 'frames' && canvas.classList.toggle('dl-waits', waits));
+    }
+
+    // puts slider a where it was asked to go or, with no kernel, to the nearest place for which there is a picture
+    function move(a, n) {
+      const { kept } = sliders[a];
+      if (kept && !live()) {
+        const ahead = kept.filter((one) => (n > k[a] ? one > k[a] : one < k[a])); // a key moves on, if it can
+        const among = Math.abs(n - k[a]) === 1 && ahead.length ? ahead : kept;
+        n = among.reduce((best, one) => (Math.abs(one - n) < Math.abs(best - n) ? one : best));
+      }
+      controls[a].move((k[a] = n));
       show();
+    }
+
+    function attach(to) {
+      link = to;
+      root.dataset.live = link ? 'yes' : 'no';
+      if (link) follow(link.places());
+      else show();
+    }
+
+    function follow(places) {
+      if (places.every((n, a) => n === k[a])) return;
+      places.forEach((n, a) => controls[a].move((k[a] = n)));
+      show();
+    }
+
+    function fill(answer) {
+      if (answer.version !== version) return; // of another drawing
+      errors[answer.place] = answer.error;
+      Object.entries(answer.panels ?? {}).forEach(([n, picture]) => spec.panels[n].add(answer.place, picture));
+      Object.entries(answer.readouts ?? {}).forEach(([n, text]) => (spec.readouts[n].values[answer.place] = text));
+      show();
+    }
+
+    // a new drawing: what was drawn for the old one goes; what came with the page belongs to its example
+    const answered = spec.asks ? [...spec.panels, ...spec.readouts].filter((part) => part.asked) : [];
+    const store = (part) => (part.kind === 'frames' ? 'index' : 'values');
+    const stored = answered.map((part) => ({ ...part[store(part)] }));
+    function drawn(itself = false) {
+      version = itself ? 0 : version + 1 + (version === 0 ? Date.now() : 0);
+      errors = {};
+      answered.forEach((part, n) => (part[store(part)] = itself ? { ...stored[n] } : {}));
+      link?.draw({ version, pixels: itself ? '' : btoa(String.fromCharCode(...shared.sketch)) });
+      show();
+    }
+
+    // ---- the play button moves the first slider ----
+
+    const last = counts[0] - 1, slow = matchMedia('(prefers-reduced-motion: reduce)').matches;
+    let timer = 0;
+    function go(n) {
+      move(0, n);
+      link?.move(0, k[0]);
     }
     function pause() {
       clearInterval(timer);
@@ -323,18 +618,22 @@
     }
     play.onclick = () => {
       if (timer) return pause();
-      if (k[0] >= last) move(0);
-      const stride = Math.max(1, Math.round(counts[0] / 150));
+      if (k[0] >= last) go(0);
+      const stops = sliders[0].kept && !live() ? sliders[0].kept : null, moves = (stops?.length ?? counts[0]) - 1;
+      const stride = slow ? Math.ceil(moves / 10) : Math.max(1, Math.round((moves + 1) / 150));
       play.textContent = '⏸';
       play.setAttribute('aria-label', 'pause');
       timer = setInterval(() => {
         if (!root.isConnected || k[0] >= last) return pause();
-        move(Math.min(last, k[0] + stride));
-      }, Math.min(800, Math.max(33, 4000 / counts[0])));
+        if (!missing() || errors[place(every)]) go(stops ? stops.find((n) => n > k[0]) ?? last : Math.min(last, k[0] + stride));
+      }, slow ? 800 : Math.min(800, Math.max(33, 4000 / (moves + 1))));
     };
     pause();
     show();
     still?.remove(); // only now, when there is something in its place
+    root.dlPlayer = player;
+    lab.players = [...lab.players.filter((one) => one.deref()), new WeakRef(player)];
+    lab.links.get(player.id)?.attach(player);
     // a change of theme changes the colours of text and lines
     new MutationObserver(show).observe(document.body, { attributes: true, attributeFilter: ['class', 'data-jp-theme-light'] });
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', show);

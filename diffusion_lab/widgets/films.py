@@ -1,11 +1,13 @@
-"""The explorers of the lessons: what a sampler, a training or a guidance scale makes of the same noise."""
+"""The explorers of the lessons: what a sampler, a training, a block or a guidance scale makes of the same noise."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from diffusion_lab.sampling import State
 from diffusion_lab.shapes import Images
 from diffusion_lab.widgets.explorer import Explorer
-from diffusion_lab.widgets.player import text_of
+from diffusion_lab.widgets.packing import text_of
+from diffusion_lab.widgets.player import table
 
 
 class TrajectoryScrubber(Explorer):
@@ -30,26 +32,108 @@ class TrajectoryScrubber(Explorer):
         self.text = f"TrajectoryScrubber({len(x_T)} images, {len(states)} steps)"
 
 
+class StepsExplorer(Explorer):
+    """Choose how many steps a sampler takes and how much fresh noise it adds (eta), always from the same noise."""
+
+    def __init__(
+        self, film: Mapping[tuple[int, float], Any] | Callable[..., Any], *, steps: Sequence[int],
+        etas: Sequence[float], ahead: Mapping[str, Sequence] | None = None, columns: int = 5, shades: int = 24,
+        start: Mapping[str, Any] | None = None,
+    ):  # fmt: skip
+        """Show what was drawn with each number of steps and each eta.
+
+        Args:
+            film: by ``(steps, eta)``, or a function of both: what `draw` of an `Explorer` returns.
+            steps: numbers of steps.
+            etas: 0 adds no fresh noise (DDIM), 1 as much as DDPM.
+            ahead: which ``"steps"`` and ``"eta"`` to draw now; see `Explorer`.
+            columns, shades, start: see `Explorer`.
+        """
+        alt = "The same noise drawn in more and more steps, without fresh noise."
+        axes = {"steps": steps, "eta": etas}
+        super().__init__(axes, film, ahead=ahead, columns=columns, shades=shades, start=start, alt=alt)
+
+
+class FeatureMaps(Explorer):
+    """Choose a block of a network and a time, and see what the block makes of x_t."""
+
+    def __init__(
+        self, film: Mapping[tuple[str, int], Any] | Callable[..., Any], *, blocks: Sequence[str],
+        times: Sequence[int], columns: int = 4, shades: int = 16, start: Mapping[str, Any] | None = None,
+    ):  # fmt: skip
+        """Show the maps of each block at each time.
+
+        Args:
+            film: by ``(block, t)``, or a function of both: what `draw` of an `Explorer` returns.
+            blocks: names, in the order in which a picture passes them.
+            times: of x_t.
+            columns, shades, start: see `Explorer`.
+        """
+        at = text_of((start or {}).get("time t", times[0]))
+        alt = f"Feature maps of some blocks at t = {at}: outlines of the picture, coarser in the middle of the U."
+        axes = {"block": blocks, "time t": times}
+        super().__init__(axes, film, columns=columns, shades=shades, start=start, alt=alt)
+
+
+class TrainingScrubber(Explorer):
+    """Drag through a training: what the network draws from the same noise at each checkpoint."""
+
+    def __init__(
+        self, film: Mapping[int, Any], *, curves: Mapping[str, Sequence[float]] | None = None, columns: int = 5,
+        shades: int = 64,
+    ):  # fmt: skip
+        """Show the checkpoints.
+
+        Args:
+            film: by the steps that had been trained: what `draw` of an `Explorer` returns.
+            curves: a number per checkpoint, by name, such as the loss; drawn as a line from its least to its largest.
+            columns, shades: see `Explorer`.
+        """
+        alt = "The same noise, drawn at several points of the training: noise, then blots, then pictures."
+        super().__init__({"after step": list(film)}, film, columns=columns, shades=shades, alt=alt)
+        if curves:
+            lines = {name: table([_stretched(name, values, len(film))]) for name, values in curves.items()}
+            caption = "each from its least to its largest:"
+            self.spec["panels"].append({"kind": "curves", "size": [220, 130], "lines": lines, "caption": caption})
+
+
+def _stretched(name: str, values: Sequence[float], count: int) -> list[float]:
+    if len(values) != count:
+        raise ValueError(f"curves[{name!r}] must have a number for each of {count} checkpoints, got {len(values)}")
+    least, most = min(values), max(values)
+    return [round((value - least) / ((most - least) or 1), 4) for value in values]
+
+
 class GuidanceExplorer(Explorer):
     """Drag the guidance scale and watch the same noise become other pictures."""
 
     def __init__(
         self, images: Mapping[int | float, Images], *, readouts: Mapping[str, Mapping] | None = None,
-        start: int | float | None = None, columns: int = 10, shades: int = 64, alt: str = "",
+        draw: Callable[[float], Images] | None = None, scales: Sequence[float] = (), start: int | float | None = None,
+        columns: int = 10, shades: int = 64, alt: str = "",
     ):  # fmt: skip
         """Show what was drawn at each scale.
 
         Args:
             images: by guidance scale, each (B, C, H, W); from the same noise, so that only the scale differs.
             readouts: numbers or text by name and scale, such as ``{"accuracy": {0: "11 %", 1: "97 %"}}``.
+            draw: a function that draws the same at another scale, when the slider gets there; see `Explorer`.
+            scales: those scales.
             start: scale to begin at, the first if None.
             columns: pictures per row, such as one column per class.
             shades: see `Explorer`.
             alt: what there is to see, in words.
         """
+        if scales and draw is None:
+            raise ValueError("scales need a function to draw them: draw=...")
+
+        def film(s):
+            said = {name: by_scale.get(s, "not measured") for name, by_scale in (readouts or {}).items()}
+            return {"drawn from the same noise": images[s] if s in images else draw(s), **said}
+
         super().__init__(
-            {"guidance scale": list(images)},
-            lambda s: {"drawn from the same noise": images[s], **{n: r[s] for n, r in (readouts or {}).items()}},
+            {"guidance scale": sorted({*images, *scales}) if scales else list(images)}, film,
+            ahead={"guidance scale": list(images)} if scales else None,
             start=None if start is None else {"guidance scale": start}, columns=columns, shades=shades,
             alt=alt or f"The same noise drawn with guidance scales {', '.join(map(text_of, images))}.",
         )  # fmt: skip

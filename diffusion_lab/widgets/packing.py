@@ -2,12 +2,21 @@
 
 import io
 from base64 import b64encode
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 from torch import Tensor
 
 from diffusion_lab.figures import Picture
+
+STATIC = Path(__file__).parent.parent / "static"
+
+
+def text_of(value: Any, figures: int = 6) -> str:
+    """Say a value of a slider or a read-out."""
+    return f"{value:.{figures}g}" if isinstance(value, float) else str(value)
 
 
 def encoded(array: np.ndarray) -> str:

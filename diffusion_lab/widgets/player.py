@@ -1,36 +1,43 @@
 """What every player is: sliders, read-outs and panels in one HTML fragment, a still strip and a line of text."""
 
+import hashlib
 import html
 import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
-from pathlib import Path
+from functools import cache, cached_property
+from importlib.util import find_spec
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from diffusion_lab.figures import Picture
-from diffusion_lab.widgets.packing import opened, to_png
-
-STATIC = Path(__file__).parent.parent / "static"
+from diffusion_lab.widgets.packing import STATIC, opened, text_of, to_png
 
 
 @cache
 def _static(name: str) -> str:
-    return (STATIC / name).read_text(encoding="utf-8")
+    """Give a file of `STATIC` without its indents and its lines of comment: every player carries it."""
+    lines = (line.strip() for line in (STATIC / name).read_text(encoding="utf-8").splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("//"))
 
 
-def text_of(value: Any, figures: int = 6) -> str:
-    """Say a value of a slider or a read-out."""
-    return f"{value:.{figures}g}" if isinstance(value, float) else str(value)
+def fragment(player: str, still: str, spec: str) -> str:
+    """Put the HTML of a player together: its id, the still as a tag, its data as JSON."""
+    return (
+        f'<style>{_static("player.css")}</style><div class="dl-player" data-player="{player}">{still}'
+        f'<script type="application/json">{spec}</script><script>{_static("player.js")}</script></div>'
+    )
 
 
-def slider(label: str, values: Sequence, start: int = 0) -> dict:
+def slider(label: str, values: Sequence, start: int = 0, names: bool | None = None) -> dict:
     """One slider, or a row of buttons where the values are names; `start` is a place in `values`."""
+    axis = {"label": label, "start": start, "options": values}
     if list(values) == list(range(len(values))):
-        return {"label": label, "count": len(values), "start": start}
-    names = all(isinstance(value, str) for value in values)
-    return {"label": label, "values": [text_of(value) for value in values], "start": start, "names": names}
+        return axis | {"count": len(values)}
+    names = all(isinstance(value, str) for value in values) if names is None else names
+    return axis | {"values": [text_of(value) for value in values], "names": names}
 
 
 def table(values: Iterable, *over: int) -> dict:
@@ -51,8 +58,12 @@ def places_of(axes: Mapping[str, Sequence], start: Mapping[str, Any]) -> list[in
 class Player:
     """Sliders with panels that follow them; show it by making it the last line of a cell.
 
-    In a notebook it is an HTML player, a PNG strip for places that allow no scripts, and a line of text.
+    In a notebook it is an HTML player, a PNG strip for places that allow no scripts, and a line of text. Where a kernel
+    runs and ipywidgets is installed, `sliders` are tied to it, both ways.
     """
+
+    asks: str | None = None
+    """What to say on a page with no kernel where something is missing that only Python can draw, if that can happen."""
 
     def __init__(self, text: str, spec: dict, still: Image.Image | Picture, alt: str):
         """Put together a player.
@@ -64,20 +75,72 @@ class Player:
             still: the picture where nothing can move.
             alt: that picture in words.
         """
+        self.options = {axis["label"]: list(axis.pop("options")) for axis in spec["sliders"]}
         self.text, self.spec, self.still, self.alt = text, spec, to_png(opened(still)), alt
+        if self.asks:
+            spec["asks"] = self.asks
+        self.id = hashlib.sha256(self._json().encode()).hexdigest()[:12]
 
     def __repr__(self) -> str:
         """One line, the same every time."""
         return self.text
 
+    @cached_property
+    def sliders(self) -> dict[str, Any]:
+        """The ipywidgets behind the sliders, by label: to read, to set, to ``observe``, to link to others.
+
+        An ``IntSlider`` for t = 0 … T, a ``SelectionSlider`` for other numbers, ``ToggleButtons`` for names. Raises an
+        `ImportError` without ipywidgets.
+        """
+        from diffusion_lab.widgets.link import controls
+
+        return controls(self.spec["sliders"], self.options)
+
+    @property
+    def value(self) -> Any:
+        """Where the first slider stands; set it to move the slider, in Python and in the browser."""
+        return next(iter(self.sliders.values())).value
+
+    @value.setter
+    def value(self, value: Any) -> None:
+        label, control = next(iter(self.sliders.items()))
+        if value not in self.options[label]:
+            first, last = (text_of(end) for end in (self.options[label][0], self.options[label][-1]))
+            raise ValueError(f"{label} must be one of its {len(self.options[label])} values {first} … {last}: {value}")
+        control.value = value
+
+    def place(self, places: Sequence[int]) -> int:
+        """Where a combination stands in a table over all sliders; `places` are those of its values."""
+        return int(np.ravel_multi_index(tuple(places), [len(values) for values in self.options.values()]))
+
+    def answer(self, places: tuple[int, ...], sketch: dict) -> dict | None:
+        """Draw what the browser lacks where the sliders stand at `places`, for a sketch; None if it lacks nothing.
+
+        The sketch has ``pixels``, bytes in base64, empty for the example that the page came with.
+        """
+
+    def _json(self) -> str:
+        return json.dumps(self.spec, separators=(",", ":")).replace("</", "<\\/")
+
     def to_html(self) -> str:
         """Give the self-contained fragment; it needs no kernel and no network."""
-        spec = json.dumps(self.spec, separators=(",", ":")).replace("</", "<\\/")
-        return (
-            f'<style>{_static("player.css")}</style><div class="dl-player">'
-            f'<img alt="{html.escape(self.alt)}" src="data:image/png;base64,{self.still}">'
-            f'<script type="application/json">{spec}</script><script>{_static("player.js")}</script></div>'
-        )
+        still = f'<img alt="{html.escape(self.alt)}" src="data:image/png;base64,{self.still}">'
+        return fragment(self.id, still, self._json())
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
+        if has_widgets() and has_kernel():
+            from diffusion_lab.widgets.link import show
+
+            show(self)
         return {"text/html": self.to_html(), "image/png": self.still, "text/plain": self.text}
+
+
+def has_kernel() -> bool:
+    """Whether this is a notebook's kernel; elsewhere no browser is there to be tied to."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return getattr(shell, "kernel", None) is not None
+
+
+def has_widgets() -> bool:
+    """Whether ipywidgets and anywidget are installed; without them a player is an HTML player."""
+    return all(find_spec(name) for name in ("ipywidgets", "anywidget"))

@@ -8,22 +8,27 @@ import torch
 from torch import Tensor
 
 from diffusion_lab.figures import Picture, cloud_strip, enlarge, grid, labelled_grid, to_uint8
+from diffusion_lab.oracle import GaussianMixture
 from diffusion_lab.schedules import CURVES, DiffusionSchedule
 from diffusion_lab.shapes import Images, check_range, normal_like
 from diffusion_lab.widgets.packing import encoded, int16, tiling
 from diffusion_lab.widgets.player import Player, places_of, slider, table
 
 
-def _noise_panel(x_0: Images, noise: Images, columns: int, abar: dict, width: int = 260) -> dict:
-    """Pictures that the browser noises itself, from the table `abar` of alphas_cumprod."""
-    count, channels, *sides = x_0.shape
+def noise_panel(x_0: Images | None, noise: Images, columns: int, abar: dict, width: int = 260) -> dict:
+    """Describe pictures that the browser noises, by the table `abar` of alphas_cumprod; the sheet, if x_0 is None."""
+    count, channels, *sides = noise.shape
     eps, unit = int16(noise.permute(0, 2, 3, 1))
-    data = {"channels": channels, "x_0": encoded(to_uint8(x_0)), "eps": eps, "eps_unit": unit, "abar": abar}
+    data = {"channels": channels, "eps": eps, "eps_unit": unit, "abar": abar}
+    if x_0 is not None:
+        data["x_0"] = encoded(to_uint8(x_0))
     return {"kind": "noise", "caption": "x_t", **tiling(count, *sides, columns, (width, width)), **data}
 
 
-def _abar_table(schedule: DiffusionSchedule) -> dict:
-    return table([float(f"{a:.6g}") for a in schedule.alphas_cumprod.tolist()], 0)
+def abar_table(schedule: DiffusionSchedule, times: Sequence[int] | None = None) -> dict:
+    """Give alphas_cumprod at the times of the first slider, 0 … T if None."""
+    chosen = schedule.alphas_cumprod if times is None else schedule.alphas_cumprod[list(times)]
+    return table([float(f"{a:.6g}") for a in chosen.tolist()], 0)
 
 
 def _thinned(line: Tensor, points: int) -> list[float]:
@@ -87,7 +92,7 @@ class NoiseScrubber(Player):
             columns: pictures per row.
         """
         noise = normal_like(x_0, generator) if noise is None else noise
-        panel = _noise_panel(x_0, noise, columns, _abar_table(schedule))
+        panel = noise_panel(x_0, noise, columns, abar_table(schedule))
         times = _still_times(schedule.timesteps)
         strip = torch.cat([schedule.add_noise(x_0[:1], t, noise[:1]) for t in times])
         super().__init__(
@@ -115,7 +120,7 @@ class PointScrubber(Player):
         noise = normal_like(x_0, generator) if noise is None else noise
         (points, x_0_unit), (eps, eps_unit) = int16(x_0), int16(noise)
         units = {"x_0_unit": x_0_unit, "eps_unit": eps_unit, "limit": limit, "size": [240, 240]}
-        panel = {"kind": "points", "caption": "x_t", "abar": _abar_table(schedule), "x_0": points, "eps": eps, **units}
+        panel = {"kind": "points", "caption": "x_t", "abar": abar_table(schedule), "x_0": points, "eps": eps, **units}
         times = _still_times(schedule.timesteps)
         super().__init__(
             f"PointScrubber({len(x_0)} points, {schedule!r})",
@@ -123,6 +128,62 @@ class PointScrubber(Player):
             cloud_strip([schedule.add_noise(x_0, t, noise) for t in times], limit),
             f"A cloud of points at t = {', '.join(map(str, times))}: its shape dissolves.",
         )
+
+
+class FieldExplorer(Player):
+    """Drag t, and see where each x_t of the plane is best guessed to come from; move one x_t by hand.
+
+    Left, noised points, and arrows from all places a quarter of the way to E[x_0 | x_t]. Right, the clean points: the
+    likelier they are to have become the marked x_t, the stronger; the cross is their mean, the best guess. The browser
+    computes both, exactly and for every t.
+    """
+
+    def __init__(
+        self, mixture: GaussianMixture, schedule: DiffusionSchedule, *, number: int = 350,
+        marked: tuple[Sequence[float], Sequence[float]] | None = None, names: Sequence[str] | None = None,
+        start: int | None = None, limit: float = 3.0, cells: int = 12, generator: torch.Generator | None = None,
+    ):  # fmt: skip
+        """Draw points from a mixture.
+
+        Args:
+            mixture: of Gaussians in the plane.
+            schedule: how much noise at which time.
+            number: of points.
+            marked: x_0 and noise, two numbers each, of the point that is marked; one of the others if None.
+            names: of the modes, for the read-out of their probabilities; numbers if None.
+            start: time to begin at, 0 … T; the middle if None.
+            limit: the plane is shown from -limit to limit.
+            cells: arrows along each side.
+            generator: decides points and noise.
+        """
+        if mixture.means.shape[1] != 2:
+            raise ValueError(f"mixture must lie in the plane, with means of 2 numbers, got {mixture.means.shape[1]}")
+        x_0 = mixture.draw(number, generator)[0]
+        noise = normal_like(x_0, generator)
+        if marked is not None:
+            x_0, noise = (torch.cat([torch.tensor([m]), part]) for m, part in zip(marked, (x_0, noise), strict=True))
+        (points, x_0_unit), (eps, eps_unit) = int16(x_0), int16(noise)
+        names = [str(k + 1) for k in range(len(mixture.weights))] if names is None else names
+        gaussians = {
+            name: getattr(mixture, name).float().tolist() for name in ("weights", "means", "variances", "axes")
+        }
+        plane = {"size": [300, 300], "limit": limit, "x_0": points, "x_0_unit": x_0_unit}
+        T = schedule.timesteps
+        super().__init__(
+            f"FieldExplorer({len(x_0)} points, {len(mixture.weights)} modes, {schedule!r})",
+            {
+                "sliders": [slider("time t", range(T + 1), T // 2 if start is None else start)],
+                "readouts": [{"name": f"chances of {', '.join(names)}", "fact": "chances"}],
+                "panels": [
+                    {"kind": "field", "caption": "x_t, arrows to the best guess; move the large dot",
+                     "help": "arrow keys move the marked point", "eps": eps, "eps_unit": eps_unit, "cells": cells,
+                     "abar": abar_table(schedule), "mixture": gaussians, **plane},
+                    {"kind": "candidates", "caption": "x_0 that fit the marked x_t; cross: the best guess", **plane},
+                ],
+            },
+            cloud_strip([schedule.add_noise(x_0, t, noise) for t in _still_times(T)], limit),
+            f"Points of a mixture at t = {', '.join(map(str, _still_times(T)))}: spots become one cloud.",
+        )  # fmt: skip
 
 
 class ScheduleExplorer(Player):
@@ -184,12 +245,12 @@ class ScheduleExplorer(Player):
             f"ScheduleExplorer({len(x_0)} images, {' '.join(curves)}, T = {' '.join(map(str, timesteps))})",
             {
                 "sliders": [
-                    slider(name, values, k) | {"names": name == "schedule"}
+                    slider(name, values, k, names=name == "schedule")
                     for (name, values), k in zip(axes.items(), begin, strict=True)
                 ],
                 "readouts": [{"name": name, **table} for name, table in said.items()],
                 "panels": [
-                    _noise_panel(x_0, noise, columns, now),
+                    noise_panel(x_0, noise, columns, now),
                     {
                         "kind": "curves",
                         "size": [240, 150],

@@ -3,73 +3,29 @@
 Skipped with one line where there is no Chromium (Debian: ``apt-get install chromium``).
 """
 
-import json
 import os
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from pathlib import Path
 
 import nbformat
 import pytest
+from in_jupyterlab import NOTEBOOK, jupyterlab, open_notebook, run_all  # beside this file
 
 pytestmark = pytest.mark.browser
 
 ROOT = Path(__file__).parent.parent.parent
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-SETTINGS = {
-    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True},
-    "notebook-extension/tracker": {"autoStartDefaultKernel": True, "windowingMode": "none"},
-}
-KERNEL_IS_IDLE = """async () => {
-  const widget = window.jupyterapp && window.jupyterapp.shell.currentWidget;
-  if (!widget || !widget.context) return false;
-  await widget.context.ready; await widget.sessionContext.ready;
-  const kernel = widget.sessionContext.session && widget.sessionContext.session.kernel;
-  return !!kernel && kernel.connectionStatus === 'connected' && kernel.status === 'idle'; }"""
-RUN_ALL = """() => { window.ran = null; window.jupyterapp.commands.execute('notebook:run-all-cells')
-  .then(ok => window.ran = {ok}, error => window.ran = {ok: false, error: String(error)}) }"""
-
-
 @pytest.fixture(scope="module")
 def lab(browser, tmp_path_factory):
-    """A JupyterLab of its own, with clean copies of the lessons; gives its address."""
-    home = tmp_path_factory.mktemp("lab")
-    for path in LESSONS:
-        notebook = nbformat.read(path, as_version=4)
+    """A JupyterLab with clean copies of the lessons; gives its address."""
+    notebooks = {path.name: nbformat.read(path, as_version=4) for path in LESSONS}
+    for notebook in notebooks.values():
         for cell in notebook.cells:
             if cell.cell_type == "code":
                 cell.outputs, cell.execution_count = [], None
-        nbformat.write(notebook, home / path.name)
-    for name, settings in SETTINGS.items():
-        file = home / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(settings))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    folders = {"JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data", "JUPYTER_RUNTIME_DIR": "run"}
-    folders |= {"JUPYTERLAB_SETTINGS_DIR": "settings", "JUPYTERLAB_WORKSPACES_DIR": "spaces", "IPYTHONDIR": "ipython"}
-    environment = os.environ | {"HOME": str(home), "DIFFUSION_LAB_QUICK": "1"}
-    environment |= {name: str(home / folder) for name, folder in folders.items()}
-    flags = ["--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}", "--IdentityProvider.token=test"]
-    with (home / "lab.log").open("w") as log:
-        command = [sys.executable, "-m", "jupyterlab", *flags, "--LabApp.expose_app_in_browser=True"]
-        server = subprocess.Popen(command, cwd=home, env=environment, stdout=log, stderr=log)
-    try:
-        for _ in range(240):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/api/status?token=test", timeout=1)
-                break
-            except OSError:
-                assert server.poll() is None, (home / "lab.log").read_text()
-                time.sleep(0.25)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait(15)
+    with jupyterlab(tmp_path_factory.mktemp("lab"), notebooks) as address:
+        yield address
 
 
 def neighbour_correlation(picture) -> float:
@@ -137,15 +93,9 @@ def players(page, root: str):
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_lesson_in_jupyterlab(path, lab, page, check_player):
-    notebook = ".jp-NotebookPanel:not(.lm-mod-hidden)"
-    place = f"{lab}/lab/workspaces/w{time.time_ns()}/tree/{path.name}?token=test&reset"
-    page.goto(place, wait_until="domcontentloaded")
-    page.locator(f"{notebook} .jp-Notebook .jp-Cell").first.wait_for(timeout=60_000)
-    page.wait_for_function(KERNEL_IS_IDLE, timeout=60_000)
-    page.evaluate(RUN_ALL)
-    page.wait_for_function("() => window.ran", timeout=240_000)
-    assert page.evaluate("() => window.ran.ok") is True
-    for player in players(page, notebook):
+    open_notebook(page, lab, path.name)
+    run_all(page)
+    for player in players(page, NOTEBOOK):
         check_player(player)
     if folder := os.environ.get("DIFFUSION_LAB_SCREENSHOTS"):
         page.screenshot(path=Path(folder) / f"{path.stem}.png")

@@ -1,0 +1,219 @@
+"""Players with a kernel behind them: Python moves the slider, the slider moves Python, and what is missing is drawn."""
+
+import time
+
+import nbformat
+import numpy as np
+import pytest
+from in_jupyterlab import NOTEBOOK, jupyterlab, open_notebook, run_all  # beside this file
+
+pytestmark = pytest.mark.browser
+
+CELLS = {
+    "setup": """
+import time, torch, diffusion_lab as dl
+from diffusion_lab.widgets import DrawingBoard, GuidanceExplorer, NoiseScrubber, ScheduleExplorer, Explorer
+generator = torch.Generator().manual_seed(0)
+schedule = dl.DiffusionSchedule.linear(1000)
+x_0 = torch.full((1, 1, 28, 28), -1.0)
+x_0[..., 4:24, 12:16] = 1
+heard = []
+""",
+    "noise": """
+noise = NoiseScrubber(x_0, schedule, generator=generator)
+noise.sliders["time t"].observe(lambda change: heard.append(change.new), "value")
+noise""",
+    "schedules": "schedules = ScheduleExplorer(x_0, generator=generator)\nschedules",
+    "live": """
+calls = []
+def draw(s):
+    calls.append(s)
+    time.sleep(0.3)
+    assert not torch.is_grad_enabled() and s != 1.5, "no grey at 1.5"
+    return torch.full((2, 1, 8, 8), s / 2 - 0.5)
+ends = {0: torch.full((2, 1, 8, 8), -0.5), 2: torch.full((2, 1, 8, 8), 0.5)}
+live = GuidanceExplorer(ends, draw=draw, scales=[0.25, 0.5, 1.0, 1.5], shades=256)
+live""",
+    "board": """
+def answer(x_0, t):
+    return {"upside down": x_0.flip(2), "ink": f"{float((x_0 > 0).sum()):g}"}
+board = DrawingBoard(x_0, schedule, answer, generator=generator)
+board""",
+    "tell": """
+print(noise.value, heard[-1:], [slider.value for slider in schedules.sliders.values()], calls, board.value)""",
+    "move": """
+noise.value = 300
+schedules.sliders["schedule"].value = "cosine"
+live.value = 0.25""",
+}
+ORDER = list(CELLS)
+
+
+@pytest.fixture(scope="module")
+def notebook():
+    cells = [nbformat.v4.new_code_cell(source.strip()) for source in CELLS.values()]
+    return nbformat.v4.new_notebook(cells=cells[:-1])  # the last one is typed in later
+
+
+@pytest.fixture(scope="module")
+def lab(browser, tmp_path_factory, notebook):
+    with jupyterlab(tmp_path_factory.mktemp("live"), {"live.ipynb": notebook}) as address:
+        yield address
+
+
+class Page:
+    """The notebook in JupyterLab: its cells by name."""
+
+    def __init__(self, page, lab):
+        self.page, self.lab = page, lab
+        open_notebook(page, lab, "live.ipynb")
+
+    def cell(self, name):
+        return self.page.locator(f"{NOTEBOOK} .jp-Notebook .jp-Cell").nth(ORDER.index(name))
+
+    def player(self, name):
+        return self.cell(name).locator(".dl-player")
+
+    def slider(self, name, n=0):
+        return self.player(name).locator("input[type=range]").nth(n)
+
+    def run(self, name, code=None):
+        """Run one cell again, with other code if it is given."""
+        self.page.evaluate(
+            """async ([n, code]) => {
+                const { content } = window.jupyterapp.shell.currentWidget;
+                if (code !== null) content.widgets[n].model.sharedModel.setSource(code);
+                content.activeCellIndex = n;
+                content.deselectAll();
+                await window.jupyterapp.commands.execute('notebook:run-cell'); }""",
+            [ORDER.index(name), code],
+        )
+
+    def tell(self, code="None"):
+        """Give what Python says of the sliders, and of some code."""
+        self.run("tell", f"{CELLS['tell'].strip()}; print({code})")
+        return self.cell("tell").locator(".jp-OutputArea-output").first.inner_text()
+
+    def told(self, text, code="None"):
+        """Wait until Python, which hears of a slider a moment later, says this."""
+        until = time.monotonic() + 10
+        while text not in (said := self.tell(code)):
+            assert time.monotonic() < until, said
+        return True
+
+    def wait(self, name, value):
+        self.page.wait_for_function(
+            "([place, value]) => document.querySelectorAll(place)[0].dataset.value === value",
+            arg=[f".jp-Cell:nth-child({ORDER.index(name) + 1}) .dl-player", value],
+        )
+
+    def status(self, name, text):
+        self.player(name).locator(".dl-status", has_text=text).wait_for(timeout=10_000)
+
+
+@pytest.fixture
+def shown(page, lab):
+    shown = Page(page, lab)
+    run_all(page)
+    for name in ("noise", "schedules", "live", "board"):
+        shown.player(name).and_(page.locator("[data-live=yes]")).wait_for()
+    return shown
+
+
+def grey(pixels, canvas):
+    """The shade of the first pixels, -1 … 1; opacity counts as a fourth colour."""
+    return (4 * float(pixels(canvas)[2, 2]) - 255) / 3 / 127.5 - 1
+
+
+def test_the_slider_moves_python_and_python_the_slider(shown, page, drag):
+    shown.slider("noise").focus()
+    shown.slider("noise").press("End")
+    assert shown.told("1000 [1000] ")
+    drag(shown.slider("noise"), 0.99, 0.5)
+    value = int(shown.slider("noise").input_value())
+    assert 450 < value < 550
+    assert shown.told(f"{value} [{value}] ")
+    shown.slider("schedules").press("End")
+    shown.player("schedules").get_by_role("radio", name="sigmoid").click()
+    shown.slider("schedules", 1).press("Home")
+    assert shown.told("['1.00', 'sigmoid', 10]")
+    shown.run("tell", CELLS["move"])
+    shown.wait("noise", "300")
+    shown.wait("schedules", "1.00, cosine, 10")
+    assert shown.slider("noise").get_attribute("aria-valuetext").startswith("time t 300")
+    assert page.problems == []
+
+
+def test_what_is_missing_is_drawn_once_and_errors_are_shown(shown, page, pixels):
+    canvas, slider = shown.player("live").locator("canvas"), shown.slider("live")
+    assert grey(pixels, canvas) == pytest.approx(-0.5, abs=0.01)
+    slider.focus()
+    slider.press("ArrowRight")
+    shown.status("live", "computing")
+    assert grey(pixels, canvas) == pytest.approx(-0.375, abs=0.01)  # waits until it is drawn
+    slider.press("ArrowRight")
+    assert grey(pixels, canvas) == pytest.approx(-0.25, abs=0.01)
+    slider.press("ArrowLeft")
+    assert canvas.get_attribute("aria-busy") == "false"  # at once
+    assert grey(pixels, canvas) == pytest.approx(-0.375, abs=0.01)
+    slider.press("End")
+    slider.press("ArrowLeft")
+    shown.status("live", "AssertionError: no grey at 1.5")
+    slider.press("End")
+    shown.player("live").locator(".dl-status:empty").wait_for(state="attached")
+    assert grey(pixels, canvas) == pytest.approx(0.5, abs=0.01)
+    assert shown.told("[0.25, 0.5, 1.5]")
+    assert page.problems == []
+
+
+def test_a_drag_asks_for_few_pictures_and_ends_on_the_right_one(shown, page, pixels, drag):
+    drag(shown.slider("live"), 0.01, 0.6)
+    assert shown.slider("live").input_value() == "3"
+    assert grey(pixels, shown.player("live").locator("canvas")) == pytest.approx(0, abs=0.01)
+    assert shown.told("True 1.0", "len(calls) <= 3, calls[-1]")
+
+
+def test_a_drawing_is_answered(shown, page, pixels):
+    sheet, noised, answer = shown.player("board").locator("canvas").all()
+    example = pixels(answer)
+    shown.player("board").get_by_role("button", name="clear").click()
+    sheet.scroll_into_view_if_needed()
+    box, mouse = sheet.bounding_box(), page.mouse
+    mouse.move(box["x"] + 30, box["y"] + 30)
+    mouse.down()
+    mouse.move(box["x"] + 190, box["y"] + 30, steps=8)
+    mouse.move(box["x"] + 190, box["y"] + 120, steps=8)
+    mouse.up()
+    shown.player("board").locator(".dl-readouts b", has_text="…").wait_for(state="detached")
+    drawn, turned = pixels(noised), pixels(answer)
+    assert np.abs(turned - example).max() > 50
+    assert np.abs(turned[::-1] - drawn).max() <= 16  # of 16 shades; the slider stands at t = 0
+    ink = drawn - drawn.min()
+    x, y = (ink.sum(axis=axis) @ (np.arange(28) + 0.5) / ink.sum() for axis in (0, 1))
+    assert abs(x - 14) <= 0.6
+    assert abs(y - 14) <= 0.6
+    sheet.focus()
+    for key in [" ", *["ArrowDown"] * 9, " "]:
+        sheet.press(key)
+    page.wait_for_function("() => !document.querySelector('canvas[aria-busy=true]')")
+    assert np.abs(pixels(answer) - turned).max() > 50
+    shown.player("board").get_by_role("button", name="example").click()
+    assert np.abs(pixels(answer) - example).max() == 0
+    assert page.problems == []
+
+
+def test_a_saved_notebook_moves_again_without_its_kernel(shown, page, lab, pixels, notebook):
+    page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+    page.wait_for_function("() => !window.jupyterapp.shell.currentWidget.context.model.dirty")
+    page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+    saved = page.evaluate("() => JSON.stringify(window.jupyterapp.shell.currentWidget.context.model.toJSON())")
+    assert "widget-view" not in saved
+    assert "application/vnd.jupyter.widget-state" not in saved
+    again = Page(page, lab)
+    for name in ("noise", "schedules", "live", "board"):
+        again.player(name).locator("canvas").first.wait_for()
+    assert "model not found" not in page.content()
+    again.slider("noise").press("End")
+    again.wait("noise", "1000")
+    again.slider("live").press("ArrowRight")  # with no kernel it goes to the next one that was drawn
+    again.wait("live", "0.25" if again.player("live").get_attribute("data-live") == "yes" else "2")

@@ -1,0 +1,49 @@
+"""Put the present player.js and player.css into the players of stored lessons: ``python tools/refresh_players.py``.
+
+Their data stay as they are, so a change of how players look or move needs no lesson to be run again. With ``--check``
+nothing is written, and the exit code is 1 if a stored player is out of date.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+import nbformat
+
+from diffusion_lab.files import replacing
+from diffusion_lab.widgets.player import fragment
+
+ROOT = Path(__file__).parent.parent
+PLAYER = re.compile(
+    r'<style>.*?</style><div class="dl-player" data-player="(?P<id>\w*)">(?P<still><img [^>]*>)'
+    r'<script type="application/json">(?P<spec>.*?)</script><script>.*?</script></div>',
+    re.S,
+)
+
+
+def refreshed(html: str) -> str:
+    """Give the same HTML with the present script and style in each player."""
+    return PLAYER.sub(lambda found: fragment(found["id"], found["still"], found["spec"]), html)
+
+
+def main(arguments: list[str]) -> int:
+    """Refresh all lessons; returns 1 if ``--check`` found one to refresh."""
+    stale = 0
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        notebook = nbformat.read(path, as_version=4)
+        changed = False
+        for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
+            before = output.get("data", {}).get("text/html", "")
+            if (after := refreshed(before)) != before:
+                output["data"]["text/html"], changed = after, True
+        if changed and "--check" not in arguments:
+            with replacing(path) as part:
+                nbformat.write(notebook, part)
+        if changed:
+            print(("stale: " if "--check" in arguments else "refreshed ") + path.name)
+            stale = 1
+    return stale if "--check" in arguments else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
