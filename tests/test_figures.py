@@ -11,6 +11,7 @@ from matplotlib import pyplot
 from PIL import Image
 
 from diffusion_lab import figures
+from diffusion_lab.figures import with_few_colours
 
 mpl.use("Agg")
 
@@ -200,3 +201,28 @@ def test_labelled_grid_stands_in_rows_and_columns_with_their_names():
         assert len(black) > 100
         assert 40 < len(red) < len(black)
         assert black[0] < red[0]
+
+
+def test_pictures_have_a_palette_and_up_to_256_colours_stay_exact():
+    rng = np.random.default_rng(0)
+    grey = np.repeat(rng.integers(0, 256, (40, 40, 1), dtype=np.uint8), 3, axis=2)
+    few = rng.integers(0, 6, (40, 40, 3), dtype=np.uint8) * 51
+    for pixels in (grey, few):
+        buffer = io.BytesIO()
+        Image.fromarray(pixels).save(buffer, "PNG")
+        again = Image.open(io.BytesIO(with_few_colours(buffer.getvalue())))
+        assert again.mode == "P"
+        assert (np.array(again.convert("RGB")) == pixels).all()
+
+
+def test_a_picture_of_curves_is_small_and_looks_the_same():
+    figure, (axes,) = figures.new_figure()
+    for k in range(5):
+        axes.plot(range(10), [j * k for j in range(10)])
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    picture = figures.Picture(figure, "lines")
+    assert len(picture.png) < 0.5 * len(buffer.getvalue())
+    pngs = buffer.getvalue(), picture.png
+    before, after = (np.array(Image.open(io.BytesIO(png)).convert("RGB"), float) for png in pngs)
+    assert np.abs(before - after).mean() < 1

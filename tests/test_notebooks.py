@@ -14,6 +14,9 @@ import pytest
 import diffusion_lab as dl
 
 ROOT = Path(__file__).parent.parent
+sys.path.append(str(ROOT / "tools"))
+from refresh_players import refreshed  # noqa: E402
+
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 CELL_TIMEOUT = 120  # seconds; whole lessons stay far below (00: 60 s, others 120 s on two cores)
 
@@ -66,8 +69,10 @@ def test_lesson_is_stored_executed_clean_and_small(path):
             assert output.output_type != "error"
             assert output.get("name") != "stderr"
             assert "application/vnd.jupyter.widget-view+json" not in output.get("data", {})
+            html = output.get("data", {}).get("text/html", "")
+            assert refreshed(html) == html, "the script of a player is old: python tools/refresh_players.py"
+            assert html.count("dl-player") == 0 or 'data-player="' in html
             if "image/png" in output.get("data", {}):
-                html = output.data.get("text/html", "")
                 alt = output.metadata.get("image/png", {}).get("alt")
                 assert alt or '<img alt="' in html, f"a picture without words in {cell.source[:60]}"
 

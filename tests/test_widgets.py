@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -15,11 +16,16 @@ from PIL import Image
 import diffusion_lab as dl
 from diffusion_lab.widgets import (
     STATIC,
+    DrawingBoard,
     Explorer,
+    FeatureMaps,
+    FieldExplorer,
     GuidanceExplorer,
     NoiseScrubber,
     PointScrubber,
     ScheduleExplorer,
+    StepsExplorer,
+    TrainingScrubber,
     TrajectoryScrubber,
     drawings,
     explorer,
@@ -47,11 +53,28 @@ def make(name, schedule, digits):
         "trajectory": lambda: TrajectoryScrubber(x_T, states, timesteps=10),
         "schedule": lambda: ScheduleExplorer(digits.images[:2], positions=11, generator=generator),
         "guidance": lambda: GuidanceExplorer({0: x_T, 1.5: x_T / 2}, readouts={"accuracy": {0: "9 %", 1.5: 0.98765}}),
+        "steps": lambda: StepsExplorer(lambda n, eta: {"drawn": flat(eta)}, steps=[2, 5], etas=[0, 1]),
+        "maps": lambda: FeatureMaps(lambda block, t: flat(t / 10), blocks=["in", "out"], times=[0, 10]),
+        "training": lambda: TrainingScrubber({1: flat(0), 5: flat(1)}, curves={"loss": [0.5, 0.1]}),
+        "field": lambda: FieldExplorer(mixture(), schedule, number=40, generator=generator),
+        "live": lambda: GuidanceExplorer({0: x_T, 2: x_T / 2}, draw=lambda s: x_T / (s + 1), scales=[0.5, 1]),
+        "sheet": lambda: DrawingBoard(digits.images[:1], schedule, generator=generator),
+        "board": lambda: DrawingBoard(digits.images[:1], schedule, turned, axes={"how": ["up", "down"]}, noise=x_T[:1]),
         "explorer": lambda: Explorer(axes, lambda block, t: {"maps": flat(t / 10), "block": block}, alt="greys"),
     }[name]()
 
 
-NAMES = ["noise", "points", "trajectory", "schedule", "guidance", "explorer"]
+def mixture():
+    return dl.oracle.GaussianMixture([0.6, 0.4], [[1, 1], [-1, 0]], [[[0.2, 0.1], [0.1, 0.3]], [[0.1, 0], [0, 0.1]]])
+
+
+def turned(x_0, t, how):
+    return {"turned": x_0.flip(2) if how == "down" else x_0, "ink": f"{float((x_0 > 0).sum()):g} at {t}"}
+
+
+COMPLETE = ["noise", "points", "trajectory", "schedule", "guidance", "steps", "maps", "training", "field", "sheet"]
+COMPLETE += ["board", "explorer"]
+NAMES = [*COMPLETE, "live"]
 
 
 def unpack(text, dtype):
@@ -94,14 +117,14 @@ def tables(part):
         yield from tables(one)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", COMPLETE)
 def test_every_table_has_one_entry_per_combination(name, schedule, digits):
     html = make(name, schedule, digits).to_html()
     spec = json.loads(re.search(r'application/json">(.*?)</script', html, re.S)[1])
     counts = [len(axis.get("values") or range(axis["count"])) for axis in spec["sliders"]]
     assert all(0 <= axis["start"] < count for axis, count in zip(spec["sliders"], counts, strict=True))
     found = list(tables(spec))
-    assert len(found) >= len(spec["readouts"]) + 1
+    assert len(found) >= len([one for one in spec["readouts"] if "fact" not in one]) + 1
     for table in found:
         entries = table["index"] if "index" in table else table["values"]
         assert len(entries) == math.prod(counts[axis] for axis in table["over"])
@@ -334,3 +357,159 @@ def test_guidance_explorer_shows_each_scale_with_its_readouts():
     said = {readout["name"]: readout["values"][1] for readout in player.spec["readouts"]}
     assert said == {"read as ordered": "98 %", "diversity": "0.988"}
     assert repr(player) == "GuidanceExplorer(guidance scale: 3)"
+
+
+def test_ahead_draws_some_now_and_the_others_when_they_are_asked_for():
+    asked = []
+
+    def draw(steps, eta):
+        asked.append((steps, eta))
+        return {"drawn": flat(eta), "steps": steps}
+
+    player = Explorer({"steps": [2, 5, 10], "eta": [0.0, 0.5, 1.0]}, draw, alt="greys", ahead={"eta": [1.0, 0.0]})
+    assert asked == [(n, eta) for n in (2, 5, 10) for eta in (0.0, 1.0)]
+    assert [axis["kept"] for axis in player.spec["sliders"]] == [[0, 1, 2], [0, 2]]
+    assert sorted(player.spec["panels"][0]["index"]) == [0, 2, 3, 5, 6, 8]
+    assert "Run the cell" in player.spec["asks"]
+    assert player.answer((1, 2), {}) is None
+    answer = player.answer((1, 1), {})
+    assert asked[-1] == (5, 0.5)
+    assert answer["place"] == 4
+    assert answer["readouts"] == {0: "5"}
+    picture = Image.open(io.BytesIO(base64.b64decode(answer["panels"][0]["png"])))
+    assert np.array(picture.convert("L"))[0, 0] == pytest.approx(191, abs=2)
+
+
+@pytest.mark.parametrize(("ahead", "message"), [
+    ({"eta": [0.3]}, "ahead has eta = 0.3"), ({"t": [0]}, "ahead has t = 0"), ({"eta": []}, "ahead has eta = nothing"),
+])  # fmt: skip
+def test_ahead_must_name_values_of_the_axes(ahead, message):
+    with pytest.raises(ValueError, match=message):
+        Explorer({"eta": [0.0, 0.5]}, lambda eta: flat(eta), alt="greys", ahead=ahead)
+
+
+def test_ahead_needs_a_function_and_a_start_that_is_drawn():
+    axes = {"eta": [0.0, 0.5]}
+    with pytest.raises(ValueError, match="needs a function"):
+        Explorer(axes, {0.0: flat(0)}, alt="greys", ahead={"eta": [0.0]})
+    with pytest.raises(ValueError, match="which is not drawn ahead"):
+        Explorer(axes, flat, alt="greys", ahead={"eta": [0.0]}, start={"eta": 0.5})
+
+
+@pytest.mark.parametrize("later", [
+    {"other": flat(0)}, {"drawn": flat(0, size=3)}, {"drawn": flat(0, count=2)}, {"drawn": flat(0), "more": "text"},
+])  # fmt: skip
+def test_what_is_drawn_later_must_look_like_what_was_drawn_before(later):
+    draw = lambda eta: {"drawn": flat(0)} if eta == 0 else later  # noqa: E731
+    player = Explorer({"eta": [0.0, 0.5]}, draw, alt="greys", ahead={"eta": [0.0]})
+    with pytest.raises(ValueError, match="draw returned"):
+        player.answer((1,), {})
+
+
+def test_a_drawing_reaches_the_answer_as_an_image(digits, schedule):
+    heard = []
+
+    def answer(x_0, t):
+        heard.append((x_0, t))
+        return {"back": x_0, "t": t}
+
+    board = DrawingBoard(digits.images[:1], schedule, answer, times=[0, 500])
+    assert [t for _, t in heard] == [0, 500]
+    assert board.answer((1,), {"version": 0, "pixels": ""}) is None
+    pixels = np.zeros((28, 28), np.uint8)
+    pixels[3, 5] = 255
+    sketch = {"version": 7, "pixels": base64.b64encode(pixels.tobytes()).decode()}
+    message = board.answer((1,), sketch)
+    x_0, t = heard[-1]
+    assert (x_0.shape, x_0.dtype, t) == ((1, 1, 28, 28), torch.float32, 500)
+    assert (x_0[0, 0, 3, 5], x_0.sum()) == (1, 1 - 783)
+    assert message["place"] == 1
+    assert list(message["panels"]) == [2]
+    assert message["readouts"] == {0: "500"}
+    with pytest.raises(ValueError, match="x_0 must be one grey picture"):
+        DrawingBoard(digits.images[:2], schedule)
+
+
+def test_sliders_are_ipywidgets_and_value_is_the_first(schedule, digits):
+    ipywidgets = pytest.importorskip("ipywidgets")
+    pytest.importorskip("anywidget")
+    player = make("schedule", schedule, digits)
+    position, curve, length = player.sliders.values()
+    assert [type(one) for one in (position, curve, length)] == [
+        ipywidgets.SelectionSlider, ipywidgets.ToggleButtons, ipywidgets.SelectionSlider,
+    ]  # fmt: skip
+    assert (player.value, curve.value, length.value) == ("0.00", "linear", 1000)
+    noise = make("noise", schedule, digits)
+    (slider,) = noise.sliders.values()
+    assert (type(slider), slider.min, slider.max, slider.description) == (ipywidgets.IntSlider, 0, 1000, "time t")
+    heard = []
+    slider.observe(lambda change: heard.append(change.new), "value")
+    noise.value = 300
+    assert (noise.value, slider.value, heard) == (300, 300, [300])
+    for wrong in (1001, -1, 0.5, "300"):
+        with pytest.raises(ValueError, match=r"time t must be one of its 1001 values 0 … 1000"):
+            noise.value = wrong
+    assert noise.value == 300
+
+
+def test_a_link_answers_once_says_what_went_wrong_and_tries_again(monkeypatch):
+    pytest.importorskip("anywidget")
+    from diffusion_lab.widgets.link import Link
+
+    calls, sent = [], []
+
+    def draw(s):
+        calls.append(s)
+        assert s == 0 or not torch.is_grad_enabled()
+        if len(calls) < 4 and s == 1:
+            raise RuntimeError("no")
+        return flat(s / 2)
+
+    player = Explorer({"s": [0, 0.5, 1]}, draw, alt="greys", ahead={"s": [0]})
+    monkeypatch.setattr(Link, "send", lambda self, message: sent.append(message))
+    link = Link(player)
+    assert (calls, sent) == ([0], [])
+    for s in (0.5, 0, 0.5):
+        player.value = s
+    assert calls == [0, 0.5]
+    assert [message["place"] for message in sent] == [1, 1]
+    player.value = 1
+    assert sent[-1] == {"place": 2, "version": 0, "error": "RuntimeError: no"}
+    for s in (0, 1):
+        player.value = s
+    assert list(sent[-1]["panels"]) == [0]
+    assert link.places() == (2,)
+
+
+def test_without_anywidget_it_is_an_html_player(monkeypatch, schedule, digits):
+    player = make("noise", schedule, digits)
+    monkeypatch.setattr("diffusion_lab.widgets.player.find_spec", lambda name: None)
+    monkeypatch.setattr("diffusion_lab.widgets.player.has_kernel", lambda: True)
+    monkeypatch.setitem(sys.modules, "diffusion_lab.widgets.link", None)  # an import would fail
+    assert set(player._repr_mimebundle_()) == {"text/html", "image/png", "text/plain"}
+
+
+def test_the_id_of_a_player_is_that_of_its_contents(schedule, digits):
+    first, same, other = (make(name, schedule, digits) for name in ("noise", "noise", "points"))
+    assert first.id == same.id != other.id
+    assert f'data-player="{first.id}"' in first.to_html()
+
+
+def test_curves_of_a_training_need_a_number_per_checkpoint():
+    with pytest.raises(ValueError, match=r"curves\['loss'\] must have a number for each of 2 checkpoints, got 1"):
+        TrainingScrubber({1: flat(0), 5: flat(1)}, curves={"loss": [0.5]})
+    scrubber = TrainingScrubber({1: flat(0), 5: flat(1)}, curves={"loss": [0.5, 0.1]})
+    assert scrubber.spec["panels"][-1]["lines"]["loss"]["values"] == [[1.0, 0.0]]
+
+
+def test_scripts_keep_their_code_and_lose_their_comments():
+    html = Explorer({"t": [0, 1]}, flat, alt="greys").to_html()
+    assert "const PANELS = {" in html
+    assert "\n//" not in html
+    assert "\n  " not in html
+
+
+def test_a_field_lies_in_the_plane(schedule):
+    line = dl.oracle.GaussianMixture([1.0], [[0.0]], [[[1.0]]])
+    with pytest.raises(ValueError, match="mixture must lie in the plane"):
+        FieldExplorer(line, schedule)

@@ -1,6 +1,7 @@
 """Execute the lessons in place and keep their outputs: ``python tools/run_lessons.py [notebooks/01_….ipynb …]``.
 
-Each notebook is run from top to bottom in its own kernel, cleaned of everything that differs from run to run, and
+The real MNIST must be there (``DIFFUSION_LAB_DATA``), and nothing may be quick: the prose speaks of these numbers. Each
+notebook is run from top to bottom in its own kernel, cleaned of everything that differs from run to run, and
 written whole or not at all. Prints the seconds that each took, by the clock and of the processor.
 """
 
@@ -13,6 +14,8 @@ import nbformat
 from clean_notebooks import clean  # beside this file
 from nbclient import NotebookClient
 
+import diffusion_lab as dl
+from diffusion_lab import data
 from diffusion_lab.files import replacing
 
 ROOT = Path(__file__).parent.parent
@@ -38,5 +41,7 @@ def run(path: Path) -> None:
 
 
 if __name__ == "__main__":
+    if data.mnist(train=False).source != "mnist" or dl.unless_quick(False, True):
+        sys.exit("set DIFFUSION_LAB_DATA to a folder that holds MNIST/raw/, and unset DIFFUSION_LAB_QUICK")
     for path in map(Path, sys.argv[1:]) if len(sys.argv) > 1 else sorted((ROOT / "notebooks").glob("*.ipynb")):
         run(path)

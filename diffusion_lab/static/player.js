@@ -197,7 +197,7 @@
       };
       return (shared) => {
         const which = shared.look({ over: panel.over, values: panel.index }), picture = pictures[which];
-        canvas.setAttribute('aria-busy', !picture?.complete);
+        canvas.setAttribute('aria-busy', picture ? !picture.complete : shared.awaits());
         if (!picture) return; // it is being drawn
         if (!picture.complete) return (picture.onload = shared.show);
         const count = panel.counts[which], columns = Math.min(panel.columns, count);
@@ -485,6 +485,7 @@
     const value = (a, n = k[a]) => String(sliders[a].values?.[n] ?? n);
     const shared = { sliders, k, counts, look, value, show, values: [], facts: {} };
     let link = null, version = 0, errors = {}; // to the kernel; of the drawing; what went wrong there, by place
+    shared.awaits = () => live() && !errors[place(every)];
     const player = { id: root.dataset.player, shared, show, attach, follow, fill, drawn };
 
     const play = element('button', { type: 'button', className: 'dl-play' });

@@ -36,8 +36,8 @@ class StepsExplorer(Explorer):
     """Choose how many steps a sampler takes and how much fresh noise it adds (eta), always from the same noise."""
 
     def __init__(
-        self, film: Mapping[tuple[int, float], Any] | Callable[..., Any], *, steps: Sequence[int],
-        etas: Sequence[float], ahead: Mapping[str, Sequence] | None = None, columns: int = 5, shades: int = 24,
+        self, film: Mapping[tuple[int, int | float], Any] | Callable[..., Any], *, steps: Sequence[int],
+        etas: Sequence[int | float], ahead: Mapping[str, Sequence] | None = None, columns: int = 5, shades: int = 24,
         start: Mapping[str, Any] | None = None,
     ):  # fmt: skip
         """Show what was drawn with each number of steps and each eta.
@@ -79,7 +79,7 @@ class TrainingScrubber(Explorer):
     """Drag through a training: what the network draws from the same noise at each checkpoint."""
 
     def __init__(
-        self, film: Mapping[int, Any], *, curves: Mapping[str, Sequence[float]] | None = None, columns: int = 5,
+        self, film: Mapping[int, Any], *, curves: Mapping[str, Sequence[int | float]] | None = None, columns: int = 5,
         shades: int = 64,
     ):  # fmt: skip
         """Show the checkpoints.
@@ -97,7 +97,7 @@ class TrainingScrubber(Explorer):
             self.spec["panels"].append({"kind": "curves", "size": [220, 130], "lines": lines, "caption": caption})
 
 
-def _stretched(name: str, values: Sequence[float], count: int) -> list[float]:
+def _stretched(name: str, values: Sequence[int | float], count: int) -> list[float]:
     if len(values) != count:
         raise ValueError(f"curves[{name!r}] must have a number for each of {count} checkpoints, got {len(values)}")
     least, most = min(values), max(values)
@@ -109,8 +109,8 @@ class GuidanceExplorer(Explorer):
 
     def __init__(
         self, images: Mapping[int | float, Images], *, readouts: Mapping[str, Mapping] | None = None,
-        draw: Callable[[float], Images] | None = None, scales: Sequence[float] = (), start: int | float | None = None,
-        columns: int = 10, shades: int = 64, alt: str = "",
+        draw: Callable[[int | float], Images] | None = None, scales: Sequence[int | float] = (),
+        start: int | float | None = None, columns: int = 10, shades: int = 64, alt: str = "",
     ):  # fmt: skip
         """Show what was drawn at each scale.
 

@@ -71,6 +71,12 @@ def check_player(pixels, drawn, drag):
         slider.press({"Home": "End", "End": "Home"}[clean_key])
         assert abs(neighbour_correlation(pixels(canvas))) < 0.15
 
+    def check_canvas(player, canvas) -> None:
+        """One that follows the hand: a sheet, or a plane with a point in it."""
+        before = drawn(player)
+        canvas.click(position={"x": 60, "y": 70})
+        assert drawn(player) != before
+
     def check(player) -> None:
         player.scroll_into_view_if_needed()
         sliders, label = player.locator("input[type=range]").all(), player.locator("label").first.inner_text()
@@ -78,6 +84,8 @@ def check_player(pixels, drawn, drag):
             check_slider(player, slider, is_film=index == 0)
         for group in player.locator("[role=radiogroup]").all():
             check_buttons(player, group)
+        for canvas in player.locator("canvas.dl-grab").all():
+            check_canvas(player, canvas)
         clean_key = {"time t": "Home", "step": "End"}.get(label)
         if clean_key and len(sliders) == 1 and player.locator("canvas").first.get_attribute("class") == "dl-pixels":
             check_ends(player, clean_key)

@@ -1,5 +1,6 @@
 """Players with a kernel behind them: Python moves the slider, the slider moves Python, and what is missing is drawn."""
 
+import copy
 import time
 
 import nbformat
@@ -57,16 +58,21 @@ def notebook():
 
 @pytest.fixture(scope="module")
 def lab(browser, tmp_path_factory, notebook):
-    with jupyterlab(tmp_path_factory.mktemp("live"), {"live.ipynb": notebook}) as address:
+    plain = copy.deepcopy(notebook)
+    plain.cells[0].source = f"import sys\nsys.modules['ipywidgets'] = None\n{plain.cells[0].source}"
+    for cell in plain.cells[1:]:  # what asks for a slider by name needs ipywidgets
+        lines = cell.source.splitlines()
+        cell.source = "\n".join(line for line in lines if ".observe" not in line and "print" not in line)
+    with jupyterlab(tmp_path_factory.mktemp("live"), {"live.ipynb": notebook, "plain.ipynb": plain}) as address:
         yield address
 
 
 class Page:
     """The notebook in JupyterLab: its cells by name."""
 
-    def __init__(self, page, lab):
-        self.page, self.lab = page, lab
-        open_notebook(page, lab, "live.ipynb")
+    def __init__(self, page, lab, name="live.ipynb"):
+        self.page = page
+        open_notebook(page, lab, name)
 
     def cell(self, name):
         return self.page.locator(f"{NOTEBOOK} .jp-Notebook .jp-Cell").nth(ORDER.index(name))
@@ -217,3 +223,17 @@ def test_a_saved_notebook_moves_again_without_its_kernel(shown, page, lab, pixel
     again.wait("noise", "1000")
     again.slider("live").press("ArrowRight")  # with no kernel it goes to the next one that was drawn
     again.wait("live", "0.25" if again.player("live").get_attribute("data-live") == "yes" else "2")
+
+
+def test_without_ipywidgets_it_is_the_player_of_a_page(page, lab, pixels):
+    plain = Page(page, lab, "plain.ipynb")
+    run_all(page)
+    for name in ("noise", "schedules", "live", "board"):
+        plain.player(name).locator("canvas").first.wait_for()
+        assert plain.player(name).get_attribute("data-live") is None
+    plain.slider("noise").press("End")
+    plain.wait("noise", "1000")
+    plain.slider("live").press("ArrowRight")
+    plain.wait("live", "2")
+    assert grey(pixels, plain.player("live").locator("canvas")) == pytest.approx(0.5, abs=0.01)
+    assert page.problems == []

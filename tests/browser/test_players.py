@@ -9,12 +9,18 @@ import pytest
 import torch
 
 import diffusion_lab as dl
-from diffusion_lab.widgets import Explorer, ScheduleExplorer
+from diffusion_lab.widgets import DrawingBoard, Explorer, FieldExplorer, GuidanceExplorer, ScheduleExplorer
 
 pytestmark = pytest.mark.browser
 
 STEPS, ETAS = [2, 5, 10, 20, 50], [0.0, 0.25, 0.5, 0.75, 1.0]
 BLOCKS = ["down", "middle", "up"]
+MIXTURE = dl.oracle.GaussianMixture(
+    [0.4, 0.4, 0.2],
+    [[1, 1], [-1.2, 0.5], [0, -1.5]],
+    [[[0.05, 0.02], [0.02, 0.1]], [[0.1, 0], [0, 0.1]], [[0.2, 0], [0, 0.05]]],
+)
+SCHEDULE = dl.DiffusionSchedule.linear(1000)
 THEMES = {"light": ("#fff", "#222"), "dark": ("#111", "#ddd")}
 
 
@@ -44,7 +50,16 @@ def made(digits):
     line = dl.figures.Picture(figure, "a line")
     plot = Explorer({"k": [0, 1]}, {0: line, 1: torch.zeros(1, 3, 220, 330)}, alt="a line or grey")
     schedules = ScheduleExplorer(digits.images[:1], generator=generator)
-    return {"two": two, "names": names, "plot": plot, "schedules": schedules}
+    field = FieldExplorer(MIXTURE, SCHEDULE, marked=([1.1, 0.3], [-0.9, -0.2]), generator=generator)
+    sheet = DrawingBoard(digits.images[:1], SCHEDULE, generator=generator)
+    answered = DrawingBoard(digits.images[:1], SCHEDULE, lambda x_0, t: {"turned": x_0.flip(2), "t": t}, times=[0, 500])
+    some = GuidanceExplorer({0: flat(-0.5), 2: flat(0.5)}, draw=flat, scales=[0.5, 1, 1.5])
+    parts = {"field": field, "sheet": sheet, "answered": answered, "some": some}
+    return {"two": two, "names": names, "plot": plot, "schedules": schedules, **parts}
+
+
+def flat(value):
+    return torch.full((1, 1, 8, 8), float(value))
 
 
 @pytest.fixture
@@ -52,10 +67,12 @@ def shown(made, page, tmp_path, request):
     """The page, with one locator per player."""
     theme = request.node.callspec.params.get("theme", "light") if hasattr(request.node, "callspec") else "light"
     back, ink = THEMES[theme]
+    page.emulate_media(color_scheme=theme)
     body = "".join(f'<section id="{name}">{player.to_html()}</section>' for name, player in made.items())
     style = f"background: {back}; color: {ink}; width: 900px; margin: 20px"
     file = tmp_path / "page.html"
-    file.write_text(f'<!doctype html><meta charset="utf-8"><body style="{style}">{body}', encoding="utf-8")
+    head = '<!doctype html><html lang="en"><meta charset="utf-8"><title>players</title>'
+    file.write_text(f'{head}<body style="{style}"><main><h1>players</h1>{body}', encoding="utf-8")
     page.context.set_offline(True)
     page.goto(file.as_uri())
     return {name: page.locator(f"#{name} .dl-player") for name in made}
@@ -213,3 +230,127 @@ def test_schedule_explorer(theme, shown, page, pixels, drag, digits, generator):
     if folder := os.environ.get("DIFFUSION_LAB_SCREENSHOTS"):
         page.screenshot(path=Path(folder) / f"players_{theme}.png", full_page=True)
     assert page.problems == []
+
+
+@pytest.mark.parametrize("theme", list(THEMES))
+def test_axe_finds_nothing(theme, shown, page):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    page.wait_for_function("() => !document.querySelector('canvas[aria-busy=true]')")
+    found = axe.Axe().run(page).response["violations"]
+    assert [(one["id"], one["nodes"][0]["html"][:150]) for one in found] == []
+    page.locator("#answered button", has_text="clear").click()  # the line that says what a page alone cannot do
+    found = axe.Axe().run(page).response["violations"]
+    assert [(one["id"], one["nodes"][0]["html"][:150]) for one in found] == []
+
+
+def test_axe_would_find_a_slider_without_a_name(page):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    page.set_content('<html lang="en"><title>x</title><main><h1>x</h1><input type="range"></main>')
+    assert [one["id"] for one in axe.Axe().run(page).response["violations"]] == ["label"]
+
+
+FACTS = """player => {
+    const { marked, best, facts } = player.dlPlayer.shared;
+    return [marked, best, facts.chances]; }"""
+
+
+@pytest.mark.parametrize("t", [1, 50, 500, 1000])
+def test_the_field_is_that_of_the_exact_denoiser(t, shown, page):
+    player = shown["field"]
+    sliders(player)[0].fill(str(t))
+    marked, best, chances = player.evaluate(FACTS)
+    x_t = SCHEDULE.add_noise(torch.tensor([[1.1, 0.3]]), t, torch.tensor([[-0.9, -0.2]]))
+    assert marked == pytest.approx(x_t[0].tolist(), abs=1e-3)
+    x_t = torch.tensor([marked], dtype=torch.float64)
+    assert best == pytest.approx(MIXTURE.denoiser(SCHEDULE)(x_t, t)[0].tolist(), abs=2e-3)
+    wanted = MIXTURE.mode_probabilities(x_t, t, SCHEDULE)[0]
+    shares = [float(share.strip(" %")) / 100 for share in chances.split(",")]
+    assert shares == pytest.approx(wanted.tolist(), abs=0.006)
+    assert bold(player) == [chances]
+
+
+def test_the_marked_point_follows_the_hand_and_the_arrow_keys(shown, page, pixels):
+    player = shown["field"]
+    field, candidates = player.locator("canvas").all()
+    before = pixels(field), pixels(candidates)
+    field.click(position={"x": 75, "y": 225})
+    marked, _, _ = player.evaluate(FACTS)
+    assert marked == pytest.approx([-1.5, -1.5], abs=0.05)
+    assert np.abs(pixels(field) - before[0]).max() > 50
+    assert np.abs(pixels(candidates) - before[1]).max() > 50
+    sliders(player)[0].press("ArrowRight")
+    assert player.evaluate(FACTS)[0] == marked  # it stays where it was put
+    field.press("ArrowRight")
+    field.press("ArrowUp")
+    right, up = player.evaluate(FACTS)[0]
+    assert right > marked[0]
+    assert up > marked[1]
+    assert page.problems == []
+
+
+def test_a_drawing_is_noised_with_no_kernel_and_its_answer_is_missed(shown, page, pixels):
+    player = shown["answered"]
+    sheet, noised, answer = player.locator("canvas").all()
+    first, answered = pixels(noised), pixels(answer)
+    assert np.abs(answered[::-1] - first).max() <= 16
+    status = player.locator(".dl-status")
+    assert status.inner_text() == ""
+    player.get_by_role("button", name="clear").click()
+    assert np.ptp(pixels(noised)) == 0
+    assert "run this cell" in status.inner_text()
+    assert bold(player) == ["…"]
+    box = sheet.bounding_box()
+    page.mouse.move(box["x"] + 100, box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 100, box["y"] + 180, steps=5)
+    page.mouse.up()
+    stroke = pixels(noised)
+    assert (stroke > 200).sum() >= 15
+    player.get_by_role("button", name="example").click()
+    assert np.abs(pixels(noised) - first).max() == 0
+    assert np.abs(pixels(answer) - answered).max() == 0
+    assert bold(player) == ["0"]
+    sliders(player)[0].press("End")
+    assert bold(player) == ["500"]
+    assert np.abs(pixels(noised) - first).max() > 50
+    assert page.problems == []
+
+
+def test_a_finger_draws(shown, page, pixels):
+    player = shown["sheet"]
+    sheet, noised = player.locator("canvas").all()
+    player.get_by_role("button", name="clear").click()
+    touch = {"pointerId": 5, "pointerType": "touch", "bubbles": True, "isPrimary": True}
+    box = sheet.bounding_box()
+    sheet.evaluate("sheet => { sheet.setPointerCapture = () => {}; }")  # a made-up pointer cannot be captured
+    for kind, share in (("pointerdown", 0.2), ("pointermove", 0.8), ("pointerup", 0.8)):
+        sheet.dispatch_event(kind, touch | {"clientX": box["x"] + share * box["width"], "clientY": box["y"] + 100})
+    assert (pixels(noised) > 200).sum() >= 15
+    assert sheet.evaluate("sheet => getComputedStyle(sheet).touchAction") == "none"
+
+
+def test_with_no_kernel_the_slider_goes_to_what_was_drawn_ahead(shown, page, pixels, drag):
+    player = shown["some"]
+    (slider,), canvas = sliders(player), player.locator("canvas")
+    assert "Run the cell" in player.locator(".dl-status").inner_text()
+    slider.press("ArrowRight")
+    assert (player.get_attribute("data-value"), slider.input_value()) == ("2", "4")
+    assert (4 * pixels(canvas)[2, 2] - 255) / 3 == pytest.approx(191, abs=3)
+    slider.press("ArrowLeft")
+    assert player.get_attribute("data-value") == "0"
+    drag(slider, 0.01, 0.4)
+    assert player.get_attribute("data-value") == "0"
+    drag(slider, 0.01, 0.7)
+    assert player.get_attribute("data-value") == "2"
+    slider.press("Home")
+    player.locator("button.dl-play").click()
+    page.wait_for_function("() => document.querySelector('#some .dl-player').dataset.value === '2'")
+    assert page.problems == []
+
+
+@pytest.mark.parametrize("page", [{"reduced_motion": "reduce"}], indirect=True)
+def test_reduced_motion_plays_slowly(shown, page):
+    player = shown["sheet"]
+    player.locator("button.dl-play").click()
+    page.wait_for_timeout(1000)
+    assert 1 <= int(player.get_attribute("data-value")) / 100 <= 2
