@@ -4,13 +4,12 @@ Skipped with one line where there is no Chromium (Debian: ``apt-get install chro
 """
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import nbformat
 import pytest
 from in_jupyterlab import NOTEBOOK, jupyterlab, open_notebook, run_all  # beside this file
+from nbconvert import HTMLExporter
 
 pytestmark = pytest.mark.browser
 
@@ -51,7 +50,8 @@ def check_player(pixels, drawn, drag):
         assert at_last != at_first
         drag(slider, 0.99, 0.5)
         assert last == 1 or drawn(player) != at_last
-        assert abs(int(slider.input_value()) - last / 2) <= max(1, 0.1 * last)
+        only_some = any(player.locator(".dl-status").all_inner_texts())  # places, as there is no kernel to draw others
+        assert only_some or abs(int(slider.input_value()) - last / 2) <= max(1, 0.1 * last)
 
     def check_buttons(player, group) -> None:
         buttons = group.locator("input[type=radio]").all()
@@ -112,8 +112,8 @@ def test_lesson_in_jupyterlab(path, lab, page, check_player):
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_lesson_as_a_page_with_no_kernel_and_no_network(path, page, check_player, tmp_path):
-    command = [sys.executable, "-m", "nbconvert", "--to", "html", "--output-dir", str(tmp_path), str(path)]
-    subprocess.run(command, check=True, capture_output=True)
+    html, _ = HTMLExporter().from_filename(str(path))
+    (tmp_path / f"{path.stem}.html").write_text(html, encoding="utf-8")
     page.context.set_offline(True)
     page.goto((tmp_path / f"{path.stem}.html").as_uri(), wait_until="domcontentloaded")
     for player in players(page, "body"):
