@@ -319,18 +319,18 @@
         const context = start(), { alpha, sigma, marked, best } = shared;
         const miss = (n, i) => (marked[i] - alpha * panel.x_0_unit * x0[2 * n + i]) ** 2;
         for (let n = 0; n < fit.length; n++) fit[n] = -(miss(n, 0) + miss(n, 1)) / (2 * sigma * sigma + 1e-12);
-        const most = fit.reduce((one, other) => Math.max(one, other));
+        const most = fit.reduce((one, other) => Math.max(one, other)), ink = context.fillStyle, [colour, mark] = colours(canvas);
         context.strokeRect(0.5, 0.5, w - 1, h - 1);
         for (let n = 0; n < fit.length; n++) {
           const at = [x(panel.x_0_unit * x0[2 * n]), y(panel.x_0_unit * x0[2 * n + 1])], share = Math.exp(fit[n] - most);
           context.globalAlpha = 0.35 * (1 - share);
-          context.fillStyle = getComputedStyle(canvas).color;
+          context.fillStyle = ink;
           context.fillRect(at[0] - 1, at[1] - 1, 2, 2);
           context.globalAlpha = share;
-          if (share > 0.02) dot(context, ...at, 3.5, colours(canvas)[0]);
+          if (share > 0.02) dot(context, ...at, 3.5, colour);
         }
         context.globalAlpha = 1;
-        context.strokeStyle = colours(canvas)[1];
+        context.strokeStyle = mark;
         context.lineWidth = 3;
         for (const side of [-1, 1]) line(context, x(best[0]) - 6, y(best[1]) - 6 * side, x(best[0]) + 6, y(best[1]) + 6 * side);
       };
