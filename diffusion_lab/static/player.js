@@ -192,13 +192,14 @@
       const load = (png) => Object.assign(new Image(), { src: `data:image/png;base64,${png}` });
       const pictures = panel.frames.map(load);
       panel.add = (place, { png, count }) => {
-        panel.index[place] = pictures.push(load(png)) - 1;
+        panel.latest = panel.index[place] = pictures.push(load(png)) - 1;
         panel.counts.push(count);
       };
       return (shared) => {
-        const which = shared.look({ over: panel.over, values: panel.index }), picture = pictures[which];
-        canvas.setAttribute('aria-busy', picture ? !picture.complete : shared.awaits());
-        if (!picture) return; // it is being drawn
+        const here = shared.look({ over: panel.over, values: panel.index });
+        const which = here ?? panel.latest, picture = pictures[which]; // while one is drawn, the last that was
+        canvas.setAttribute('aria-busy', here === undefined ? shared.awaits() : !picture.complete);
+        if (!picture || (here === undefined && !shared.awaits())) return;
         if (!picture.complete) return (picture.onload = shared.show);
         const count = panel.counts[which], columns = Math.min(panel.columns, count);
         const w = picture.naturalWidth / columns, h = picture.naturalHeight / Math.ceil(count / columns);
