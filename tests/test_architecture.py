@@ -30,6 +30,12 @@ MAY_IMPORT = {
     "figures": {"files", "shapes"},
     "pretrained": {"evaluation", "files", "sampling", "schedules", "shapes", "unet"},
     "widgets": {"figures", "sampling", "schedules", "shapes"},
+    "checks.__init__": set(),
+    "checks.mistakes": set(),
+    "checks.outcomes": set(),
+    "checks.engine": {"checks.mistakes", "checks.outcomes"},
+    "checks.build": {"files"},
+    "checks.forward_noising": {"checks.engine", "schedules"},
     "cli": ALL,
     "__init__": ALL,
     "__main__": {"cli"},
@@ -57,10 +63,16 @@ def imported(source: str) -> set[str]:
 
 
 def arrows(source: str) -> set[str]:
-    """Modules of the package that a file imports; the package as a whole counts as __init__."""
-    ours = [name.split(".") for name in imported(source) if name.split(".")[0] == "diffusion_lab"]
-    known = {module.split(".")[0] for module in SOURCES} | MAY_IMPORT.keys()
-    return {parts[1] if len(parts) > 1 and parts[1] in known else "__init__" for parts in ours}
+    """Modules of the package that a file imports, subpackages with a dot; the package as a whole counts as __init__."""
+    known = SOURCES.keys() | MAY_IMPORT.keys()
+    found = set()
+    for name in imported(source):
+        if name.split(".")[0] == "diffusion_lab":
+            parts = name.split(".")[1:]
+            candidates = [".".join(parts[:end]) for end in range(len(parts), 0, -1)]
+            candidates += [f"{'.'.join(parts[:end])}.__init__" for end in range(len(parts), 0, -1)]
+            found.add(next((each for each in candidates if each in known), "__init__"))
+    return found
 
 
 def outsiders(source: str) -> set[str]:
@@ -93,6 +105,9 @@ def special_cases_of_time_zero(source: str) -> list[str]:
     ("from diffusion_lab import data, sample", {"data", "__init__"}),
     ("from . import cli", {"cli"}),
     ("from .cli import main", {"cli"}),
+    ("from diffusion_lab.checks import engine, forward_noising", {"checks.engine", "checks.forward_noising"}),
+    ("from diffusion_lab.checks.engine import Exercise", {"checks.engine"}),
+    ("import diffusion_lab.checks", {"checks.__init__"}),
     ("import torch\nfrom pathlib import Path", set()),
 ])  # fmt: skip
 def test_reader_of_arrows_sees_every_way_to_import(source, expected):

@@ -1,0 +1,86 @@
+"""The catalogue of named mistakes: what was done and what was wanted, and the section of a lesson that is about it.
+
+The wrong formula that a mistake comes down to differs from task to task and stands beside the task. To add a mistake:
+one line here, under its section, and a `wrong` or a `probe` in the module of the exercise.
+"""
+
+from typing import NamedTuple
+
+
+class Mistake(NamedTuple):
+    """A misconception with a name."""
+
+    name: str
+    sentence: str  # what was done and what was wanted
+    lesson: str  # the number of a lesson, such as "01"
+    section: str  # the title of a section of it, as it stands there
+
+
+_SECTIONS = {
+    ("01", "1. One step"): {
+        "uniform-noise": "the noise is uniform (`rand`: mean 1/2, variance 1/12); standard normal (`randn`) is wanted",
+        "alphabar-for-alpha": "the product of all steps up to t was used; 1 - beta of the one step t is wanted",
+        "not-iterated": "every x_t was made from x_0; a step goes from x_{t-1} to x_t",
+        "aliased-states": "one tensor was stored again and again and changed in place; store a new one for every step",
+    },
+    ("01", "2. Why the square roots?"): {
+        "variance-as-std": "a variance stands where its square root, the standard deviation, is wanted, or the reverse",
+    },
+    ("01", "4. All steps at once"): {
+        "alpha-for-alphabar": "1 - beta of the one step t was used; the product of all of them up to t is wanted",
+        "cumsum-for-cumprod": "the steps were added up; they have to be multiplied (`cumprod`)",
+        "index-shift": "a table was read one entry too early or too late; entry t is for step t, entry 0 for clean",
+        "one-minus-root": "1 - sqrt(alpha bar) scales the noise; sqrt(1 - alpha bar) is wanted",
+        "swapped-scales": "the scales of signal and noise changed places",
+        "draws-own-noise": "fresh noise was drawn; the noise that your function is given is wanted",
+        "misbroadcast-t": "the numbers for t, shape (B,), met the wrong axis of the pictures; (B, 1, 1, 1) is wanted",
+        "shared-t": "one time was used for the whole batch; every element has its own",
+        "endpoint-missed": "one end of the times is missing: they run from 0 to T, both included, steps from 1 to T",
+    },
+    ("01", "8. One thing to vary: what if we do it differently?"): {
+        "no-shrinking": "the picture kept its full strength; it has to shrink to make room for the noise",
+        "unscaled-input": "the pictures are in [0, 1]; wanted are [-1, 1], in which the signal is four times as strong",
+    },
+    ("03", "5. Four languages"): {
+        "wrong-target": "the prediction is compared with, or read as, another quantity than the objective says",
+    },
+    ("04", "4. The time: waves, not a number"): {
+        "ignores-t": "the answer does not change with t",
+    },
+    ("05", "1. The loop"): {
+        "missing-eval": "the network was left in training mode; `model.eval()` is wanted for drawing",
+        "missing-no-grad": "a graph for gradients was kept; drawing needs none (`torch.no_grad()`)",
+        "stale-gradients": "the gradients of the step before were not cleared (`optimizer.zero_grad()`)",
+        "detached-loss": "the loss is cut off from the weights, and no gradient reaches them",
+    },
+    ("06", "2. Which variance?"): {
+        "wrong-sigma": "the noise has the wrong size; right are two variances, beta_t and that of the posterior",
+    },
+    ("06", "5. Is the noise needed at all?"): {
+        "no-noise-midway": "no noise was added on the way; every step but the last one wants some",
+    },
+    ("06", "7. Few steps: which times, and which step?"): {
+        "stride-beta": "beta of one step was used for a jump over several; that is 1 - alpha bar(t) / alpha bar(s)",
+    },
+    ("06", "10. What goes wrong: the dice at the wrong place, or of the wrong size"): {
+        "noise-at-end": "noise was added in the last step, to t = 0; none is wanted there",
+        "noise-reused": "the same noise was used more than once; every step wants its own",
+    },
+    ("07", "1. How the order gets in"): {
+        "ignores-label": "the answer does not change with the label",
+        "null-is-class-0": '"no label" shares its row with class 0; it wants one of its own, one past the last class',
+    },
+    ("07", "2. Learning to draw with no order"): {
+        "batch-dropout": "one coin was thrown for the whole batch; every element wants its own",
+        "dropout-at-sampling": "labels were dropped while drawing; that belongs to training only",
+    },
+    ("07", "3. Exaggerate the difference"): {
+        "w-for-s": "the scale is off by one: s = 0 is the prediction without the label, s = 1 with it; s = 1 + w",
+        "swapped-guidance": "the predictions with and without the label changed places",
+    },
+}
+
+CATALOGUE = {
+    name: Mistake(name, sentence, *section) for section, rows in _SECTIONS.items() for name, sentence in rows.items()
+}
+"""Every mistake by its name."""
