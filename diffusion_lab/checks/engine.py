@@ -162,11 +162,16 @@ class Task:
 
     def _printable(self, answer: Any) -> dict[str, float]:
         """The numbers of an answer, on the first inputs for which those of the right answers do not tip over."""
+
+        def measure(answer: Any, attempt: int) -> dict[str, float]:
+            values = self.make_numbers(answer, self._draw("numbers", attempt))
+            return {label: float(value) for label, value in values.items()}
+
         for attempt in range(1000):
-            expected = [self.make_numbers(right, self._draw("numbers", attempt)) for right in self._references()]
+            expected = [measure(right, attempt) for right in self._references()]
             if all(map(outcomes.steady, expected)):
                 break
-        numbers = self.make_numbers(answer, self._draw("numbers", attempt))
+        numbers = measure(answer, attempt)
         if numbers_text(numbers) != numbers_text(expected[0]):
             raise self._mistaken("differs", "right on the first inputs, but not on others that were drawn like them")
         return numbers

@@ -192,6 +192,11 @@ add_noise.wrong("index-shift", _jump(lambda betas, t: _roots(1 - _at(_bar(betas)
 add_noise.wrong("index-shift", _jump(lambda betas, t: _roots(1 - _at(_bar(betas), (t - 1).clamp(min=0)))))
 add_noise.wrong("index-shift", _jump(lambda betas, t: _roots(1 - _at(_bar(betas), t + 1))))
 add_noise.wrong("index-shift", _jump(lambda betas, t: _roots(1 - _at(_bar(betas[1:]), t))))
+add_noise.wrong(
+    "index-shift",
+    _jump(lambda betas, t: _roots(1 - _at(_bar(betas[1:]), t - 1))),
+    sentence="right from t = 1 on, but at t = 0 the index is -1, which reads the last entry",
+)
 add_noise.wrong("shared-t", _jump(lambda betas, t: _roots(1 - _bar(betas)[t[0]])))
 add_noise.wrong("misbroadcast-t", _jump_shaped(-1), _jump_shaped(-1, 1), _jump_shaped(-1, 1, 1))
 

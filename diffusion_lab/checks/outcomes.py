@@ -125,12 +125,12 @@ def differs_for_sure(got: tuple, wanted: tuple, tolerance: float) -> bool:
 
 def numbers_text(values: dict[str, float]) -> str:
     """Print numbers with 3 decimals, and -0.0 as 0."""
-    return ", ".join(f"{label} {round(float(value), 3) + 0.0:.3f}" for label, value in values.items())
+    return ", ".join(f"{label} {round(value, 3) + 0.0:.3f}" for label, value in values.items())
 
 
 def steady(values: dict[str, float]) -> bool:
     """Whether rounding to 3 decimals cannot tip over."""
-    return all(math.isfinite(v) and abs(abs(float(v)) * 1000 % 1 - 0.5) > EDGE for v in values.values())
+    return all(math.isfinite(v) and abs(abs(v) * 1000 % 1 - 0.5) > EDGE for v in values.values())
 
 
 def describe(value: Any) -> str:
