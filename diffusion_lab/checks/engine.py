@@ -17,30 +17,10 @@ from typing import Any
 import torch
 
 from diffusion_lab.checks import outcomes
-from diffusion_lab.checks.mistakes import CATALOGUE
+from diffusion_lab.checks.mistakes import CATALOGUE, Mistaken, NotAttempted, Unsolved
 from diffusion_lab.checks.outcomes import TOLERANCE, Draw, Outcome, aligned, describe, numbers_text, run, same
 
 NOT_THE_STUDENT = (str(Path(__file__).parents[1]), str(Path(torch.__file__).parents[1]), sysconfig.get_path("stdlib"))
-
-
-class Unsolved(Exception):
-    """What a check raises; in Jupyter it shows as its own few lines, without a traceback."""
-
-    def __init__(self, name: str, text: str, *more: str):
-        """Keep the name of what is wrong; `more` are further lines."""
-        super().__init__("\n".join([f"{name}: {text}", *more]))
-        self.name = name
-
-    def _render_traceback_(self) -> list[str]:
-        return str(self).splitlines()
-
-
-class NotAttempted(Unsolved):
-    """The answer is still blank."""
-
-
-class Mistaken(Unsolved):
-    """The answer is wrong; `name` is a mistake of the catalogue, or says in a word what is wrong with the answer."""
 
 
 class Task:

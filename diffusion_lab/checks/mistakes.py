@@ -84,3 +84,23 @@ CATALOGUE = {
     name: Mistake(name, sentence, *section) for section, rows in _SECTIONS.items() for name, sentence in rows.items()
 }
 """Every mistake by its name."""
+
+
+class Unsolved(Exception):
+    """What a check raises; in Jupyter it shows as its own few lines, without a traceback."""
+
+    def __init__(self, name: str, text: str, *more: str):
+        """Keep the name of what is wrong; `more` are further lines."""
+        super().__init__("\n".join([f"{name}: {text}", *more]))
+        self.name = name
+
+    def _render_traceback_(self) -> list[str]:
+        return str(self).splitlines()
+
+
+class NotAttempted(Unsolved):
+    """The answer is still blank."""
+
+
+class Mistaken(Unsolved):
+    """The answer is wrong; `name` is a mistake of the catalogue, or says in a word what is wrong with the answer."""
