@@ -208,7 +208,7 @@ class Task:
 class Guess(Task):
     """A task answered by a number, or a dict of numbers; the right answer gives a range (low, high) for each."""
 
-    def _ranges(self, function: Callable) -> dict[str, tuple[float, float]]:
+    def _ranges(self, function: Callable) -> dict[str, tuple]:
         ranges = function()
         return ranges if isinstance(ranges, dict) else {"": ranges}
 

@@ -33,7 +33,7 @@ class Draw:
         """Draw standard normal numbers."""
         return torch.randn(shape, generator=self.generator, dtype=torch.float64).float()
 
-    def uniform(self, low: float, high: float, *shape: int) -> Tensor:
+    def uniform(self, low: int | float, high: int | float, *shape: int) -> Tensor:
         """Draw evenly from `low` to `high`."""
         return (torch.rand(shape, generator=self.generator, dtype=torch.float64) * (high - low) + low).float()
 

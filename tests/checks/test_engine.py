@@ -137,7 +137,7 @@ def test_what_is_wrong_has_a_name(ask, exercise, halve, source, name):
     assert (said.name, exercise.states["1.1"]) == (name, f"wrong: {name}")
     lines = str(said).splitlines()
     assert lines[0].startswith(f"{name}: ")
-    assert lines[-1].startswith("Read again: lesson 01, section ")
+    assert lines[-1].startswith("Read again: lesson 0")
     assert lines[-1].endswith('For a hint: check.hint("1.1")')
 
 
@@ -186,7 +186,7 @@ def test_errors_equal_to_those_of_the_wrong_formula_do_not_hide_its_name(ask, ha
 
     halve.wrong("endpoint-missed", shifted)
     assert ask(halve, lambda x, k: x / (3, 5)[k]).name == "endpoint-missed"
-    assert ask(halve, lambda x, k: x / (3, 5)["one"]).name == "error"
+    assert ask(halve, lambda x, k: x / (3, 5)[str(k)]).name == "error"
 
 
 def test_in_jupyter_only_the_lines_of_the_message_are_shown(ask, halve):
@@ -227,7 +227,7 @@ def test_numbers_close_to_the_edge_of_rounding_are_drawn_again(value, steady):
 
 
 def test_drawing_again_follows_the_key_and_not_the_student(ask, halve):
-    attempts = []
+    halve.rights, attempts = {"": halve.rights[""]}, []
 
     def numbers(halve, draw):
         x = draw.uniform(0, 1, 1)
