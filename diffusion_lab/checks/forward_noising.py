@@ -53,6 +53,7 @@ signal_left.wrong("index-shift", lambda: (0.53, 0.57), sentence="that is the mea
 signal_left.wrong(
     "no-shrinking", lambda: (0.99, 1.01), sentence="the noise has mean 0, but every step shrinks the rest"
 )
+signal_left.wrong("swapped-scales", lambda: (0.91, 0.93), sentence="that is the scale of the noise; the mean is signal")
 
 
 @signal_left.numbers
@@ -186,6 +187,13 @@ add_noise.wrong("one-minus-root", _jump(lambda betas, t: (_at(_bar(betas), t).sq
 add_noise.wrong("swapped-scales", _jump(lambda betas, t: _roots(_at(_bar(betas), t))))
 add_noise.wrong("no-shrinking", _jump(lambda betas, t: (1, (1 - _at(_bar(betas), t)).sqrt())))
 add_noise.wrong("alpha-for-alphabar", _jump(lambda betas, t: _roots(_at(betas, t))))
+add_noise.wrong(
+    "alpha-for-alphabar",
+    _jump(lambda betas, t: (_at(_bar(betas), t).sqrt(), _at(betas, t).sqrt())),
+    _jump(lambda betas, t: ((1 - _at(betas, t)).sqrt(), (1 - _at(_bar(betas), t)).sqrt())),
+    sentence="in one of the two places 1 - beta of step t was used; the product of all up to t is wanted in both",
+)
+add_noise.wrong("beta-for-alpha", _jump(lambda betas, t: _roots(1 - _at(betas.cumprod(0), t))))
 add_noise.wrong("cumsum-for-cumprod", _jump(lambda betas, t: _roots(_at(betas.cumsum(0), t))))
 add_noise.wrong("cumsum-for-cumprod", _jump(lambda betas, t: _roots(_at(betas.cumsum(0), t).clamp(max=1))))
 add_noise.wrong("index-shift", _jump(lambda betas, t: _roots(1 - _at(_bar(betas), t - 1))))

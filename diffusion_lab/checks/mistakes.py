@@ -28,6 +28,7 @@ _SECTIONS = {
     },
     ("01", "4. All steps at once"): {
         "alpha-for-alphabar": "1 - beta of the one step t was used; the product of all of them up to t is wanted",
+        "beta-for-alpha": "betas were multiplied up; the numbers to multiply are 1 - beta",
         "cumsum-for-cumprod": "the steps were added up; they have to be multiplied (`cumprod`)",
         "index-shift": "a table was read one entry too early or too late; entry t is for step t, entry 0 for clean",
         "one-minus-root": "1 - sqrt(alpha bar) scales the noise; sqrt(1 - alpha bar) is wanted",

@@ -129,6 +129,7 @@ WRONG = {
         ("alpha-for-alphabar", "my_signal_left = 0.5 ** 0.5"),
         ("index-shift", "my_signal_left = 0.55"),
         ("no-shrinking", "my_signal_left = 1"),
+        ("swapped-scales", "my_signal_left = (1 - 0.9 * 0.8 * 0.7 * 0.6 * 0.5) ** 0.5"),
         ("differs", "my_signal_left = 0.2"),
         ("differs", "my_signal_left = float('nan')"),
         ("wrong-type", "my_signal_left = 'a third'"),
@@ -270,6 +271,21 @@ def my_add_noise(x_0, t, noise, betas):
 def my_add_noise(x_0, t, noise, betas):
     alpha = (1 - betas)[t].reshape(-1, 1, 1, 1)
     return alpha.sqrt() * x_0 + (1 - alpha).sqrt() * noise
+"""),
+        ("alpha-for-alphabar", """
+def my_add_noise(x_0, t, noise, betas):
+    bar = torch.cumprod(1 - betas, 0)[t].reshape(-1, 1, 1, 1)
+    return bar.sqrt() * x_0 + betas[t].reshape(-1, 1, 1, 1).sqrt() * noise
+"""),
+        ("alpha-for-alphabar", """
+def my_add_noise(x_0, t, noise, betas):
+    alphas = 1 - betas.reshape(-1, 1, 1, 1)
+    return alphas[t].sqrt() * x_0 + (1 - alphas.cumprod(0)[t]).sqrt() * noise
+"""),
+        ("beta-for-alpha", """
+def my_add_noise(x_0, t, noise, betas):
+    bar = torch.cumprod(betas, 0)[t].reshape(-1, 1, 1, 1)
+    return bar.sqrt() * x_0 + (1 - bar).sqrt() * noise
 """),
         ("cumsum-for-cumprod", """
 def my_add_noise(x_0, t, noise, betas):
