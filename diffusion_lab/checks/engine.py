@@ -121,8 +121,8 @@ class Task:
         if answer is None or answer is ...:
             raise self._blank("write your answer into the cell above, run it, and then this one")
         if not callable(answer):
-            got = type(answer).__name__
-            raise self._mistaken("wrong-type", f"hand over the function itself, without calling it; got {got}")
+            kind = type(answer).__name__
+            raise self._mistaken("wrong-type", f"hand over the function itself, not called; got {kind}")
         answer = self.prepare(answer) if self.prepare else answer
         cases = list(self.make_cases(self._draw()))
         got = [run(answer, args) for args in cases]
@@ -212,10 +212,13 @@ class Guess(Task):
         ranges = function()
         return ranges if isinstance(ranges, dict) else {"": ranges}
 
+    def middle(self, function: Callable) -> float | dict[str, float]:
+        """Give the middles of the ranges of a right or wrong answer."""
+        middles = {label: (low + high) / 2 for label, (low, high) in self._ranges(function).items()}
+        return middles.get("", middles)
+
     def _references(self) -> list:
-        """The middles of the ranges: all accepted answers print the same."""
-        middles = {label: (low + high) / 2 for label, (low, high) in self._ranges(self.rights[""]).items()}
-        return [middles.get("", middles)]
+        return [self.middle(self.rights[""])]
 
     def _check(self, answer: Any) -> tuple[str, dict[str, float]]:
         ranges = self._ranges(self.rights[""])
@@ -223,9 +226,8 @@ class Guess(Task):
         if any(value is None or value is ... for value in given.values()):
             raise self._blank("write your answer into the cell above, run it, and then this one")
         if set(given) != set(ranges):
-            raise self._mistaken(
-                "wrong-type", f"wanted {list(ranges) if '' not in ranges else 'a number'}, got {answer!r}"
-            )
+            wanted = "a number" if "" in ranges else f"a dict of {', '.join(ranges)}"
+            raise self._mistaken("wrong-type", f"{wanted} was wanted, got {answer!r}")
         try:
             numbers = {label: float(value) for label, value in given.items()}
         except (TypeError, ValueError):
@@ -241,7 +243,7 @@ class Guess(Task):
             label = next(k for k, (low, high) in ranges.items() if not low <= numbers[k] <= high)
             way = "low" if numbers[label] < ranges[label][0] else "high"
             raise self._mistaken("differs", f"{f'{label}: ' if label else ''}{numbers[label]:g} is too {way}")
-        return "", self._printable(self._references()[0])
+        return "", self._printable(self._references()[0])  # all accepted answers print the same
 
 
 class Exercise:
