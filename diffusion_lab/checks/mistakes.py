@@ -42,26 +42,78 @@ _SECTIONS = {
         "no-shrinking": "the picture kept its full strength; it has to shrink to make room for the noise",
         "unscaled-input": "the pictures are in [0, 1]; wanted are [-1, 1], in which the signal is four times as strong",
     },
+    ("02", "1. Four curves"): {
+        "missing-zero-entry": "entry 0 is for clean data and must be 0; the T betas stand behind it",
+        "fence-posts": "the betas must go from the first end to the last in T values, which have T - 1 gaps",
+        "roots-not-even": "quadratic: the *roots* of the betas are evenly spaced, from sqrt(low) to sqrt(high)",
+        "cap-missing": "the last beta came out as 1, and destroys everything; it has to be capped at 0.999",
+        "offset-missing": "the offset s = 0.008 was left out of the cosine, so the first step is next to nothing",
+        "cosine-not-squared": "alpha bar should be the *squared* cosine, and the square is missing",
+        "alpha-for-beta": "what a step keeps was returned, alpha; beta is what it takes away, 1 - alpha",
+    },
+    ("02", "2. Signal-to-noise ratio"): {
+        "share-for-ratio": "alpha bar alone is a share of the whole; the ratio divides it by the noise, 1 - alpha bar",
+        "ratio-upside-down": "a ratio is upside down: what should stand below the line stands above it",
+        "log-for-ratio": "a logarithm of the ratio was returned; the ratio itself is wanted",
+        "half-the-window": "one of the two bounds is missing, or the steps outside were counted, not those between",
+    },
+    ("02", "3. Fewer steps, same betas"): {
+        "betas-stretched": "betas were multiplied by the number of steps they stand for, which fits tiny betas only",
+    },
     ("03", "5. Four languages"): {
         "wrong-target": "the prediction is compared with, or read as, another quantity than the objective says",
     },
     ("04", "4. The time: waves, not a number"): {
         "ignores-t": "the answer does not change with t",
+        "scaled-time": "the time was divided by something; it is wanted in steps, 1 … T",
     },
     ("05", "1. The loop"): {
         "missing-eval": "the network was left in training mode; `model.eval()` is wanted for drawing",
         "missing-no-grad": "a graph for gradients was kept; drawing needs none (`torch.no_grad()`)",
         "stale-gradients": "the gradients of the step before were not cleared (`optimizer.zero_grad()`)",
         "detached-loss": "the loss is cut off from the weights, and no gradient reaches them",
+        "uneven-times": "the times are not equally likely: rounding gives each end half the share of the others",
+        "clean-input": "the network was shown the clean picture; it has to see the noisy one, x_t",
+        "sum-for-mean": "squares were added up; their mean is wanted, which does not depend on the number of pixels",
+        "error-not-squared": "the mean of the *squared* error is wanted, with no root of it and no absolute value",
+        "zero-loss": "an answer of 0 has a loss of 0 only if the target is 0, and it is not",
+        "step-order": "the order is wrong: clear the gradients, then `loss.backward()`, then `optimizer.step()`",
+        "no-step": "`optimizer.step()` is missing: gradients are there, but nothing moves the weights",
+        "no-backward": "`loss.backward()` is missing: without it there are no gradients to follow",
+        "missing-train": "the network was left in evaluation mode; training wants `model.train()`",
+    },
+    ("06", "1. The way back, if you knew the end"): {
+        "precisions-not-added": "the variances were added or averaged; 1 / variance, how sure a witness is, adds up",
+    },
+    ("05", "4. Averaged weights"): {
+        "swapped-decay": "the decay belongs to the average so far, and 1 - decay to the new weights",
+        "shares-not-one": "the shares of old average and new weights must add up to 1: decay and 1 - decay",
+        "average-into-model": "the average was written into the network; training would go on from the wrong weights",
+        "not-in-place": "the average did not change: the numbers went into a new tensor, not into its own weights",
+        "not-averaged": "the average is a copy of the newest weights; nothing of the older ones is left",
+    },
+    ("05", "5. Train your network"): {
+        "not-trained": "the network answers 0 as before the first step: hand over one that was trained or updated",
+    },
+    ("05", "9. What goes wrong: a loss too good to be true"): {
+        "one-noise-per-picture": "the network knows only noise that is one number per picture; every pixel wants its own",
     },
     ("06", "2. Which variance?"): {
         "wrong-sigma": "the noise has the wrong size; right are two variances, beta_t and that of the posterior",
+    },
+    ("06", "3. The same step, rearranged"): {
+        "noised-anew": "x_0 was noised with fresh noise only; a step keeps part of the noise that x_t has",
+        "noise-on-top": "fresh noise was added to all of the old; the old has to shrink, sqrt(1 - alpha bar(s) - sigma²)",
+        "ignores-eta": "the answer does not change with eta",
     },
     ("06", "5. Is the noise needed at all?"): {
         "no-noise-midway": "no noise was added on the way; every step but the last one wants some",
     },
     ("06", "7. Few steps: which times, and which step?"): {
         "stride-beta": "beta of one step was used for a jump over several; that is 1 - alpha bar(t) / alpha bar(s)",
+    },
+    ("06", "9. Between two noises"): {
+        "wrong-clock": "the sampler was told that it begins at T; a picture that was noised up to t begins at t",
     },
     ("06", "10. What goes wrong: the dice at the wrong place, or of the wrong size"): {
         "noise-at-end": "noise was added in the last step, to t = 0; none is wanted there",
