@@ -60,8 +60,34 @@ _SECTIONS = {
     ("02", "3. Fewer steps, same betas"): {
         "betas-stretched": "betas were multiplied by the number of steps they stand for, which fits tiny betas only",
     },
+    ("03", "2. Why the mean?"): {
+        "mode-for-mean": "that is the likeliest value; the squared error wants the mean of all that are possible",
+        "unweighted-mean": "all candidates were counted alike; the likelier ones have to count more",
+        "no-floor": "even the best guess is wrong most of the time, so the least error is not 0",
+        "absolute-error": "the mean of the absolute errors was taken; each error is to be squared first",
+    },
+    ("03", "3. All the digits at once"): {
+        "distance-not-squared": "the exponent has the *squared* distance in it; the square is missing",
+        "bell-without-half": "the exponent lacks the 2: the squared distance is divided by 2 (1 - alpha bar)",
+        "sigma-missing": "the distances were not divided by the variance of the noise, so no t makes them count less",
+        "mean-for-sum": "squares were averaged over the pixels; their sum is wanted",
+        "candidates-unscaled": "a candidate shrinks on its way to x_t: compare x_t with sqrt(alpha bar) times it",
+        "softmax-over-batch": "the weights of each x_t must add up to 1 over the candidates, not over the batch",
+        "far-for-near": "the sign of the exponent is wrong: far candidates have the large weights",
+        "nearest-for-mean": "only the nearest candidate was returned; the mean of all, weighted, is wanted",
+        "exp-underflow": "with real pictures your result is NaN: every exp(-distance) is 0 there; `softmax` avoids it",
+        "shrunk-guess": "the guess is of the shrunk picture, sqrt(alpha bar) x_0; x_0 itself is wanted",
+    },
+    ("03", "4. The same in the plane"): {
+        "slope-unscaled": "the slope has one factor sqrt(alpha bar) too few or too many; it is sqrt(alpha bar) C / S",
+        "variance-not-noised": "S is the variance of x_t: alpha bar times that of the data, plus that of the noise",
+        "mean-unscaled": "the mean shrinks on its way to x_t: the difference to sqrt(alpha bar) times it is wanted",
+        "noise-unheard": "x_t was taken for free of noise and only scaled back; trust it the less, the noisier it is",
+    },
     ("03", "5. Four languages"): {
         "wrong-target": "the prediction is compared with, or read as, another quantity than the objective says",
+        "wrong-sign": "a sign is wrong: plus stands where minus is wanted, or the reverse",
+        "score-unscaled": "the score is -eps divided by sqrt(1 - alpha bar); the divisor is missing or another one",
     },
     ("04", "4. The time: waves, not a number"): {
         "ignores-t": "the answer does not change with t",
@@ -103,7 +129,7 @@ _SECTIONS = {
     },
     ("06", "3. The same step, rearranged"): {
         "noised-anew": "x_0 was noised with fresh noise only; a step keeps part of the noise that x_t has",
-        "noise-on-top": "fresh noise was added to all of the old; the old has to shrink, sqrt(1 - alpha bar(s) - sigma²)",
+        "noise-on-top": "fresh noise was added to all of the old; the old shrinks to sqrt(1 - alpha bar(s) - sigma²)",
         "ignores-eta": "the answer does not change with eta",
     },
     ("06", "5. Is the noise needed at all?"): {
@@ -122,14 +148,26 @@ _SECTIONS = {
     ("07", "1. How the order gets in"): {
         "ignores-label": "the answer does not change with the label",
         "null-is-class-0": '"no label" shares its row with class 0; it wants one of its own, one past the last class',
+        "null-without-row": 'without a label nothing was added; "no label" has a row, one past the last class',
+        "null-not-learned": "no gradient reaches the row of the null label; it is learned like the others",
+        "shared-label": "one label was used for the whole batch; every element has its own",
     },
     ("07", "2. Learning to draw with no order"): {
         "batch-dropout": "one coin was thrown for the whole batch; every element wants its own",
         "dropout-at-sampling": "labels were dropped while drawing; that belongs to training only",
+        "inverted-coins": "the coins were read the wrong way round: a label is dropped where coin < probability",
+        "ignores-probability": "a fixed probability was used; the one that your function is given is wanted",
     },
     ("07", "3. Exaggerate the difference"): {
         "w-for-s": "the scale is off by one: s = 0 is the prediction without the label, s = 1 with it; s = 1 + w",
         "swapped-guidance": "the predictions with and without the label changed places",
+        "not-guided": "this is the plain answer, as with s = 1, or as if a label were guided away from itself",
+        "difference-only": "s times the difference alone; it is added to the prediction without the label",
+    },
+    ("07", "9. One thing to vary: when to guide"): {
+        "null-outside": "outside the window the label is missing; plain there means with the label, s = 1",
+        "ignores-window": "guided at all times; outside the window the plain prediction is wanted",
+        "wrong-window": "guided outside the window instead of inside",
     },
 }
 
