@@ -31,7 +31,7 @@ lessons: $(VENV)/.dev
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
-	$(BIN)/python tools/clean_notebooks.py notebooks/*.ipynb
+	$(BIN)/python tools/clean_notebooks.py notebooks/*.ipynb solutions/*.ipynb exercises/*.ipynb
 
 clean:
 	rm -rf $(VENV) first_digits.png

@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 import diffusion_lab as dl
 from diffusion_lab import data, evaluation, figures, pretrained
+from diffusion_lab.checks import build
 from diffusion_lab.files import replacing
 from diffusion_lab.sampling import SPACINGS
 from diffusion_lab.schedules import CURVES
@@ -92,6 +93,12 @@ def _parser() -> argparse.ArgumentParser:
     best = ", ".join(f"{name} {value}" for name, value in BEST.items())
     sub.epilog = f"Without --sampler it is what suits the shipped weights best: {best}."
     sub.set_defaults(sampler=None)
+
+    sub = command("build-exercises", build_exercises, "Make the exercises out of the solutions.")
+    unless = {"type": Path, "default": argparse.SUPPRESS}
+    sub.add_argument("--source", **unless, help="folder of the solutions (default: solutions/, here or above)")
+    sub.add_argument("--out", **unless, help="folder to write to (default: exercises/, beside the source)")
+    sub.add_argument("--check", action="store_true", help="write nothing; name what is stale, and end with 1")
     return parser
 
 
@@ -369,3 +376,14 @@ def evaluate(options: argparse.Namespace) -> int:
     )
     print(report)
     return 0
+
+
+def build_exercises(options: argparse.Namespace) -> int:
+    """Write the exercises that are not as their solutions make them, or only name them."""
+    source = options.source if "source" in options else build.find_solutions(Path.cwd())
+    out = options.out if "out" in options else source.resolve().parent / "exercises"
+    stale = build.build(source, out, options.check)
+    for name in stale:
+        print(f"{out / name}: {'stale' if options.check else 'written'}")
+    print(f"{out}: {f'{len(stale)} to be built again' if stale and options.check else 'as the solutions say'}")
+    return 1 if stale and options.check else 0

@@ -42,6 +42,17 @@ MAY_IMPORT = {
     "widgets.__init__": {
         "widgets.board", "widgets.explorer", "widgets.films", "widgets.packing", "widgets.player", "widgets.scrubbers",
     },
+    "checks.__init__": set(),
+    "checks.mistakes": set(),
+    "checks.outcomes": set(),
+    "checks.engine": {"checks.mistakes", "checks.outcomes"},
+    "checks.build": {"files"},
+    "checks.forward_noising": {"checks.engine", "schedules"},
+    "checks.noise_schedules": {"checks.engine", "checks.outcomes", "schedules"},
+    "checks.denoiser": {"checks.engine", "checks.outcomes", "process", "schedules"},
+    "checks.guidance": {"checks.engine"},
+    "checks.sampling": {"checks.engine", "schedules"},
+    "checks.training": {"checks.engine", "data", "schedules"},
     "cli": ALL,
     "__init__": ALL,
     "__main__": {"cli"},
@@ -69,11 +80,16 @@ def imported(source: str) -> set[str]:
 
 
 def arrows(source: str) -> set[str]:
-    """Modules of the package that a file imports; the package as a whole counts as __init__."""
-    ours = [name.split(".") for name in imported(source) if name.split(".")[0] == "diffusion_lab"]
+    """Modules of the package that a file imports, subpackages with a dot; the package as a whole counts as __init__."""
     known = SOURCES.keys() | MAY_IMPORT.keys()
-    named = [[".".join(parts[1:end]) for end in range(len(parts), 1, -1)] for parts in ours]
-    return {next((name for name in names if name in known), "__init__") for names in named}
+    found = set()
+    for name in imported(source):
+        if name.split(".")[0] == "diffusion_lab":
+            parts = name.split(".")[1:]
+            candidates = [".".join(parts[:end]) for end in range(len(parts), 0, -1)]
+            candidates += [f"{'.'.join(parts[:end])}.__init__" for end in range(len(parts), 0, -1)]
+            found.add(next((each for each in candidates if each in known), "__init__"))
+    return found
 
 
 def outsiders(source: str) -> set[str]:
@@ -107,6 +123,9 @@ def special_cases_of_time_zero(source: str) -> list[str]:
     ("from . import cli", {"cli"}),
     ("from .cli import main", {"cli"}),
     ("from diffusion_lab.widgets.player import Player", {"widgets.player"}),
+    ("from diffusion_lab.checks import engine, forward_noising", {"checks.engine", "checks.forward_noising"}),
+    ("from diffusion_lab.checks.engine import Exercise", {"checks.engine"}),
+    ("import diffusion_lab.checks", {"checks.__init__"}),
     ("import torch\nfrom pathlib import Path", set()),
 ])  # fmt: skip
 def test_reader_of_arrows_sees_every_way_to_import(source, expected):

@@ -1,0 +1,466 @@
+"""Checks of exercise 03, the denoiser: the mean of all that is possible, in two cases, and the languages for it."""
+
+import torch
+
+from diffusion_lab.checks.engine import Exercise
+from diffusion_lab.checks.outcomes import TOLERANCE, same
+from diffusion_lab.process import convert, split
+from diffusion_lab.schedules import DiffusionSchedule
+
+exercise = Exercise("03", "The denoiser")
+begin, hint, progress = exercise.begin, exercise.hint, exercise.progress
+
+FIVE = DiffusionSchedule(5, 0.1, 0.5)  # so short and steep that an index off by one shows
+
+
+def _scales(schedule, t, like):
+    """Scales of signal and noise, each element at its own t, in the shape that multiplies `like`."""
+    return _reshaped(schedule, t, [-1] + [1] * (like.ndim - 1))
+
+
+def _reshaped(schedule, t, shape):
+    bar = schedule.alphas_cumprod[t].reshape(shape)
+    return bar.sqrt(), (1 - bar).sqrt()
+
+
+WRONG_SCALES = [  # (name, scales): functions of (schedule, t, like) that stand in the place of `_scales`
+    ("index-shift", lambda schedule, t, like: _scales(schedule, t - 1, like)),
+    ("index-shift", lambda schedule, t, like: _scales(schedule, t + 1, like)),
+    ("variance-as-std", lambda schedule, t, like: tuple(x**2 for x in _scales(schedule, t, like))),
+    ("swapped-scales", lambda schedule, t, like: _scales(schedule, t, like)[::-1]),
+    ("shared-t", lambda schedule, t, like: _scales(schedule, t[:1], like)),
+]
+
+
+def _of_the_step(schedule, t, like):
+    """The scales of the one step t in the place of those of all steps up to t."""
+    beta = schedule.betas[t].reshape([-1] + [1] * (like.ndim - 1))
+    return (1 - beta).sqrt(), beta.sqrt()
+
+
+# 3.1
+
+CHANCES = torch.tensor([0.5, 0.2, 0.3])
+ANY = (-4, 6)
+
+
+@exercise.guess("3.1", "the guess that costs least", 1, "2. Why the mean?", hints=(
+    "Section 2 names the guess with the least squared error. Which value, made of all three, is it?",
+    "The mean: multiply each value with its chance, and add up: 0.5 × (-1) + 0.2 × 0 + 0.3 × 1.",
+    "The error of the guess g is 0.5 (-1 - g)² + 0.2 (0 - g)² + 0.3 (1 - g)², with g = -0.2.",
+))  # fmt: skip
+def least_error():
+    """The best guess of a pixel that is black, grey or white with known chances, and its mean squared error."""
+    return {"guess": (-0.215, -0.185), "error": (0.745, 0.775)}
+
+
+least_error.wrong("mode-for-mean", lambda: {"guess": (-1.02, -0.98), "error": ANY})
+least_error.wrong("unweighted-mean", lambda: {"guess": (-0.02, 0.02), "error": ANY})
+least_error.wrong("no-floor", lambda: {"guess": (-0.215, -0.185), "error": (-0.01, 0.01)})
+least_error.wrong("absolute-error", lambda: {"guess": (-0.215, -0.185), "error": (0.79, 0.81)})
+least_error.wrong(
+    "variance-as-std",
+    lambda: {"guess": (-0.215, -0.185), "error": (0.86, 0.885)},
+    sentence="the mean of the squared errors is wanted, and no root of it",
+)
+least_error.wrong(
+    "wrong-sign",
+    lambda: {"guess": (0.185, 0.215), "error": ANY},
+    sentence="black is -1 and white is +1, and black is the likelier one: the mean is below 0",
+)
+
+
+@least_error.numbers
+def _(_guess, draw):
+    drawn = (draw.uniform(0, 1, 20_000)[:, None] > CHANCES.cumsum(0)[:2]).sum(1) - 1.0
+    return {"measured with 20,000 pixels, guess": drawn.mean(), "error": drawn.var()}
+
+
+# 3.2
+
+
+def _line(scales=_scales, form=None):
+    """The best guess with other scales, or with another form: a function of (alpha, sigma, mean, variance, x_t)."""
+    form = form or _line_form
+
+    def best(x_t, t, mean, variance, schedule):
+        return form(*scales(schedule, t, x_t), mean, variance, x_t)
+
+    return best
+
+
+def _line_form(alpha, sigma, mean, variance, x_t):
+    return mean + alpha * variance / (alpha**2 * variance + sigma**2) * (x_t - alpha * mean)
+
+
+@exercise.task("3.2", "one bell curve", 2, "4. The same in the plane", hints=(
+    "The formula of section 4 for one bell curve, with numbers for the matrices: C is the variance, and S is one too.",
+    "S = alpha_bar * variance + 1 - alpha_bar. Give alpha_bar the shape (B, 1), and every row has its own t.",
+    "mean + alpha_bar.sqrt() * variance / S * (x_t - alpha_bar.sqrt() * mean).",
+))  # fmt: skip
+def best_guess(x_t, t, mean, variance, schedule):
+    """E[x_0 | x_t], (B, D), at t, (B,), of numbers from a normal distribution with this mean and variance."""
+    return _line()(x_t, t, mean, variance, schedule)
+
+
+def _rows(draw, *times):
+    t = draw.shuffled(times)
+    return draw.normal(len(t), len(t)) * 1.5 + 1, t, float(draw.uniform(1, 2)), float(draw.uniform(1.5, 3)), FIVE
+
+
+@best_guess.cases
+def _(draw):
+    yield _rows(draw, 1, 2, 3, 4, 5)
+    yield _rows(draw, 2, 3, 4)
+    _, *rest = _rows(draw, 4, 1)
+    yield draw.normal(2, 6), *rest
+
+
+@best_guess.numbers
+def _(best_guess, draw):
+    guess = best_guess(draw.normal(50, 4) + 1, draw.integers(1, 5, 50), 1.5, float(draw.uniform(1, 3)), FIVE)
+    return {"mean of 200 guesses": guess.mean(), "variance": guess.var()}
+
+
+@best_guess.probe("ignores-t")
+def _(best_guess, draw):
+    x_t, t, *rest = _rows(draw, 1, 2, 3, 4, 5)
+    return bool((best_guess(x_t, t, *rest) == best_guess(x_t, t.flip(0), *rest)).all())
+
+
+@best_guess.holds
+def _(best_guess, draw):
+    x_0, t = 1 + 2**0.5 * draw.normal(5000, 1), torch.full((5000,), 3)
+    x_t = FIVE.add_noise(x_0, t, draw.normal(5000, 1))
+    right, yours = (f(x_t, t, 1.0, 2.0, FIVE).double() for f in (best_guess_right, best_guess))
+    if yours.shape == right.shape:
+        floor, error = ((x_0 - guess).square().mean() for guess in (right, yours))
+        if error > floor + 0.01:
+            return f"at t = 3 your guess has a mean squared error of {error:.3f}; {floor:.3f} is possible"
+
+
+best_guess_right = best_guess.rights[""]
+for _name, _wrong in WRONG_SCALES:
+    best_guess.wrong(_name, _line(_wrong))
+best_guess.wrong("alpha-for-alphabar", _line(_of_the_step))
+best_guess.wrong("misbroadcast-t", _line(lambda schedule, t, like: _reshaped(schedule, t, (-1,))))
+
+
+def _forms(name, *forms, sentence=""):
+    best_guess.wrong(name, *[_line(form=form) for form in forms], sentence=sentence)
+
+
+_forms("mean-unscaled", lambda a, s, m, v, x: m + a * v / (a**2 * v + s**2) * (x - m))
+_forms("noise-unheard", lambda a, s, m, v, x: x / a, lambda a, s, m, v, x: m + (x - a * m) / a)
+_forms(
+    "shrunk-guess",
+    lambda a, s, m, v, x: a * _line_form(a, s, m, v, x),
+    lambda a, s, m, v, x: a * m + a * a * v / (a**2 * v + s**2) * (x - m),
+)
+_forms(
+    "slope-unscaled",
+    lambda a, s, m, v, x: m + v / (a**2 * v + s**2) * (x - a * m),
+    lambda a, s, m, v, x: m + a * a * v / (a**2 * v + s**2) * (x - a * m),
+)
+_forms(
+    "variance-as-std",
+    lambda a, s, m, v, x: m + a * v / (a * v + s**2) * (x - a * m),
+    lambda a, s, m, v, x: m + a * v / (a**2 * v + s) * (x - a * m),
+    lambda a, s, m, v, x: m + a * v / (a * v + s) * (x - a * m),
+    lambda a, s, m, v, x: m + a**2 * v / (a**2 * v + s**2) * (x - a**2 * m),
+    sentence="alpha bar stands where its root is wanted, or the reverse: means take the root, variances do not",
+)
+_forms(
+    "variance-as-std",
+    lambda a, s, m, v, x: _line_form(a, s, m, v**2, x),
+    lambda a, s, m, v, x: _line_form(a, s, m, v**0.5, x),
+    sentence="the variance that is given was squared, or its root was taken; it is wanted as it is",
+)
+_forms(
+    "variance-not-noised",
+    lambda a, s, m, v, x: m + a * v / (v + s**2) * (x - a * m),
+    lambda a, s, m, v, x: m + a * v / v * (x - a * m),
+)
+
+# 3.3
+
+LANGUAGES = ("x_0", "eps", "score")
+
+
+def _three(answer):
+    """Take the three as a tuple or as one tensor of three."""
+
+    def translate(v, x_t, t, schedule):
+        parts = answer(v, x_t, t, schedule)
+        return list(parts) if getattr(parts, "ndim", 0) == x_t.ndim + 1 else parts
+
+    return translate
+
+
+def _said(scales=_scales):
+    """The translations with other scales."""
+
+    def translate(v, x_t, t, schedule):
+        alpha, sigma = scales(schedule, t, x_t)
+        eps = sigma * x_t + alpha * v
+        return alpha * x_t - sigma * v, eps, -eps / sigma
+
+    return translate
+
+
+@exercise.task("3.3", "one answer, three translations", 3, "5. Four languages", prepare=_three, hints=(
+    "You know two things: x_t = alpha x_0 + sigma eps and v = alpha eps - sigma x_0. Solve for x_0 and eps.",
+    "alpha times the first minus sigma times the second leaves x_0, because alpha² + sigma² = 1. And for eps?",
+    "x_0 = alpha x_t - sigma v, eps = sigma x_t + alpha v, score = -eps / sigma; scales of shape (B, 1, 1, 1).",
+))  # fmt: skip
+def translate(v, x_t, t, schedule):
+    """x_0, eps and score, each (B, C, H, W), that an answer v about x_t at t, (B,), amounts to."""
+    return *split(v, x_t, t, schedule, "v"), convert(v, x_t, t, schedule, "v", "score")
+
+
+def _answers(draw):
+    yield draw.normal(5, 1, 5, 5) + 0.5, draw.normal(5, 1, 5, 5), draw.shuffled(range(1, 6)), FIVE
+    yield draw.normal(3, 2, 4, 6) + 0.5, draw.normal(3, 2, 4, 6), draw.shuffled((2, 3, 4)), FIVE
+    yield draw.normal(2, 3, 3, 3) + 0.5, draw.normal(2, 3, 3, 3), torch.tensor([4, 1]), FIVE
+
+
+translate.cases(_answers)
+
+
+@translate.numbers
+def _(translate, draw):
+    said = translate(draw.normal(8, 1, 10, 10) + 1, draw.normal(8, 1, 10, 10) + 2, draw.integers(2, 5, 8), FIVE)
+    return {f"mean of {name}": part.mean() for name, part in zip(LANGUAGES, said, strict=True)}
+
+
+@translate.holds
+def _(translate, draw):
+    v, x_t, t, _ = next(_answers(draw))
+    x_0, eps, _ = translate(v, x_t, t, FIVE)
+    alpha, sigma = _scales(FIVE, t, x_t)
+    if float((alpha * x_0 + sigma * eps - x_t).abs().max()) > 1e-3:
+        return "your x_0 and eps do not give x_t back: alpha x_0 + sigma eps is something else"
+    if float((alpha * eps - sigma * x_0 - v).abs().max()) > 1e-3:
+        return "your x_0 and eps give x_t back, but alpha eps - sigma x_0 is not the v that was said"
+
+
+for _name, _wrong in WRONG_SCALES:
+    translate.wrong(_name, _said(_wrong))
+translate.wrong("alpha-for-alphabar", _said(_of_the_step))
+for _shape in ((-1,), (-1, 1), (-1, 1, 1)):
+    translate.wrong("misbroadcast-t", _said(lambda schedule, t, like, shape=_shape: _reshaped(schedule, t, shape)))
+translate.wrong(
+    "wrong-target",
+    lambda v, x_t, t, schedule: [_said()(v, x_t, t, schedule)[k] for k in (1, 0, 2)],
+    lambda v, x_t, t, schedule: [_said()(v, x_t, t, schedule)[k] for k in (0, 2, 1)],
+    sentence="right numbers in the wrong order: x_0 comes first, then eps, then the score",
+)
+translate.wrong(
+    "wrong-target",
+    lambda v, x_t, t, schedule: (*split(v, x_t, t, schedule, "eps"), convert(v, x_t, t, schedule, "eps", "score")),
+    lambda v, x_t, t, schedule: (*split(v, x_t, t, schedule, "x0"), convert(v, x_t, t, schedule, "x0", "score")),
+    sentence="v was read as another language, eps or x_0; here it is the velocity",
+)
+
+
+def _part(name, which, *forms, sentence=""):
+    """Declare a mistake in one of the three, whatever the others are: forms of (alpha, sigma, x_t, v)."""
+    for form in forms:
+
+        def made(translate, draw, form=form):
+            pairs = []
+            for v, x_t, t, schedule in _answers(draw):
+                got = translate(v, x_t, t, schedule)[LANGUAGES.index(which)]
+                pairs.append((got, form(*_scales(schedule, t, x_t), x_t, v).double()))
+            return all(same((got,), (wrong,), TOLERANCE) for got, wrong in pairs)
+
+        translate.probe(name, sentence)(made)
+
+
+_part("wrong-sign", "x_0", lambda a, s, x, v: a * x + s * v, lambda a, s, x, v: s * v - a * x)
+_part("wrong-sign", "eps", lambda a, s, x, v: s * x - a * v, lambda a, s, x, v: a * v - s * x)
+_part("swapped-scales", "x_0", lambda a, s, x, v: s * x - a * v)
+_part("swapped-scales", "eps", lambda a, s, x, v: a * x + s * v)
+_part("wrong-target", "x_0", lambda a, s, x, v: (x - s * v) / a, sentence="for x_0, v was read as if it were eps")
+_part("wrong-target", "eps", lambda a, s, x, v: (x - a * v) / s, sentence="for eps, v was read as if it were x_0")
+_part("wrong-target", "eps", lambda a, s, x, v: v, sentence="v itself was returned for eps")
+_part("wrong-sign", "score", lambda a, s, x, v: (s * x + a * v) / s,
+    sentence="the score points away from the noise: it is *minus* eps divided by sqrt(1 - alpha bar)",
+)  # fmt: skip
+for _form in (lambda s: 1, lambda s: s**2, lambda s: 1 / s, lambda s: s**0.5):
+    _part("score-unscaled", "score", lambda a, s, x, v, by=_form: -(s * x + a * v) / by(s))
+_part("score-unscaled", "score", lambda a, s, x, v: -(s * x + a * v) / a)
+
+# 3.4
+
+
+def _mean(scales=_scales, weigh=None, squares=None, shrink=True, give=None, candidates=True):
+    """The mean of the data with something changed.
+
+    Weights, (B, N), of the squared distances and sigma; the distances; whether candidates shrink; what is returned.
+    """
+    weigh = weigh or (lambda squares, sigma: (-squares / (2 * sigma**2)).softmax(1))
+
+    def mean(x_t, t, data, schedule):
+        alpha, sigma = scales(schedule, t, torch.empty(len(x_t), 1))
+        shrunk = alpha[..., None] * data.flatten(1) if shrink else data.flatten(1)[None]
+        apart = (x_t.flatten(1)[:, None] - shrunk).square()
+        weights = weigh((squares or (lambda apart: apart.sum(-1)))(apart), sigma)
+        guess = weights @ data.flatten(1).to(weights.dtype)
+        return ((give or (lambda alpha, guess: guess))(alpha, guess)).reshape(x_t.shape)
+
+    return mean
+
+
+@exercise.task("3.4", "the mean of a set of pictures", 3, "3. All the digits at once", hints=(
+    "Equation (1) in three parts: squared distances of shape (B, N), weights of shape (B, N), the mean.",
+    "`x_t.flatten(1)[:, None] - alpha.reshape(-1, 1, 1) * data.flatten(1)` has shape (B, N, pixels). Square, sum.",
+    "weights = (-squares / (2 * sigma**2)).softmax(dim=1), sigma (B, 1); weights @ data.flatten(1); reshape.",
+))  # fmt: skip
+def mean_of_the_data(x_t, t, data, schedule):
+    """E[x_0 | x_t], (B, C, H, W), at t, (B,), if x_0 is one of the data, (N, C, H, W), all equally likely."""
+    return _mean()(x_t.double(), t, data.double(), schedule)
+
+
+def _noised(draw, number, shape, times, schedule=FIVE):
+    data, t = draw.normal(number, *shape) * 0.6 + 0.5, torch.as_tensor(times)
+    picked = data[draw.integers(0, number - 1, len(t))]
+    return schedule.add_noise(picked, t, draw.normal(len(t), *shape)), t, data, schedule
+
+
+@mean_of_the_data.cases
+def _(draw):
+    yield _noised(draw, 5, (1, 3, 3), draw.shuffled((1, 2, 3, 4, 5)))
+    yield _noised(draw, 7, (2, 2, 3), draw.shuffled((2, 3, 4)))
+    yield _noised(draw, 3, (1, 2, 2), (4, 1, 3, 4))
+
+
+@mean_of_the_data.numbers
+def _(mean_of_the_data, draw):
+    guess = mean_of_the_data(*_noised(draw, 6, (1, 3, 3), draw.integers(2, 5, 30)))
+    return {"mean of 30 guesses": guess.mean(), "variance": guess.var()}
+
+
+@mean_of_the_data.probe("exp-underflow", always=True)
+def _(mean_of_the_data, draw):
+    return not bool(mean_of_the_data(*_noised(draw, 4, (4, 28, 28), (5, 3))).isfinite().all())
+
+
+@mean_of_the_data.probe("ignores-t")
+def _(mean_of_the_data, draw):
+    x_t, t, data, schedule = _noised(draw, 5, (1, 3, 3), (1, 2, 3, 4, 5))
+    first, second = (mean_of_the_data(x_t, times, data, schedule) for times in (t, t.flip(0)))
+    return bool((first == second).all())
+
+
+@mean_of_the_data.holds
+def _(mean_of_the_data, draw):
+    x_t, t, data, schedule = _noised(draw, 5, (1, 3, 3), (1, 2, 3, 4, 5))
+    one = mean_of_the_data(x_t, t, data[:1], schedule)
+    if float((one - data[:1]).abs().max()) > 1e-3:
+        return "if the data are one picture only, that is the answer, whatever x_t is; yours is another"
+    moved = data + 1  # all candidates and x_t with them: so must the mean
+    alpha = _scales(schedule, t, x_t)[0]
+    by = mean_of_the_data(x_t + alpha.float(), t, moved, schedule) - mean_of_the_data(x_t, t, data, schedule)
+    if float((by - 1).abs().max()) > 1e-2:
+        return "if all pictures get brighter by 1, and x_t by sqrt(alpha bar), the mean must get brighter by 1"
+
+
+for _name, _wrong in WRONG_SCALES:
+    mean_of_the_data.wrong(_name, _mean(_wrong))
+mean_of_the_data.wrong("alpha-for-alphabar", _mean(_of_the_step))
+mean_of_the_data.wrong(
+    "variance-as-std",
+    _mean(weigh=lambda squares, sigma: (-squares / (2 * sigma)).softmax(1)),
+    _mean(weigh=lambda squares, sigma: (-squares / (2 * sigma**4)).softmax(1)),
+    _mean(lambda schedule, t, like: (_scales(schedule, t, like)[0] ** 2, _scales(schedule, t, like)[1])),
+)
+
+
+def _across(squares, sigma):
+    return (-squares / (2 * sigma.reshape(-1) ** 2)).softmax(1)
+
+
+mean_of_the_data.wrong(
+    "misbroadcast-t",
+    _mean(weigh=_across),
+    sentence="the numbers for t, shape (B,), met the candidates; (B, 1) beside weights of shape (B, N) is wanted",
+)
+mean_of_the_data.wrong("bell-without-half", _mean(weigh=lambda squares, sigma: (-squares / sigma**2).softmax(1)))
+mean_of_the_data.wrong(
+    "distance-not-squared",
+    _mean(weigh=lambda squares, sigma: (-squares.sqrt() / (2 * sigma**2)).softmax(1)),
+    _mean(weigh=lambda squares, sigma: (-squares.sqrt() / (2 * sigma)).softmax(1)),
+    _mean(weigh=lambda squares, sigma: (-squares.sqrt()).softmax(1)),
+    _mean(squares=lambda apart: apart.sqrt().sum(-1)),
+)
+mean_of_the_data.wrong(
+    "sigma-missing",
+    _mean(weigh=lambda squares, sigma: (-squares).softmax(1)),
+    _mean(weigh=lambda squares, sigma: (-squares / 2).softmax(1)),
+)
+mean_of_the_data.wrong("mean-for-sum", _mean(squares=lambda apart: apart.mean(-1)))
+mean_of_the_data.wrong("candidates-unscaled", _mean(shrink=False))
+mean_of_the_data.wrong("softmax-over-batch", _mean(weigh=lambda squares, sigma: (-squares / (2 * sigma**2)).softmax(0)))
+mean_of_the_data.wrong("far-for-near", _mean(weigh=lambda squares, sigma: (squares / (2 * sigma**2)).softmax(1)))
+mean_of_the_data.wrong(
+    "nearest-for-mean", _mean(weigh=lambda squares, sigma: (squares == squares.min(1, keepdim=True).values) * 1.0)
+)
+mean_of_the_data.wrong("unweighted-mean", _mean(weigh=lambda squares, sigma: 0 * squares + 1 / squares.shape[1]))
+mean_of_the_data.wrong("shrunk-guess", _mean(give=lambda alpha, guess: alpha * guess))
+
+# 3.5
+
+
+def _near(factors):
+    return {name: (factor - 0.02, factor + 0.02) for name, factor in factors.items()}
+
+
+def _factors(form):
+    bar = DiffusionSchedule(1000, 1e-4, 0.02).alphas_cumprod[200]
+    return _near({name: float(factor) for name, factor in form(bar.sqrt(), (1 - bar).sqrt()).items()})
+
+
+HIGH_NOISE = "7. What goes wrong: reading eps as x_0 in high noise"
+
+
+@exercise.guess("3.5", "what an error costs in each language", 1, HIGH_NOISE, hints=(
+    "Read answer + 0.01 as x_0, and answer as x_0. Divide the difference by 0.01. Then the next language.",
+    "On paper: in x_0 = alpha x_t - sigma v, x_0 changes by sigma when v changes by 1. The sign does not matter here.",
+    "eps: sigma / alpha. x0: 1. v: sigma. score: sigma² / alpha. With the scales of dl.DiffusionSchedule(1000) at 200.",
+))  # fmt: skip
+def error_factors():
+    """By how much an error of the answer is multiplied in x_0, at t = 200 of the linear schedule."""
+    return _factors(lambda a, s: {"eps": s / a, "x0": 1, "v": s, "score": s * s / a})
+
+
+error_factors.wrong(
+    "wrong-target",
+    lambda: _factors(lambda a, s: {"eps": 1, "x0": a / s, "v": a, "score": s}),
+    sentence="these are the factors of an error in eps; that of x_0 is asked for",
+)
+error_factors.wrong(
+    "swapped-scales", lambda: _factors(lambda a, s: {"eps": a / s, "x0": 1, "v": a, "score": a * a / s})
+)
+error_factors.wrong(
+    "variance-as-std",
+    lambda: _factors(lambda a, s: {"eps": (s / a) ** 2, "x0": 1, "v": s**2, "score": (s * s / a) ** 2}),
+    sentence="these are the factors of *squared* errors, or alpha bar stands where its root is wanted",
+)
+error_factors.wrong("score-unscaled", lambda: _factors(lambda a, s: {"eps": s / a, "x0": 1, "v": s, "score": s / a}))
+error_factors.wrong("score-unscaled", lambda: _factors(lambda a, s: {"eps": s / a, "x0": 1, "v": s, "score": 1 / a}))
+error_factors.wrong(
+    "ratio-upside-down", lambda: _factors(lambda a, s: {"eps": a / s, "x0": 1, "v": 1 / s, "score": a / s**2})
+)
+
+
+@error_factors.numbers
+def _(_guess, draw):
+    schedule, t = DiffusionSchedule(1000, 1e-4, 0.02), int(draw.integers(100, 600))
+    alpha, sigma = (float(x) for x in _reshaped(schedule, torch.tensor(t), ()))
+    return {f"at t = {t} the factor is for eps": sigma / alpha, "v": sigma, "score": sigma**2 / alpha}
+
+
+# 3.6
+
+exercise.explain("3.6", "grey is no failure, in a sentence")

@@ -1,0 +1,300 @@
+"""What a task of an exercise is, and how an answer to it is checked.
+
+A module per exercise declares an `Exercise` and its tasks. The function under ``@exercise.task(...)`` is the right
+answer, and its name becomes the check: ``check.forward_step(my_forward_step)``. Around it stand the inputs to try
+(`cases`), what else is right (`also`), what is wrong and how it is called (`wrong`, `probe`), what must hold (`holds`),
+and the `numbers` to print on success: the student's own function computes them, on inputs drawn under a nonce.
+"""
+
+import inspect
+import linecache
+import sysconfig
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from diffusion_lab.checks import outcomes
+from diffusion_lab.checks.mistakes import CATALOGUE, Mistaken, NotAttempted, Unsolved
+from diffusion_lab.checks.outcomes import TOLERANCE, Draw, Outcome, aligned, describe, numbers_text, run, same
+
+NOT_THE_STUDENT = (str(Path(__file__).parents[1]), str(Path(torch.__file__).parents[1]), sysconfig.get_path("stdlib"))
+
+
+class Task:
+    """A task that is answered by a function; see the module's docstring for what its methods declare."""
+
+    def __init__(self, exercise: "Exercise", number: str, title: str, points: int, section: str, right: Callable,
+                 hints: Sequence[str] = (), prepare: Callable | None = None, tolerance: float = TOLERANCE):  # fmt: skip
+        """Keep all; `prepare` turns an answer into a function like the right one, where it is something else."""
+        self.exercise, self.number, self.title, self.points = exercise, number, title, points
+        self.section, self.hints, self.prepare, self.tolerance = section, hints, prepare, tolerance
+        self.__doc__, self.name = right.__doc__, right.__name__
+        self.rights: dict[str, Callable] = {"": right}
+        self.wrongs: list[tuple[str, str, Any]] = []
+        self.probes: list[tuple[str, str, Callable, bool]] = []
+        self.properties: list[Callable] = []
+        self.make_cases, self.make_numbers = None, None
+
+    def cases(self, make: Callable) -> None:
+        """Declare the inputs: a generator function of a `Draw` that yields tuples of arguments."""
+        self.make_cases = make
+
+    def numbers(self, make: Callable) -> None:
+        """Declare what to print: a function (answer, draw) -> {label: number}, the same for every right answer."""
+        self.make_numbers = make
+
+    def also(self, name: str) -> Callable:
+        """Declare another right answer; `progress` says which was used."""
+        return lambda right: self.rights.setdefault(name, right)
+
+    def wrong(self, name: str, *formulas: Callable, sentence: str = "") -> None:
+        """Declare the wrong formulas that a mistake of the catalogue comes down to, and another sentence."""
+        self.wrongs += [(name, sentence or CATALOGUE[name].sentence, formula) for formula in formulas]
+
+    def probe(self, name: str, sentence: str = "", always: bool = False) -> Callable:
+        """Declare (answer, draw) -> bool, true if it makes the mistake; `always`: even where its numbers are right."""
+        return lambda probe: self.probes.append((name, sentence or CATALOGUE[name].sentence, probe, always))
+
+    def holds(self, find: Callable) -> None:
+        """Declare (answer, draw) -> a sentence on what does not hold of the answer, or None."""
+        self.properties.append(find)
+
+    def __call__(self, answer: Any) -> None:
+        """Check an answer: print one line if it is right; else raise `NotAttempted` or `Mistaken`."""
+        try:
+            used, numbers = self._check(answer)
+        except Unsolved as unsolved:
+            blank = isinstance(unsolved, NotAttempted)
+            self.exercise.states[self.number] = "not attempted" if blank else f"wrong: {unsolved.name}"
+            raise unsolved from None
+        self.exercise.states[self.number] = "solved" + (f" ({used})" if used else "")
+        print(f"{self.number} solved, {self._points()}: {numbers_text(numbers)}")
+
+    def _points(self) -> str:
+        return "1 point" if self.points == 1 else f"{self.points} points"
+
+    def _draw(self, *key) -> Draw:
+        return Draw(self.exercise.nonce, self.number, *key)
+
+    def _blank(self, text: str) -> NotAttempted:
+        return NotAttempted(f"{self.number} not attempted yet", text, f'For a hint: check.hint("{self.number}")')
+
+    def _mistaken(self, name: str, text: str, *more: str, printed: str = "") -> Mistaken:
+        known = CATALOGUE.get(name)
+        lesson, section = (known.lesson, known.section) if known else (self.exercise.number, self.section)
+        pointer = f'Read again: lesson {lesson}, section "{section}". For a hint: check.hint("{self.number}")'
+        own = [f"Your code printed: {printed.strip()[:500]}"] if printed.strip() else []
+        return Mistaken(name, text, *more, *own, pointer)
+
+    def _error(self, outcome: Outcome, args: Sequence) -> Mistaken:
+        error, names = outcome.error, inspect.signature(self.rights[""]).parameters
+        text = f"{type(error).__name__}: {str(error)[:300]}"
+        frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(NOT_THE_STUDENT)]
+        if frames:
+            line = linecache.getline(frames[-1].filename, frames[-1].lineno).strip() or frames[-1].line
+            where = f"in line {frames[-1].lineno} of {frames[-1].name}:  {line}"
+        else:
+            where = f"when it was called with ({', '.join(names)})"
+        given = ", ".join(f"{name} = {describe(value)}" for name, value in zip(names, args, strict=False))
+        return self._mistaken("error", text, where, f"It was given {given}", printed=outcome.printed)
+
+    def _student(self, answer: Callable) -> Callable:
+        """The answer as the numbers, probes and properties may call it: clones in, float64 tensors out."""
+
+        def call(*args):
+            outcome = run(answer, args)
+            if outcome.error:
+                raise self._error(outcome, args)
+            if outcome.problem:
+                raise self._mistaken(*outcome.problem, printed=outcome.printed)
+            tensors = outcome.tensors
+            if len(tensors) > 1:
+                tensors = aligned(tensors, run(self.rights[""], args).tensors)
+            return tensors[0] if len(tensors) == 1 else tensors
+
+        return call
+
+    def _check(self, answer: Any) -> tuple[str, dict[str, float]]:
+        if answer is None or answer is ...:
+            raise self._blank("write your answer into the cell above, run it, and then this one")
+        if not callable(answer):
+            kind = type(answer).__name__
+            raise self._mistaken("wrong-type", f"hand over the function itself, not called; got {kind}")
+        answer = self.prepare(answer) if self.prepare else answer
+        cases = list(self.make_cases(self._draw()))
+        got = [run(answer, args) for args in cases]
+        empty = [not outcome.error and (outcome.value is None or outcome.value is ...) for outcome in got]
+        if all(empty) or any(isinstance(outcome.error, NotImplementedError) for outcome in got):
+            raise self._blank("your function returns nothing. If you have written it, is a `return` missing?")
+        wanted = {name: [run(right, args) for args in cases] for name, right in self.rights.items()}
+        student = self._student(answer)
+        used = next((name for name, ideal in wanted.items() if all(map(self._equal, got, ideal))), None)
+        if used is None:
+            raise self._diagnosis(student, cases, got, wanted)
+        self._try_probes(student, [probe for probe in self.probes if probe[-1]])
+        return used, self._printable(student)
+
+    def _equal(self, got: Outcome, wanted: Outcome) -> bool:
+        return not got.error and not got.problem and same(got.tensors, wanted.tensors, self.tolerance)
+
+    def _printable(self, answer: Any) -> dict[str, float]:
+        """The numbers of an answer, on the first inputs for which those of the right answers do not tip over."""
+
+        def measure(answer: Any, attempt: int) -> dict[str, float]:
+            values = self.make_numbers(answer, self._draw("numbers", attempt))
+            return {label: float(value) for label, value in values.items()}
+
+        for attempt in range(1000):
+            expected = [measure(right, attempt) for right in self._references()]
+            if all(map(outcomes.steady, expected)):
+                break
+        numbers = measure(answer, attempt)
+        if numbers_text(numbers) != numbers_text(expected[0]):
+            raise self._mistaken("differs", "right on the first inputs, but not on others that were drawn like them")
+        return numbers
+
+    def _references(self) -> list:
+        return [self._student(right) for right in self.rights.values()]
+
+    def _try_probes(self, student: Callable, probes: Iterable) -> None:
+        for name, sentence, probe, _ in probes:
+            if probe(student, self._draw("probe", name)):
+                raise self._mistaken(name, sentence)
+
+    def _diagnosis(self, student: Callable, cases: list, got: list[Outcome], wanted: dict) -> Mistaken:
+        """Name the mistake if it is certain; else say what was raised, or what is wrong with the form or numbers."""
+        printed = next((outcome.printed for outcome in got if outcome.printed), "")
+        for name, sentence, wrong in self.wrongs:
+            if self._is(wrong, cases, got, wanted):
+                return self._mistaken(name, sentence, printed=printed)
+        for args, outcome in zip(cases, got, strict=True):
+            if outcome.error:
+                return self._error(outcome, args)
+        first = wanted[""]
+        for outcome, right in zip(got, first, strict=True):
+            if problem := outcome.problem or outcomes.form(outcome, right):
+                return self._mistaken(*problem, printed=printed)
+        try:
+            self._try_probes(student, self.probes)
+        except Mistaken as mistaken:
+            return mistaken
+        found = [text for find in self.properties if (text := find(student, self._draw("property")))]
+        at = next(k for k, outcome in enumerate(got) if not self._equal(outcome, first[k]))
+        names = inspect.signature(self.rights[""]).parameters
+        given = ", ".join(f"{name} = {describe(value)}" for name, value in zip(names, cases[at], strict=False))
+        text = found[0] if found else "the numbers are not those that are wanted"
+        where = outcomes.where(aligned(got[at].tensors, first[at].tensors), first[at].tensors, self.tolerance)
+        return self._mistaken("differs", text, where, f"It was given {given}", printed=printed)
+
+    def _is(self, wrong: Callable, cases: list, got: list[Outcome], wanted: dict) -> bool:
+        """Whether an answer does in every case what a wrong formula does, and in one that is surely not right."""
+        certain = False
+        for k, (args, outcome) in enumerate(zip(cases, got, strict=True)):
+            theirs = run(wrong, args)
+            if outcome.error or theirs.error:
+                if type(outcome.error) is not type(theirs.error):
+                    return False
+                continue
+            if outcome.problem or not same(outcome.tensors, theirs.tensors, self.tolerance):
+                return False
+            rights = [ideal[k].tensors for ideal in wanted.values()]
+            certain |= all(outcomes.differs_for_sure(theirs.tensors, right, self.tolerance) for right in rights)
+        return certain
+
+
+class Guess(Task):
+    """A task answered by a number, or a dict of numbers; the right answer gives a range (low, high) for each."""
+
+    def _ranges(self, function: Callable) -> dict[str, tuple]:
+        ranges = function()
+        return ranges if isinstance(ranges, dict) else {"": ranges}
+
+    def middle(self, function: Callable) -> float | dict[str, float]:
+        """Give the middles of the ranges of a right or wrong answer."""
+        middles = {label: (low + high) / 2 for label, (low, high) in self._ranges(function).items()}
+        return middles.get("", middles)
+
+    def _references(self) -> list:
+        return [self.middle(self.rights[""])]
+
+    def _check(self, answer: Any) -> tuple[str, dict[str, float]]:
+        ranges = self._ranges(self.rights[""])
+        given = answer if isinstance(answer, dict) else {"": answer}
+        if any(value is None or value is ... for value in given.values()):
+            raise self._blank("write your answer into the cell above, run it, and then this one")
+        if set(given) != set(ranges):
+            wanted = "a number" if "" in ranges else f"a dict of {', '.join(ranges)}"
+            raise self._mistaken("wrong-type", f"{wanted} was wanted, got {answer!r}")
+        try:
+            numbers = {label: float(value) for label, value in given.items()}
+        except (TypeError, ValueError):
+            raise self._mistaken("wrong-type", f"a number was wanted, such as 0.25; got {answer!r}") from None
+
+        def within(function: Callable) -> bool:
+            return all(low <= numbers[label] <= high for label, (low, high) in self._ranges(function).items())
+
+        if not any(map(within, self.rights.values())):
+            for name, sentence, wrong in self.wrongs:
+                if within(wrong):
+                    raise self._mistaken(name, sentence)
+            label = next(k for k, (low, high) in ranges.items() if not low <= numbers[k] <= high)
+            way = "low" if numbers[label] < ranges[label][0] else "high"
+            raise self._mistaken("differs", f"{f'{label}: ' if label else ''}{numbers[label]:g} is too {way}")
+        return "", self._printable(self._references()[0])  # all accepted answers print the same
+
+
+class Exercise:
+    """The tasks of one exercise, in order, and how far the student has come; kept in memory only."""
+
+    def __init__(self, number: str, title: str):
+        """Number as the lesson's, such as "01"."""
+        self.number, self.title, self.nonce = number, title, 0
+        self.tasks: dict[str, Task] = {}
+        self.titles: dict[str, str] = {}  # of the tasks and the questions
+        self.begin()
+
+    def begin(self, nonce: int | str = 0) -> None:
+        """Start afresh; the nonce decides all random inputs."""
+        self.nonce, self.states, self.shown = nonce, {}, {}
+
+    def task(self, number: str, title: str, points: int, section: str, kind: type[Task] = Task, **options) -> Callable:
+        """Declare a task answered by a function; the decorated one is a right answer. `section` is of the lesson."""
+
+        def declare(right: Callable) -> Task:
+            self.titles[number] = title
+            self.tasks[number] = kind(self, number, title, points, section, right, **options)
+            return self.tasks[number]
+
+        return declare
+
+    def guess(self, *args, **options) -> Callable:
+        """Declare a task answered by numbers; the decorated function gives the ranges to accept."""
+        return self.task(*args, kind=Guess, **options)
+
+    def explain(self, number: str, title: str) -> None:
+        """Declare a question to answer in a sentence, which nobody checks but the instructor."""
+        self.titles[number] = title
+
+    def hint(self, number: str) -> None:
+        """Print the next hint of a task; a `ValueError` says if there is no such task."""
+        if number not in self.tasks:
+            raise ValueError(f"there are hints for {', '.join(self.tasks)}, not for {number!r}")
+        hints = self.tasks[number].hints
+        shown = self.shown[number] = min(self.shown.get(number, 0) + 1, len(hints))
+        print(f"{number}, hint {shown} of {len(hints)}: {hints[shown - 1]}")
+
+    def progress(self) -> None:
+        """Print a table of the tasks, and what is next."""
+        solved = [task for k, task in self.tasks.items() if self.states.get(k, "").startswith("solved")]
+        points = [sum(task.points for task in tasks) for tasks in (solved, self.tasks.values())]
+        print(f"{self.number} {self.title}: {points[0]} of {points[1]} points")
+        for k, title in self.titles.items():
+            worth, state = "–", "for your instructor to read"
+            if k in self.tasks:
+                worth, state = self.tasks[k].points, self.states.get(k, "not checked")
+            print(f"  {k}  {title:{max(map(len, self.titles.values()))}}  {worth:>2}  {state}")
+        rest = [task for task in self.tasks.values() if task not in solved]
+        print(f"Next: {rest[0].number}, {rest[0].title}" if rest else "All solved.")

@@ -1,0 +1,289 @@
+"""Checks of exercise 01, forward noising: the lesson's equations, in a batch where every picture has its own t."""
+
+import torch
+
+from diffusion_lab.checks.engine import Exercise
+from diffusion_lab.schedules import DiffusionSchedule
+
+exercise = Exercise("01", "Forward noising")
+begin, hint, progress = exercise.begin, exercise.hint, exercise.progress
+
+FIVE = DiffusionSchedule(5, 0.1, 0.5)  # so short and steep that an index off by one shows
+ROOTS = "beta and 1 - beta are variances; noise and picture are multiplied by their square roots"
+
+
+def _batches(draw, lowest):
+    """Pictures, times, noise: a batch as long as the pictures are wide, one with channels, one without T."""
+    yield draw.normal(5, 1, 5, 5), draw.shuffled(range(1, 6)), draw.normal(5, 1, 5, 5)
+    yield draw.normal(3, 2, 4, 6), draw.shuffled((2, 3, 5)), draw.normal(3, 2, 4, 6)
+    yield draw.normal(2, 1, 3, 3), torch.tensor([4, lowest]), draw.normal(2, 1, 3, 3)
+
+
+def _at(table, t, shape=(-1, 1, 1, 1)):
+    return table[t].reshape(shape)
+
+
+def _roots(variance):
+    """Scales of picture and noise, if the noise is to have this variance."""
+    return (1 - variance).sqrt(), variance.sqrt()
+
+
+def _unrooted(variance):
+    """The same with one of the roots, or both, forgotten."""
+    keep, add = 1 - variance, variance
+    return [(keep.sqrt(), add), (keep, add.sqrt()), (keep, add)]
+
+
+# 1.1
+
+
+@exercise.guess("1.1", "how much is left of the signal", 1, "4. All steps at once", hints=(
+    "Leave the noise out of equation (1), since its mean is 0. What does one step multiply the mean by?",
+    "Step t multiplies it by sqrt(1 - beta_t). Five steps multiply it by five such roots.",
+    "The product of the roots is the root of 0.9 × 0.8 × 0.7 × 0.6 × 0.5, and that product is about 0.15.",
+))  # fmt: skip
+def signal_left():
+    """Mean of numbers that began at 1, after five steps with betas 0.1 … 0.5; between these it is right."""
+    return 0.34, 0.44
+
+
+signal_left.wrong("variance-as-std", lambda: (0.12, 0.18), sentence="that is alpha bar; its square root is wanted")
+signal_left.wrong("alpha-for-alphabar", lambda: (0.68, 0.73))
+signal_left.wrong("index-shift", lambda: (0.53, 0.57), sentence="that is the mean after four steps; five are taken")
+signal_left.wrong(
+    "no-shrinking", lambda: (0.99, 1.01), sentence="the noise has mean 0, but every step shrinks the rest"
+)
+signal_left.wrong("swapped-scales", lambda: (0.91, 0.93), sentence="that is the scale of the noise; the mean is signal")
+
+
+@signal_left.numbers
+def _(_guess, draw):
+    x = torch.ones(20_000)
+    for beta in FIVE.betas[1:]:
+        x = (1 - beta).sqrt() * x + beta.sqrt() * draw.normal(20_000)
+    return {"measured with 20,000 numbers, mean": x.mean(), "variance": x.var()}
+
+
+# 1.2
+
+
+@exercise.task("1.2", "one step, each picture at its own t", 2, "1. One step", hints=(
+    "`schedule.betas[t]` has shape (B,), one number per picture. Which shape multiplies a batch picture by picture?",
+    "`.reshape(-1, 1, 1, 1)` makes (B, 1, 1, 1) of it.",
+    "With that beta, equation (1) as it stands: (1 - beta).sqrt() * x_prev + beta.sqrt() * noise.",
+))  # fmt: skip
+def forward_step(x_prev, t, schedule, noise):
+    """x_t from x_{t-1}, (B, C, H, W), and t, (B,)."""
+    keep, add = _roots(_at(schedule.betas, t))
+    return keep * x_prev + add * noise
+
+
+@forward_step.cases
+def _(draw):
+    for x_prev, t, noise in _batches(draw, lowest=1):
+        yield x_prev, t, FIVE, noise
+
+
+@forward_step.numbers
+def _(step, draw):
+    x = step(draw.normal(8, 1, 10, 10) * 0.5 + 1, draw.integers(1, 5, 8), FIVE, draw.normal(8, 1, 10, 10))
+    return {"mean": x.mean(), "variance": x.var()}
+
+
+@forward_step.holds
+def _(step, draw):
+    x = step(draw.normal(1000, 1, 4, 4), torch.full((1000,), 5), FIVE, draw.normal(1000, 1, 4, 4))
+    if abs(x.var() - 1) > 0.1:
+        return f"pictures of variance 1 should keep it; after step 5 of yours they have {x.var():.3f}"
+
+
+def _step(scales):
+    """A step with other scales: a function of (schedule, t)."""
+
+    def step(x_prev, t, schedule, noise):
+        keep, add = scales(schedule, t)
+        return keep * x_prev + add * noise
+
+    return step
+
+
+def _step_shaped(*shape):
+    return _step(lambda schedule, t: _roots(_at(schedule.betas, t, shape)))
+
+
+for _k in range(3):
+    _wrong = _step(lambda schedule, t, k=_k: _unrooted(_at(schedule.betas, t))[k])
+    forward_step.wrong("variance-as-std", _wrong, sentence=ROOTS)
+forward_step.wrong("swapped-scales", _step(lambda schedule, t: _roots(_at(schedule.betas, t))[::-1]))
+forward_step.wrong("no-shrinking", _step(lambda schedule, t: (1, _at(schedule.betas, t).sqrt())))
+forward_step.wrong("index-shift", _step(lambda schedule, t: _roots(_at(schedule.betas, t - 1))))
+forward_step.wrong("index-shift", _step(lambda schedule, t: _roots(_at(schedule.betas, t + 1))))
+forward_step.wrong("alphabar-for-alpha", _step(lambda schedule, t: _roots(1 - _at(schedule.alphas_cumprod, t))))
+forward_step.wrong("shared-t", _step(lambda schedule, t: _roots(schedule.betas[t[0]])))
+forward_step.wrong("misbroadcast-t", _step_shaped(-1), _step_shaped(-1, 1), _step_shaped(-1, 1, 1))
+
+
+@forward_step.probe("draws-own-noise")
+def _(step, draw):
+    x_prev, t, noise = next(_batches(draw, lowest=1))
+    return bool((step(x_prev, t, FIVE, noise) != step(x_prev, t, FIVE, noise)).any())
+
+
+# 1.3
+
+
+@exercise.task("1.3", "all steps at once", 3, "4. All steps at once", hints=(
+    "You are given betas only. Which table of equation (2) comes first, and which function of torch multiplies up?",
+    "`torch.cumprod(1 - betas, dim=0)[t]` is alpha bar, one per picture. Give it the shape that you gave beta in 1.2.",
+    "Equation (3): alpha_bar.sqrt() * x_0 + (1 - alpha_bar).sqrt() * noise.",
+))  # fmt: skip
+def add_noise(x_0, t, noise, betas):
+    """x_t from x_0, (B, C, H, W), t, (B,), and the table of betas, (T+1,)."""
+    keep, add = _roots(1 - _at((1 - betas).cumprod(0), t))
+    return keep * x_0 + add * noise
+
+
+@add_noise.cases
+def _(draw):
+    for x_0, t, noise in _batches(draw, lowest=0):
+        yield x_0, t, noise, FIVE.betas
+
+
+@add_noise.numbers
+def _(add, draw):
+    x = add(draw.normal(8, 1, 10, 10) * 0.5 + 1, draw.integers(0, 5, 8), draw.normal(8, 1, 10, 10), FIVE.betas)
+    return {"mean": x.mean(), "variance": x.var()}
+
+
+@add_noise.holds
+def _(add, draw):
+    x_0 = draw.normal(2, 1, 4, 4)
+    if bool((add(x_0, torch.zeros(2, dtype=torch.long), draw.normal(2, 1, 4, 4), FIVE.betas) - x_0).abs().max() > 1e-3):
+        return "at t = 0 nothing has happened yet, but your result there is not x_0"
+
+
+def _jump(scales):
+    """A jump with other scales: a function of (betas, t)."""
+
+    def jump(x_0, t, noise, betas):
+        keep, add = scales(betas, t)
+        return keep * x_0 + add * noise
+
+    return jump
+
+
+def _bar(betas):
+    return (1 - betas).cumprod(0)
+
+
+def _jump_shaped(*shape):
+    return _jump(lambda betas, t: _roots(1 - _at(_bar(betas), t, shape)))
+
+
+for _k in range(3):
+    _wrong = _jump(lambda betas, t, k=_k: _unrooted(1 - _at(_bar(betas), t))[k])
+    add_noise.wrong("variance-as-std", _wrong, sentence=ROOTS.replace("beta", "alpha bar"))
+add_noise.wrong("one-minus-root", _jump(lambda betas, t: (_at(_bar(betas), t).sqrt(), 1 - _at(_bar(betas), t).sqrt())))
+add_noise.wrong("swapped-scales", _jump(lambda betas, t: _roots(_at(_bar(betas), t))))
+add_noise.wrong("no-shrinking", _jump(lambda betas, t: (1, (1 - _at(_bar(betas), t)).sqrt())))
+add_noise.wrong("alpha-for-alphabar", _jump(lambda betas, t: _roots(_at(betas, t))))
+add_noise.wrong(
+    "alpha-for-alphabar",
+    _jump(lambda betas, t: (_at(_bar(betas), t).sqrt(), _at(betas, t).sqrt())),
+    _jump(lambda betas, t: ((1 - _at(betas, t)).sqrt(), (1 - _at(_bar(betas), t)).sqrt())),
+    sentence="in one of the two places 1 - beta of step t was used; the product of all up to t is wanted in both",
+)
+add_noise.wrong("beta-for-alpha", _jump(lambda betas, t: _roots(1 - _at(betas.cumprod(0), t))))
+add_noise.wrong("cumsum-for-cumprod", _jump(lambda betas, t: _roots(_at(betas.cumsum(0), t))))
+add_noise.wrong("cumsum-for-cumprod", _jump(lambda betas, t: _roots(_at(betas.cumsum(0), t).clamp(max=1))))
+add_noise.wrong("index-shift", _jump(lambda betas, t: _roots(1 - _at(_bar(betas), t - 1))))
+add_noise.wrong("index-shift", _jump(lambda betas, t: _roots(1 - _at(_bar(betas), (t - 1).clamp(min=0)))))
+add_noise.wrong("index-shift", _jump(lambda betas, t: _roots(1 - _at(_bar(betas), t + 1))))
+add_noise.wrong("index-shift", _jump(lambda betas, t: _roots(1 - _at(_bar(betas[1:]), t))))
+add_noise.wrong(
+    "index-shift",
+    _jump(lambda betas, t: _roots(1 - _at(_bar(betas[1:]), t - 1))),
+    sentence="right from t = 1 on, but at t = 0 the index is -1, which reads the last entry",
+)
+add_noise.wrong("shared-t", _jump(lambda betas, t: _roots(1 - _bar(betas)[t[0]])))
+add_noise.wrong("misbroadcast-t", _jump_shaped(-1), _jump_shaped(-1, 1), _jump_shaped(-1, 1, 1))
+
+
+@add_noise.probe("draws-own-noise")
+def _(add, draw):
+    x_0, t, noise = next(_batches(draw, lowest=0))
+    return bool((add(x_0, t, noise, FIVE.betas) != add(x_0, t, noise, FIVE.betas)).any())
+
+
+# 1.4
+
+
+def _walk(betas_at=lambda betas, t: betas[t], noise_at=lambda noises, t: noises[t - 1], scales=_roots, start=None):
+    """A walk with something changed: the beta or the noise of step t, the scales, or where each step starts."""
+
+    def walk(x_0, noises, betas):
+        path = [x_0]
+        for t in range(1, len(noises) + 1):
+            keep, add = scales(betas_at(betas, t))
+            path.append(keep * (path[-1] if start is None else x_0) + add * noise_at(noises, t))
+        return torch.stack(path)
+
+    return walk
+
+
+@exercise.task("1.4", "the whole walk, step by step", 3, "1. One step", hints=(
+    "Keep a list that begins with x_0, and put one new picture behind it per step. `torch.stack` makes a tensor of it.",
+    "`for t in range(1, len(noises) + 1)`: step t goes from the last entry, with betas[t] and noises[t - 1].",
+    "In the loop: x = (1 - betas[t]).sqrt() * x + betas[t].sqrt() * noises[t - 1], a new tensor, then path.append(x).",
+))  # fmt: skip
+def walk(x_0, noises, betas):
+    """x_0 … x_T, (T+1, B, C, H, W), from x_0, (B, C, H, W), noises, (T, B, C, H, W), and betas, (T+1,)."""
+    return _walk()(x_0, noises, betas)
+
+
+@walk.cases
+def _(draw):
+    yield draw.normal(3, 1, 4, 4), draw.normal(5, 3, 1, 4, 4), FIVE.betas
+    yield draw.normal(2, 2, 3, 5), draw.normal(3, 2, 2, 3, 5), DiffusionSchedule.from_betas([0.4, 0.1, 0.6]).betas
+
+
+@walk.numbers
+def _(walk, draw):
+    path = walk(draw.normal(50, 1, 4, 4) * 0.5 + 1, draw.normal(5, 50, 1, 4, 4), FIVE.betas)
+    return {"mean of x_2": path[2].mean(), "of x_5": path[5].mean(), "variance of x_5": path[5].var()}
+
+
+@walk.holds
+def _(walk, draw):
+    path = walk(draw.normal(1000, 1, 4, 4), draw.normal(5, 1000, 1, 4, 4), FIVE.betas)
+    if abs(path[-1].var() - 1) > 0.1:
+        return f"pictures of variance 1 should keep it; at the end of your walk they have {path[-1].var():.3f}"
+
+
+def _cut(part):
+    return lambda x_0, noises, betas: _walk()(x_0, noises, betas)[part]
+
+
+def _aliased(begin):
+    def walk(x_0, noises, betas):
+        path = _walk()(x_0, noises, betas)
+        path[begin:] = path[-1].clone()
+        return path
+
+    return walk
+
+
+for _k in range(3):
+    walk.wrong("variance-as-std", _walk(scales=lambda variance, k=_k: _unrooted(variance)[k]), sentence=ROOTS)
+walk.wrong("swapped-scales", _walk(scales=lambda variance: _roots(variance)[::-1]))
+walk.wrong("no-shrinking", _walk(scales=lambda variance: (1, variance.sqrt())))
+walk.wrong("index-shift", _walk(betas_at=lambda betas, t: betas[t - 1]))
+walk.wrong("alphabar-for-alpha", _walk(betas_at=lambda betas, t: 1 - _bar(betas)[t]))
+walk.wrong("noise-reused", _walk(noise_at=lambda noises, t: noises[0]), _walk(noise_at=lambda noises, t: noises[-1]))
+walk.wrong("endpoint-missed", _cut(slice(1, None)), _cut(slice(None, -1)), _cut(slice(1, -1)))
+walk.wrong("not-iterated", _walk(start="x_0"), _walk(start="x_0", betas_at=lambda betas, t: 1 - _bar(betas)[t]))
+walk.wrong("aliased-states", _aliased(0), _aliased(1))
+
+# 1.5
+
+exercise.explain("1.5", "why the square roots, in a sentence")

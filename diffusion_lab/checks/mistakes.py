@@ -1,0 +1,197 @@
+"""The catalogue of named mistakes: what was done and what was wanted, and the section of a lesson that is about it.
+
+The wrong formula that a mistake comes down to differs from task to task and stands beside the task. To add a mistake:
+one line here, under its section, and a `wrong` or a `probe` in the module of the exercise.
+"""
+
+from typing import NamedTuple
+
+
+class Mistake(NamedTuple):
+    """A misconception with a name."""
+
+    name: str
+    sentence: str  # what was done and what was wanted
+    lesson: str  # the number of a lesson, such as "01"
+    section: str  # the title of a section of it, as it stands there
+
+
+_SECTIONS = {
+    ("01", "1. One step"): {
+        "uniform-noise": "the noise is uniform (`rand`: mean 1/2, variance 1/12); standard normal (`randn`) is wanted",
+        "alphabar-for-alpha": "the product of all steps up to t was used; 1 - beta of the one step t is wanted",
+        "not-iterated": "every x_t was made from x_0; a step goes from x_{t-1} to x_t",
+        "aliased-states": "one tensor was stored again and again and changed in place; store a new one for every step",
+    },
+    ("01", "2. Why the square roots?"): {
+        "variance-as-std": "a variance stands where its square root, the standard deviation, is wanted, or the reverse",
+    },
+    ("01", "4. All steps at once"): {
+        "alpha-for-alphabar": "1 - beta of the one step t was used; the product of all of them up to t is wanted",
+        "beta-for-alpha": "betas were multiplied up; the numbers to multiply are 1 - beta",
+        "cumsum-for-cumprod": "the steps were added up; they have to be multiplied (`cumprod`)",
+        "index-shift": "a table was read one entry too early or too late; entry t is for step t, entry 0 for clean",
+        "one-minus-root": "1 - sqrt(alpha bar) scales the noise; sqrt(1 - alpha bar) is wanted",
+        "swapped-scales": "the scales of signal and noise changed places",
+        "draws-own-noise": "fresh noise was drawn; the noise that your function is given is wanted",
+        "misbroadcast-t": "the numbers for t, shape (B,), met the wrong axis of the pictures; (B, 1, 1, 1) is wanted",
+        "shared-t": "one time was used for the whole batch; every element has its own",
+        "endpoint-missed": "one end of the times is missing: they run from 0 to T, both included, steps from 1 to T",
+    },
+    ("01", "8. One thing to vary: what if we do it differently?"): {
+        "no-shrinking": "the picture kept its full strength; it has to shrink to make room for the noise",
+        "unscaled-input": "the pictures are in [0, 1]; wanted are [-1, 1], in which the signal is four times as strong",
+    },
+    ("02", "1. Four curves"): {
+        "missing-zero-entry": "entry 0 is for clean data and must be 0; the T betas stand behind it",
+        "fence-posts": "the betas must go from the first end to the last in T values, which have T - 1 gaps",
+        "roots-not-even": "quadratic: the *roots* of the betas are evenly spaced, from sqrt(low) to sqrt(high)",
+        "cap-missing": "the last beta came out as 1, and destroys everything; it has to be capped at 0.999",
+        "offset-missing": "the offset s = 0.008 was left out of the cosine, so the first step is next to nothing",
+        "cosine-not-squared": "alpha bar should be the *squared* cosine, and the square is missing",
+        "alpha-for-beta": "what a step keeps was returned, alpha; beta is what it takes away, 1 - alpha",
+    },
+    ("02", "2. Signal-to-noise ratio"): {
+        "share-for-ratio": "alpha bar alone is a share of the whole; the ratio divides it by the noise, 1 - alpha bar",
+        "ratio-upside-down": "a ratio is upside down: what should stand below the line stands above it",
+        "log-for-ratio": "a logarithm of the ratio was returned; the ratio itself is wanted",
+        "half-the-window": "one of the two bounds is missing, or the steps outside were counted, not those between",
+    },
+    ("02", "3. Fewer steps, same betas"): {
+        "betas-stretched": "betas were multiplied by the number of steps they stand for, which fits tiny betas only",
+    },
+    ("03", "2. Why the mean?"): {
+        "mode-for-mean": "that is the likeliest value; the squared error wants the mean of all that are possible",
+        "unweighted-mean": "all candidates were counted alike; the likelier ones have to count more",
+        "no-floor": "even the best guess is wrong most of the time, so the least error is not 0",
+        "absolute-error": "the mean of the absolute errors was taken; each error is to be squared first",
+    },
+    ("03", "3. All the digits at once"): {
+        "distance-not-squared": "the exponent has the *squared* distance in it; the square is missing",
+        "bell-without-half": "the exponent lacks the 2: the squared distance is divided by 2 (1 - alpha bar)",
+        "sigma-missing": "the distances were not divided by the variance of the noise, so no t makes them count less",
+        "mean-for-sum": "squares were averaged over the pixels; their sum is wanted",
+        "candidates-unscaled": "a candidate shrinks on its way to x_t: compare x_t with sqrt(alpha bar) times it",
+        "softmax-over-batch": "the weights of each x_t must add up to 1 over the candidates, not over the batch",
+        "far-for-near": "the sign of the exponent is wrong: far candidates have the large weights",
+        "nearest-for-mean": "only the nearest candidate was returned; the mean of all, weighted, is wanted",
+        "exp-underflow": "with real pictures your result is NaN: every exp(-distance) is 0 there; `softmax` avoids it",
+        "shrunk-guess": "the guess is of the shrunk picture, sqrt(alpha bar) x_0; x_0 itself is wanted",
+    },
+    ("03", "4. The same in the plane"): {
+        "slope-unscaled": "the slope has one factor sqrt(alpha bar) too few or too many; it is sqrt(alpha bar) C / S",
+        "variance-not-noised": "S is the variance of x_t: alpha bar times that of the data, plus that of the noise",
+        "mean-unscaled": "the mean shrinks on its way to x_t: the difference to sqrt(alpha bar) times it is wanted",
+        "noise-unheard": "x_t was taken for free of noise and only scaled back; trust it the less, the noisier it is",
+    },
+    ("03", "5. Four languages"): {
+        "wrong-target": "the prediction is compared with, or read as, another quantity than the objective says",
+        "wrong-sign": "a sign is wrong: plus stands where minus is wanted, or the reverse",
+        "score-unscaled": "the score is -eps divided by sqrt(1 - alpha bar); the divisor is missing or another one",
+    },
+    ("04", "4. The time: waves, not a number"): {
+        "ignores-t": "the answer does not change with t",
+        "scaled-time": "the time was divided by something; it is wanted in steps, 1 … T",
+    },
+    ("05", "1. The loop"): {
+        "missing-eval": "the network was left in training mode; `model.eval()` is wanted for drawing",
+        "missing-no-grad": "a graph for gradients was kept; drawing needs none (`torch.no_grad()`)",
+        "stale-gradients": "the gradients of the step before were not cleared (`optimizer.zero_grad()`)",
+        "detached-loss": "the loss is cut off from the weights, and no gradient reaches them",
+        "uneven-times": "the times are not equally likely: rounding gives each end half the share of the others",
+        "clean-input": "the network was shown the clean picture; it has to see the noisy one, x_t",
+        "sum-for-mean": "squares were added up; their mean is wanted, which does not depend on the number of pixels",
+        "error-not-squared": "the mean of the *squared* error is wanted, with no root of it and no absolute value",
+        "zero-loss": "an answer of 0 has a loss of 0 only if the target is 0, and it is not",
+        "step-order": "the order is wrong: clear the gradients, then `loss.backward()`, then `optimizer.step()`",
+        "no-step": "`optimizer.step()` is missing: gradients are there, but nothing moves the weights",
+        "no-backward": "`loss.backward()` is missing: without it there are no gradients to follow",
+        "missing-train": "the network was left in evaluation mode; training wants `model.train()`",
+    },
+    ("06", "1. The way back, if you knew the end"): {
+        "precisions-not-added": "the variances were added or averaged; 1 / variance, how sure a witness is, adds up",
+    },
+    ("05", "4. Averaged weights"): {
+        "swapped-decay": "the decay belongs to the average so far, and 1 - decay to the new weights",
+        "shares-not-one": "the shares of old average and new weights must add up to 1: decay and 1 - decay",
+        "average-into-model": "the average was written into the network; training would go on from the wrong weights",
+        "not-in-place": "the average did not change: the numbers went into a new tensor, not into its own weights",
+        "not-averaged": "the average is a copy of the newest weights; nothing of the older ones is left",
+    },
+    ("05", "5. Train your network"): {
+        "not-trained": "the network answers 0 as before the first step: hand over one that was trained or updated",
+    },
+    ("05", "9. What goes wrong: a loss too good to be true"): {
+        "one-noise-per-picture": "the network knows only noise that is one number per picture; every pixel wants its own",
+    },
+    ("06", "2. Which variance?"): {
+        "wrong-sigma": "the noise has the wrong size; right are two variances, beta_t and that of the posterior",
+    },
+    ("06", "3. The same step, rearranged"): {
+        "noised-anew": "x_0 was noised with fresh noise only; a step keeps part of the noise that x_t has",
+        "noise-on-top": "fresh noise was added to all of the old; the old shrinks to sqrt(1 - alpha bar(s) - sigma²)",
+        "ignores-eta": "the answer does not change with eta",
+    },
+    ("06", "5. Is the noise needed at all?"): {
+        "no-noise-midway": "no noise was added on the way; every step but the last one wants some",
+    },
+    ("06", "7. Few steps: which times, and which step?"): {
+        "stride-beta": "beta of one step was used for a jump over several; that is 1 - alpha bar(t) / alpha bar(s)",
+    },
+    ("06", "9. Between two noises"): {
+        "wrong-clock": "the sampler was told that it begins at T; a picture that was noised up to t begins at t",
+    },
+    ("06", "10. What goes wrong: the dice at the wrong place, or of the wrong size"): {
+        "noise-at-end": "noise was added in the last step, to t = 0; none is wanted there",
+        "noise-reused": "the same noise was used more than once; every step wants its own",
+    },
+    ("07", "1. How the order gets in"): {
+        "ignores-label": "the answer does not change with the label",
+        "null-is-class-0": '"no label" shares its row with class 0; it wants one of its own, one past the last class',
+        "null-without-row": 'without a label nothing was added; "no label" has a row, one past the last class',
+        "null-not-learned": "no gradient reaches the row of the null label; it is learned like the others",
+        "shared-label": "one label was used for the whole batch; every element has its own",
+    },
+    ("07", "2. Learning to draw with no order"): {
+        "batch-dropout": "one coin was thrown for the whole batch; every element wants its own",
+        "dropout-at-sampling": "labels were dropped while drawing; that belongs to training only",
+        "inverted-coins": "the coins were read the wrong way round: a label is dropped where coin < probability",
+        "ignores-probability": "a fixed probability was used; the one that your function is given is wanted",
+    },
+    ("07", "3. Exaggerate the difference"): {
+        "w-for-s": "the scale is off by one: s = 0 is the prediction without the label, s = 1 with it; s = 1 + w",
+        "swapped-guidance": "the predictions with and without the label changed places",
+        "not-guided": "this is the plain answer, as with s = 1, or as if a label were guided away from itself",
+        "difference-only": "s times the difference alone; it is added to the prediction without the label",
+    },
+    ("07", "9. One thing to vary: when to guide"): {
+        "null-outside": "outside the window the label is missing; plain there means with the label, s = 1",
+        "ignores-window": "guided at all times; outside the window the plain prediction is wanted",
+        "wrong-window": "guided outside the window instead of inside",
+    },
+}
+
+CATALOGUE = {
+    name: Mistake(name, sentence, *section) for section, rows in _SECTIONS.items() for name, sentence in rows.items()
+}
+"""Every mistake by its name."""
+
+
+class Unsolved(Exception):
+    """What a check raises; in Jupyter it shows as its own few lines, without a traceback."""
+
+    def __init__(self, name: str, text: str, *more: str):
+        """Keep the name of what is wrong; `more` are further lines."""
+        super().__init__("\n".join([f"{name}: {text}", *more]))
+        self.name = name
+
+    def _render_traceback_(self) -> list[str]:
+        return str(self).splitlines()
+
+
+class NotAttempted(Unsolved):
+    """The answer is still blank."""
+
+
+class Mistaken(Unsolved):
+    """The answer is wrong; `name` is a mistake of the catalogue, or says in a word what is wrong with the answer."""

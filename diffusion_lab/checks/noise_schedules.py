@@ -1,0 +1,399 @@
+"""Checks of exercise 02, noise schedules: the ratio that counts, three curves, and what the number of steps does."""
+
+import math
+
+import torch
+
+from diffusion_lab.checks.engine import Exercise
+from diffusion_lab.checks.outcomes import TOLERANCE, same
+from diffusion_lab.schedules import DiffusionSchedule, cosine_betas, linear_betas, quadratic_betas
+
+exercise = Exercise("02", "Noise schedules")
+begin, hint, progress = exercise.begin, exercise.hint, exercise.progress
+
+
+def _table(draw, steps, low=0.1, high=0.5):
+    """Random betas of a schedule so short and steep that an index off by one shows."""
+    return torch.cat([torch.zeros(1), draw.uniform(low, high, steps)]).double()
+
+
+def _bar(betas):
+    return (1 - betas).cumprod(0)
+
+
+# 2.1
+
+
+@exercise.task("2.1", "signal against noise", 1, "2. Signal-to-noise ratio", hints=(
+    "Equation (2) wants alpha bar. Which table do you get when you multiply up 1 - beta, and which entry is for t?",
+    "`alpha_bar = torch.cumprod(1 - betas, dim=0)[t]` has one number per element of t.",
+    "The signal is alpha_bar, the noise 1 - alpha_bar; return alpha_bar / (1 - alpha_bar).",
+))  # fmt: skip
+def snr(t, betas):
+    """Signal-to-noise ratio at times t, (B,), from the table of betas, (T+1,)."""
+    return _ratio(_bar(betas)[t])
+
+
+@snr.cases
+def _(draw):
+    yield draw.shuffled(range(1, 6)), _table(draw, 5)
+    yield draw.shuffled((1, 2, 3)), _table(draw, 5)
+    yield torch.tensor([4, 2]), _table(draw, 4)
+
+
+@snr.numbers
+def _(snr, draw):
+    return {"mean of 200 ratios": snr(draw.integers(1, 5, 200), _table(draw, 5, 0.2, 0.5)).mean()}
+
+
+@snr.holds
+def _(snr, draw):
+    ratios = snr(torch.arange(1, 6), _table(draw, 5))
+    if bool((ratios.diff() > 0).any()):
+        return "a schedule only adds noise, so the ratio must fall with t; yours rises somewhere"
+
+
+def _ratio(bar):
+    return bar / (1 - bar)
+
+
+def _at(read, form=_ratio):
+    """The ratio with another table, or with another form: a function of (t, betas)."""
+    return lambda t, betas: form(read(betas, t))
+
+
+def _right_bar(betas, t):
+    return _bar(betas)[t]
+
+
+snr.wrong("share-for-ratio", _at(_right_bar, lambda bar: bar))
+snr.wrong("ratio-upside-down", _at(_right_bar, lambda bar: (1 - bar) / bar))
+snr.wrong(
+    "variance-as-std",
+    _at(_right_bar, lambda bar: _ratio(bar).sqrt()),
+    _at(_right_bar, lambda bar: bar.sqrt() / (1 - bar)),
+    _at(_right_bar, lambda bar: _ratio(bar.sqrt())),
+    _at(_right_bar, lambda bar: bar / (1 - bar).sqrt()),
+    sentence="the ratio is one of variances, alpha bar and 1 - alpha bar; a root was taken of one of them, or of both",
+)
+snr.wrong("variance-as-std", _at(_right_bar, lambda bar: _ratio(bar) ** 2), sentence="alpha bar is a variance already")
+for _form in (torch.log, torch.log10, lambda ratio: 10 * ratio.log10()):
+    snr.wrong("log-for-ratio", _at(_right_bar, lambda bar, form=_form: form(_ratio(bar))))
+snr.wrong("alpha-for-alphabar", _at(lambda betas, t: 1 - betas[t]))
+snr.wrong("beta-for-alpha", _at(lambda betas, t: betas[1:].cumprod(0)[t - 1]))
+snr.wrong("cumsum-for-cumprod", _at(lambda betas, t: 1 - betas.cumsum(0)[t]))
+snr.wrong("cumsum-for-cumprod", _at(lambda betas, t: (1 - betas.cumsum(0)[t]).clamp(min=0)))
+snr.wrong("index-shift", _at(lambda betas, t: _bar(betas)[t - 1]))
+snr.wrong("index-shift", _at(lambda betas, t: _bar(betas)[t + 1]))
+snr.wrong("index-shift", _at(lambda betas, t: _bar(betas[1:])[t]))
+
+# 2.2
+
+
+@exercise.guess("2.2", "a tenth of the steps", 1, "3. Fewer steps, same betas", hints=(
+    "Section 1 has a short way: alpha bar at the end is nearly exp(-sum of the betas). How large is that sum?",
+    "A hundred betas whose average is half way from 0.0001 to 0.02 have the sum 1.005.",
+    "exp(-1.005) is 0.37. That is alpha bar; the picture itself is multiplied by its square root.",
+))  # fmt: skip
+def scale_left():
+    """Scale of the picture after 100 linear steps from 0.0001 to 0.02; between these it is right."""
+    return 0.57, 0.64
+
+
+scale_left.wrong("variance-as-std", lambda: (0.34, 0.39), sentence="that is alpha bar; its square root is wanted")
+scale_left.wrong(
+    "betas-stretched",
+    lambda: (0.002, 0.02),
+    sentence="that is left after 1000 such steps, or if the betas are multiplied by ten; here they are not",
+)
+scale_left.wrong("swapped-scales", lambda: (0.77, 0.82), sentence="that is the scale of the noise, not of the picture")
+scale_left.wrong("alpha-for-alphabar", lambda: (0.975, 0.995), sentence="that is the last step alone; there are 100")
+
+
+@scale_left.numbers
+def _(_guess, draw):
+    x = torch.ones(20_000)
+    for beta in DiffusionSchedule(100, 1e-4, 0.02).betas[1:]:
+        x = (1 - beta).sqrt() * x + beta.sqrt() * draw.normal(20_000)
+    return {"measured with 20,000 numbers that began at 1, mean": x.mean(), "variance": x.var()}
+
+
+# 2.3
+
+CURVES = ("linear", "quadratic", "cosine")
+
+
+def _with_zero(betas):
+    return torch.cat([torch.zeros(1, dtype=torch.float64), betas])
+
+
+def _three(answer):
+    """Take the three tables as a tuple or as one tensor with three rows."""
+
+    def curves(T, low, high):
+        tables = answer(T, low, high)
+        return list(tables) if getattr(tables, "ndim", 0) == 2 else tables
+
+    return curves
+
+
+@exercise.task("2.3", "three curves", 3, "1. Four curves", prepare=_three, hints=(
+    "`torch.linspace(a, b, T)` gives T evenly spaced numbers. Of what are they evenly spaced in the quadratic one?",
+    "For the cosine, compute f at the T+1 times 0 … T first. beta_t = 1 - f(t) / f(t-1): `1 - f[1:] / f[:-1]`.",
+    "Quadratic: `torch.linspace(low**0.5, high**0.5, T) ** 2`. Cap: `.clamp(max=0.999)`. A 0 in front: `torch.cat`.",
+))  # fmt: skip
+def curves(T, low, high):
+    """Linear, quadratic and cosine betas for T steps, three tables of shape (T+1,)."""
+    return tuple(map(_with_zero, (linear_betas(T, low, high), quadratic_betas(T, low, high), cosine_betas(T))))
+
+
+ENDS = ((5, 0.05, 0.5), (8, 0.02, 0.3))
+
+
+@curves.cases
+def _(draw):
+    yield from ENDS
+    yield 30, float(draw.uniform(0.001, 0.01)), float(draw.uniform(0.1, 0.4))
+
+
+@curves.numbers
+def _(curves, draw):
+    low, high = float(draw.uniform(0.001, 0.05)), float(draw.uniform(0.2, 0.6))
+    sums = [table.sum() for table in curves(int(draw.integers(20, 60)), low, high)]
+    return dict(zip(("sum of the betas, linear", *CURVES[1:]), sums, strict=True))
+
+
+@curves.holds
+def _(curves, draw):
+    for name, (low, high), table in zip(CURVES, [(0.05, 0.5)] * 2 + [(0.05, 0.999)], curves(5, 0.05, 0.5), strict=True):
+        if table[0] != 0:
+            return f"{name}: entry 0 is for clean data, and must be 0"
+        if bool((table[1:] <= 0).any() or (table[1:] >= 1).any()):
+            return f"{name}: a beta lies between 0 and 1; yours go from {table[1:].min():.3f} to {table.max():.3f}"
+        if bool((table.diff() < 0).any()):
+            return f"{name}: here the betas rise from step to step; yours fall somewhere"
+        if name != "cosine" and (abs(table[1] - low) > 1e-3 or abs(table[-1] - high) > 1e-3):
+            return f"{name}: step 1 has {table[1]:.3f} and step T {table[-1]:.3f}; {low} and {high} were wanted"
+
+
+def _fall(T, s=0.008, power=2, times=None):
+    """The falling f of the cosine, at T+1 times or at others."""
+    times = torch.arange(T + 1, dtype=torch.float64) / T if times is None else times
+    return torch.cos((times + s) / (1 + s) * math.pi / 2) ** power
+
+
+def _betas_of(f):
+    return (1 - f[1:] / f[:-1]).clamp(max=0.999)
+
+
+def _even(low, high, number):
+    return torch.linspace(low, high, number, dtype=torch.float64)
+
+
+def _curve(name, which, *formulas, sentence=""):
+    """Declare a mistake in one of the three curves, whatever the other two are: a function of (T, low, high)."""
+    for formula in formulas:
+
+        def made(curves, _draw, formula=formula):
+            pairs = [(curves(*ends)[CURVES.index(which)], formula(*ends)) for ends in ENDS]
+            return all(same((got,), (wrong,), TOLERANCE) for got, wrong in pairs)
+
+        curves.probe(name, sentence)(made)
+
+
+for _bits in range(1, 8):  # some of the three, or all
+
+    def _cut(T, low, high, bits=_bits):
+        return tuple(x[1:] if bits >> k & 1 else x for k, x in enumerate(curves.rights[""](T, low, high)))
+
+    curves.wrong("missing-zero-entry", _cut)
+_curve("missing-zero-entry", "linear", lambda T, low, high: _even(low, high, T + 1))
+_curve("missing-zero-entry", "quadratic", lambda T, low, high: _even(low**0.5, high**0.5, T + 1) ** 2)
+_curve("fence-posts", "linear", lambda T, low, high: _with_zero(_even(low, high, T + 1)[1:]))
+_curve("fence-posts", "linear", lambda T, low, high: _with_zero(_even(low, high, T + 1)[:-1]))
+for _part in (slice(1, None), slice(None, -1)):
+    _curve(
+        "fence-posts",
+        "quadratic",
+        lambda T, low, high, part=_part: _with_zero(_even(low**0.5, high**0.5, T + 1)[part] ** 2),
+    )
+_curve("roots-not-even", "quadratic", lambda T, low, high: _with_zero(_even(low, high, T) ** 2),
+    sentence="the betas go from low² to high²; it is their roots that go evenly, from sqrt(low) to sqrt(high)",
+)  # fmt: skip
+_curve("roots-not-even", "quadratic", lambda T, low, high: _with_zero(_even(low**0.5, high**0.5, T)),
+    sentence="the roots are evenly spaced, but they are returned; square them, and they are betas",
+)  # fmt: skip
+_curve("roots-not-even", "quadratic",
+    lambda T, low, high: _with_zero(_even(low**2, high**2, T).sqrt()),
+    lambda T, low, high: _with_zero(_even(low, high, T).sqrt()),
+    lambda T, low, high: _with_zero(low + (high - low) * _even(0, 1, T) ** 2),
+    lambda T, low, high: _with_zero(_even(low, high, T)),
+)  # fmt: skip
+_curve("cap-missing", "cosine", lambda T, low, high: _with_zero(1 - _fall(T)[1:] / _fall(T)[:-1]))
+_curve("offset-missing", "cosine", lambda T, low, high: _with_zero(_betas_of(_fall(T, s=0))))
+_curve("offset-missing", "cosine",
+    lambda T, low, high: _with_zero(_betas_of(_fall(T, s=0, times=torch.arange(T + 1) / T + 0.008))),
+    sentence="the offset s was added, but not divided out again: (t/T + s) / (1 + s)",
+)  # fmt: skip
+_curve("cosine-not-squared", "cosine", lambda T, low, high: _with_zero(_betas_of(_fall(T, power=1))))
+_curve("alpha-for-beta", "cosine", lambda T, low, high: _with_zero(_fall(T)[1:] / _fall(T)[:-1]),
+    lambda T, low, high: torch.cat([torch.ones(1, dtype=torch.float64), _fall(T)[1:] / _fall(T)[:-1]]),
+)  # fmt: skip
+_curve("alphabar-for-alpha", "cosine",
+    lambda T, low, high: 1 - _fall(T) / _fall(T)[0],
+    lambda T, low, high: (1 - _fall(T) / _fall(T)[0]).clamp(max=0.999),
+    lambda T, low, high: (1 - _fall(T)).clamp(max=0.999),
+    sentence="1 - alpha bar counts all steps up to t; beta_t is of the one step: 1 - alpha bar(t) / alpha bar(t-1)",
+)  # fmt: skip
+_curve("alphabar-for-alpha", "cosine",
+    lambda T, low, high: _fall(T) / _fall(T)[0],
+    lambda T, low, high: _fall(T),
+    lambda T, low, high: _with_zero((_fall(T) / _fall(T)[0])[1:]),
+    lambda T, low, high: _with_zero(_fall(T)[1:]),
+    sentence="alpha bar was returned; what is wanted are the betas that lead there",
+)  # fmt: skip
+
+
+@curves.probe("ratio-upside-down")
+def _(curves, _draw):
+    wrong = _with_zero(1 - _fall(5)[:-1] / _fall(5)[1:])[:-1]  # the last is astronomical, and not compared
+    return same((curves(*ENDS[0])[2][:-1],), (wrong,), TOLERANCE)
+
+
+# 2.4
+
+
+def _jumps(jump):
+    """One number for each jump from s to t, after a 0: a function of (betas, times)."""
+
+    def fewer(betas, times):
+        pairs = zip(times[:-1].tolist(), times[1:].tolist(), strict=True)
+        return _with_zero(torch.stack([jump(betas, s, t) for s, t in pairs]))
+
+    return fewer
+
+
+def _kept(betas, s, t):
+    """The product of alphas over the steps s+1 … t."""
+    return (1 - betas[s + 1 : t + 1]).prod()
+
+
+@exercise.task("2.4", "the same noise in fewer steps", 3, "3. Fewer steps, same betas", hints=(
+    "After your K steps, alpha bar must be what it was at times[0], times[1], … Which K+1 numbers are these?",
+    "`bar = torch.cumprod(1 - betas, dim=0)[times]`. Now you know alpha bar and look for betas: equation (1), right.",
+    "Each new beta is 1 - bar[k] / bar[k - 1], for k = 1 … K, and entry 0 is 0.",
+))  # fmt: skip
+def fewer_steps(betas, times):
+    """Betas, (K+1,), of a schedule that visits only `times`, (K+1,), of the one with `betas`, (T+1,)."""
+    return _jumps(lambda betas, s, t: 1 - _kept(betas, s, t))(betas, times)
+
+
+@fewer_steps.cases
+def _(draw):
+    yield _table(draw, 8), torch.tensor([0, 2, 3, 6, 8])
+    yield _table(draw, 6, 0.05, 0.3), torch.tensor([0, 3, 5, 6])
+    yield _table(draw, 9, 0.05, 0.3), torch.tensor([0, 4, 7])
+
+
+@fewer_steps.numbers
+def _(fewer_steps, draw):
+    made = fewer_steps(_table(draw, 20, 0.02, 0.3), torch.arange(0, 21, 2))
+    return {"sum of 10 new betas": made.sum(), "largest": made.max()}
+
+
+@fewer_steps.holds
+def _(fewer_steps, draw):
+    betas, times = _table(draw, 8), torch.tensor([0, 2, 3, 6, 8])
+    wanted, made = _bar(betas)[-1], _bar(fewer_steps(betas, times))[-1]
+    if not abs(made - wanted) < 1e-4:
+        return f"after the last step alpha bar must be what it was, {wanted:.4f}; with your betas it is {made:.4f}"
+
+
+fewer_steps.wrong("missing-zero-entry", lambda betas, times: fewer_steps.rights[""](betas, times)[1:])
+fewer_steps.wrong("stride-beta", lambda betas, times: betas[times])
+fewer_steps.wrong("betas-stretched", lambda betas, times: _with_zero(betas[times][1:] * times.diff()))
+for _name in ("T over K", "clamped"):
+    fewer_steps.wrong(
+        "betas-stretched",
+        lambda betas, times, clamped=_name == "clamped": (betas[times] * (int(times[-1]) / (len(times) - 1))).clamp(
+            max=0.999 if clamped else None, min=None if clamped else -1
+        ),
+    )
+fewer_steps.wrong("cumsum-for-cumprod", _jumps(lambda betas, s, t: betas[s + 1 : t + 1].sum()))
+fewer_steps.wrong("ratio-upside-down", _jumps(lambda betas, s, t: 1 - 1 / _kept(betas, s, t)))
+fewer_steps.wrong("alpha-for-beta", _jumps(_kept), lambda betas, times: 1 - fewer_steps.rights[""](betas, times))
+fewer_steps.wrong(
+    "alphabar-for-alpha",
+    lambda betas, times: 1 - _bar(betas)[times],
+    sentence="1 - alpha bar counts all steps from the beginning; only those of the one jump are wanted",
+)
+fewer_steps.wrong(
+    "alphabar-for-alpha",
+    lambda betas, times: _bar(betas)[times],
+    lambda betas, times: _with_zero(_bar(betas)[times][1:]),
+    sentence="alpha bar was returned; what is wanted are the betas that lead there",
+)
+fewer_steps.wrong("beta-for-alpha", _jumps(lambda betas, s, t: betas[s + 1 : t + 1].prod()))
+fewer_steps.wrong(
+    "variance-as-std",
+    _jumps(lambda betas, s, t: 1 - _kept(betas, s, t).sqrt()),
+    _jumps(lambda betas, s, t: (1 - _kept(betas, s, t)).sqrt()),
+    sentence="a root was taken; alpha bar and beta are variances, and no root is between them",
+)
+fewer_steps.wrong(
+    "index-shift",
+    _jumps(lambda betas, s, t: 1 - (1 - betas[s:t]).prod()),
+    _jumps(lambda betas, s, t: 1 - (1 - betas[s : t + 1]).prod()),
+    sentence="a jump from s to t takes the steps s+1 … t, not s … t-1 and not s … t",
+)
+
+# 2.5
+
+
+def _within(count):
+    """Ranges around counted steps."""
+    return {name: (number - 2, number + 2) for name, number in count.items()}
+
+
+@exercise.guess("2.5", "where each curve spends its steps", 2, "5. An answer to the question", hints=(
+    "Make the tables with my_curves(1000, 1e-4, 0.02), and give each to my_snr with t = torch.arange(1, 1001).",
+    "A comparison gives True or False per step: (ratio > 0.1) & (ratio < 10). How do you count the True ones?",
+    "`int(((ratio > 0.1) & (ratio < 10)).sum())`, once for each of the three tables.",
+))  # fmt: skip
+def useful_steps():
+    """How many of 1000 steps have an SNR between 0.1 and 10; within these it is right."""
+    return COUNTS
+
+
+def _count(inside):
+    tables = {name: DiffusionSchedule.named(name, 1000).alphas_cumprod[1:] for name in CURVES}
+    return _within({name: int(inside(bar).sum()) for name, bar in tables.items()})
+
+
+COUNTS = _count(lambda bar: (_ratio(bar) > 0.1) & (_ratio(bar) < 10))
+useful_steps.wrong("share-for-ratio", lambda: _count(lambda bar: (bar > 0.1) & (bar < 10)))
+useful_steps.wrong(
+    "variance-as-std",
+    lambda: _count(lambda bar: (_ratio(bar).sqrt() > 0.1) & (_ratio(bar).sqrt() < 10)),
+    sentence="these are the steps with a ratio of *scales* in this range; that of variances is wanted",
+)
+useful_steps.wrong(
+    "half-the-window",
+    lambda: _count(lambda bar: _ratio(bar) > 0.1),
+    lambda: _count(lambda bar: _ratio(bar) < 10),
+    lambda: _count(lambda bar: (_ratio(bar) <= 0.1) | (_ratio(bar) >= 10)),
+)
+
+
+@useful_steps.numbers
+def _(_guess, draw):
+    t = int(draw.integers(100, 900))
+    ratios = [_ratio(DiffusionSchedule.named(name, 1000).alphas_cumprod[t]) for name in CURVES]
+    return {f"at t = {t} the power of ten of the SNR, linear": ratios[0].log10()} | {
+        name: ratio.log10() for name, ratio in zip(CURVES[1:], ratios[1:], strict=True)
+    }
+
+
+# 2.6
+
+exercise.explain("2.6", "too much ink, in a sentence")

@@ -1,0 +1,168 @@
+"""What an answer did with one set of inputs, and whether that is the same as what was wanted.
+
+Inputs come from a `Draw`; `run` calls a function with clones of them and keeps its numbers, or what went wrong.
+"""
+
+import contextlib
+import copy
+import hashlib
+import io
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+TOLERANCE = 1000 * torch.finfo(torch.float32).eps
+"""How far an answer may be off, as a share of the largest number wanted: room for a thousand float32 roundings."""
+EDGE = 0.05  # share of the last printed digit that a number keeps away from where rounding goes up instead of down
+
+
+class Draw:
+    """Random inputs that depend on the key (nonce, task, attempt) and on nothing else; float32, on the CPU."""
+
+    def __init__(self, *key):
+        """Seed from the key."""
+        seed = int.from_bytes(hashlib.sha256(repr(key).encode()).digest()[:7], "big")
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def normal(self, *shape: int) -> Tensor:
+        """Draw standard normal numbers."""
+        return torch.randn(shape, generator=self.generator, dtype=torch.float64).float()
+
+    def uniform(self, low: int | float, high: int | float, *shape: int) -> Tensor:
+        """Draw evenly from `low` to `high`."""
+        return (torch.rand(shape, generator=self.generator, dtype=torch.float64) * (high - low) + low).float()
+
+    def integers(self, low: int, high: int, *shape: int) -> Tensor:
+        """Draw whole numbers, both ends included."""
+        return torch.randint(low, high + 1, shape, generator=self.generator)
+
+    def shuffled(self, values: Sequence) -> Tensor:
+        """Put numbers into a random order."""
+        return torch.as_tensor(values)[torch.randperm(len(values), generator=self.generator)]
+
+
+class Outcome(NamedTuple):
+    """What a function did with one set of inputs: its tensors, or an error, or a problem (name, text) with the form."""
+
+    value: Any = None
+    tensors: tuple = ()
+    error: BaseException | None = None
+    problem: tuple[str, str] | None = None
+    printed: str = ""
+
+
+def _clone(value: Any) -> Any:
+    if isinstance(value, torch.Generator):
+        copied = torch.Generator(value.device)
+        copied.set_state(value.get_state())
+        return copied
+    return value.detach().clone() if isinstance(value, Tensor) else copy.deepcopy(value)
+
+
+def _tensors(value: Any) -> tuple:
+    """Read a tensor, an array, a number, or a sequence of such, as float64; a `TypeError` says if it is none."""
+    if isinstance(value, list | tuple):
+        return tuple(tensor for part in value for tensor in _tensors(part))
+    if not isinstance(value, Tensor | np.ndarray | np.generic | int | float):
+        raise TypeError(f"a tensor or a number was wanted, got {type(value).__name__}")
+    tensor = torch.as_tensor(value).detach()
+    if tensor.is_complex() or tensor.device.type != "cpu":
+        raise TypeError(
+            f"real numbers on the CPU, as the inputs are, were wanted; got {tensor.dtype} on {tensor.device}"
+        )
+    return (tensor.double(),)
+
+
+def run(function: Callable, args: Sequence) -> Outcome:
+    """Call with clones of the inputs, and catch what is raised, printed and warned."""
+    printed = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            value = function(*map(_clone, args))
+    except (Exception, SystemExit) as error:
+        return Outcome(error=error, printed=printed.getvalue())
+    try:
+        return Outcome(value, _tensors(value), printed=printed.getvalue())
+    except TypeError as error:
+        return Outcome(value, problem=("wrong-type", str(error)), printed=printed.getvalue())
+
+
+def aligned(got: tuple, wanted: tuple) -> tuple:
+    """A list of tensors where one tensor is wanted counts as stacked."""
+    stackable = len(wanted) == 1 < len(got) and len({tensor.shape for tensor in got}) == 1
+    return (torch.stack(got),) if stackable else got
+
+
+def _off(got: Tensor, wanted: Tensor, tolerance: float) -> Tensor:
+    """Where two tensors of one shape differ by more than rounding."""
+    finite = wanted[wanted.isfinite()].abs()
+    largest = float(finite.max()) if finite.numel() else 0.0
+    return ~torch.isclose(got, wanted, rtol=0, atol=tolerance * (largest or 1.0), equal_nan=True)
+
+
+def same(got: tuple, wanted: tuple, tolerance: float = TOLERANCE) -> bool:
+    """Whether two outcomes have the same shapes and, up to rounding, the same numbers."""
+    got = aligned(got, wanted)
+    pairs = list(zip(got, wanted, strict=False))
+    alike = len(got) == len(wanted) and all(a.shape == b.shape for a, b in pairs)
+    return alike and not any(bool(_off(a, b, tolerance).any()) for a, b in pairs)
+
+
+def differs_for_sure(got: tuple, wanted: tuple, tolerance: float) -> bool:
+    """Whether finite numbers differ: an answer full of NaN says nothing about how it came to be."""
+    got = aligned(got, wanted)
+    if [a.shape for a in got] != [b.shape for b in wanted]:
+        return any(bool(a.isfinite().any()) for a in got)
+    pairs = zip(got, wanted, strict=True)
+    return any(bool((_off(a, b, tolerance) & a.isfinite() & b.isfinite()).any()) for a, b in pairs)
+
+
+def numbers_text(values: dict[str, float]) -> str:
+    """Print numbers with 3 decimals, and -0.0 as 0."""
+    return ", ".join(f"{label} {round(value, 3) + 0.0:.3f}" for label, value in values.items())
+
+
+def steady(values: dict[str, float]) -> bool:
+    """Whether rounding to 3 decimals cannot tip over."""
+    return all(math.isfinite(v) and abs(abs(v) * 1000 % 1 - 0.5) > EDGE for v in values.values())
+
+
+def describe(value: Any) -> str:
+    """Say in short what an input was."""
+    if isinstance(value, Tensor):
+        few = value.numel() <= 8 and value.ndim <= 1
+        return str([round(v, 4) for v in value.flatten().tolist()]) if few else f"{tuple(value.shape)} {value.dtype}"
+    return repr(value)[:80]
+
+
+def form(got: Outcome, wanted: Outcome) -> tuple[str, str] | None:
+    """What is wrong with the number of results, their shape or dtype, or with numbers that are none."""
+    tensors = aligned(got.tensors, wanted.tensors)
+    if len(tensors) != len(wanted.tensors):
+        return "wrong-shape", f"{len(wanted.tensors)} results were wanted, got {len(tensors)}"
+    for a, b in zip(tensors, wanted.tensors, strict=True):
+        if a.shape != b.shape:
+            return "wrong-shape", f"shape {tuple(b.shape)} was wanted, got {tuple(a.shape)}"
+        if bool((~a.isfinite() & b.isfinite()).any()):
+            number = int((~a.isfinite() & b.isfinite()).sum())
+            return "not-finite", f"{number} of {a.numel()} numbers are NaN or infinite: a root of something negative?"
+    dtype = getattr(got.value, "dtype", None)
+    if isinstance(dtype, torch.dtype) and dtype not in (torch.float32, torch.float64):
+        whole = all(bool((b == b.round()).all()) for b in wanted.tensors)
+        return None if whole else ("wrong-dtype", f"float32 or float64 was wanted, got {dtype}")
+    return None
+
+
+def where(got: tuple, wanted: tuple, tolerance: float) -> str:
+    """Where two outcomes of the same form differ, and by how much."""
+    a, b = next((a, b) for a, b in zip(got, wanted, strict=True) if bool(_off(a, b, tolerance).any()))
+    place = int((a - b).abs().nan_to_num(0).argmax())
+    index = [int(i) for i in np.unravel_index(place, a.shape)] if a.ndim else ""
+    share = f"{int(_off(a, b, tolerance).sum())} of {a.numel()} numbers of the result, shape {tuple(a.shape)}, differ"
+    return f"{share}; the most at {index}: got {a.flatten()[place]:.4f}, wanted {b.flatten()[place]:.4f}"

@@ -1,0 +1,565 @@
+"""Checks of exercise 06, sampling: the step of the ancestral sampler, that of DDIM, and the loop around them."""
+
+from itertools import pairwise
+
+import torch
+from torch import nn
+
+from diffusion_lab.checks.engine import Exercise
+from diffusion_lab.schedules import DiffusionSchedule
+
+exercise = Exercise("06", "Sampling")
+begin, hint, progress = exercise.begin, exercise.hint, exercise.progress
+
+FIVE = DiffusionSchedule(5, 0.1, 0.5)  # so short and steep that an index off by one shows
+EIGHT = DiffusionSchedule(8, 0.05, 0.5)  # long enough to skip steps in
+
+
+def _bars(schedule, *times):
+    return [schedule.alphas_cumprod[time] for time in times]
+
+
+def _read(x_t, x_0, abar):
+    """The noise that is left of x_t when x_0 is taken out."""
+    return (x_t - abar.sqrt() * x_0) / (1 - abar).sqrt()
+
+
+class _Parts:
+    """What a step from t to s is made of, with the beta of the whole jump unless another one is given."""
+
+    def __init__(self, schedule, t, s, beta=None):
+        self.abar_t, self.abar_s = _bars(schedule, t, s)
+        self.beta = 1 - self.abar_t / self.abar_s if beta is None else beta
+        self.of_x_0 = self.abar_s.sqrt() * self.beta / (1 - self.abar_t)
+        self.of_x_t = (1 - self.beta).sqrt() * (1 - self.abar_s) / (1 - self.abar_t)
+        self.tilde = self.beta * (1 - self.abar_s) / (1 - self.abar_t)
+        self.stopped = self.beta * (self.abar_s < 1)  # the larger variance, and none at the end
+
+
+# 6.1
+
+
+@exercise.guess("6.1", "two witnesses", 1, "1. The way back, if you knew the end", hints=(
+    "How sure a witness is, is 1 / variance. What is that for each of the two?",
+    "x_0 is sure by 1 / 0.1 = 10, and x_2 by 0.8 / 0.2 = 4.",
+    "The two add up, and the variance is 1 over the sum.",
+))  # fmt: skip
+def how_sure():
+    """Variance of x_1 given x_0 and x_2, with beta_1 = 0.1 and beta_2 = 0.2; between these it is right."""
+    return 0.066, 0.078
+
+
+how_sure.wrong(
+    "wrong-sigma",
+    lambda: (0.19, 0.21),
+    lambda: (0.24, 0.26),
+    lambda: (0.095, 0.105),
+    sentence="that is what one step or one witness says; two together are surer than either",
+)
+how_sure.wrong("precisions-not-added", lambda: (0.34, 0.36), lambda: (0.17, 0.18))
+how_sure.wrong("precisions-not-added", lambda: (13.5, 14.5), sentence="that is 1 / variance of both together")
+how_sure.wrong("variance-as-std", lambda: (0.26, 0.275), sentence="that is the standard deviation; its square is asked")
+
+
+@how_sure.numbers
+def _(_guess, draw):
+    x_1 = _bars(FIVE, 1)[0].sqrt() + (1 - _bars(FIVE, 1)[0]).sqrt() * draw.normal(40_000)
+    x_2 = FIVE.alphas[2].sqrt() * x_1 + FIVE.betas[2].sqrt() * draw.normal(40_000)
+    seen = x_1[(x_2 - 0.5).abs() < 0.1]
+    return {"measured with walks from 1 that came close to 0.5, variance": seen.var(), "mean": seen.mean()}
+
+
+# 6.2
+
+
+@exercise.task("6.2", "the ancestral step", 3, "2. Which variance?", hints=(
+    "Read alpha bar at t and at t - 1, and alpha and beta at t; all are plain numbers here. Equation (1) has the rest.",
+    "variance = beta * (1 - abar_before) / (1 - abar), and the mean of equation (1) has (1 - abar) below both shares.",
+    "mean = (abar_before.sqrt() * beta * x_0_hat + alpha.sqrt() * (1 - abar_before) * x_t) / (1 - abar), then add "
+    "variance.sqrt() * z.",
+))  # fmt: skip
+def ancestral_step(x_t, x_0_hat, t, schedule, z):
+    """x_{t-1} from x_t and the guess of x_0, (B, C, H, W), at one t for all, with the posterior's variance."""
+    parts = _Parts(schedule, t, t - 1)
+    return parts.of_x_0 * x_0_hat + parts.of_x_t * x_t + parts.tilde.sqrt() * z
+
+
+@ancestral_step.also("variance beta")
+def _(x_t, x_0_hat, t, schedule, z):
+    parts = _Parts(schedule, t, t - 1)
+    return parts.of_x_0 * x_0_hat + parts.of_x_t * x_t + parts.stopped.sqrt() * z
+
+
+@ancestral_step.cases
+def _(draw):
+    for t, shape in ((4, (3, 1, 4, 4)), (2, (2, 3, 4, 5)), (1, (2, 1, 4, 4)), (3, (2, 1, 3, 3))):
+        yield draw.normal(*shape), draw.normal(*shape), t, FIVE, draw.normal(*shape)
+
+
+@ancestral_step.numbers
+def _(step, draw):
+    x_t, x_0_hat, still = draw.normal(8, 1, 10, 10) + 1, draw.normal(8, 1, 10, 10) + 2, torch.zeros(8, 1, 10, 10)
+    return {f"mean at t = {t - 1}, with z = 0": step(x_t, x_0_hat, t, FIVE, still).mean() for t in (5, 3)}
+
+
+@ancestral_step.holds
+def _(step, draw):
+    x_t, x_0_hat, z = draw.normal(3, 2, 1, 4, 4)
+    if bool((step(x_t, x_0_hat, 1, FIVE, z) - x_0_hat).abs().max() > 1e-3):
+        return "the step from t = 1 to t = 0 has to end at x_0_hat itself, and yours does not"
+
+
+def _ancestral(shares=lambda p, _s, _t: (p.of_x_0, p.of_x_t), sigmas=None, shift=(0, -1)):
+    """Steps with other shares of x_0 and x_t, or another size of the noise; one for each of the two variances."""
+    sigmas = sigmas or (lambda p: p.tilde.sqrt(), lambda p: p.stopped.sqrt())
+
+    def step(sigma):
+        def step(x_t, x_0_hat, t, schedule, z):
+            parts = _Parts(schedule, t + shift[0], t + shift[1], schedule.betas[t + shift[0]])
+            a, b = shares(parts, schedule, t)
+            return a * x_0_hat + b * x_t + sigma(parts) * z
+
+        return step
+
+    return [step(sigma) for sigma in sigmas]
+
+
+def _noise_again(x_t, x_0_hat, t, schedule, sigma):
+    parts = _Parts(schedule, t, t - 1)
+    return parts.of_x_0 * x_0_hat + parts.of_x_t * x_t + sigma(parts) * _read(x_t, x_0_hat, parts.abar_t)
+
+
+def _renoised(x_t, x_0_hat, t, schedule, noise):
+    (abar,) = _bars(schedule, t - 1)
+    return abar.sqrt() * x_0_hat + (1 - abar).sqrt() * noise
+
+
+ancestral_step.wrong("noise-at-end", *_ancestral(sigmas=[lambda p: p.beta.sqrt()]))
+ancestral_step.wrong("no-noise-midway", *_ancestral(sigmas=[lambda p: 0]))
+ancestral_step.wrong(
+    "no-noise-midway",
+    lambda x_t, x_0_hat, t, schedule, z: _renoised(
+        x_t, x_0_hat, t, schedule, _read(x_t, x_0_hat, schedule.alphas_cumprod[t])
+    ),
+    sentence="that is the step of DDIM with eta = 0; the ancestral step throws dice",
+)
+ancestral_step.wrong("variance-as-std", *_ancestral(sigmas=[lambda p: p.tilde, lambda p: p.beta, lambda p: p.stopped]))
+for _roots in (
+    lambda p, _s, _t: (p.of_x_0 * p.abar_s.sqrt(), p.of_x_t),
+    lambda p, _s, _t: (p.of_x_0, p.of_x_t * (1 - p.beta).sqrt()),
+    lambda p, _s, _t: (p.of_x_0 * p.abar_s.sqrt(), p.of_x_t * (1 - p.beta).sqrt()),
+    lambda p, _s, _t: (p.of_x_0, p.of_x_t / (1 - p.beta).sqrt()),
+):
+    ancestral_step.wrong(
+        "variance-as-std",
+        *_ancestral(_roots),
+        sentence="in the mean, x_0 comes with sqrt(alpha bar) and x_t with sqrt(alpha): a root is missing",
+    )
+ancestral_step.wrong("swapped-scales", *_ancestral(lambda p, _s, _t: (p.of_x_t, p.of_x_0)))
+ancestral_step.wrong(
+    "alphabar-for-alpha",
+    *_ancestral(lambda p, _s, _t: (p.of_x_0, p.of_x_t * (p.abar_t / (1 - p.beta)).sqrt())),
+    sentence="alpha bar was used in the share of x_t; alpha of the one step t is wanted there",
+)
+ancestral_step.wrong(
+    "alpha-for-alphabar",
+    *_ancestral(lambda p, s, t: (p.of_x_0 * (s.alphas[t] / p.abar_s).sqrt(), p.of_x_t)),
+    *_ancestral(lambda p, s, t: (p.of_x_0 * (s.alphas[t - 1] / p.abar_s).sqrt(), p.of_x_t)),
+    sentence="alpha of one step was used in the share of x_0; alpha bar at t - 1 is wanted there",
+)
+ancestral_step.wrong("index-shift", *_ancestral(lambda p, _s, _t: (p.of_x_0 * (p.abar_t / p.abar_s).sqrt(), p.of_x_t)))
+ancestral_step.wrong(
+    "index-shift", *_ancestral(lambda p, _s, _t: (p.abar_t.sqrt() * p.beta / (1 - p.abar_t), (1 - p.beta).sqrt()))
+)
+ancestral_step.wrong("index-shift", *_ancestral(shift=(0, 0)), *_ancestral(shift=(1, 0)))
+ancestral_step.wrong("index-shift", *_ancestral(shift=(-1, -2)))
+ancestral_step.wrong(
+    "wrong-sigma",
+    *_ancestral(
+        sigmas=[
+            lambda p: (1 - p.abar_t).sqrt(),
+            lambda p: (1 - p.abar_s).sqrt(),
+            lambda p: (p.beta / (1 - p.beta)).sqrt(),
+            lambda p: 1,
+            lambda p: ((1 - p.abar_s) / (1 - p.abar_t)).sqrt(),
+            lambda p: (1 - p.beta).sqrt(),
+        ]
+    ),
+)
+for _k in (lambda p: p.tilde.sqrt(), lambda p: p.stopped.sqrt(), lambda p: p.beta.sqrt()):
+    ancestral_step.wrong(
+        "noise-reused",
+        lambda x_t, x_0_hat, t, schedule, z, sigma=_k: _noise_again(x_t, x_0_hat, t, schedule, sigma),
+        sentence="the noise that x_t has already was added once more; z, which is fresh, is wanted",
+    )
+ancestral_step.wrong("noised-anew", _renoised)
+
+
+@ancestral_step.probe("draws-own-noise")
+def _(step, draw):
+    x_t, x_0_hat, z = draw.normal(3, 2, 1, 4, 4)
+    return bool((step(x_t, x_0_hat, 3, FIVE, z) != step(x_t, x_0_hat, 3, FIVE, z)).any())
+
+
+# 6.3
+
+
+def _ddim(sigma=lambda p, eta: eta * p.tilde.sqrt(), old=lambda p, sigma: (1 - p.abar_s - sigma**2).clamp(min=0).sqrt(),
+          read=_read, times=lambda t, s: (t, s), z_of=lambda z, eps: z):  # fmt: skip
+    """A DDIM step with something changed: the fresh noise, the old noise, how it is read, or the times."""
+
+    def step(x_t, x_0_hat, t, s, schedule, eta, z):
+        t, s = times(t, s)
+        parts = _Parts(schedule, t, s)
+        parts.dense = schedule.betas[t] * (1 - parts.abar_s) / (1 - parts.abar_t)
+        parts.dense_beta = schedule.betas[t]
+        eps, fresh = read(x_t, x_0_hat, parts.abar_t), sigma(parts, eta)
+        return parts.abar_s.sqrt() * x_0_hat + old(parts, fresh) * eps + fresh * z_of(z, eps)
+
+    return step
+
+
+@exercise.task("6.3", "a step of any length, with eta", 3, "3. The same step, rearranged", hints=(
+    "First the noise that x_t has already: take the signal out of x_t and divide by the size of the noise.",
+    "Then sigma² by equation (3), eta squared included, and sigma, its root. All tables are read at t and s only.",
+    "abar_s.sqrt() * x_0_hat + (1 - abar_s - sigma**2).sqrt() * eps + sigma * z.",
+))  # fmt: skip
+def ddim_step(x_t, x_0_hat, t, s, schedule, eta, z):
+    """x_s from x_t and the guess of x_0, (B, C, H, W), for any s < t."""
+    return _ddim()(x_t, x_0_hat, t, s, schedule, eta, z)
+
+
+@ddim_step.cases
+def _(draw):
+    for t, s, eta, shape in (
+        (5, 2, 0.6, (3, 1, 4, 4)),
+        (7, 3, 1.0, (2, 3, 4, 5)),
+        (4, 0, 0.5, (2, 1, 4, 4)),
+        (5, 4, 0.8, (2, 1, 3, 3)),
+        (6, 1, 0.0, (2, 1, 3, 3)),
+    ):
+        yield draw.normal(*shape), draw.normal(*shape), t, s, EIGHT, eta, draw.normal(*shape)
+
+
+@ddim_step.numbers
+def _(step, draw):
+    x_t, x_0_hat = draw.normal(8, 1, 10, 10) + 1, draw.normal(8, 1, 10, 10) + 2
+    x_s = step(x_t, x_0_hat, 6, 2, EIGHT, 0.5, draw.normal(8, 1, 10, 10))
+    return {"mean": x_s.mean(), "variance": x_s.var()}
+
+
+@ddim_step.holds
+def _(step, draw):
+    x_0, eps, z = draw.normal(3, 2000, 1, 2, 2)
+    abar_t, abar_s = _bars(EIGHT, 6, 2)
+    for eta in (0.0, 1.0):
+        x_s = step((abar_t.sqrt() * x_0 + (1 - abar_t).sqrt() * eps).float(), x_0, 6, 2, EIGHT, eta, z)
+        noise = (x_s - abar_s.sqrt() * x_0).var()
+        if abs(noise - (1 - abar_s)) > 0.1 * (1 - abar_s):
+            return f"at s = 2 noise of variance {1 - abar_s:.3f} belongs, and with eta = {eta:g} yours has {noise:.3f}"
+
+
+ddim_step.wrong(
+    "stride-beta", _ddim(lambda p, eta: eta * p.dense.sqrt()), _ddim(lambda p, eta: eta * p.dense_beta.sqrt())
+)
+ddim_step.wrong("variance-as-std", _ddim(lambda p, eta: eta**2 * p.tilde))
+ddim_step.wrong("variance-as-std", _ddim(lambda p, eta: eta * p.tilde))
+ddim_step.wrong(
+    "variance-as-std",
+    _ddim(lambda p, eta: eta**0.5 * p.tilde.sqrt()),
+    sentence="eta multiplies sigma; in sigma² it stands squared",
+)
+ddim_step.wrong(
+    "variance-as-std",
+    _ddim(old=lambda p, sigma: (1 - p.abar_s - sigma).clamp(min=0).sqrt()),
+    _ddim(old=lambda p, sigma: 1 - p.abar_s - sigma**2),
+    _ddim(old=lambda p, sigma: (1 - p.abar_s).sqrt() - sigma),
+    sentence="variances are subtracted: sqrt(1 - alpha bar(s) - sigma²) is wanted for the old noise",
+)
+ddim_step.wrong(
+    "variance-as-std",
+    _ddim(read=lambda x_t, x_0, abar: (x_t - abar * x_0) / (1 - abar).sqrt()),
+    _ddim(read=lambda x_t, x_0, abar: (x_t - abar.sqrt() * x_0) / (1 - abar)),
+    _ddim(read=lambda x_t, x_0, abar: (x_t - abar * x_0) / (1 - abar)),
+    sentence="reading the noise out of x_t, a root of alpha bar or of 1 - alpha bar was forgotten",
+)
+ddim_step.wrong(
+    "wrong-target",
+    _ddim(read=lambda x_t, x_0, abar: x_t - abar.sqrt() * x_0),
+    _ddim(read=lambda x_t, x_0, abar: x_t - x_0),
+    _ddim(read=lambda x_t, x_0, abar: x_t),
+    sentence="the old noise was not read right: it is x_t without the signal, divided by its size",
+)
+ddim_step.wrong("noise-on-top", _ddim(old=lambda p, sigma: (1 - p.abar_s).sqrt()))
+ddim_step.wrong("no-noise-midway", _ddim(lambda p, eta: 0 * p.tilde))
+ddim_step.wrong(
+    "no-noise-midway",
+    lambda *args: _ddim(z_of=lambda z, eps: 0)(*args),
+    sentence="room was made for fresh noise, and none was added",
+)
+ddim_step.wrong("ignores-eta", _ddim(lambda p, eta: p.tilde.sqrt()))
+ddim_step.wrong(
+    "wrong-sigma",
+    _ddim(lambda p, eta: eta * p.beta.sqrt()),
+    _ddim(lambda p, eta: eta * (1 - p.abar_s).sqrt()),
+    _ddim(lambda p, eta: eta * ((1 - p.abar_s) / (1 - p.abar_t)).sqrt()),
+    _ddim(lambda p, eta: torch.as_tensor(eta)),
+    sentence="sigma is not that of equation (3): two factors, of which the second is the beta of the jump",
+)
+ddim_step.wrong("index-shift", _ddim(times=lambda t, s: (t, s + 1)))
+ddim_step.wrong("index-shift", _ddim(times=lambda t, s: (t - 1, s)), _ddim(times=lambda t, s: (t + 1, s)))
+ddim_step.wrong("index-shift", _ddim(times=lambda t, s: (t - 1, s - 1)), _ddim(times=lambda t, s: (t, s - 1)))
+ddim_step.wrong(
+    "stride-beta",
+    _ddim(times=lambda t, s: (t, t - 1)),
+    sentence="the step went from t to t - 1; s may be much earlier",
+)
+ddim_step.wrong(
+    "swapped-scales",
+    _ddim(read=lambda x_t, x_0, abar: (x_t - (1 - abar).sqrt() * x_0) / abar.sqrt()),
+)
+ddim_step.wrong("noise-reused", _ddim(z_of=lambda z, eps: eps))
+ddim_step.wrong("noised-anew", _ddim(lambda p, eta: (1 - p.abar_s).sqrt()))
+
+
+@ddim_step.probe("draws-own-noise")
+def _(step, draw):
+    x_t, x_0_hat, z = draw.normal(3, 2, 1, 4, 4)
+    return bool((step(x_t, x_0_hat, 6, 2, EIGHT, 1.0, z) != step(x_t, x_0_hat, 6, 2, EIGHT, 1.0, z)).any())
+
+
+# 6.4
+
+
+class Painter(nn.Module):
+    """A stand-in for a network: says v, depends on x_t and t, and draws paler in training mode."""
+
+    def __init__(self, schedule, note=lambda training, x_t: None):
+        """Know the schedule; `note` is told the mode and the input of every call."""
+        super().__init__()
+        self.schedule, self.note = schedule, note
+        self.weight = nn.Parameter(torch.tensor(0.8))
+
+    def forward(self, x_t, t):
+        """Say v, (B, C, H, W), of x_t at times t, (B,)."""
+        if not isinstance(t, torch.Tensor) or t.shape != (len(x_t),):
+            wanted = f"({len(x_t)},)"
+            raise TypeError(f"a network wants t as a tensor of shape {wanted}, one time per picture, got {t!r}"[:300])
+        self.note(self.training, x_t)
+        alpha, sigma = self.schedule.alpha_sigma(t, x_t)
+        x_0 = 0.9 * (self.weight * x_t + 0.3 * t.reshape(-1, 1, 1, 1).cos()).tanh() * (0.6 if self.training else 1)
+        return (alpha * x_t - x_0) / sigma.clamp(min=0.1)  # sigma is 0 at t = 0, which nobody should ask about
+
+
+def _tilde(p):
+    return p.tilde.sqrt()
+
+
+def _stopped(p):
+    return p.stopped.sqrt()
+
+
+def _loop(sigma=_tilde, ask=lambda t, s, k: t, read=lambda out, x, abar: abar.sqrt() * x - (1 - abar).sqrt() * out,
+          parts_of=lambda schedule, t, s: _Parts(schedule, t, s), z_of=lambda noises, k, eps: noises[k],
+          steps=lambda pairs: pairs, join=lambda p, x_0, x: p.of_x_0 * x_0 + p.of_x_t * x,
+          always_x_T=False):  # fmt: skip
+    """The loop with something changed; see 6.4 for its arguments."""
+
+    @torch.no_grad()
+    def sampler(model, schedule, times, x_T, noises):
+        x = x_T
+        model.eval()
+        for k, (t, s) in enumerate(steps(list(pairwise(times)))):
+            x = x_T if always_x_T else x
+            out = model(x, torch.full((len(x),), ask(t, s, k)))
+            abar_t = schedule.alphas_cumprod[t].float()
+            x_0, p = read(out, x, abar_t), parts_of(schedule, t, s)
+            x = join(p, x_0, x) + sigma(p) * z_of(noises, k, _read(x, x_0, abar_t))
+        return x
+
+    return sampler
+
+
+@exercise.task("6.4", "the whole sampler, with skipped steps", 4, "7. Few steps: which times, and which step?", hints=(
+    "`for k, (t, s) in enumerate(zip(times[:-1], times[1:]))` has everything that changes: step k goes from t to s.",
+    "In the loop: v = model(x, torch.full((len(x),), t)), x_0 = abar_t.sqrt() * x - (1 - abar_t).sqrt() * v, then a "
+    "step from t to s with beta = 1 - abar_t / abar_s. Yours of 6.3 with eta = 1 is one.",
+    "Before the loop model.eval(), and around it `with torch.no_grad():`. The last step, to s = 0, must add nothing; "
+    "with the variance of the posterior that happens by itself.",
+))  # fmt: skip
+def sampler(model, schedule, times, x_T, noises):
+    """Ancestral sampling from x_T, (B, C, H, W), down the list of times, with noises, (steps, B, C, H, W)."""
+    return _loop()(model, schedule, times, x_T, noises)
+
+
+sampler.also("variance of the jump")(_loop(_stopped))
+
+
+@sampler.cases
+def _(draw):
+    for times, shape in (
+        ([8, 5, 3, 0], (3, 1, 4, 4)),
+        ([8, 6, 4, 2, 0], (2, 2, 3, 4)),
+        ([7, 4, 1, 0], (2, 1, 4, 4)),
+    ):
+        yield Painter(EIGHT), EIGHT, times, draw.normal(*shape), draw.normal(len(times) - 1, *shape)
+
+
+@sampler.numbers
+def _(sampler, draw):
+    x_T, none = draw.normal(8, 1, 10, 10) + 1, torch.zeros(4, 8, 1, 10, 10)
+    x = sampler(Painter(EIGHT), EIGHT, [8, 6, 5, 2, 0], x_T, none)
+    return {"with no noise, mean": x.mean(), "variance": x.var()}
+
+
+@sampler.probe("missing-eval", always=True)
+def _(sampler, draw):
+    modes = []
+    model = Painter(EIGHT, lambda training, x_t: modes.append(training))
+    sampler(model, EIGHT, [8, 4, 0], draw.normal(2, 1, 3, 3), draw.normal(2, 2, 1, 3, 3))
+    return any(modes)
+
+
+@sampler.probe("missing-no-grad", always=True)
+def _(sampler, draw):
+    graphs = []
+    model = Painter(EIGHT, lambda training, x_t: graphs.append(x_t.requires_grad))
+    sampler(model, EIGHT, [8, 4, 0], draw.normal(2, 1, 3, 3), draw.normal(2, 2, 1, 3, 3))
+    return any(graphs)
+
+
+@sampler.probe("draws-own-noise")
+def _(sampler, draw):
+    given = [Painter(EIGHT), EIGHT, [8, 4, 0], draw.normal(2, 1, 3, 3), draw.normal(2, 2, 1, 3, 3)]
+    return bool((sampler(*given) != sampler(*given)).any())
+
+
+def _dense(schedule, t, s):
+    return _Parts(schedule, t, t - 1)
+
+
+def _half_dense(schedule, t, s):
+    return _Parts(schedule, t, s, schedule.betas[t])
+
+
+def _dense_spread(schedule, t, s):
+    parts, dense = _Parts(schedule, t, s), _half_dense(schedule, t, s)
+    parts.tilde, parts.stopped, parts.beta = dense.tilde, dense.stopped, dense.beta
+    return parts
+
+
+def _ddim_join(p, x_0, x):
+    return p.abar_s.sqrt() * x_0 + (1 - p.abar_s).sqrt() * _read(x, x_0, p.abar_t)
+
+
+for _sigma in (_tilde, _stopped):
+    sampler.wrong("stride-beta", *(_loop(_sigma, parts_of=parts) for parts in (_dense, _half_dense, _dense_spread)))
+    sampler.wrong("noise-reused", *(_loop(_sigma, z_of=lambda noises, k, eps, j=j: noises[j]) for j in (0, -1)))
+    sampler.wrong(
+        "noise-reused",
+        _loop(_sigma, z_of=lambda noises, k, eps: eps),
+        sentence="the noise that x_t has already was added once more; noises[k], which is fresh, is wanted",
+    )
+    sampler.wrong(
+        "index-shift",
+        _loop(_sigma, ask=lambda t, s, k: s),
+        _loop(_sigma, ask=lambda t, s, k: t - 1),
+        sentence="the network was asked about x_t with a time that is too early; it wants t, the time of x_t",
+    )
+    sampler.wrong(
+        "index-shift",
+        _loop(_sigma, ask=lambda t, s, k: k),
+        _loop(_sigma, ask=lambda t, s, k: k + 1),
+        sentence="the network was told the number of the step; it wants t, the time of x_t",
+    )
+    sampler.wrong("endpoint-missed", _loop(_sigma, steps=lambda pairs: pairs[:-1]))
+    sampler.wrong("endpoint-missed", _loop(_sigma, steps=lambda pairs: pairs[1:]))
+    sampler.wrong(
+        "wrong-target",
+        _loop(_sigma, read=lambda out, x, abar: out),
+        _loop(_sigma, read=lambda out, x, abar: (x - (1 - abar).sqrt() * out) / abar.sqrt()),
+        _loop(_sigma, read=lambda out, x, abar: x - out),
+        sentence="what the network said was read as another quantity; it says v, and x_0 is alpha x_t - sigma v",
+    )
+    sampler.wrong(
+        "swapped-scales",
+        _loop(_sigma, read=lambda out, x, abar: (1 - abar).sqrt() * x - abar.sqrt() * out),
+        sentence="x_0 is alpha x_t - sigma v; alpha and sigma changed places",
+    )
+    sampler.wrong(
+        "variance-as-std",
+        _loop(_sigma, read=lambda out, x, abar: abar * x - (1 - abar) * out),
+        sentence="x_0 is alpha x_t - sigma v, with roots: alpha = sqrt(alpha bar), sigma = sqrt(1 - alpha bar)",
+    )
+    sampler.wrong(
+        "not-iterated",
+        _loop(_sigma, always_x_T=True),
+        sentence="every step began at x_T; a step begins where the one before it ended",
+    )
+sampler.wrong("noise-at-end", _loop(lambda p: p.beta.sqrt()), _loop(lambda p: p.beta.sqrt(), parts_of=_dense_spread))
+sampler.wrong("no-noise-midway", _loop(lambda p: 0), _loop(lambda p: 0, join=_ddim_join))
+sampler.wrong("variance-as-std", _loop(lambda p: p.tilde), _loop(lambda p: p.stopped), _loop(lambda p: p.beta))
+sampler.wrong(
+    "wrong-sigma", _loop(lambda p: (1 - p.abar_s).sqrt()), _loop(lambda p: (1 - p.abar_t).sqrt()), _loop(lambda p: 1)
+)
+sampler.wrong("noised-anew", _loop(lambda p: (1 - p.abar_s).sqrt(), join=lambda p, x_0, x: p.abar_s.sqrt() * x_0))
+sampler.wrong(
+    "noise-on-top",
+    _loop(join=_ddim_join),
+    _loop(_stopped, join=_ddim_join),
+)
+
+# 6.5
+
+
+def _shares(low, high):
+    """A range for each of the four numbers, from two rows: t = 300 and t = 700, without dice and with them."""
+    names = ("t = 300, eta = 0", "t = 300, eta = 1", "t = 700, eta = 0", "t = 700, eta = 1")
+    return dict(zip(names, zip(low, high, strict=True), strict=True))
+
+
+def _about(*values):
+    return lambda: _shares([value - 0.045 for value in values], [value + 0.045 for value in values])
+
+
+@exercise.guess("6.5", "half of the way", 2, "9. Between two noises", hints=(
+    "x_t by equation (3) of lesson 01, which is cosine.add_noise, for 2000 walkers that all begin at 1.3.",
+    "The first t betas are a schedule of their own: part = dl.DiffusionSchedule.from_betas(cosine.betas[1 : t + 1]).",
+    "*_, state = dl.SAMPLERS['ddim'](exact, part, x_t, num_steps=50, eta=eta, objective='x0', generator=generator), "
+    "then (state.x_t > 0.75).float().mean().",
+))  # fmt: skip
+def kept():
+    """Share of walkers that come back to the bell they were taken from; exact denoiser, 10 to 200 steps."""
+    return _shares((0.72, 0.61, 0.35, 0.205), (0.82, 0.72, 0.45, 0.32))
+
+
+kept.wrong("wrong-clock", _about(0.748, 0.193, 0.386, 0.193))
+kept.wrong("no-shrinking", _about(0.85, 0.727, 0.708, 0.37), sentence="x_t needs the shrunk 1.3, not 1.3 itself")
+kept.wrong("variance-as-std", _about(0.832, 0.6, 0.238, 0.221), _about(0.943, 0.705, 0.382, 0.264))
+kept.wrong("swapped-scales", _about(0.408, 0.38, 0.772, 0.342))
+kept.wrong("no-noise-midway", _about(1, 0.837, 1, 0.366), _about(1, 0.735, 0, 0.247),
+           sentence="the walkers got no noise on the way up; x_t is the shrunk 1.3 and noise")  # fmt: skip
+kept.wrong("ignores-eta", _about(0.769, 0.769, 0.398, 0.398), _about(0.663, 0.663, 0.267, 0.267))
+kept.wrong("ignores-eta", _about(0.663, 0.769, 0.267, 0.398), sentence="the numbers of the two etas changed places")
+
+
+@kept.numbers
+def _(_guess, draw):
+    schedule = DiffusionSchedule.cosine(1000)
+    found = {}
+    for t in (300, 700):
+        abar = schedule.alphas_cumprod[t]
+        x_t = abar.sqrt() * 1.3 + (1 - abar).sqrt() * draw.normal(20_000)
+        bells = [(0.3, -1.2, 0.03), (0.5, 0.2, 0.05), (0.2, 1.3, 0.02)]
+        spreads = [abar * variance + 1 - abar for _, _, variance in bells]
+        logs = [
+            torch.log(weight / spread.sqrt()) - (x_t - abar.sqrt() * centre) ** 2 / (2 * spread)
+            for (weight, centre, _), spread in zip(bells, spreads, strict=True)
+        ]
+        found[f"by Bayes' rule, eta = 1 and no sampler: t = {t}"] = torch.stack(logs).softmax(0)[2].mean()
+    return found
+
+
+# 6.6
+
+exercise.explain("6.6", "where the variety comes from, in a sentence")

@@ -1,0 +1,570 @@
+"""Checks of exercise 05, training: the loss, one step, the averaged weights, and a network that was trained."""
+
+import functools
+from unittest import mock
+
+import torch
+from torch import Tensor, nn
+
+from diffusion_lab import data
+from diffusion_lab.checks.engine import Exercise
+from diffusion_lab.schedules import DiffusionSchedule
+
+exercise = Exercise("05", "Training")
+begin, hint, progress = exercise.begin, exercise.hint, exercise.progress
+
+FIVE = DiffusionSchedule(5, 0.1, 0.5)  # so short and steep that a time off by one shows
+COSINE = DiffusionSchedule.cosine(1000)
+LIMIT = 0.2
+"""Largest loss of a network that counts as trained. 200 steps of 64 digits, width 16, AdamW, rates from 1e-3 to 5e-3,
+reach 0.11 to 0.16 from any start, also on the digits that need no network. To answer x_t scaled leaves more than 0.3."""
+
+# 5.1
+
+
+@exercise.guess("5.1", "the first loss", 1, "1. The loop", hints=(
+    "The network answers 0. The loss is then the mean of the squared target. What is the mean square of noise?",
+    "For x_0 it was given: 1/4. For v square the sum: the mixed term is 0 on average, since noise has mean 0.",
+    "That leaves alpha_bar × 1 + (1 - alpha_bar) × 1/4 for v, with alpha_bar = 0.2.",
+))  # fmt: skip
+def first_loss():
+    """Mean squares of eps, x_0 and v, for pictures of mean square 1/4 at alpha bar 0.2."""
+    return {"eps": (0.97, 1.03), "x0": (0.23, 0.27), "v": (0.37, 0.43)}
+
+
+def _first(eps=(0.97, 1.03), x0=(0.23, 0.27), v=(0.37, 0.43)):
+    return lambda: {"eps": eps, "x0": x0, "v": v}
+
+
+first_loss.wrong("swapped-scales", _first(v=(0.82, 0.88)), sentence="v multiplies the *noise* by the root of alpha bar")
+first_loss.wrong(
+    "variance-as-std",
+    _first(v=(0.63, 0.7)),
+    _first(v=(0.19, 0.21)),
+    sentence="v mixes with the square roots of alpha bar and 1 - alpha bar; the squares of those are wanted",
+)
+first_loss.wrong("wrong-target", _first(eps=(0.23, 0.27), x0=(0.97, 1.03)), sentence="eps and x0 changed places")
+first_loss.wrong("error-not-squared", _first(x0=(0.47, 0.53)), sentence="1/4 is the mean of the *squares* already")
+first_loss.wrong("zero-loss", lambda: dict.fromkeys(("eps", "x0", "v"), (-0.01, 0.01)))
+
+
+@first_loss.numbers
+def _(_guess, draw):
+    x_0, noise = draw.uniform(-1, 1, 200_000) * 0.75**0.5, draw.normal(200_000)
+    v = 0.2**0.5 * noise - 0.8**0.5 * x_0
+    return {f"measured, {name}": x.square().mean() for name, x in (("eps", noise), ("x0", x_0), ("v", v))}
+
+
+# 5.2
+
+
+class _Measured(tuple):
+    """What was measured of a student's function, so that it is not measured again."""
+
+
+class _Small(nn.Module):
+    """A network with three weights that looks at pictures and times."""
+
+    def __init__(self, weights: Tensor):
+        super().__init__()
+        self.weights = nn.Parameter(weights)
+
+    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
+        return self.weights[0] * x_t + self.weights[1] * t.reshape(-1, 1, 1, 1) / 5 + self.weights[2] * x_t.square()
+
+
+def _with_gradient(answer):
+    """The loss that an answer returns, and the gradient that reaches the weights from it."""
+
+    def measure(model, x_0, u, noise, schedule):
+        loss = answer(model, x_0, u, noise, schedule)
+        if loss is None or loss is ... or isinstance(loss, _Measured):
+            return loss
+        if isinstance(loss, Tensor) and loss.requires_grad:
+            loss.sum().backward()
+        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in model.parameters()]
+        return _Measured((loss, *gradients))
+
+    return measure
+
+
+def _times(u, timesteps):
+    return (u * timesteps).long() + 1
+
+
+def _scales(schedule, t):
+    return _roots(1 - schedule.alphas_cumprod[t])
+
+
+def _roots(variance):
+    return [x.float().reshape(-1, 1, 1, 1) for x in ((1 - variance).sqrt(), variance.sqrt())]
+
+
+def _eps(_x_0, noise, _x_t, _scales):
+    return noise
+
+
+def _seen(_x_0, x_t, t, _u, _timesteps):
+    return x_t, t
+
+
+def _mean_square(error):
+    return error.square().mean()
+
+
+def _loss(times=_times, scales=_scales, target=_eps, seen=_seen, reduce=_mean_square):
+    """A loss with something changed: the times, the mixing, the target, what the network sees, or the mean."""
+
+    def loss(model, x_0, u, noise, schedule):
+        t = times(u, schedule.timesteps)
+        keep, add = scales(schedule, t)
+        x_t = keep * x_0 + add * noise
+        answer = model(*seen(x_0, x_t, t, u, schedule.timesteps))
+        return reduce(answer - target(x_0, noise, x_t, (keep, add)))
+
+    return _with_gradient(loss)
+
+
+@exercise.task("5.2", "the loss, with its times", 3, "1. The loop", prepare=_with_gradient, hints=(
+    "u * T lies between 0 and T. `.long()` cuts off what is behind the point: 0 … T-1. What is missing to 1 … T?",
+    "t = (u * T).long() + 1. Then x_t as in exercise 01, from `schedule.alphas_cumprod[t]` in shape (B, 1, 1, 1).",
+    "Ask model(x_t, t). The network should say what the noise is: (answer - noise).square().mean().",
+))  # fmt: skip
+def loss(model, x_0, u, noise, schedule):
+    """The squared error of the noise, one number, for x_0, (B, C, H, W), and even numbers u in [0, 1), (B,)."""
+    return _loss()(model, x_0, u, noise, schedule)
+
+
+def _small(draw):
+    return _Small(draw.uniform(0.3, 0.9, 3))
+
+
+def _even(draw, places, strata=5):
+    """Numbers in fifths of [0, 1), one in each of the places, and where rounding goes to another time than cutting."""
+    place = draw.shuffled(places)
+    low, high = draw.uniform(0.1, 0.3, len(places)), draw.uniform(0.7, 0.9, len(places))
+    return (place + torch.where(place == 0, high, low)) / strata
+
+
+@loss.cases
+def _(draw):
+    yield _small(draw), draw.normal(5, 1, 5, 5), _even(draw, range(5)), draw.normal(5, 1, 5, 5), FIVE
+    yield _small(draw), draw.normal(3, 2, 4, 6), _even(draw, (1, 2, 3)), draw.normal(3, 2, 4, 6), FIVE
+    yield _small(draw), draw.normal(4, 1, 3, 3), _even(draw, (0, 1, 2, 3)), draw.normal(4, 1, 3, 3), FIVE
+
+
+@loss.numbers
+def _(loss, draw):
+    value, gradient = loss(
+        _small(draw), draw.normal(20, 1, 5, 5), draw.uniform(0, 0.999, 20), draw.normal(20, 1, 5, 5), FIVE
+    )
+    return {"loss": value, "first gradient": gradient[0]}
+
+
+def _bar_scales(change):
+    return lambda schedule, t: _roots(1 - change(schedule)[t])
+
+
+def _powers(signal, noise):
+    """Scales that are other powers of alpha bar and 1 - alpha bar than the root."""
+
+    def scales(schedule, t):
+        bar = schedule.alphas_cumprod[t].float().reshape(-1, 1, 1, 1)
+        return bar**signal, (1 - bar) ** noise
+
+    return scales
+
+
+def _reshaped(*shape):
+    return lambda schedule, t: [x.reshape(shape) for x in _scales(schedule, t)]
+
+
+def _detached(model, x_0, u, noise, schedule):
+    return _Measured((_loss()(model, x_0, u, noise, schedule)[0].detach(), *map(torch.zeros_like, model.parameters())))
+
+
+loss.wrong(
+    "endpoint-missed",
+    _loss(lambda u, T: (u * T).long()),
+    _loss(lambda u, T: (u * (T - 1)).long() + 1),
+    _loss(lambda u, T: (u * T).long().clamp(min=1)),
+    _loss(lambda u, T: (u * (T - 1)).long()),
+)
+loss.wrong(
+    "uneven-times",
+    _loss(lambda u, T: (u * (T - 1)).round().long() + 1),
+    _loss(lambda u, T: (u * T).round().long()),
+    _loss(lambda u, T: (u * T).round().long().clamp(min=1)),
+)
+loss.wrong("shared-t", _loss(lambda u, T: _times(u[:1], T).expand(len(u))))
+loss.wrong(
+    "scaled-time", _loss(seen=lambda _x, x_t, t, _u, T: (x_t, t / T)), _loss(seen=lambda _x, x_t, _t, u, _T: (x_t, u))
+)
+loss.wrong("clean-input", _loss(seen=lambda x_0, _x, t, _u, _T: (x_0, t)))
+loss.wrong("wrong-target", _loss(target=lambda x_0, *_: x_0), sentence="the answer is compared with x_0, not the noise")
+loss.wrong("wrong-target", _loss(target=lambda _x, _n, x_t, _s: x_t), sentence="compared with x_t, not the noise")
+loss.wrong(
+    "wrong-target",
+    _loss(target=lambda x_0, noise, _x, scales: scales[0] * noise - scales[1] * x_0),
+    sentence="the answer is compared with v, as in the lesson; here the network says what the noise is",
+)
+loss.wrong(
+    "wrong-target",
+    _loss(target=lambda _x, noise, _x_t, scales: scales[1] * noise),
+    sentence="compared with the noise as it was mixed in, scaled; wanted is the noise itself, of variance 1",
+)
+loss.wrong("index-shift", _loss(scales=lambda s, t: _scales(s, t - 1)), _loss(scales=lambda s, t: _scales(s, t + 1)))
+loss.wrong("alpha-for-alphabar", _loss(scales=_bar_scales(lambda s: s.alphas)))
+loss.wrong("variance-as-std", _loss(scales=_powers(1, 1)), _loss(scales=_powers(1, 0.5)), _loss(scales=_powers(0.5, 1)))
+loss.wrong("swapped-scales", _loss(scales=lambda s, t: _scales(s, t)[::-1]))
+loss.wrong("one-minus-root", _loss(scales=lambda s, t: (_scales(s, t)[0], 1 - _scales(s, t)[0])))
+loss.wrong("no-shrinking", _loss(scales=lambda s, t: (1, _scales(s, t)[1])))
+loss.wrong(
+    "misbroadcast-t", _loss(scales=_reshaped(-1)), _loss(scales=_reshaped(-1, 1)), _loss(scales=_reshaped(-1, 1, 1))
+)
+loss.wrong(
+    "sum-for-mean",
+    _loss(reduce=lambda error: error.square().sum()),
+    _loss(reduce=lambda error: error.square().sum() / len(error)),
+)
+loss.wrong(
+    "error-not-squared",
+    _loss(reduce=lambda error: error.abs().mean()),
+    _loss(reduce=lambda error: error.mean()),
+    _loss(reduce=lambda error: error.square().mean().sqrt()),
+)
+loss.wrong("detached-loss", _detached)
+
+
+@loss.probe("draws-own-noise")
+def _(loss, draw):
+    args = next(iter(_cases(loss, draw)))
+    return bool((loss(*args)[0] != loss(*args)[0]).any())
+
+
+def _cases(_loss, draw):
+    yield _small(draw), draw.normal(5, 1, 5, 5), _even(draw, range(5)), draw.normal(5, 1, 5, 5), FIVE
+
+
+# 5.3
+
+
+def _played(step):
+    """Three steps of a linear network: losses, weights behind each, its mode in each, and why it did not move."""
+    if getattr(step, "played", False):
+        return step
+
+    def play(model, batches, rate):
+        optimizer, weights = torch.optim.SGD(model.parameters(), lr=rate), model.weight
+        counts, modes, losses, path = dict.fromkeys(("backward", "reached", "stepped"), 0), [], [], []
+
+        def count(what, result=None):
+            counts[what] += 1
+            return result
+
+        def loss_of(model, batch):
+            modes.append(float(model.training))
+            return (model(batch) - batch).square().mean()
+
+        weights.register_hook(lambda _gradient: count("reached"))
+        optimizer.register_step_post_hook(lambda *_: count("stepped"))
+        backward, before = torch.autograd.backward, weights.detach().clone()
+        with mock.patch.object(
+            torch.autograd, "backward", lambda *args, **options: count("backward", backward(*args, **options))
+        ):
+            for batch in batches:
+                model.eval()
+                try:
+                    loss = step(model, optimizer, batch, loss_of)
+                except RuntimeError as error:
+                    if "does not require grad" not in str(error):
+                        raise
+                    loss = 0.0
+                if loss is None or loss is ...:
+                    return None
+                losses.append(torch.as_tensor(loss).detach().double().reshape(()))
+                path.append(weights.detach().clone())
+        moved = bool((path[-1] != before).any())
+        reasons = [1.0 if moved else float(number > 0) for number in counts.values()]
+        return _Measured((torch.stack(losses), torch.stack(path), torch.tensor(modes), torch.tensor(reasons)))
+
+    play.played = True
+    return play
+
+
+def _right_step(model, optimizer, batch, loss_of):
+    model.train()
+    loss = loss_of(model, batch)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+@exercise.task("5.3", "one step of training", 2, "1. The loop", prepare=_played, hints=(
+    "Five lines besides the return: mode, loss, clear, gradient, move. Lesson 05 has four of them in `train_by_hand`.",
+    "model.train(), then loss = loss_of(model, batch). Clear with optimizer.zero_grad(), before new gradients come.",
+    "Then loss.backward(), optimizer.step(), and return loss.item().",
+))  # fmt: skip
+def train_step(model, batches, rate):
+    """Three steps, of a linear network, on `batches`, (3, B, 4), at a learning rate."""
+    return _played(_right_step)(model, batches, rate)
+
+
+train_step.rights[""].played = True
+
+
+def _linear(draw):
+    model = nn.Linear(4, 4, bias=False)
+    model.weight.data = draw.normal(4, 4)
+    return model
+
+
+@train_step.cases
+def _(draw):
+    yield _linear(draw), draw.normal(3, 6, 4), 0.4
+    yield _linear(draw), draw.normal(3, 5, 4), 0.9
+
+
+@train_step.numbers
+def _(train_step, draw):
+    losses, *_ = train_step(_linear(draw), draw.normal(3, 30, 4), 0.5)
+    return {"loss in the first step": losses[0], "in the second": losses[1], "in the third": losses[2]}
+
+
+def _step(*order, mode=True, cut=None):
+    """A step that does these things in this order."""
+
+    def step(model, optimizer, batch, loss_of):
+        model.train(mode)
+        loss = loss_of(model, batch)
+        loss = cut(loss) if cut else loss
+        for name in order:
+            {"zero": optimizer.zero_grad, "backward": lambda: loss.backward(), "step": optimizer.step}[name]()
+        return loss
+
+    return _played(step)
+
+
+def _lagging(model, optimizer, batch, loss_of):
+    """Uses the gradients of the step before."""
+    model.train()
+    optimizer.step()
+    loss = loss_of(model, batch)
+    optimizer.zero_grad()
+    loss.backward()
+    return loss
+
+
+train_step.wrong("stale-gradients", _step("backward", "step"))
+train_step.wrong(
+    "step-order",
+    _step("zero", "step", "backward"),
+    _step("backward", "zero", "step"),
+    _step("step", "zero", "backward"),
+    _played(_lagging),
+)
+train_step.wrong("no-step", _step("zero", "backward"), sentence="nothing moved: `optimizer.step()` is missing")
+train_step.wrong(
+    "detached-loss", _step("zero", "backward", "step", cut=lambda loss: loss.detach()),
+    _step("zero", "backward", "step", cut=lambda loss: loss.detach().requires_grad_()),
+)  # fmt: skip
+train_step.wrong("no-backward", _step("zero", "step"))
+train_step.wrong("missing-train", _step("zero", "backward", "step", mode=False))
+
+# 5.4
+
+
+def _averaged(update):
+    """Update an average after each of several weights of a network; says too whether a graph grew."""
+    if getattr(update, "averaged", False):
+        return update
+
+    def measure(average, model, moves, decay):
+        path = []
+        average.requires_grad_(False)
+        before = _flat(average)
+        for move in moves:
+            with torch.no_grad():
+                for p, value in zip(model.parameters(), move.split(4), strict=True):
+                    p.copy_(value.reshape(p.shape))
+            returned = update(average, model, decay)
+            if (returned is None or returned is ...) and torch.equal(_flat(average), before):
+                return None
+            path.append(torch.stack([_flat(average), _flat(model)]))
+        graph = any(p.grad_fn is not None for p in average.parameters())
+        return _Measured((torch.stack(path), torch.tensor(float(graph))))
+
+    measure.averaged = True
+    return measure
+
+
+def _flat(model):
+    return torch.cat([p.detach().flatten().clone() for p in model.parameters()])
+
+
+def _ema(change, graph=False, into_model=False):
+    """An update with a change: from an averaged weight, a current one and the decay to the new average."""
+
+    def update(average, model, decay):
+        with torch.set_grad_enabled(graph):
+            for a, w in zip(average.parameters(), model.parameters(), strict=True):
+                (w if into_model else a).copy_(change(a, w, decay))
+        return average
+
+    return _averaged(update)
+
+
+def _mix(a, w, decay):
+    return decay * a + (1 - decay) * w
+
+
+@exercise.task("5.4", "averaged weights, in place", 2, "4. Averaged weights", prepare=_averaged, hints=(
+    "`zip(average.parameters(), model.parameters())` gives the weights of both, layer by layer.",
+    "`a = …` only gives a name to a new tensor. What writes into the old one ends in _: a.copy_(…), a.mul_(…), a.lerp_(…).",
+    "Under `with torch.no_grad():`, for each pair a.copy_(decay * a + (1 - decay) * w); then return average.",
+))  # fmt: skip
+def update_ema(average, model, moves, decay):
+    """The average behind each of the `moves` of the network's weights."""
+    return _ema(_mix)(average, model, moves, decay)
+
+
+update_ema.rights[""].averaged = True
+
+
+def _two_layers(draw):
+    model = nn.Sequential(nn.Linear(2, 2, bias=False), nn.Linear(2, 2, bias=False))
+    for p in model.parameters():
+        p.data = draw.normal(2, 2)
+    return model
+
+
+@update_ema.cases
+def _(draw):
+    yield _two_layers(draw), _two_layers(draw), draw.normal(3, 8), 0.7
+    yield _two_layers(draw), _two_layers(draw), draw.normal(4, 8), 0.9
+
+
+@update_ema.numbers
+def _(update_ema, draw):
+    path, _ = update_ema(_two_layers(draw), _two_layers(draw), draw.normal(20, 8), 0.8)
+    return {f"weight {k} of the average after 20 steps": path[-1, 0, k] for k in (0, 7)}
+
+
+update_ema.wrong("missing-no-grad", _ema(_mix, graph=True), sentence=(
+    "the average drags a graph for gradients along, longer with every step; `with torch.no_grad():` is wanted"
+))  # fmt: skip
+update_ema.wrong("swapped-decay", _ema(lambda a, w, d: (1 - d) * a + d * w))
+update_ema.wrong("shares-not-one", _ema(lambda a, w, d: d * a + w), _ema(lambda a, w, d: a + (1 - d) * w))
+update_ema.wrong("average-into-model", _ema(_mix, into_model=True))
+update_ema.wrong("not-in-place", _ema(lambda a, _w, _d: a))
+update_ema.wrong("not-averaged", _ema(lambda _a, w, _d: w))
+
+# 5.5
+
+exercise.explain("5.5", "why not the last weights, in a sentence")
+
+# 5.6
+
+
+@functools.cache
+def _held_out():
+    return data.mnist(train=False).images
+
+
+def _error(network, x_0, t, noise, target="eps", time=lambda t: t):
+    """Mean squared error on noisy pictures, infinite if the network cannot be asked this."""
+    alpha, sigma = COSINE.alpha_sigma(t, x_0)
+    wanted = {"eps": noise, "x0": x_0, "v": alpha * noise - sigma * x_0}[target]
+    with torch.no_grad():
+        answer = network(alpha * x_0 + sigma * noise, time(t))
+    if answer is None:
+        return None
+    if answer.shape != x_0.shape:
+        raise ValueError(f"the network's answer has shape {tuple(answer.shape)}, x_t has {tuple(x_0.shape)}")
+    return float((answer - wanted).square().mean())
+
+
+def _suspicions(network, x_0, t, noise, loss):
+    """What a network with too large a loss may have learned instead, by its number in `SUSPECTED`."""
+    alike = noise.mean(dim=(1, 2, 3), keepdim=True) * noise[0].numel() ** 0.5
+    yield 1, _error(network, x_0, t, noise, "x0") < min(0.5, loss / 2)
+    yield 2, _error(network, x_0, t, noise, "v") < min(0.5, loss / 2)
+    yield 3, _error(network, (x_0 + 1) / 2, t, noise) < LIMIT
+    yield 4, _error(network, x_0, t, alike.expand_as(noise)) < LIMIT
+    yield 5, abs(loss - float(noise.square().mean())) < 1e-6
+    try:
+        yield 6, _error(network, x_0, t, noise, time=lambda t: t / 1000) < LIMIT
+    except Exception:  # a network may insist on whole numbers
+        return
+
+
+def _examined(network):
+    """Three numbers: 1 if the loss is small enough; else what is suspected, or else the loss."""
+    if getattr(network, "examined", False):
+        return network
+
+    def examine(x_0, t, noise):
+        loss = _error(network, x_0, t, noise)
+        if loss is None:
+            return None
+        if loss < LIMIT:
+            return torch.tensor([1.0, 0.0, 0.0])
+        found = next((number for number, is_so in _suspicions(network, x_0, t, noise, loss) if is_so), 0)
+        return torch.tensor([0.0, found, 0.0 if found else loss])
+
+    return examine
+
+
+def _verdict(*numbers):
+    def verdict(_x_0, _t, _noise):
+        return torch.tensor([float(number) for number in numbers])
+
+    verdict.examined = True
+    return verdict
+
+
+@exercise.task("5.6", "train, and watch the noise go", 4, "5. Train your network", prepare=_examined, hints=(
+    "network = dl.UNet(width=16), average = copy.deepcopy(network), an optimiser, and a loop over dl.data.loader(…).",
+    "In the loop: loss_of(model, x_0) draws u and noise and calls my_loss. Then my_train_step, then my_update_ema.",
+    "AdamW with lr=3e-3, 250 steps of 64, and decay min(0.98, n / (n + 10)) after n steps: about 0.1.",
+))  # fmt: skip
+def trained(x_0, t, noise):
+    """1, 0, 0: the loss of the network on pictures that it has not seen is below the limit."""
+    return _verdict(1, 0, 0)(x_0, t, noise)
+
+
+trained.rights[""].examined = True
+
+
+def _unseen(draw, number):
+    """Digits that were kept apart, a time in each stretch of 1 … 1000, and noise."""
+    x_0 = _held_out()[draw.integers(0, len(_held_out()) - 1, number)]
+    width = 1000 // number
+    return x_0, torch.arange(number) * width + draw.integers(1, width, number), draw.normal(*x_0.shape)
+
+
+@trained.cases
+def _(draw):
+    yield _unseen(draw, 100)
+
+
+@trained.numbers
+def _(network, draw):
+    x_0, t, noise = _unseen(draw, 50)
+    passed = network(x_0, t, noise)[0]
+    return {"a network that answers 0 has a loss of": noise.square().mean(), f"yours is below {LIMIT} (1: yes)": passed}
+
+
+@trained.holds
+def _(network, draw):
+    loss = network(*_unseen(draw, 100))[2]
+    return f"the loss on digits that were kept apart is {loss:.3f}; below {LIMIT} is wanted: train for longer?"
+
+
+trained.wrong("wrong-target", _verdict(0, 1, 0), sentence="the network says what x_0 is; the noise is wanted")
+trained.wrong("wrong-target", _verdict(0, 2, 0), sentence="the network says what v is; here the noise is wanted")
+trained.wrong("unscaled-input", _verdict(0, 3, 0))
+trained.wrong("one-noise-per-picture", _verdict(0, 4, 0))
+trained.wrong("not-trained", _verdict(0, 5, 0))
+trained.wrong("scaled-time", _verdict(0, 6, 0))

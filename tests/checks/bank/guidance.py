@@ -1,0 +1,313 @@
+"""Answers to exercise 07 as students write them. See tests/checks/test_banks.py for what each table promises."""
+
+
+def drop(expression):
+    """A label dropout in one line."""
+    return f"""
+def my_drop_labels(labels, null_label, probability, coins):
+    return {expression}
+"""
+
+
+def module(init="self.label = torch.nn.Embedding(num_classes + 1, features)",
+           forward="return condition + self.label(labels)",
+           none="labels = torch.full((len(condition),), self.num_classes)"):  # fmt: skip
+    """A module with something changed."""
+    return f"""
+class Conditioning(torch.nn.Module):
+    def __init__(self, num_classes, features):
+        super().__init__()
+        self.num_classes = num_classes
+        {init}
+
+    def forward(self, condition, labels=None):
+        if labels is None:
+            {none}
+        {forward}
+
+my_conditioning = Conditioning
+"""
+
+
+def guided(null="torch.full_like(labels, null_label)", inside="(low < t) & (t <= high)",
+           scale="torch.where(inside, s, 1.0)", shape="-1, 1, 1, 1", labels="labels",
+           out="out_null + scale * (out_cond - out_null)", first="pass"):  # fmt: skip
+    """A guided answer with something changed."""
+    return f"""
+def my_guided(model, x_t, t, labels, null_label, s, low, high):
+    {first}
+    out_null = model(x_t, t, labels={null})
+    out_cond = model(x_t, t, labels={labels})
+    inside = {inside}
+    scale = ({scale}).reshape({shape})
+    return {out}
+"""
+
+
+def measured(s="4.0", null="3", window="low < t[0] <= high", outside="exact(x_t, t, labels=labels)",
+             spread="points.var(0).mean().sqrt()", early="t > 500", late="t <= 500", steps=40, seed=3):  # fmt: skip
+    """A measurement of 7.5 with something changed."""
+    return f"""
+schedule = dl.DiffusionSchedule.cosine(1000)
+angles = torch.tensor([90.0, 210.0, 330.0]).deg2rad()
+centres = 0.8 * torch.stack([angles.cos(), angles.sin()], dim=1)
+spots = dl.oracle.GaussianMixture([1 / 3] * 3, centres, [(0.25 * torch.eye(2)).tolist()] * 3)
+exact = spots.denoiser(schedule)
+my_cloud = {{}}
+for name, (low, high) in {{"everywhere": (0, 1000), "{early}": (500, 1000), "{late}": (0, 500)}}.items():
+    def denoiser(x_t, t, labels, low=low, high=high):
+        if {window}:
+            a, b = exact(x_t, t, labels=torch.full_like(labels, {null})), exact(x_t, t, labels=labels)
+            return a + {s} * (b - a)
+        return {outside}
+    g = torch.Generator().manual_seed({seed})
+    points = dl.sample(denoiser, schedule, (1000, 2), labels=[0] * 1000, objective="x0", num_steps={steps},
+                       generator=g, progress=False)
+    my_cloud[name + ": height"] = points[:, 1].mean()
+    my_cloud[name + ": spread"] = {spread}
+"""
+
+
+RIGHT = {
+    "guided_number": [
+        "my_guided_number = 1.4",
+        "my_guided_number = (1 + 3) * 0.5 - 3 * 0.2",
+        "my_guided_number = torch.lerp(torch.tensor(0.2), torch.tensor(0.5), 4.0)",
+    ],
+    "drop_labels": [
+        drop("torch.where(coins < probability, null_label, labels)"),
+        drop("torch.where(coins >= probability, labels, torch.full_like(labels, null_label))"),
+        drop("labels.masked_fill(coins <= probability, null_label)"),
+        drop("[null_label if coin < probability else int(label) for label, coin in zip(labels, coins)]").replace(
+            "return [", "return torch.tensor([").replace("coins)]", "coins)])"),
+        """
+def my_drop_labels(labels, null_label, probability, coins, verbose=True):
+    drop = coins < probability
+    labels[drop] = null_label
+    if verbose:
+        print(drop.sum(), "dropped")
+    return labels
+""",
+        """
+import numpy as np
+
+def my_drop_labels(labels, null_label, probability, coins):
+    drop = (coins.numpy() < probability).astype(int)
+    return drop * null_label + (1 - drop) * labels.numpy()
+""",
+    ],
+    "conditioning": [
+        module(),
+        module(none="return condition + self.label.weight[-1]"),
+        module(none="return self(condition, torch.tensor([self.num_classes] * condition.shape[0]))"),
+        module("self.table = torch.nn.Parameter(torch.randn(num_classes + 1, features))",
+               "return condition.add_(self.table[labels])"),
+        module("self.rows = torch.nn.Linear(num_classes + 1, features, bias=False)",
+               "hot = torch.nn.functional.one_hot(labels, self.num_classes + 1).float()\n"
+               "        return self.rows(hot) + condition"),
+        module("self.label, self.null = torch.nn.Embedding(num_classes, features), "
+               "torch.nn.Parameter(torch.zeros(features))",
+               "rows = self.label(labels.clamp(max=self.num_classes - 1))\n"
+               "        return condition + torch.where((labels == self.num_classes)[:, None], self.null, rows)",
+               "return condition + self.null"),
+        """
+class my_conditioning(torch.nn.Module):
+    def __init__(self, num_classes, features, scale=1.0):
+        super().__init__()
+        self.label = torch.nn.Embedding(num_classes + 1, features)
+        torch.nn.init.zeros_(self.label.weight)
+        self.scale = scale
+
+    def forward(self, condition, labels=None):
+        out = []
+        for i, c in enumerate(condition):
+            k = self.label.num_embeddings - 1 if labels is None else int(labels[i])
+            out.append(c + self.scale * self.label.weight[k])
+        return torch.stack(out)
+""",
+    ],
+    "guided": [
+        guided(),
+        guided(out="(1 - scale) * out_null + scale * out_cond"),
+        guided(out="out_cond + (scale - 1) * (out_cond - out_null)", scale="torch.where(inside, s.double(), 1.0)"),
+        guided(shape="(len(s), *[1] * (x_t.ndim - 1))", out="torch.lerp(out_null, out_cond, scale)"),
+        """
+def my_guided(model, x_t, t, labels, null_label, s, low, high):
+    nulls = torch.zeros_like(labels) + null_label
+    both = model(torch.cat([x_t, x_t]), torch.cat([t, t]), labels=torch.cat([nulls, labels]))
+    null, cond = both.chunk(2)
+    inside = torch.logical_and(t > low, t <= high).view(-1, 1, 1, 1)
+    return torch.where(inside, null + s.view(-1, 1, 1, 1) * (cond - null), cond)
+""",
+        """
+def my_guided(model, x_t, t, labels, null_label, s, low, high):
+    out = model(x_t, t, labels=labels)
+    for i in range(len(t)):
+        if low < t[i] <= high:
+            one = slice(i, i + 1)
+            null = model(x_t[one], t[one], labels=torch.tensor([null_label]))
+            out[i] = (null + s[i].item() * (out[one] - null))[0]
+    return out
+""",
+        """
+import numpy as np
+
+def my_guided(model, x_t, t, labels, null_label, s, low, high, verbose=False):
+    null = model(x_t, t).numpy()
+    cond = model(x_t, t, labels).numpy()
+    scale = np.where((t.numpy() > low) & (t.numpy() < high + 1), s.numpy(), 1)[:, None, None, None]
+    return cond * scale + null * (1 - scale)
+""",
+        """
+def my_guided(model, x_t, t, labels, null_label, s, low, high):
+    denoisers = [dl.ClassifierFreeGuidance(model, float(k) if low < n <= high else 1.0, {"labels": null_label})
+                 for k, n in zip(s, t)]
+    return torch.cat([f(x[None], n[None], labels=k[None]) for f, x, n, k in zip(denoisers, x_t, t, labels)])
+""",
+    ],
+    "cloud": [measured(), measured(steps=100, seed=8), measured(steps=20, seed=1),
+              measured(spread="(((points - points.mean(0)) ** 2).sum(1).mean() / 2) ** 0.5")],
+}  # fmt: skip
+
+WRONG = {
+    "guided_number": [
+        ("w-for-s", "my_guided_number = 0.2 + 3 * (0.5 - 0.2)"),
+        ("w-for-s", "my_guided_number = 0.2 + 2 * (0.5 - 0.2)"),
+        ("w-for-s", "my_guided_number = 0.5 + 4 * (0.5 - 0.2)"),
+        ("swapped-guidance", "my_guided_number = 0.5 + 4 * (0.2 - 0.5)"),
+        ("swapped-guidance", "my_guided_number = 0.5 + 3 * (0.2 - 0.5)"),
+        ("not-guided", "my_guided_number = 0.5"),
+        ("differs", "my_guided_number = 0.9"),
+        ("wrong-type", "my_guided_number = [1.4]"),
+    ],
+    "drop_labels": [
+        ("batch-dropout", drop("torch.where(coins[0] < probability, null_label, labels)")),
+        ("batch-dropout", drop("torch.full_like(labels, null_label) if coins[0] < probability else labels")),
+        ("batch-dropout", drop("torch.where(coins.mean() < probability, null_label, labels)")),
+        ("batch-dropout", drop("torch.full_like(labels, null_label) if (coins < probability).any() else labels")),
+        ("null-is-class-0", drop("torch.where(coins < probability, 0, labels)")),
+        ("null-is-class-0", drop("labels * (coins >= probability)")),
+        ("null-is-class-0", drop("torch.where(coins < probability, null_label - 1, labels)")),
+        ("inverted-coins", drop("torch.where(coins > probability, null_label, labels)")),
+        ("inverted-coins", drop("torch.where(coins < probability, labels, null_label)")),
+        ("inverted-coins", drop("torch.where(coins > 1 - probability, null_label, labels)")),
+        ("ignores-probability", drop("torch.where(coins < 0.1, null_label, labels)")),
+        ("ignores-probability", drop("torch.where(coins.round() == 0, null_label, labels)")),
+        ("draws-own-noise", drop("torch.where(torch.rand(len(labels)) < probability, null_label, labels)")),
+        ("draws-own-noise", drop("dl.training.drop_labels(labels, null_label, probability)")),
+        ("error", drop("null_label if coins < probability else labels")),
+        ("wrong-shape", drop("labels[coins >= probability]")),
+        ("wrong-type", drop("None if coins[0] < probability else 'no'")),
+    ],
+    "conditioning": [
+        ("null-is-class-0", module(none="labels = torch.zeros(len(condition), dtype=torch.long)")),
+        ("null-is-class-0", module("self.label = torch.nn.Embedding(num_classes, features)",
+                                   none="labels = torch.zeros(len(condition), dtype=torch.long)")),
+        ("null-is-class-0", module("self.label = torch.nn.Embedding(num_classes, features)",
+                                   "return condition + self.label(labels % self.num_classes)")),
+        ("null-is-class-0", module("self.label = torch.nn.Embedding(num_classes, features)",
+                                   "return condition + self.label(labels.clamp(max=self.num_classes - 1))")),
+        ("null-is-class-0", module("self.label = torch.nn.Embedding(num_classes, features)",
+                                   none="return condition + self.label.weight[-1]")),
+        ("null-is-class-0", module(none="labels = torch.full((len(condition),), self.num_classes - 1)")),
+        ("null-without-row", module(none="return condition")),
+        ("null-without-row", module("self.label = torch.nn.Embedding(num_classes, features)", none="return condition")),
+        ("null-without-row", module(
+            "self.label = torch.nn.Embedding(num_classes, features)",
+            "rows = self.label(labels.clamp(max=self.num_classes - 1))\n"
+            "        return condition + rows * (labels < self.num_classes)[:, None]", "return condition")),
+        ("null-not-learned", module(
+            "self.label = torch.nn.Embedding(num_classes + 1, features, padding_idx=num_classes)")),
+        ("ignores-label", module(forward="return condition + self.label.weight[-1]")),
+        ("ignores-label", module(none="pass", forward="return condition + 0 * self.label.weight[0]")),
+        ("shared-label", module(forward="return condition + self.label(labels[:1])")),
+        ("ignores-t", module(forward="return self.label(labels)")),
+        ("detached-loss", module(forward="return condition + self.label.weight.data[labels]")),
+        ("error", module("self.label = torch.nn.Embedding(num_classes, features)")),
+        ("error", module("self.label = torch.nn.Linear(1, features)",
+                         "return condition + self.label(labels[:, None].float())")),
+        ("error", module() + "my_conditioning = Conditioning(10, 16)"),
+        ("wrong-shape", module(forward="return torch.cat([condition, self.label(labels)], dim=1)")),
+        ("error", module("self.label = torch.randn(num_classes + 1, features)",
+                         "return condition + self.labels[labels]", "return condition + self.labels[-1]")),
+    ],
+    "guided": [
+        ("w-for-s", guided(out="out_cond + scale * (out_cond - out_null)")),
+        ("w-for-s", guided(out="torch.where(inside.reshape(-1, 1, 1, 1), out_cond + scale * (out_cond - out_null), "
+                           "out_cond)")),
+        ("w-for-s", guided(scale="torch.where(inside, 1 + s, 1.0)")),
+        ("w-for-s", guided(scale="torch.where(inside, s - 1, 1.0)")),
+        ("swapped-guidance", guided(out="out_cond + scale * (out_null - out_cond)")),
+        ("swapped-guidance", guided(out="out_null + scale * (out_null - out_cond)")),
+        ("null-is-class-0", guided(null="torch.zeros_like(labels)")),
+        ("null-is-class-0", guided(null="0 * labels + null_label - 1")),
+        ("misbroadcast-t", guided(shape="-1")),
+        ("misbroadcast-t", guided(shape="-1, 1")),
+        ("misbroadcast-t", guided(shape="-1, 1, 1")),
+        ("shared-t", guided(inside="(low < t[0]) & (t[0] <= high)")),
+        ("shared-t", guided(inside="((low < t) & (t <= high)).any()", scale="s if inside else torch.ones_like(s)")),
+        ("shared-t", guided(inside="((low < t) & (t <= high)).all()", scale="s if inside else torch.ones_like(s)")),
+        ("shared-t", guided(scale="torch.where(inside, s[0], 1.0)")),
+        ("null-outside", guided(scale="s * inside")),
+        ("null-outside", guided(out="torch.where(inside.reshape(-1, 1, 1, 1), out_null + scale * "
+                                "(out_cond - out_null), out_null)")),
+        ("ignores-window", guided(scale="s")),
+        ("ignores-window", guided(inside="t <= 1000")),
+        ("not-guided", guided(out="out_cond")),
+        ("not-guided", guided(null="labels")),
+        ("wrong-window", guided(scale="torch.where(inside, 1.0, s)")),
+        ("wrong-window", guided(inside="t <= high")),
+        ("wrong-window", guided(inside="low < t")),
+        ("endpoint-missed", guided(inside="(low <= t) & (t < high)")),
+        ("endpoint-missed", guided(inside="(low <= t) & (t <= high)")),
+        ("endpoint-missed", guided(inside="(low < t) & (t < high)")),
+        ("ignores-label", guided(labels="None")),
+        ("ignores-label", guided(labels="torch.full_like(labels, null_label)")),
+        ("difference-only", guided(out="scale * (out_cond - out_null)")),
+        ("dropout-at-sampling", guided(first="labels = dl.training.drop_labels(labels, null_label, 0.1)")),
+        ("dropout-at-sampling", guided(
+            first="labels = torch.where(torch.rand(len(labels)) < 0.2, null_label, labels)")),
+        ("error", guided(null="null_label")),
+        ("error", guided(null="torch.tensor([null_label])")),
+        ("wrong-shape", guided(out="(out_null + scale * (out_cond - out_null)).flatten(1)")),
+        ("wrong-type", guided(out="(out_null + scale * (out_cond - out_null)).tolist()[0][0][0][0] > 0, 'a'")),
+    ],
+    "cloud": [
+        ("w-for-s", measured(s="5.0", steps=50)),
+        ("w-for-s", measured(s="3.0", steps=50)),
+        ("wrong-window", measured(early="t <= 500", late="t > 500", steps=50)),
+        ("null-outside", measured(outside="exact(x_t, t)", steps=50)),
+        ("ignores-window", measured(window="low >= 0", steps=50)),
+        ("not-guided", measured(s="1.0", steps=50)),
+        ("not-guided", measured(null="0", steps=50)),
+        ("variance-as-std", measured(spread="points.var(0).mean()", steps=50)),
+        ("differs", measured(s="2.0")),
+        ("wrong-type", "my_cloud = 0.33"),
+    ],
+}  # fmt: skip
+
+COMPOUND = {
+    "drop_labels": [
+        ({"batch-dropout", "null-is-class-0"}, drop("torch.where(coins[0] < probability, 0, labels)")),
+        ({"inverted-coins", "null-is-class-0"}, drop("labels * (coins < probability)")),
+        (set(), drop("labels")),
+        (set(), drop("torch.where(coins < probability, -1, labels)")),
+        (set(), drop("torch.full_like(labels, null_label)")),
+    ],
+    "conditioning": [
+        ({"ignores-t", "null-is-class-0"}, module(
+            none="labels = torch.zeros(len(condition), dtype=torch.long)", forward="return self.label(labels)")),
+        (set(), module(forward="return condition * self.label(labels)")),
+        (set(), module(forward="return condition - self.label(labels)")),
+    ],
+    "guided": [
+        ({"w-for-s", "null-is-class-0"}, guided(
+            null="torch.zeros_like(labels)", out="out_cond + scale * (out_cond - out_null)")),
+        ({"ignores-window", "misbroadcast-t"}, guided(scale="s", shape="-1")),
+        ({"dropout-at-sampling", "w-for-s"}, guided(
+            scale="torch.where(inside, 1 + s, 1.0)",
+            first="labels = dl.training.drop_labels(labels, null_label, 0.1)")),
+        ({"ignores-label"}, guided(out="out_null")),
+        (set(), "def my_guided(model, x_t, t, labels, null_label, s, low, high):\n    return x_t"),
+    ],
+}  # fmt: skip

@@ -1,0 +1,331 @@
+"""What a check says, and in which order it looks, on an exercise made up for the purpose."""
+
+import re
+
+import numpy as np
+import pytest
+import torch
+from answers import student
+
+from diffusion_lab.checks import engine, outcomes
+from diffusion_lab.checks.engine import Exercise, Mistaken, NotAttempted
+
+HINTS = ("one", "two", "three")
+
+
+@pytest.fixture
+def exercise() -> Exercise:
+    """Two code tasks, a guess, two measured numbers and a question."""
+    exercise = Exercise("01", "Made up")
+
+    @exercise.task("1.1", "halve", 2, "1. One step", hints=HINTS)
+    def halve(x, k):
+        return x / 2
+
+    @halve.cases
+    def _(draw):
+        yield draw.normal(3, 2), 1
+        yield draw.normal(4), 2
+
+    @halve.numbers
+    def _(halve, draw):
+        return {"mean": halve(draw.normal(100) + 3, 1).mean()}
+
+    @halve.holds
+    def _(halve, draw):
+        if halve(torch.zeros(2), 1).abs().sum() > 0:
+            return "half of nothing is nothing"
+
+    halve.also("by shifting")(lambda x, k: x * 0.5)
+    halve.also("with a minus")(lambda x, k: -x / 2)
+    halve.wrong("variance-as-std", lambda x, k: x / 4)
+    halve.wrong("index-shift", lambda x, k: x / (k + 2))
+    halve.wrong("wrong-target", lambda x, k: x / 4)
+    halve.probe("ignores-t")(lambda halve, draw: bool((halve(torch.ones(1), 1) == 7).all()))
+
+    @exercise.guess("1.2", "guess", 1, "1. One step", hints=HINTS)
+    def guess():
+        return 2.0, 3.0
+
+    guess.wrong("no-shrinking", lambda: (10, 11))
+    guess.numbers(lambda guess, draw: {"number": guess + draw.normal(1)})
+
+    @exercise.guess("1.3", "measure", 3, "1. One step", hints=HINTS)
+    def measured():
+        return {"mean": (0, 1), "variance": (5, 6)}
+
+    measured.numbers(lambda values, draw: values)
+    exercise.explain("1.4", "why")
+    return exercise
+
+
+@pytest.fixture
+def halve(exercise):
+    return exercise.tasks["1.1"]
+
+
+# blank, right
+
+
+@pytest.mark.parametrize("blank", [None, ..., lambda x, k: None, lambda x, k: ...])
+def test_a_blank_answer_is_not_attempted(ask, exercise, halve, blank):
+    said = ask(halve, blank)
+    assert isinstance(said, NotAttempted)
+    assert str(said).splitlines()[0].startswith("1.1 not attempted yet: ")
+    assert 'check.hint("1.1")' in str(said)
+    assert exercise.states == {"1.1": "not attempted"}
+
+
+def test_not_implemented_is_a_blank_too(ask, halve):
+    answer = student("def f(x, k):\n    raise NotImplementedError")["f"]
+    assert isinstance(ask(halve, answer), NotAttempted)
+
+
+def noisy(x, k):
+    print("debugging")
+    torch.tensor(x)  # warns
+    return x / 2
+
+
+@pytest.mark.parametrize("right", [
+    lambda x, k: x / 2,
+    lambda x, k: x.double() * 0.5,
+    lambda x, k: x.div_(2),
+    lambda x, k, more=1: x / 2 * more,
+    lambda x, k: np.asarray(x) / 2,
+    lambda x, k: [row / 2 for row in x],
+    lambda x, k: (x.requires_grad_() * 1e4) / 2e4,
+    noisy,
+])  # fmt: skip
+def test_right_answers_in_other_forms_print_one_line(ask, halve, right):
+    assert re.fullmatch(r"1\.1 solved, 2 points: mean \d\.\d{3}\n", ask(halve, right))
+
+
+def test_the_check_does_not_believe_an_answer_that_spoils_its_inputs(ask, halve):
+    assert isinstance(ask(halve, lambda x, k: x.zero_()), Mistaken)
+
+
+# in which order
+
+
+@pytest.mark.parametrize(("source", "name"), [
+    ("def f(x, k): return x / 4", "variance-as-std"),  # the first of two names that fit
+    ("def f(x, k): return x / (k + 2)", "index-shift"),
+    ("def f(x, k): return x / 4 if k == 1 else x / 2", "differs"),  # not in every case
+    ("def f(x, k): return x / 4 if k == 1 else x / 4 + 1", "differs"),
+    ("def f(x, k): return x * 0 + 7", "ignores-t"),
+    ("def f(x, k): return x[0] / 0", "wrong-shape"),
+    ("def f(x, k): return x / 2, x / 2, x", "wrong-shape"),
+    ("def f(x, k): return x * float('nan')", "not-finite"),
+    ("def f(x, k): return (x / 2).bfloat16()", "wrong-dtype"),
+    ("def f(x, k): return (x / 2).long()", "wrong-dtype"),
+    ("def f(x, k): return x.to(torch.complex64)", "wrong-type"),
+    ("def f(x, k): return x.to('meta')", "wrong-type"),
+    ("def f(x, k): return 'half of it'", "wrong-type"),
+    ("def f(x, k): return {'half': x / 2}", "wrong-type"),
+    ("def f(x, k): return x / 2 if k == 1 else None", "wrong-type"),
+    ("f = torch.zeros(3)", "wrong-type"),
+    ("def f(x, k): return x / [1]", "error"),
+    ("def f(x): return x / 2", "error"),
+    ("def f(x, k): return f(x, k)", "error"),
+    ("def f(x, k): exit()", "error"),
+    ("def f(x, k): return x", "differs"),
+])  # fmt: skip
+def test_what_is_wrong_has_a_name(ask, exercise, halve, source, name):
+    said = ask(halve, student(source)["f"])
+    assert isinstance(said, Mistaken)
+    assert (said.name, exercise.states["1.1"]) == (name, f"wrong: {name}")
+    lines = str(said).splitlines()
+    assert lines[0].startswith(f"{name}: ")
+    assert lines[-1].startswith("Read again: lesson 0")
+    assert lines[-1].endswith('For a hint: check.hint("1.1")')
+
+
+def test_an_error_is_shown_with_the_line_and_the_inputs(ask, halve):
+    source = "def helper(x):\n    return x @ torch.zeros(7)\n\ndef f(x, k):\n    print('here')\n    return helper(x)"
+    said = str(ask(halve, student(source)["f"]))
+    assert "RuntimeError" in said
+    assert "in line 2 of helper:  return x @ torch.zeros(7)" in said
+    assert "It was given x = (3, 2) torch.float32, k = 1" in said
+    assert "Your code printed: here" in said
+
+
+def test_a_difference_is_shown_where_it_is(ask, halve):
+    def answer(x, k):
+        half = x / 2
+        half.view(-1)[-1] += 1
+        return half
+
+    said = str(ask(halve, answer))
+    assert "half of nothing is nothing" in said  # what does not hold comes before the numbers
+    assert "1 of 6 numbers of the result, shape (3, 2), differ; the most at [2, 1]: got " in said
+
+
+def test_an_answer_that_is_right_only_for_the_first_inputs_is_refused(ask, halve):
+    said = ask(halve, lambda x, k: x / 2 if len(x) < 50 else x)
+    assert said.name == "differs"
+
+
+def test_another_right_answer_is_accepted_and_named_in_the_table(ask, exercise, halve, capsys):
+    halve.make_numbers = lambda halve, draw: {"size": halve(draw.normal(100), 1).abs().mean()}
+    assert "solved" in ask(halve, lambda x, k: -x / 2)
+    exercise.progress()
+    assert "solved (with a minus)" in capsys.readouterr().out
+
+
+def test_a_probe_that_must_always_hold_is_asked_of_right_numbers_too(ask, halve):
+    called = []
+    halve.probe("missing-no-grad", always=True)(lambda halve, draw: called.append(1) or True)
+    assert ask(halve, lambda x, k: x / 2).name == "missing-no-grad"
+    assert called
+
+
+def test_errors_equal_to_those_of_the_wrong_formula_do_not_hide_its_name(ask, halve):
+    def shifted(x, k):
+        return x / [3, 5][k]  # two entries, read at 1 and 2
+
+    halve.wrong("endpoint-missed", shifted)
+    assert ask(halve, lambda x, k: x / (3, 5)[k]).name == "endpoint-missed"
+    assert ask(halve, lambda x, k: x / (3, 5)[str(k)]).name == "error"
+
+
+def test_in_jupyter_only_the_lines_of_the_message_are_shown(ask, halve):
+    said = ask(halve, lambda x, k: x)
+    assert said._render_traceback_() == str(said).splitlines()
+
+
+def test_nothing_is_stored_but_in_memory(ask, halve, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ask(halve, lambda x, k: x / 2)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_global_generator_is_left_alone(ask, halve):
+    before = torch.get_rng_state()
+    ask(halve, lambda x, k: x / 2)
+    assert bool((before == torch.get_rng_state()).all())
+
+
+# nonce and numbers
+
+
+def test_numbers_come_from_the_answer_and_the_nonce(ask, exercise, halve):
+    printed = set()
+    for nonce in range(50):
+        exercise.begin(nonce)
+        printed.add(ask(halve, lambda x, k: x / 2))
+        assert ask(halve, lambda x, k: x.double() / 2 * (1 + 1e-7)) in printed
+    assert len(printed) > 40
+
+
+@pytest.mark.parametrize(("value", "steady"), [
+    (0.1234, True), (0.12345, False), (0.12348, False), (0.12352, False), (0.1236, True), (-0.12352, False),
+    (float("nan"), False), (float("inf"), False), (0.0, True),
+])  # fmt: skip
+def test_numbers_close_to_the_edge_of_rounding_are_drawn_again(value, steady):
+    assert outcomes.steady({"x": value}) == steady
+
+
+def test_drawing_again_follows_the_key_and_not_the_student(ask, halve):
+    halve.rights, attempts = {"": halve.rights[""]}, []
+
+    def numbers(halve, draw):
+        x = draw.uniform(0, 1, 1)
+        attempts.append(float(x))
+        return {"x": float(halve(x, 1)) + (0.0005 if len(set(attempts)) == 1 else 0) - float(x / 2)}
+
+    halve.make_numbers = numbers
+    assert "x 0.000" in ask(halve, lambda x, k: x / 2)
+    assert len(set(attempts)) == 2
+
+
+@pytest.mark.parametrize(("value", "text"), [(-0.0001, "0.000"), (0.0, "0.000"), (-1.23449, "-1.234"), (12, "12.000")])
+def test_numbers_are_printed_with_three_decimals_and_no_minus_zero(value, text):
+    assert outcomes.numbers_text({"x": float(value)}) == f"x {text}"
+
+
+def test_draws_depend_on_the_whole_key():
+    keys = [(0, "1.1"), (1, "1.1"), (0, "1.2"), (0, "1.1", 1), ("0", "1.1")]
+    assert len({float(engine.Draw(*key).normal(1)) for key in keys}) == len(keys)
+    draw = engine.Draw(0)
+    assert set(draw.integers(1, 3, 200).tolist()) == {1, 2, 3}
+    assert sorted(draw.shuffled(range(9)).tolist()) == list(range(9))
+    assert bool(((x := draw.uniform(2, 3, 100)) >= 2).all() & (x <= 3).all())
+
+
+@pytest.mark.parametrize(("got", "wanted", "alike"), [
+    ([1.0, 2.0], [1.0, 2.0 + 1e-5], True), ([1.0, 2.0], [1.0, 2.001], False), ([1e-5], [1.1e-5], False),
+    ([0.0], [0.0], True), ([float("inf"), 1.0], [float("inf"), 1.0], True), ([float("nan")], [1.0], False),
+])  # fmt: skip
+def test_tolerance_is_a_share_of_the_largest_number(got, wanted, alike):
+    assert outcomes.same((torch.tensor(got),), (torch.tensor(wanted),)) == alike
+
+
+# guesses
+
+
+@pytest.mark.parametrize("guess", [2, 2.5, torch.tensor(3.0), np.float32(2.1)])
+def test_guesses_in_the_range_print_the_same(ask, exercise, guess):
+    assert ask(exercise.tasks["1.2"], guess) == ask(exercise.tasks["1.2"], 2.9)
+
+
+@pytest.mark.parametrize(("guess", "name", "text"), [
+    (10.5, "no-shrinking", "full strength"), (1, "differs", "1 is too low"), (4, "differs", "4 is too high"),
+    ("two", "wrong-type", "'two'"), ([1, 2], "wrong-type", "[1, 2]"), ({"a": 2}, "wrong-type", "a number"),
+    (float("nan"), "differs", "nan"), (lambda: 2, "wrong-type", "a number"),
+])  # fmt: skip
+def test_wrong_guesses_are_named_or_too_high_or_too_low(ask, exercise, guess, name, text):
+    said = ask(exercise.tasks["1.2"], guess)
+    assert said.name == name
+    assert text in str(said)
+
+
+def test_a_blank_guess_is_not_attempted(ask, exercise):
+    assert isinstance(ask(exercise.tasks["1.2"], None), NotAttempted)
+    assert isinstance(ask(exercise.tasks["1.3"], {"mean": 0.5, "variance": None}), NotAttempted)
+
+
+def test_several_measured_numbers(ask, exercise):
+    task = exercise.tasks["1.3"]
+    assert ask(task, {"mean": 0.2, "variance": 5.9}) == "1.3 solved, 3 points: mean 0.500, variance 5.500\n"
+    assert "variance: 7 is too high" in str(ask(task, {"mean": 0.2, "variance": 7}))
+    assert ask(task, 0.2).name == "wrong-type"
+
+
+# hints and progress
+
+
+def test_hints_come_one_by_one(exercise, capsys):
+    for _ in range(4):
+        exercise.hint("1.2")
+    assert capsys.readouterr().out.splitlines() == [
+        "1.2, hint 1 of 3: one", "1.2, hint 2 of 3: two", "1.2, hint 3 of 3: three", "1.2, hint 3 of 3: three",
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match=r"1\.1, 1\.2, 1\.3, not for '9\.9'"):
+        exercise.hint("9.9")
+
+
+def test_progress_shows_points_states_and_what_is_next(ask, exercise, capsys):
+    ask(exercise.tasks["1.1"], lambda x, k: x / 4)
+    ask(exercise.tasks["1.2"], 2.5)
+    exercise.progress()
+    assert capsys.readouterr().out.splitlines() == [
+        "01 Made up: 1 of 6 points",
+        "  1.1  halve     2  wrong: variance-as-std",
+        "  1.2  guess     1  solved",
+        "  1.3  measure   3  not checked",
+        "  1.4  why       –  for your instructor to read",
+        "Next: 1.1, halve",
+    ]
+    exercise.begin(1)
+    assert exercise.states == {}
+
+
+def test_progress_at_the_end(ask, exercise, capsys):
+    ask(exercise.tasks["1.1"], lambda x, k: x / 2)
+    ask(exercise.tasks["1.2"], 2.5)
+    ask(exercise.tasks["1.3"], {"mean": 0, "variance": 5})
+    exercise.progress()
+    out = capsys.readouterr().out
+    assert "6 of 6 points" in out
+    assert out.endswith("All solved.\n")

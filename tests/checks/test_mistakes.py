@@ -1,0 +1,49 @@
+"""The catalogue of mistakes, and the pointers of the tasks, held against the lessons."""
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from test_banks import MODULES
+
+from diffusion_lab.checks.mistakes import CATALOGUE
+
+ROOT = Path(__file__).parents[2]
+USUAL = {
+    "variance-as-std", "uniform-noise", "alpha-for-alphabar", "cumsum-for-cumprod", "index-shift", "misbroadcast-t",
+    "shared-t", "endpoint-missed", "wrong-target", "unscaled-input", "ignores-t", "ignores-label", "noise-at-end",
+    "no-noise-midway", "noise-reused", "wrong-sigma", "stride-beta", "null-is-class-0", "batch-dropout",
+    "dropout-at-sampling", "w-for-s", "swapped-guidance", "missing-eval", "missing-no-grad", "stale-gradients",
+    "detached-loss",
+}  # fmt: skip
+
+
+def sections(number: str) -> set[str]:
+    [path] = (ROOT / "notebooks").glob(f"{number}_*.ipynb")
+    cells = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown"]
+    return set(re.findall(r"^##+ (.+)$", "\n".join(cells), re.M))
+
+
+def test_the_usual_mistakes_are_in_the_catalogue():
+    assert CATALOGUE.keys() >= USUAL
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_a_mistake_has_a_name_a_sentence_and_a_section(name):
+    mistake = CATALOGUE[name]
+    assert mistake.name == name
+    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)+", name)
+    assert 20 < len(mistake.sentence) < 120
+    assert "\n" not in mistake.sentence
+    assert not mistake.sentence.endswith(".")
+    assert mistake.section in sections(mistake.lesson)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_tasks_point_to_sections_of_their_lesson(name):
+    exercise = MODULES[name].exercise
+    assert (ROOT / "notebooks" / f"{exercise.number}_{name}.ipynb").is_file()
+    for task in exercise.tasks.values():
+        assert task.section in sections(exercise.number), task.name
+        assert re.fullmatch(rf"{int(exercise.number)}\.\d+", task.number)
