@@ -100,7 +100,7 @@ _SECTIONS = {
         "dead-weights": "some weights get no gradient: a layer was made but is not used in `forward`",
     },
     ("04", "3. Fold: four pixels become four channels"): {
-        "rows-for-columns": "rows and columns inside the squares changed places: the second channel is one to the right",
+        "rows-for-columns": "rows and columns inside the squares changed places: channel 1 is one to the right",
         "channel-order": "the channels are in another order: all parts of the first channel come first",
         "quarters-for-squares": "the picture was cut into large blocks; a channel takes one pixel of *every* square",
     },

@@ -143,7 +143,7 @@ def _even(draw, places, strata=5):
     """Numbers in fifths of [0, 1), one in each of the places, and where rounding goes to another time than cutting."""
     place = draw.shuffled(places)
     low, high = draw.uniform(0.1, 0.3, len(places)), draw.uniform(0.7, 0.9, len(places))
-    return (place + torch.where((place == 0) | (place == 2), high, low)) / strata
+    return (place + torch.where(place % 2 == 0, high, low)) / strata
 
 
 @loss.cases
