@@ -52,6 +52,7 @@ MAY_IMPORT = {
     "checks.denoiser": {"checks.engine", "checks.outcomes", "process", "schedules"},
     "checks.guidance": {"checks.engine"},
     "checks.sampling": {"checks.engine", "schedules"},
+    "checks.unet": {"checks.engine"},
     "checks.training": {"checks.engine", "data", "schedules"},
     "cli": ALL,
     "__init__": ALL,

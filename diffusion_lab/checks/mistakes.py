@@ -63,7 +63,7 @@ _SECTIONS = {
     ("03", "2. Why the mean?"): {
         "mode-for-mean": "that is the likeliest value; the squared error wants the mean of all that are possible",
         "unweighted-mean": "all candidates were counted alike; the likelier ones have to count more",
-        "no-floor": "even the best guess is wrong most of the time, so the least error is not 0",
+        "no-floor": "even the best guess misses, as x_0 is not known; its mean squared error is not 0",
         "absolute-error": "the mean of the absolute errors was taken; each error is to be squared first",
     },
     ("03", "3. All the digits at once"): {
@@ -89,8 +89,45 @@ _SECTIONS = {
         "wrong-sign": "a sign is wrong: plus stands where minus is wanted, or the reverse",
         "score-unscaled": "the score is -eps divided by sqrt(1 - alpha bar); the divisor is missing or another one",
     },
+    ("04", "1. The first network one writes"): {
+        "stride-ignored": "behind a layer of stride 2 a step is two pixels wide, and so is the reach of a kernel",
+        "half-the-field": "only one side was counted; the field reaches as far to the left as to the right",
+        "small-field": "a pixel's answer depends on too few around it; a smaller map or more layers see further",
+    },
+    ("04", "2. The U"): {
+        "ignores-input": "the answer does not change with the picture",
+        "pictures-mixed": "a picture's answer depends on the others in its batch (a BatchNorm?); each is for itself",
+        "dead-weights": "some weights get no gradient: a layer was made but is not used in `forward`",
+    },
+    ("04", "3. Fold: four pixels become four channels"): {
+        "rows-for-columns": "rows and columns inside the squares changed places: channel 1 is one to the right",
+        "channel-order": "the channels are in another order: all parts of the first channel come first",
+        "quarters-for-squares": "the picture was cut into large blocks; a channel takes one pixel of *every* square",
+    },
+    ("04", "9. What each part costs"): {
+        "bias-forgotten": "every map of a layer has a bias too, one number more",
+        "one-kernel-per-map": "a map has a kernel for *each* map of the layer before, not one for all",
+        "too-many-weights": "the network has more weights than were asked for; take fewer channels",
+    },
+    ("04", "11. What goes wrong: a fold that only reshapes"): {
+        "reshape-only": "a reshape alone keeps the reading order, and neighbours are no longer neighbours",
+    },
+    ("04", "5. The residual block"): {
+        "one-plus-missing": "the maps were multiplied by scale; 1 + scale is wanted, so that scale 0 changes nothing",
+        "swapped-halves": "scale and shift changed places: the first half of the numbers is scale",
+        "norm-last": "the normalisation came last and takes back what the condition said; it belongs before",
+        "norm-missing": "the maps were not normalised before they were scaled and shifted",
+        "wrong-groups": "mean and variance were taken over other numbers than those of a group of channels",
+        "unbiased-variance": "the variance was divided by n - 1, as `var` does; the mean of squares (n) is wanted",
+        "shift-missing": "scale was used, but the shift was left out",
+        "scale-missing": "shift was used, but the scale was left out",
+    },
     ("04", "4. The time: waves, not a number"): {
         "ignores-t": "the answer does not change with t",
+        "sin-cos-swapped": "sine and cosine changed places",
+        "not-interleaved": "all sines stand in one block and all cosines in another; they were to take turns",
+        "wrong-frequencies": "the frequencies are not max_period ** (-k / m) for k = 0 … m - 1",
+        "fixed-period": "10,000 was used whatever `max_period` says",
         "scaled-time": "the time was divided by something; it is wanted in steps, 1 … T",
     },
     ("05", "1. The loop"): {
@@ -122,7 +159,7 @@ _SECTIONS = {
         "not-trained": "the network answers 0 as before the first step: hand over one that was trained or updated",
     },
     ("05", "9. What goes wrong: a loss too good to be true"): {
-        "one-noise-per-picture": "the network knows only noise that is one number per picture; every pixel wants its own",
+        "one-noise-per-picture": "the network knows only noise of one number per picture; every pixel wants its own",
     },
     ("06", "2. Which variance?"): {
         "wrong-sigma": "the noise has the wrong size; right are two variances, beta_t and that of the posterior",

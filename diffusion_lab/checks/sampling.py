@@ -381,7 +381,7 @@ def _loop(sigma=_tilde, ask=lambda t, s, k: t, read=lambda out, x, abar: abar.sq
 
 
 @exercise.task("6.4", "the whole sampler, with skipped steps", 4, "7. Few steps: which times, and which step?", hints=(
-    "`for k, (t, s) in enumerate(zip(times[:-1], times[1:]))` has everything that changes: step k goes from t to s.",
+    "`for k, (t, s) in enumerate(pairwise(times))` has everything that changes: step k goes from t to s.",
     "In the loop: v = model(x, torch.full((len(x),), t)), x_0 = abar_t.sqrt() * x - (1 - abar_t).sqrt() * v, then a "
     "step from t to s with beta = 1 - abar_t / abar_s. Yours of 6.3 with eta = 1 is one.",
     "Before the loop model.eval(), and around it `with torch.no_grad():`. The last step, to s = 0, must add nothing; "

@@ -17,7 +17,7 @@ FIVE = DiffusionSchedule(5, 0.1, 0.5)  # so short and steep that a time off by o
 COSINE = DiffusionSchedule.cosine(1000)
 LIMIT = 0.2
 """Largest loss of a network that counts as trained. 200 steps of 64 digits, width 16, AdamW, rates from 1e-3 to 5e-3,
-reach 0.11 to 0.16 from any start, also on the digits that need no network. To answer x_t scaled leaves more than 0.3."""
+reach 0.11 to 0.16 from any start, also on scikit-learn's digits. To answer x_t, scaled, leaves more than 0.3."""
 
 # 5.1
 
@@ -143,7 +143,7 @@ def _even(draw, places, strata=5):
     """Numbers in fifths of [0, 1), one in each of the places, and where rounding goes to another time than cutting."""
     place = draw.shuffled(places)
     low, high = draw.uniform(0.1, 0.3, len(places)), draw.uniform(0.7, 0.9, len(places))
-    return (place + torch.where(place == 0, high, low)) / strata
+    return (place + torch.where(place % 2 == 0, high, low)) / strata
 
 
 @loss.cases
@@ -421,7 +421,7 @@ def _mix(a, w, decay):
 
 @exercise.task("5.4", "averaged weights, in place", 2, "4. Averaged weights", prepare=_averaged, hints=(
     "`zip(average.parameters(), model.parameters())` gives the weights of both, layer by layer.",
-    "`a = …` only gives a name to a new tensor. What writes into the old one ends in _: a.copy_(…), a.mul_(…), a.lerp_(…).",
+    "`a = …` only gives a new tensor a name. What writes into the old one ends in _, as in a.copy_(…) and a.mul_(…).",
     "Under `with torch.no_grad():`, for each pair a.copy_(decay * a + (1 - decay) * w); then return average.",
 ))  # fmt: skip
 def update_ema(average, model, moves, decay):

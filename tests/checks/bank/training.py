@@ -72,7 +72,12 @@ def my_loss(model, x_0, u, noise, schedule):
     ],
     "train_step": [
         STEP
-        + "    optimizer.zero_grad()\n    l = loss_of(model, batch)\n    l.backward()\n    optimizer.step()\n    return l",
+        + """    optimizer.zero_grad()
+    l = loss_of(model, batch)
+    l.backward()
+    optimizer.step()
+    return l
+""",
         STEP
         + """
     for p in model.parameters():
@@ -137,7 +142,9 @@ def my_update_ema(average, model, decay, power=1):
     return average
 """,
         EMA
-        + "        a.data.copy_(torch.from_numpy(decay * a.numpy() + (1 - decay) * w.detach().numpy()))\n    return average",
+        + """        a.data.copy_(torch.from_numpy(decay * a.numpy() + (1 - decay) * w.detach().numpy()))
+    return average
+""",
         "my_update_ema = lambda average, model, decay: dl.training.update_ema(average, model, decay) or average",
     ],
     "trained": [
@@ -176,7 +183,11 @@ WRONG = {
     ],
     "loss": [],
     "train_step": [
-        ("stale-gradients", STEP + "    l = loss_of(model, batch)\n    l.backward()\n    optimizer.step()\n    return l.item()"),
+        ("stale-gradients", STEP + """    l = loss_of(model, batch)
+    l.backward()
+    optimizer.step()
+    return l.item()
+"""),
         ("step-order", STEP + """
     loss = loss_of(model, batch)
     optimizer.zero_grad()
@@ -205,7 +216,11 @@ WRONG = {
     return loss.item()
 """),
         ("no-step", STEP + "    loss = loss_of(model, batch)\n    loss.backward()\n    return loss.item()"),
-        ("no-backward", STEP + "    optimizer.zero_grad()\n    l = loss_of(model, batch)\n    optimizer.step()\n    return l.item()"),
+        ("no-backward", STEP + """    optimizer.zero_grad()
+    l = loss_of(model, batch)
+    optimizer.step()
+    return l.item()
+"""),
         ("detached-loss", STEP + """
     with torch.no_grad():
         loss = loss_of(model, batch)
@@ -250,7 +265,9 @@ def my_train_step(model, optimizer, batch, loss_of):
     "update_ema": [
         ("missing-no-grad", EMA + "        a.mul_(decay).add_((1 - decay) * w)\n    return average"),
         ("missing-no-grad", EMA + "        a.copy_(decay * a + (1 - decay) * w)\n    return average"),
-        ("swapped-decay", "@torch.no_grad()" + EMA + "        a.copy_((1 - decay) * a + decay * w)\n    return average"),
+        ("swapped-decay", "@torch.no_grad()" + EMA + """        a.copy_((1 - decay) * a + decay * w)
+    return average
+"""),
         ("swapped-decay", EMA + "        a.lerp_(w.detach(), decay)\n    return average"),
         ("shares-not-one", EMA + "        a.data = decay * a.data + w.data\n    return average"),
         ("shares-not-one", EMA + "        a.data += (1 - decay) * w.data\n    return average"),
@@ -266,7 +283,10 @@ def my_update_ema(average, model, decay):
     return new
 """),
         ("not-averaged", EMA + "        a.data.copy_(w)\n    return average"),
-        ("not-averaged", "def my_update_ema(average, model, decay):\n    average.load_state_dict(model.state_dict())\n    return average"),
+        ("not-averaged", """def my_update_ema(average, model, decay):
+    average.load_state_dict(model.state_dict())
+    return average
+"""),
         ("error", EMA + "        a.data = decay * a.date + (1 - decay) * w.data\n    return average"),
     ],
     "trained": [
@@ -384,7 +404,9 @@ def my_train_step(model, optimizer, batch, loss_of):
 """),
     ],
     "update_ema": [
-        ({"swapped-decay", "missing-no-grad"}, EMA + "        a.copy_((1 - decay) * a + decay * w)\n    return average"),
+        ({"swapped-decay", "missing-no-grad"}, EMA + """        a.copy_((1 - decay) * a + decay * w)
+    return average
+"""),
         ({"shares-not-one", "missing-no-grad"}, EMA + "        a.mul_(decay).add_(w)\n    return average"),
         (set(), EMA + "        a.data = (a.data + w.data) / 2\n    return average"),
         (set(), EMA + "        a.data = decay * a.data + (1 - decay) * w.data\n        return average"),

@@ -1,0 +1,366 @@
+"""Answers to exercise 04 as students write them. See tests/checks/test_banks.py for what each table promises."""
+
+
+def _waves(exponent="-torch.arange(m) / m", base="max_period", t="t", made="torch.stack([sin, cos], 2).flatten(1)"):
+    return f"""
+def my_embed_time(t, features, max_period):
+    m = features // 2
+    omega = torch.tensor(float({base})) ** ({exponent})
+    angles = {t}.unsqueeze(1) * omega
+    sin, cos = torch.sin(angles), torch.cos(angles)
+    return {made}
+"""
+
+
+def _steer(result="n * (1 + scale) + shift", chunk="scale, shift", norm="torch.nn.functional.group_norm(u, groups)",
+           c="c", view="[:, :, None, None]"):  # fmt: skip
+    return f"""
+def my_scale_shift(u, c, weight, bias, groups):
+    def by_hand(x, dims, **options):
+        parts = x.reshape(len(x), groups, -1, *x.shape[2:])
+        mean, var = parts.mean(dims, keepdim=True), parts.var(dims, keepdim=True, **options)
+        return ((parts - mean) / (var + 1e-5).sqrt()).reshape(x.shape)
+
+    {chunk} = torch.nn.functional.linear({c}, weight, bias){view}.chunk(2, dim=1)
+    n = {norm}
+    return {result}
+"""
+
+
+def _network(forward, init="", instance="Net()"):
+    return f"""
+from torch import nn
+from torch.nn import functional as F
+
+class Net(nn.Module):
+    def __init__(self, C=16):
+        super().__init__()
+        self.a = nn.Conv2d(1, C, 3, padding=1)
+        self.time = nn.Sequential(nn.Linear(32, C), nn.SiLU(), nn.Linear(C, C))
+        self.layers = nn.ModuleList(nn.Conv2d(C, C, 3, padding=1, stride=s) for s in (2, 1, 2, 1))
+        self.z = nn.Conv2d(C, 1, 3, padding=1)
+{init}
+    def wave(self, t):
+        return self.time(dl.unet.sinusoidal_embedding(t, 32))[:, :, None, None]
+
+    def forward(self, x_t, t):
+{forward}
+
+my_denoiser = {instance}
+"""
+
+
+BODY = """
+        h = self.a(x_t) + self.wave(t)
+        for layer in self.layers:
+            h = F.silu(layer(h))
+        return self.z(F.interpolate(h, size=x_t.shape[2:]))
+"""
+
+RIGHT = {
+    "sees_and_weighs": [
+        "my_sees_and_weighs = {'across': 9, 'weights': 4640}",
+        "my_sees_and_weighs = dict(weights=sum(map(torch.numel, torch.nn.Conv2d(16, 32, 3).parameters())), across=9.0)",
+        "my_sees_and_weighs = {'across': torch.tensor(9), 'weights': 32 * (16 * 9 + 1)}",
+    ],
+    "embed_time": [
+        _waves(),
+        """
+import math
+
+def my_embed_time(t, features, max_period, verbose=True):
+    rows = []
+    for time in t.tolist():
+        row = []
+        for k in range(features // 2):
+            omega = 1 / max_period ** (2 * k / features)
+            row += [math.sin(omega * time), math.cos(omega * time)]
+        if verbose:
+            print(row)
+        rows.append(row)
+    return torch.tensor(rows)
+""",
+        """
+import numpy as np
+
+def my_embed_time(t, features, max_period):
+    angles = np.outer(t.numpy(), np.exp(-np.log(max_period) * np.arange(0, features, 2) / features))
+    e = np.zeros((len(t), features))
+    e[:, 0::2], e[:, 1::2] = np.sin(angles), np.cos(angles)
+    return e
+""",
+        """
+def my_embed_time(t, features, max_period):
+    if max_period == 10_000.0:
+        cos, sin = dl.unet.sinusoidal_embedding(t, features).chunk(2, dim=1)
+    else:
+        cos, sin = dl.unet.sinusoidal_embedding(t, features, max_period).chunk(2, dim=1)
+    out = torch.empty(len(t), features)
+    out[:, ::2] = sin
+    out[:, 1::2] = cos
+    return out
+""",
+        """
+def my_embed_time(t, features, max_period):
+    k = torch.arange(features)
+    angles = t.double()[:, None] * float(max_period) ** (-(k // 2) * 2 / features)
+    return torch.sin(angles + (k % 2) * torch.pi / 2)
+""",
+    ],
+    "scale_shift": [
+        _steer(),
+        _steer(norm="by_hand(u, (2, 3, 4), correction=0)"),
+        """
+def my_scale_shift(u, c, weight, bias, groups, eps=1e-5):
+    B, C, H, W = u.shape
+    out = torch.empty_like(u)
+    for b in range(B):
+        numbers = weight @ c[b] + bias
+        for g in range(groups):
+            k = slice(g * C // groups, (g + 1) * C // groups)
+            part = u[b, k]
+            n = (part - part.mean()) / (((part - part.mean()) ** 2).mean() + eps) ** 0.5
+            print(n.mean())
+            out[b, k] = n * (1 + numbers[:C][k, None, None]) + numbers[C:][k, None, None]
+    return out
+""",
+        """
+import numpy as np
+
+def my_scale_shift(u, c, weight, bias, groups):
+    u, c, weight, bias = (x.numpy().astype(np.float64) for x in (u, c, weight, bias))
+    parts = u.reshape(len(u), groups, -1)
+    n = ((parts - parts.mean(2, keepdims=True)) / parts.std(2, keepdims=True)).reshape(u.shape)
+    scale, shift = np.split(c @ weight.T + bias, 2, axis=1)
+    return n + n * scale[..., None, None] + shift[..., None, None]
+""",
+        """
+def my_scale_shift(u, c, weight, bias, groups):
+    norm = torch.nn.GroupNorm(groups, u.shape[1], affine=False)
+    layer = torch.nn.Linear(c.shape[1], len(bias))
+    layer.weight.data, layer.bias.data = weight, bias
+    both = layer(c).unflatten(1, (2, u.shape[1]))
+    return torch.einsum("bc,bchw->bchw", both[:, 0] + 1, norm(u)).add_(both[:, 1, :, None, None])
+""",
+    ],
+    "fold": [
+        """
+def my_fold(x, patch):
+    B, C, H, W = x.shape
+    channels = []
+    for c in range(C):
+        for i in range(patch):
+            for j in range(patch):
+                channels.append(x[:, c, i::patch, j::patch])
+    return torch.stack(channels, dim=1)
+""",
+        """
+def my_fold(x, patch):
+    squares = x.unfold(2, patch, patch).unfold(3, patch, patch)  # (B, C, h, w, p, p)
+    return squares.permute(0, 1, 4, 5, 2, 3).flatten(1, 3)
+""",
+        """
+def my_fold(x, patch, p=None):
+    h, w = x.shape[2] // patch, x.shape[3] // patch
+    columns = torch.nn.functional.unfold(x, patch, stride=patch)
+    print(columns.shape)
+    return columns.reshape(len(x), -1, h, w).double()
+""",
+        """
+import numpy as np
+
+def my_fold(x, patch):
+    a = x.numpy()
+    return np.concatenate([a[:, c : c + 1, i::patch, j::patch] for c in range(a.shape[1])
+                           for i in range(patch) for j in range(patch)], axis=1)
+""",
+        """
+def my_fold(x, patch):
+    out = torch.zeros(len(x), x.shape[1] * patch**2, x.shape[2] // patch, x.shape[3] // patch)
+    for k in range(out.shape[1]):
+        c, rest = divmod(k, patch * patch)
+        out[:, k] = x[:, c, rest // patch :: patch, rest % patch :: patch]
+    return out
+""",
+    ],
+    "denoiser": [
+        _network(BODY),
+        _network(BODY, init="        nn.init.zeros_(self.z.weight)\n        nn.init.zeros_(self.z.bias)\n"),
+        _network(
+            """
+        print(x_t.shape)
+        h = self.norm(self.a(x_t)) * (1 + self.wave(t))
+        skip = h
+        for k, layer in enumerate(self.layers):
+            h = F.relu(layer(h))
+        return self.z(skip + F.interpolate(h, scale_factor=4, mode="bilinear")).double()
+""",
+            init="        self.norm = nn.GroupNorm(4, C)\n",
+        ),
+        """
+class Plain(torch.nn.Module):  # seven convolutions at full size, the time as a plane
+    def __init__(self):
+        super().__init__()
+        sizes = [2, 12, 12, 12, 12, 12, 12, 1]
+        self.convs = torch.nn.ModuleList(torch.nn.Conv2d(a, b, 3, padding=1) for a, b in zip(sizes, sizes[1:]))
+
+    def forward(self, x_t, t, labels=None):
+        time = (t.float() / 1000).view(-1, 1, 1, 1).expand_as(x_t)
+        h = torch.cat([x_t, time], 1)
+        for conv in self.convs[:-1]:
+            h = torch.tanh(conv(h))
+        return self.convs[-1](h)
+
+my_denoiser = Plain().eval().requires_grad_(False)
+""",
+        """
+class Dense(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.down = torch.nn.Linear(784, 10)
+        self.time = torch.nn.Embedding(1001, 2)
+        self.up = torch.nn.Linear(12, 784, bias=False)
+        torch.nn.init.zeros_(self.up.weight)
+
+    def forward(self, x_t, t):
+        h = torch.relu(self.down(x_t.flatten(1)))
+        return self.up(torch.cat([h, self.time(t)], 1)).view(x_t.shape)
+
+my_denoiser = Dense()
+""",
+    ],
+}
+
+WRONG = {
+    "sees_and_weighs": [
+        ("stride-ignored", "my_sees_and_weighs = {'across': 7, 'weights': 4640}"),
+        ("half-the-field", "my_sees_and_weighs = {'across': 5, 'weights': 4640}"),
+        ("bias-forgotten", "my_sees_and_weighs = {'across': 9, 'weights': 16 * 32 * 9}"),
+        ("one-kernel-per-map", "my_sees_and_weighs = {'across': 9, 'weights': 32 * 9 + 32}"),
+        ("one-kernel-per-map", "my_sees_and_weighs = {'across': 9, 'weights': 32 * 9}"),
+        ("differs", "my_sees_and_weighs = {'across': 11, 'weights': 4640}"),
+        ("wrong-type", "my_sees_and_weighs = (9, 4640)"),
+    ],
+    "embed_time": [
+        ("sin-cos-swapped", _waves(made="torch.stack([cos, sin], 2).flatten(1)")),
+        ("not-interleaved", _waves(made="torch.cat([sin, cos], 1)")),
+        ("not-interleaved", _waves(made="torch.cat([cos, sin], 1)")),
+        ("not-interleaved", "my_embed_time = dl.unet.sinusoidal_embedding"),
+        ("not-interleaved", _waves(made="torch.stack([sin, cos], 1).flatten(1)")),
+        ("scaled-time", _waves(t="(t / 1000)")),
+        ("scaled-time", _waves(t="(2 * torch.pi * t)")),
+        ("index-shift", _waves("-torch.arange(1, m + 1) / m")),
+        ("wrong-frequencies", _waves("torch.arange(m) / m")),
+        ("wrong-frequencies", _waves("-torch.arange(m) / max(m - 1, 1)")),
+        ("wrong-frequencies", _waves("-torch.arange(m) / features")),
+        ("wrong-frequencies", _waves("1.0").replace("angles =", "omega = 1 / (1 + torch.arange(m))\n    angles =")),
+        ("fixed-period", _waves(base="10_000")),
+        ("wrong-shape", _waves(made="torch.stack([sin, cos], 2)")),
+        ("wrong-shape", _waves(made="sin")),
+        ("error", _waves(t="t.flat(1)")),
+        ("error", _waves().replace("unsqueeze(1)", "unsqueeze(0)")),
+    ],
+    "scale_shift": [
+        ("one-plus-missing", _steer("n * scale + shift")),
+        ("swapped-halves", _steer(chunk="shift, scale")),
+        ("norm-last", _steer("torch.nn.functional.group_norm(u * (1 + scale) + shift, groups)")),
+        ("norm-missing", _steer(norm="u")),
+        ("wrong-groups", _steer(norm="torch.nn.functional.group_norm(u, u.shape[1])")),
+        ("wrong-groups", _steer(norm="torch.nn.functional.instance_norm(u)")),
+        ("wrong-groups", _steer(norm="torch.nn.functional.layer_norm(u, u.shape[1:])")),
+        ("wrong-groups", _steer(norm="torch.nn.functional.batch_norm(u, None, None, training=True)")),
+        ("wrong-groups", _steer(norm="by_hand(u, (0, 2, 3, 4), correction=0)")),
+        ("unbiased-variance", _steer(norm="by_hand(u, (2, 3, 4))")),
+        ("variance-as-std", _steer(norm="by_hand(u, (2, 3, 4), correction=0)").replace(".sqrt()", "")),
+        ("ignores-t", _steer("n")),
+        ("ignores-t", _steer(c="torch.zeros_like(c)")),
+        ("shift-missing", _steer("n * (1 + scale)")),
+        ("scale-missing", _steer("n + shift")),
+        ("shared-t", _steer(c="c[:1]")),
+        ("shared-t", _steer(c="c[0].expand_as(c)")),
+        ("misbroadcast-t", _steer(view="")),
+        ("misbroadcast-t", _steer(view="[:, :, None]")),
+        ("error", _steer(view="[:, :, None, None, None]").replace("+ shift", "+ shifted")),
+        ("error", _steer(c="c.T")),
+        ("wrong-shape", _steer("(n * (1 + scale) + shift).mean(1)")),
+    ],
+    "fold": [
+        ("reshape-only", """
+def my_fold(x, patch):
+    B, C, H, W = x.shape
+    return x.view(B, C * patch * patch, H // patch, W // patch)
+"""),
+        ("rows-for-columns", """
+def my_fold(x, patch):
+    p = patch
+    return torch.stack([x[:, c, i::p, j::p] for c in range(x.shape[1]) for j in range(p) for i in range(p)], dim=1)
+"""),
+        ("channel-order", """
+def my_fold(x, patch):
+    return torch.cat([x[:, :, i::patch, j::patch] for i in range(patch) for j in range(patch)], dim=1)
+"""),
+        ("quarters-for-squares", """
+def my_fold(x, patch):
+    h, w = x.shape[2] // patch, x.shape[3] // patch
+    return torch.stack([x[:, c, i * h : (i + 1) * h, j * w : (j + 1) * w]
+                        for c in range(x.shape[1]) for i in range(patch) for j in range(patch)], dim=1)
+"""),
+        ("wrong-shape", "my_fold = torch.nn.functional.avg_pool2d"),
+        ("error", "def my_fold(x, patch):\n    return x.reshape(B, -1)"),
+    ],
+    "denoiser": [
+        ("draws-own-noise", _network(BODY.replace("self.a(x_t)", "self.a(x_t + torch.randn_like(x_t))"))),
+        ("draws-own-noise", _network(BODY.replace("self.wave(t)", "F.dropout(self.wave(t))"))),
+        ("ignores-t", _network(BODY.replace(" + self.wave(t)", ""))),
+        ("ignores-t", _network(BODY.replace("self.a(x_t) + self.wave(t)", "self.n(self.a(x_t) + t.view(-1, 1, 1, 1))"),
+                               init="        self.n = nn.InstanceNorm2d(C)\n")),
+        ("ignores-input", _network(BODY.replace("self.a(x_t)", "self.a(torch.ones_like(x_t))"))),
+        ("pictures-mixed", _network(BODY.replace("self.a(x_t)", "self.n(self.a(x_t))"),
+                                    init="        self.n = nn.BatchNorm2d(C)\n")),
+        ("shared-t", _network(BODY.replace("self.wave(t)", "self.wave(t[:1])"))),
+        ("shared-t", _network(BODY.replace("self.wave(t)", "self.wave(t.float().mean().expand(len(t)))"))),
+        ("small-field", _network(BODY.replace("self.layers:", "self.layers[:2]:"))),
+        ("small-field", _network(BODY.replace("self.a(x_t)", "self.n(self.a(x_t))").replace("layers:", "layers[:1]:"),
+                                 init="        self.n = nn.GroupNorm(4, C)\n")),
+        ("dead-weights", _network(BODY, init="        self.unused = nn.Linear(3, 3)\n")),
+        ("dead-weights", _network(BODY.replace("F.silu(layer(h))", "layer(h)").replace("self.wave(t)",
+                                  "self.wave(t).detach()"))),
+        ("too-many-weights", _network(BODY, instance="Net(64)")),
+        ("too-many-weights", "my_denoiser = dl.UNet(width=16)"),
+        ("error", _network("        return F.interpolate(self.layers[0](self.a(x_t) + self.wave(t)), scale_factor=4)")),
+        ("error", _network(BODY.replace("self.wave(t)", "self.wave(t, 3)"))),
+        ("wrong-type", _network(BODY, instance="Net")),
+        ("wrong-type", "my_denoiser = lambda x_t, t: x_t"),
+        ("wrong-type", "my_denoiser = 3"),
+    ],
+}  # fmt: skip
+
+COMPOUND = {
+    "embed_time": [
+        ({"sin-cos-swapped", "wrong-frequencies"}, _waves(
+            "torch.arange(m) / m", made="torch.stack([cos, sin], 2).flatten(1)")),
+        ({"not-interleaved", "scaled-time"}, _waves(t="(t / 1000)", made="torch.cat([sin, cos], 1)")),
+        (set(), _waves(made="torch.stack([sin, sin], 2).flatten(1)")),
+        (set(), "def my_embed_time(t, features, max_period):\n    return t[:, None].expand(-1, features) / 1000"),
+    ],
+    "scale_shift": [
+        ({"one-plus-missing", "norm-missing"}, _steer("u * scale + shift")),
+        ({"swapped-halves", "shared-t"}, _steer(chunk="shift, scale", c="c[:1]")),
+        ({"wrong-groups", "one-plus-missing"}, _steer(
+            "n * scale + shift", norm="torch.nn.functional.instance_norm(u)")),
+        (set(), _steer("n * (1 - scale) + shift")),
+        (set(), "def my_scale_shift(u, c, weight, bias, groups):\n    return u"),
+    ],
+    "fold": [
+        ({"rows-for-columns", "channel-order"}, """
+def my_fold(x, patch):
+    return torch.cat([x[:, :, i::patch, j::patch] for j in range(patch) for i in range(patch)], dim=1)
+"""),
+        (set(), "def my_fold(x, patch):\n    return x[:, :, ::patch, ::patch].repeat(1, patch**2, 1, 1)"),
+    ],
+    "denoiser": [
+        ({"ignores-t", "small-field"}, _network("        return self.z(self.a(x_t))")),
+        ({"shared-t", "too-many-weights"}, _network(BODY.replace("wave(t)", "wave(t[:1])"), instance="Net(64)")),
+        ({"ignores-t", "ignores-input"}, _network("        return torch.zeros_like(x_t)")),
+    ],
+}  # fmt: skip
