@@ -1,5 +1,6 @@
 # Thin names over ordinary commands. The README shows the same for Windows.
 # make lab LAB_ARGS="--no-browser --port 8899"      flags for JupyterLab
+# make test JOBS=4                                 test files at the same time
 # make lab PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"   a smaller torch on Linux without a GPU
 
 PYTHON ?= python3
@@ -7,6 +8,7 @@ VENV ?= .venv
 LAB_ARGS ?=
 PIP_ARGS ?=
 TEST_ARGS ?=
+JOBS ?= 2
 BIN := $(VENV)/bin
 # JupyterLab refuses to run as root unless told to; in a bare container root is all there is
 ROOT_FLAG := $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
@@ -23,7 +25,7 @@ lab: $(VENV)/.course
 
 # set up once: run every test
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest $(TEST_ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(TEST_ARGS)
 
 # execute the lessons again and keep their outputs
 lessons: $(VENV)/.dev

@@ -28,9 +28,9 @@ def browser():
         started.close()
 
 
-def is_problem(message) -> bool:
+def is_problem(text: str) -> bool:
     """Whether something went wrong; not that a loaded machine needed over 2 s to load a module, which works later."""
-    return message.type == "error" and "[anywidget] Failed to initialize model" not in message.text
+    return "[anywidget] Failed to initialize model" not in text
 
 
 @pytest.fixture
@@ -39,8 +39,12 @@ def page(browser, request):
     options = {"viewport": {"width": 1280, "height": 1400}} | getattr(request, "param", {})
     page = browser.new_context(**options).new_page()
     page.problems = []
-    page.on("console", lambda message: is_problem(message) and page.problems.append(message.text[:300]))
-    page.on("pageerror", lambda error: page.problems.append(str(error)[:300]))
+
+    def note(text: str) -> None:
+        page.problems.append(text[:300])
+
+    page.on("console", lambda message: message.type == "error" and is_problem(message.text) and note(message.text))
+    page.on("pageerror", lambda error: is_problem(str(error)) and note(str(error)))
     yield page
     page.context.close()
 
