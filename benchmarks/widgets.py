@@ -1,8 +1,8 @@
 """How soon, and how often, does a picture follow the hand? Our players in JupyterLab, beside what Python draws.
 
-One JupyterLab, one page, one kernel. Everyone shows eight grey 28 × 28 pictures, except `FieldExplorer` (350 points, 144
-arrows) and `DrawingBoard` (one picture). They take turns, in each repeat another one is first, and each time it is a new
-cell:
+One JupyterLab, one page, one kernel. Everyone shows eight grey 28 × 28 pictures, except `FieldExplorer` (350 points
+and 144 arrows) and `DrawingBoard` (one picture). They take turns, in each repeat another one is first, and each has a
+new cell every time:
 
 * *keys*: a key moves the slider by one, and the next is pressed a moment after the new picture. On the board, a piece
   of a stroke.
@@ -17,6 +17,7 @@ no widget state.
 """
 
 import argparse
+import asyncio
 import json
 import math
 import os
@@ -26,9 +27,9 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -45,12 +46,16 @@ PACKAGES = ("jupyterlab", "ipywidgets", "anywidget", "ipykernel", "matplotlib", 
 QUICK = {"repeats": 1, "presses": 3, "seconds": 0.3}
 MOVES_PER_SECOND = 60  # of the mouse
 PATIENCE = 5.0  # seconds to wait for a picture
-STROKES = 9  # rows that fill the sheet
+REST = 0.3  # seconds for everything to come to rest
+ROWS = 9  # of a stroke that fills the sheet
 COLUMNS = {
     "contender": "", "drawn_by": "", "latency_ms": ".0f", "latency_p95_ms": ".0f", "python_ms": ".1f",
     "fps_dragging": ".0f", "fps_playing": ".0f", "bytes": ",.0f",
 }  # fmt: skip
-MEDIANS = (*list(COLUMNS)[2:], "moves_per_second", "page_fps_dragging", "page_fps_playing", "late_ms", "watching_ms")
+MEDIANS = (
+    *list(COLUMNS)[2:], "unanswered", "moves_per_second", "drawn_per_second", "page_fps_dragging", "page_fps_playing",
+    "late_ms", "watching_ms",
+)  # fmt: skip
 
 SETUP = """
 import functools, io, statistics, time
@@ -158,23 +163,27 @@ WATCH = """
   const scratch = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
   const after = new MessageChannel();
   let seen = {}, event = null, answered = () => {};
-  function hash(node, w, h) {
+  function hash(node, width, height) { // of large pictures, every other pixel or fewer
+    const step = Math.ceil(width / 200), w = Math.floor(width / step), h = Math.floor(height / step);
     Object.assign(scratch.canvas, { width: w, height: h }); // clears it, too
-    scratch.drawImage(node, 0, 0);
+    scratch.imageSmoothingEnabled = false;
+    scratch.drawImage(node, 0, 0, w, h);
     let sum = w;
-    for (const pixel of new Int32Array(scratch.getImageData(0, 0, w, h).data.buffer)) sum = Math.imul(sum ^ pixel, 16777619);
+    const pixels = new Int32Array(scratch.getImageData(0, 0, w, h).data.buffer);
+    for (const pixel of pixels) sum = Math.imul(sum ^ pixel, 16777619);
     return sum;
   }
   const watch = (window.watch = {
     find: () => null,
     begin: () => Object.assign(watch, { since: performance.now(), frames: 0, paints: [], spent: [] }),
-    end: () => ({ ...watch, now: performance.now() }),
+    end: () => ({ ...watch, now: performance.now(), seconds: (performance.now() - watch.since) / 1000 }),
     arm: () => (event = watch.latency = null),
-    answer: (patience) => new Promise((done) => {
-      if (watch.latency !== null) return done(watch.latency);
-      answered = done;
-      setTimeout(done, patience, null);
-    }),
+    async answer(patience, rest) {
+      const latency = watch.latency ?? (await new Promise((done) => setTimeout((answered = done), patience, null)));
+      watch.arm();
+      await new Promise((done) => setTimeout(done, rest));
+      return latency;
+    },
   });
   for (const kind of ['keydown', 'pointermove']) addEventListener(kind, (one) => (event ??= one.timeStamp), true);
   after.port1.onmessage = ({ data: from }) => {
@@ -213,161 +222,167 @@ class Lab:
     """The notebook in JupyterLab: a cell that sets up, then one for each repeat and contender."""
 
     def __init__(self, page: Any, options: argparse.Namespace):
-        """Run the first cell, and watch the page."""
+        """Take a page of Playwright with the notebook in it."""
         self.page, self.options, self.errors = page, options, []
         page.on("pageerror", lambda error: self.errors.append(str(error)[:300]))
-        page.evaluate(RUN_CELL, 0)
-        page.evaluate(WATCH)
 
-    def visit(self, contender: Contender, n: int) -> Row:
+    async def set_up(self) -> None:
+        """Run the first cell, and begin to watch."""
+        await self.page.evaluate(RUN_CELL, 0)
+        await self.page.evaluate(WATCH)
+
+    async def visit(self, contender: Contender, n: int) -> Row:
         """Run the n-th cell for the first time, and measure what it shows."""
-        self.page.evaluate("() => (watch.find = () => null)")
-        self.page.evaluate(RUN_CELL, n)
+        await self.page.evaluate("() => (watch.find = () => null)")
+        await self.page.evaluate(RUN_CELL, n)
         out = self.page.locator(".jp-NotebookPanel .jp-Cell").nth(n).locator(".jp-Cell-outputWrapper")
-        out.locator(contender.picture).first.wait_for()
+        await out.locator(contender.picture).first.wait_for()
         if contender.picture == "canvas":
-            out.locator(".dl-player[data-live=yes]").wait_for()
-        out.locator(contender.track).first.scroll_into_view_if_needed()
-        out.evaluate("(out, picture) => (watch.find = () => out.querySelector(picture))", contender.picture)
-        time.sleep(0.5)
-        return self.keys(contender, out) | self.play(contender, out) | self.drag(contender, out) | {"bytes": self.size(n)}
+            await out.locator(".dl-player[data-live=yes]").wait_for()
+        await out.locator(contender.track).first.scroll_into_view_if_needed()
+        await out.evaluate("(out, picture) => (watch.find = () => out.querySelector(picture))", contender.picture)
+        await asyncio.sleep(REST)
+        row = await self.keys(contender, out)
+        return row | await self.play(contender, out) | await self.drag(contender, out) | {"bytes": await self.size(n)}
 
-    def tell(self, code: str) -> Any:
+    async def tell(self, code: str) -> Any:
         """Give what an expression is in the kernel: a number or None."""
-        return json.loads(self.page.evaluate(TELL, code).replace("None", "null"))
+        return json.loads((await self.page.evaluate(TELL, code)).replace("None", "null"))
 
-    def watched(self) -> dict[str, Any]:
-        """Give what the page saw since `watch.begin`."""
-        return self.page.evaluate("() => watch.end()")
-
-    def keys(self, contender: Contender, out: Any) -> Row:
+    async def keys(self, contender: Contender, out: Any) -> Row:
         """Press a key, wait for the picture, rest, and so on."""
-        presses = self.options.presses
+        presses, stroke, found = self.options.presses, None, []
         if contender.handle:
-            out.locator(contender.handle).first.focus()
-            moves = [lambda: self.page.keyboard.press("ArrowRight")] * presses
+            await out.locator(contender.handle).first.focus()
         else:
-            stroke = self.stroke(out)
-            moves = [lambda share=(k + 1) / presses: stroke(share) for k in range(presses)]
-        self.tell("spent.clear()")
-        found = []
-        for move in moves:
-            self.page.evaluate("() => watch.arm()")
-            move()
-            found.append(self.page.evaluate("(patience) => watch.answer(patience)", 1000 * PATIENCE))
-            time.sleep(random.uniform(0.05, 0.1))  # the next comes at any moment of a frame
-        self.page.mouse.up()
+            stroke = await self.stroke(out)
+        await self.tell("spent.clear()")
+        await self.page.evaluate("() => watch.arm()")
+        for n in range(presses):
+            await (stroke((n + 1) / presses) if stroke else self.page.keyboard.press("ArrowRight"))
+            then = [1000 * PATIENCE, random.uniform(40, 60)]  # the next comes at any moment of a frame
+            found.append(await self.page.evaluate("([patience, rest]) => watch.answer(patience, rest)", then))
+        await self.page.mouse.up()
         answered = sorted(one for one in found if one is not None)
         return {
             "latency_ms": statistics.median(answered) if answered else None,
             "latency_p95_ms": answered[math.ceil(0.95 * len(answered)) - 1] if answered else None,
             "unanswered": len(found) - len(answered),
             "latencies_ms": [one and round(one, 1) for one in found],
-            "python_ms": self.tell("statistics.median(spent) if spent else None"),
+            "python_ms": await self.tell("statistics.median(spent) if spent else None"),
         }
 
-    def play(self, contender: Contender, out: Any) -> Row:
+    async def play(self, contender: Contender, out: Any) -> Row:
         """Press play, and count the pictures."""
         if contender.play is None:
-            return {"fps_playing": None, "page_fps_playing": None}
+            return {"fps_playing": None}
         button = out.locator(contender.play).first
-        self.page.evaluate("() => watch.begin()")
-        button.click()
-        time.sleep(self.options.seconds)
-        seen = self.watched()
-        button.click()
-        time.sleep(0.5)
-        seconds = (seen["now"] - seen["since"]) / 1000
-        return {"fps_playing": len(seen["paints"]) / seconds, "page_fps_playing": seen["frames"] / seconds}
+        await self.page.evaluate("() => watch.begin()")
+        await button.click()
+        await asyncio.sleep(self.options.seconds)
+        seen = await self.page.evaluate("() => watch.end()")
+        await button.click()
+        await asyncio.sleep(REST)
+        counts = {"fps_playing": len(seen["paints"]), "page_fps_playing": seen["frames"]}
+        return {key: count / seen["seconds"] for key, count in counts.items()}
 
-    def drag(self, contender: Contender, out: Any) -> Row:
+    async def drag(self, contender: Contender, out: Any) -> Row:
         """Move the mouse for some seconds, and count the pictures; let go, and see when the last one comes."""
-        goal, moves = self.options.seconds, 0
-        move = self.grip(contender, out) if contender.handle else self.stroke(out)
-        self.page.evaluate("() => watch.begin()")
-        begin = time.perf_counter()
-        while (gone := time.perf_counter() - begin) < goal:
-            move(gone / goal)
-            moves += 1
-            time.sleep(max(0, begin + moves / MOVES_PER_SECOND - time.perf_counter()))
-        seen = self.watched()
-        self.page.mouse.up()
-        time.sleep(0.7)
-        later, seconds = self.watched()["paints"], (seen["now"] - seen["since"]) / 1000
+        move = await (self.grip(contender, out) if contender.handle else self.stroke(out))
+        await self.tell("spent.clear()")
+        await self.page.evaluate("() => watch.begin()")
+        begin, steps = time.perf_counter(), round(self.options.seconds * MOVES_PER_SECOND)
+        moves = []
+        for n in range(1, steps + 1):  # like a hand, it does not wait for the page
+            moves.append(asyncio.create_task(move(n / steps)))
+            await asyncio.sleep(max(0, begin + n / MOVES_PER_SECOND - time.perf_counter()))
+        seen = await self.page.evaluate("() => watch.end()")
+        await asyncio.gather(*moves)
+        await self.page.mouse.up()
+        drawn = await self.tell("len(spent)")
+        await asyncio.sleep(2 * REST)
+        later = await self.page.evaluate("() => watch.end().paints")
         return {
-            "fps_dragging": len(seen["paints"]) / seconds,
-            "page_fps_dragging": seen["frames"] / seconds,
-            "moves_per_second": moves / seconds,
+            "fps_dragging": len(seen["paints"]) / seen["seconds"],
+            "page_fps_dragging": seen["frames"] / seen["seconds"],
+            "moves_per_second": steps / seen["seconds"],
+            "drawn_per_second": drawn / seen["seconds"] if contender.drawn_by != "browser" else None,
             "late_ms": max(0, max(later, default=0) - seen["now"]),
             "watching_ms": statistics.median(seen["spent"]) if seen["spent"] else None,
         }
 
-    def grip(self, contender: Contender, out: Any) -> Callable[[float], None]:
+    async def grip(self, contender: Contender, out: Any) -> Callable[[float], Awaitable]:
         """Take the handle of a slider; gives a function that drags it there and back, over shares 0 … 1 of the way."""
-        track, held = (out.locator(part).first.bounding_box() for part in (contender.track, contender.handle))
+        track, held = [await out.locator(part).first.bounding_box() for part in (contender.track, contender.handle)]
         mouse, middle = self.page.mouse, track["y"] + track["height"] / 2
 
-        def move(share: float) -> None:
-            mouse.move(track["x"] + track["width"] * (0.03 + 0.94 * (1 - abs(2 * share - 1))), middle)
+        def move(share: float) -> Awaitable:
+            return mouse.move(track["x"] + track["width"] * (0.03 + 0.94 * (1 - abs(2 * share - 1))), middle)
 
-        if track == held:  # the handle of the browser's own slider comes to the mouse
-            move(0)
-        else:
-            mouse.move(held["x"] + held["width"] / 2, middle)
-        mouse.down()
-        move(0)
-        time.sleep(0.5)
+        # the handle of the browser's own slider comes to the mouse
+        await (move(0) if track == held else mouse.move(held["x"] + held["width"] / 2, middle))
+        await mouse.down()
+        await move(0)
+        await asyncio.sleep(REST)
         return move
 
-    def stroke(self, out: Any) -> Callable[[float], None]:
+    async def stroke(self, out: Any) -> Callable[[float], Awaitable]:
         """Put the pen on an empty sheet; gives a function that goes on, row by row, to a share of the way."""
-        out.get_by_role("button", name="clear").click()
-        box, mouse = out.locator("canvas").first.bounding_box(), self.page.mouse
+        await out.get_by_role("button", name="clear").click()
+        box, mouse = await out.locator("canvas").first.bounding_box(), self.page.mouse
 
-        def move(share: float) -> None:
-            row, along = divmod(min(share, 0.999) * STROKES, 1)
-            x, y = (1 - along if row % 2 else along), row / (STROKES - 1)
-            mouse.move(box["x"] + box["width"] * (0.08 + 0.84 * x), box["y"] + box["height"] * (0.08 + 0.84 * y))
+        def move(share: float) -> Awaitable:
+            row, along = divmod(min(share, 0.999) * ROWS, 1)
+            x, y = (1 - along if row % 2 else along), row / (ROWS - 1)
+            return mouse.move(box["x"] + box["width"] * (0.08 + 0.84 * x), box["y"] + box["height"] * (0.08 + 0.84 * y))
 
-        move(0)
-        mouse.down()
-        time.sleep(0.5)
+        await move(0)
+        await mouse.down()
+        await asyncio.sleep(REST)
         return move
 
-    def size(self, n: int) -> int:
+    async def size(self, n: int) -> int:
         """Bytes that the outputs of the n-th cell add to the file."""
         import nbformat
 
-        cell = nbformat.v4.new_code_cell(id="one")
-        lengths = []
-        for outputs in ([], self.page.evaluate(OUTPUTS, n)):
+        cell, lengths = nbformat.v4.new_code_cell(id="one"), []
+        for outputs in ([], await self.page.evaluate(OUTPUTS, n)):
             cell.outputs = [nbformat.from_dict(output) for output in outputs]
             lengths.append(len(nbformat.writes(nbformat.v4.new_notebook(cells=[cell])).encode()))
         return lengths[1] - lengths[0]
 
 
-@contextmanager
-def opened(options: argparse.Namespace, chromium: str, cells: Sequence[str]) -> Iterator[tuple[Lab, str]]:
-    """Open a notebook of these cells in JupyterLab; gives it and the version of the browser."""
+async def measured(
+    options: argparse.Namespace, chromium: str, turns: Sequence[tuple[int, str]]
+) -> tuple[list[Row], dict[str, Any]]:
+    """Open the notebook in JupyterLab and visit its cells; gives a row for each and what there is to say of all."""
     import nbformat
-    from playwright.sync_api import sync_playwright
+    from playwright.async_api import async_playwright
 
     sys.path.append(str(BROWSER_TESTS))
-    from in_jupyterlab import KERNEL_IS_IDLE, jupyterlab, open_notebook
+    from in_jupyterlab import KERNEL_IS_IDLE, NOTEBOOK, jupyterlab
 
+    cells = [f"seed, threads = {options.seeds[0]}, {options.threads}{SETUP}"]
+    cells += [NOISE.format(repeat=repeat) + CONTENDERS[name].cell for repeat, name in turns]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell.strip()) for cell in cells])
     os.environ["OMP_NUM_THREADS"] = str(options.threads)  # the kernel's, too
-    with (
-        tempfile.TemporaryDirectory() as home,
-        jupyterlab(Path(home), {"widgets.ipynb": notebook}) as address,
-        sync_playwright() as playwright,
-    ):
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1280, "height": 1400})
-        open_notebook(page, address, "widgets.ipynb")
-        page.wait_for_function(KERNEL_IS_IDLE, timeout=60_000)
-        yield Lab(page, options), browser.version
-        browser.close()
+    rows, before = [], os.getloadavg()[0]
+    with tempfile.TemporaryDirectory() as home, jupyterlab(Path(home), {"widgets.ipynb": notebook}) as address:
+        async with async_playwright() as playwright:
+            browser = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+            page = await browser.new_page(viewport={"width": 1280, "height": 1400})
+            await page.goto(f"{address}/lab/workspaces/w/tree/widgets.ipynb?token=test", wait_until="domcontentloaded")
+            await page.locator(f"{NOTEBOOK} .jp-Cell").first.wait_for(timeout=60_000)
+            await page.wait_for_function(KERNEL_IS_IDLE, timeout=60_000)
+            lab = Lab(page, options)
+            await lab.set_up()
+            for n, (repeat, name) in enumerate(turns, start=1):
+                about = {"contender": name, "drawn_by": CONTENDERS[name].drawn_by, "repeat": repeat}
+                load = {"load_average": os.getloadavg()[0]}
+                rows.append(about | await lab.visit(CONTENDERS[name], n) | load)
+            version = browser.version
+            await browser.close()
+    return rows, {"chromium": version, "load_average": [before, os.getloadavg()[0]], "page_errors": lab.errors}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -387,44 +402,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.quick:
         vars(options).update(QUICK)
     try:
-        check_range("--presses", options.presses, 1)
-        if not 0.1 <= options.seconds < 3:
-            raise ValueError(f"--seconds must lie in 0.1 … 3 (a player plays for 4), got {options.seconds}")
+        check_range("--presses", options.presses, 1, 35)
+        if not 0.1 <= options.seconds <= 2:
+            raise ValueError(f"--seconds must lie in 0.1 … 2, before the last frame is there, got {options.seconds}")
     except ValueError as error:
         made.error(str(error))
     chromium = next(filter(None, map(shutil.which, BROWSERS)), None)
-    missing = [name for name in PACKAGES if not _version(name)]
-    if missing or chromium is None:
-        made.error(f"this needs {', '.join(missing) or 'Chromium'}: pip install -e '.[dev]', apt install chromium")
+    missing = [name for name in PACKAGES if not find_spec(name)] + ["Chromium"] * (chromium is None)
+    if missing:
+        made.error(f"{', '.join(missing)} not found: pip install -e '.[dev]', and on Debian apt install chromium")
 
     names, turns = options.contenders, []
     for repeat in range(options.repeats):
         first = repeat * len(names) // options.repeats
         turns += [(repeat, name) for name in (*names[first:], *names[:first])]
-    cells = [f"seed, threads = {options.seeds[0]}, {options.threads}{SETUP}"]
-    cells += [NOISE.format(repeat=repeat) + CONTENDERS[name].cell for repeat, name in turns]
-    rows: list[Row] = []
-    load = {"load_average_before": os.getloadavg()}
-    with opened(options, chromium, cells) as (lab, version):
-        for n, (repeat, name) in enumerate(turns, start=1):
-            about = {"contender": name, "drawn_by": CONTENDERS[name].drawn_by, "repeat": repeat}
-            begin = time.perf_counter()
-            rows.append(about | lab.visit(CONTENDERS[name], n) | {"load_average": os.getloadavg()[0]})
-            print(f"{time.perf_counter()-begin:.1f}", {k:(round(v,1) if isinstance(v,float) else v) for k,v in rows[-1].items() if k!='latencies_ms'}, flush=True)
-    load["load_average_after"] = os.getloadavg()
+    rows, said = asyncio.run(measured(options, chromium, turns))
+    versions = common.versions() | {name: metadata.version(name) for name in PACKAGES}
+    versions["chromium"] = said.pop("chromium")
     summary = common.medians(rows, by=["contender", "drawn_by"], of=MEDIANS)
-    versions = common.versions() | {name: _version(name) for name in PACKAGES} | {"chromium": version}
-    common.finish(
-        options, NAME, QUESTION, rows, medians=summary, columns=COLUMNS, versions=versions, page_errors=lab.errors, **load
-    )
+    common.finish(options, NAME, QUESTION, rows, medians=summary, columns=COLUMNS, versions=versions, **said)
+    print(f"\nLoad average {said['load_average'][0]:.1f} before, {said['load_average'][1]:.1f} after.")
     return 0
-
-
-def _version(name: str) -> str | None:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 if __name__ == "__main__":
