@@ -111,8 +111,8 @@ def find(source: str | Path, pattern: str | None = None) -> Iterator[Submission]
     Of two notebooks of one student for one exercise the newer is taken (of two equally old ones the last by name, where
     "file-10" comes after "file-9") and the others are named in its notes. Links, paths with ``..``, absolute paths,
     encrypted or damaged entries, and what exceeds the limits of this module are refused: the submission has no data
-    then, and its `problem` says why. So does that of a student who handed in files, but no notebook. A notebook of which
-    neither name nor inside tells the exercise is a submission of its own, for the exercise None.
+    then, and its `problem` says why. So does that of a student who handed in files, but no notebook. A notebook whose
+    exercise neither its name nor its inside tells is a submission of its own, for the exercise None.
 
     Args:
         source: the folder or zip.
@@ -282,7 +282,7 @@ class _Candidate(NamedTuple):
 def _submissions(files: list[_File], patterns: tuple[re.Pattern, ...]) -> Iterator[Submission]:
     files = [file._replace(path=_text(file.path)) for file in files]
     notebooks = [file for file in files if _is_notebook(file)]
-    flat = any("/" not in file.path for file in notebooks)
+    flat = any("/" not in file.path and not file.problem for file in notebooks)
     classroom = all(_CLASSROOM.fullmatch(file.path) for file in notebooks)
     if not classroom or len({file.path.rpartition("/")[0] for file in notebooks}) > 1:
         patterns = tuple(pattern for pattern in patterns if pattern is not _CLASSROOM)
@@ -307,7 +307,7 @@ def _submissions(files: list[_File], patterns: tuple[re.Pattern, ...]) -> Iterat
 
 
 def _is_notebook(file: _File) -> bool:
-    """Whether a file counts as a notebook: by its name, even if another suffix follows, or as a link to who knows what."""
+    """Whether a file counts as a notebook: by its name, whatever follows the suffix, or as a link to who knows what."""
     return ".ipynb" in file.path.rpartition("/")[2].lower() or file.problem == _LINK
 
 
@@ -448,7 +448,7 @@ def _without_outputs(text: str) -> str:
         opened, line = at + len(start), text.rfind("\n", done, at)
         kept.append(text[done:opened])
         done = opened
-        indent = text[line + 1 : at] if 0 <= line and at - line < 100 else "?"
+        indent = text[line + 1 : at] if line >= 0 and at - line < 100 else "?"
         if not indent.strip(" \t") and text.startswith(("\n", "\r\n"), opened):
             done = text.find(f"\n{indent}]", opened)
             if done < 0:  # then it is no JSON either
