@@ -1,8 +1,8 @@
 """Taking a student's answers out of a notebook, and putting them into a pristine key.
 
 An answer is found by the first of these that succeeds: the mark ``# ANSWER 1.2`` in a code cell; the id of the answer
-cell; the same in ``metadata.id``, where Colab keeps it; a code cell that defines the same names; the mark or the id on a
-cell of text. Nothing is ever executed here.
+cell; the same in ``metadata.id``, where Colab keeps it; a code cell that defines the same names; the mark or the id on
+a cell of text. Nothing is ever executed here.
 """
 
 import ast
@@ -10,7 +10,8 @@ import copy
 import functools
 import re
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
+from itertools import pairwise
 from typing import NamedTuple
 
 import nbformat
@@ -19,10 +20,17 @@ from nbformat import NotebookNode
 from diffusion_lab.checks import build
 from diffusion_lab.grading.keys import Key, answer_cells, is_explained
 
+SPLIT = 8
+"""Cells behind an answer cell that may hold the rest of an answer which was split."""
+MAX_NOTES = 30
+"""Notes on one notebook."""
+MAX_PARSED = 30_000
+"""Characters of code that are parsed; with many more, nested deep, old versions of Python crash."""
+
 _MARK = re.compile(r"^[ \t]*#+[ \t]*ANSWER[ \t]*:?[ \t]*(\d+\.\d+)(?![\d.]*\d)", re.M)
 _NBVAL = re.compile(r"NBVAL_|PYTEST_VALIDATE_")
 _COMMAND = re.compile(r"^[ \t]*[%!?,;/]|\?[ \t]*$|=[ \t]*[%!]", re.M)
-_PROMPT = re.compile(r"^[ \t]*(>>>|In \[\d+\]:)", re.M)
+_PROMPT = re.compile(r"^(?:[ \t]*(?:>>>|In \[\d+\]:)|\.\.\.(?: |$))", re.M)
 _FENCE = re.compile(r"^[ \t]*(?:```|~~~).*\n?", re.M)
 _DEFINITION = re.compile(r"^(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)|^(\w+)[ \t]*=[^=]", re.M)
 
@@ -49,7 +57,11 @@ def extract(notebook: NotebookNode, key: Key) -> Answers:
     that was split into several cells or turned into text, what an answer uses of the cells that are not graded, code
     that is no Python, notebook commands, and marks of nbval.
     """
-    return _Extraction(notebook, key).answers()
+    try:
+        return _Extraction(notebook, key).answers()
+    finally:
+        _tree.cache_clear()
+        _names.cache_clear()
 
 
 def recognise(notebook: NotebookNode, keys: Iterable[Key]) -> Key | None:
@@ -90,6 +102,7 @@ class _Extraction:
     def __init__(self, notebook: NotebookNode, key: Key):
         self.key, self.notes = key, []
         self.wanted = answer_cells(key.blank)
+        self.others, self.given = _outside(key)
         self.cells = [
             _Cell(place, cell.cell_type, (cell.id, cell.metadata.get("id")), cell.source)
             for place, cell in enumerate(notebook.cells, 1)
@@ -113,7 +126,8 @@ class _Extraction:
         self._note_helpers(run)
         self._note_code(run)
         self._note_strangers()
-        return Answers(sources, {number: self.how[number] for number in self.wanted}, self.notes)
+        notes = self.notes[:MAX_NOTES] + [f"{len(self.notes) - MAX_NOTES} more notes"] * (len(self.notes) > MAX_NOTES)
+        return Answers(sources, {number: self.how[number] for number in self.wanted}, notes)
 
     # finding
 
@@ -129,18 +143,17 @@ class _Extraction:
     def _by_marks(self, cells: list[_Cell], how: str) -> None:
         missing = self.wanted.keys() - self.parts.keys()
         for cell in self._free(cells):
-            for number, part in self._cut(cell):
-                if number in missing:
-                    self._take(number, how, [cell._replace(source=_FENCE.sub("", part) if how == "text" else part)])
+            for number, part in self._cut(cell, missing):
+                self._take(number, how, [cell._replace(source=_FENCE.sub("", part) if how == "text" else part)])
 
-    def _cut(self, cell: _Cell) -> list[tuple[str, str]]:
+    def _cut(self, cell: _Cell, missing: Set[str]) -> list[tuple[str, str]]:
         """The parts of a cell by the marks in it; one part, if it does not fall into whole statements there."""
-        marks = [mark for mark in _MARK.finditer(cell.source) if mark[1] in self.wanted]
+        marks = [mark for mark in _MARK.finditer(cell.source) if mark[1] in missing]
         numbers = list(dict.fromkeys(mark[1] for mark in marks))
         if len(numbers) < 2:
             return [(number, cell.source) for number in numbers]
         begins = [0, *(mark.start() for mark in marks[1:]), len(cell.source)]
-        parts = [cell.source[begin:end] for begin, end in zip(begins, begins[1:], strict=False)]
+        parts = [cell.source[begin:end] for begin, end in pairwise(begins)]
         if cell.kind != "code" or all(_tree(part) for part in parts):
             self.notes.append(f"cell {cell.place} holds the answers {_few(numbers)}; it was cut at their marks")
             return [(mark[1], part) for mark, part in zip(marks, parts, strict=True)]
@@ -150,13 +163,9 @@ class _Extraction:
     def _by_ids(self, cells: list[_Cell], how: str = "") -> None:
         for number, wanted in self.wanted.items():
             if number not in self.parts:
-                hits = [cell for cell in self._free(cells) if wanted.id in cell.ids and not self._pristine(cell)]
+                hits = [cell for cell in self._free(cells) if wanted.id in cell.ids]
                 plain = any(cell.ids[0] == wanted.id for cell in hits)
                 self._take(number, how or ("id" if plain else "metadata.id"), hits)
-
-    def _pristine(self, cell: _Cell) -> bool:
-        """Whether a cell stands so in the key, outside the answers."""
-        return cell.source.strip() in _outside(self.key)[0]
 
     def _by_names(self) -> None:
         for number, wanted in self.wanted.items():
@@ -179,11 +188,9 @@ class _Extraction:
             self.parts[number] = []
             self._take(number, "names", elsewhere)
             written = self.parts[number]
-        if len(written) > 1:
-            places = list(dict.fromkeys(place for place, _ in written))
-            self.notes.append(
-                f"{number}: {len(written)} cells answer it ({_few(places)}); they were joined in this order"
-            )
+        places = list(dict.fromkeys(place for place, _ in written))
+        if len(places) > 1:
+            self.notes.append(f"{number}: {len(places)} cells answer it ({_few(places)}); they were joined in order")
         if self.how.get(number) == "text" and written and not is_explained(wanted):
             self.notes.append(f"{number}: cell {written[0][0]} is a cell of text, not of code; it was taken as code")
         if not written:
@@ -204,17 +211,17 @@ class _Extraction:
 
     def _continued(self, number: str, source: str, place: int, wanted: NotebookNode) -> str:
         """Join the cells right behind an answer that was split: it is no whole statement, or defines too little."""
-        names = _names(wanted.source)
-        joined, more = source, []
-        for cell in self.cells[place:]:
-            whole = _tree(joined) is not None and names <= _names(joined)
-            if whole or cell.place in self.used or cell.kind != "code" or self._pristine(cell):
+
+        def whole(text: str) -> tuple[bool, int]:
+            return _tree(text) is not None, len(names & _names(text))
+
+        names, joined, more = _names(wanted.source), source, []
+        for cell in self.cells[place : place + SPLIT]:
+            foreign = cell.kind != "code" or cell.source.strip() in self.others or cell.ids[0] in self.others
+            if cell.place in self.used or foreign or whole(joined) == (True, len(names)):
                 break
             joined, more = f"{joined}\n{cell.source}", [*more, cell]
-        better = (_tree(joined) is not None) > (_tree(source) is not None) or len(names & _names(joined)) > len(
-            names & _names(source)
-        )
-        if not more or not better:
+        if whole(joined) <= whole(source):
             return source
         self.used.update(cell.place for cell in more)
         places = _few([place, *(cell.place for cell in more)])
@@ -224,11 +231,12 @@ class _Extraction:
     # noting
 
     def _note_helpers(self, sources: dict[str, str]) -> None:
-        given = _outside(self.key)[1].union(*map(_names, sources.values()))
+        given = self.given.union(*map(_names, sources.values()))
+        words = {number: _words(source) for number, source in sources.items()}
         for cell in self._free(self.code):
-            extra = _names(cell.source) - given if not self._pristine(cell) else set()
-            for number, source in sources.items():
-                if helpers := sorted(extra & _words(source)):
+            extra = _names(cell.source) - given if cell.source.strip() not in self.others else frozenset()
+            for number in sources:
+                if helpers := sorted(extra & words[number]):
                     where = f"cell {cell.place}, which is not an answer cell and is not run"
                     self.notes.append(f"{number} uses {_few(helpers)} of {where}")
 
@@ -239,7 +247,8 @@ class _Extraction:
             if line := rewritten(source):
                 self.notes.append(f"{number} holds a notebook command or prompt in line {line}; it was kept")
             elif _tree(source) is None:
-                self.notes.append(f"{number} is not valid Python")
+                long = len(source) > MAX_PARSED
+                self.notes.append(f"{number} is {'too long to be looked into' if long else 'not valid Python'}")
 
     def _note_strangers(self) -> None:
         marks = {mark for cell in self.cells for mark in _MARK.findall(cell.source)} - self.wanted.keys()
@@ -255,11 +264,12 @@ def rewritten(source: str) -> int:
 
 
 def _outside(key: Key) -> tuple[set[str], set[str]]:
-    """The sources of a key's cells that are no answers, and the names that its code there defines."""
+    """The sources and ids of a key's cells that are no answers, and the names that its code there defines."""
     cells = [cell for notebook in (key.solution, key.blank) for cell in notebook.cells]
     cells = [cell for cell in cells if not (cell.cell_type == "code" and build.MARKER.match(cell.source))]
     code = [cell.source for cell in cells if cell.cell_type == "code"]
-    return {cell.source.strip() for cell in cells}, set().union(*map(_names, code))
+    known = {cell.source.strip() for cell in cells} | {cell.id for cell in cells}
+    return known, set().union(*map(_names, code))
 
 
 # reading code that nobody runs
@@ -267,6 +277,8 @@ def _outside(key: Key) -> tuple[set[str], set[str]]:
 
 @functools.lru_cache(maxsize=256)
 def _tree(source: str) -> ast.Module | None:
+    if len(source) > MAX_PARSED:
+        return None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

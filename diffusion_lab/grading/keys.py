@@ -59,9 +59,9 @@ def load(exercise: str, folder: str | Path) -> Key:
         folder: where the solutions are.
 
     Raises:
-        ValueError: if there is no such exercise there, which names those that are; or if its solution is not one: a task
-            has neither a check nor the tag `explain`, a check has not printed that its task is solved, `NONCE = 0` is
-            missing or the ids are not all different.
+        ValueError: if there is no such exercise there, which names those that are; or if its solution is not one: a
+            task has neither a check nor the tag `explain`, a check has not printed that its task is solved, `NONCE = 0`
+            is missing or the ids are not all different.
     """
     known = found(folder)
     digits = re.match(r"\d{1,2}(?!\d)", exercise)

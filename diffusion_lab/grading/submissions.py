@@ -45,7 +45,7 @@ MAX_DEPTH = 20
 """Folders within folders that are looked into."""
 MAX_JSON = 20_000_000
 """Characters of a notebook without its outputs."""
-MAX_CODE = 1_000_000
+MAX_CODE = 300_000
 """Characters in the code cells of one notebook."""
 MAX_CELLS = 5_000
 """Cells of one notebook."""
