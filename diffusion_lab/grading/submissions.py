@@ -274,7 +274,7 @@ class _Candidate(NamedTuple):
 
     @property
     def rank(self) -> tuple:
-        numbered = re.split(r"(\d+)", self.file.path)
+        numbered = re.split(r"(\d+)", self.file.path.removesuffix(".ipynb"))
         natural = [(int(part) if k % 2 else 0, part) for k, part in enumerate(numbered) if len(part) < 1000]
         return not self.file.problem, self.file.time, natural
 
@@ -321,7 +321,8 @@ def _candidate(file: _File, patterns: tuple[re.Pattern, ...]) -> tuple[_Candidat
     else:
         student, notes = file.path.removesuffix(".ipynb"), ("the pattern does not match this path",)
     named = re.search(r"\d+", groups.get("exercise") or "")
-    inside = _EXERCISE.search(file.path.rpartition("/")[2])
+    begin = match.end("id") if groups.get("id") else 0  # a Moodle id of two digits looks like an exercise
+    inside = _EXERCISE.search(file.path[begin:].rpartition("/")[2])
     exercise = named[0].zfill(2) if named else inside[1] if inside else None
     return _Candidate(file, student, exercise, notes), match.re if match else None
 
@@ -427,7 +428,7 @@ def _parsed(text: str) -> Any:
         raise Unreadable(f"this is {'a web page' if page else 'HTML or XML'}, not a notebook")
     short = _without_outputs(text) if len(text) > MAX_JSON else text
     if len(short) > MAX_JSON:
-        raise Unreadable(f"it has {len(short) / 1e6:,.0f} MB besides its outputs: clear them and save it again")
+        raise Unreadable(f"it is {len(short) / 1e6:,.0f} MB of text: clear its outputs and save it again")
     try:
         return json.loads(short)
     except ValueError as error:
