@@ -407,6 +407,8 @@ def _limit(spec: dict) -> None:
 
 def _first_process(system: _System, spec: dict) -> None:
     """Become the kernel: process 1 of the box, with whose end all the others end."""
+    if spec.get("status") is not None:
+        os.set_inheritable(spec["status"], False)  # so that it is closed when the maker ends
     if spec["level"] == "namespaces":
         system.mount("proc", spec["root"] + "/proc", "proc", NOSUID | NODEV)  # not granted once the old one is gone
         system.pivot(spec["root"])

@@ -34,13 +34,14 @@ class Boxed(nbval.kernel.RunningKernel):
 
     def __init__(self, kernel_name, cwd=None, startup_timeout=60):
         """Connect to the kernel; the arguments are nbval's, and only the last is heeded."""
-        self.ended, self.pending, self.size = "", deque(), 0
+        self.ended, self.pending, self.size, self.started = "", deque(), 0, False
         self.kc = BlockingKernelClient(connection_file=self.settings["connection"])
         self.kc.load_connection_file()
-        self.kc.context.setsockopt(zmq.MAXMSGSIZE, 8 * MIB)
+        self.kc.context.setsockopt(zmq.MAXMSGSIZE, 32 * MIB)  # larger ones are lost
         self.kc.start_channels(stdin=False)
         self.kc.wait_for_ready(timeout=startup_timeout)
         self._ensure_iopub_up()
+        self.started = True
 
     def is_alive(self) -> bool:
         """Whether it lives and was not given up."""
@@ -52,15 +53,16 @@ class Boxed(nbval.kernel.RunningKernel):
         raise RuntimeError(sentence)
 
     def _collect(self, timeout: float) -> None:
-        """Move what the kernel published to `pending`, as long as it is not too much."""
-        try:
-            message = self.kc.get_iopub_msg(timeout=timeout)
-        except Empty:
-            return
-        self.size += 200 + len(repr(message["content"]))
-        if self.size > self.settings["output"] * MIB:
-            self._end("flood", f"a cell put out more than {self.settings['output']} MiB")
-        self.pending.append(message)
+        """Move what the kernel published to `pending`, as long as it is not too much; wait for the first of it."""
+        for count in range(500):
+            try:
+                message = self.kc.get_iopub_msg(timeout=0 if count else timeout)
+            except Empty:
+                return
+            self.size += 200 + len(repr(message["content"]))
+            if self.size > self.settings["output"] * MIB:
+                self._end("flood", f"a cell put out more than {self.settings['output']} MiB")
+            self.pending.append(message)
 
     def execute_cell_input(self, cell_input, allow_stdin=None):
         """Send a cell."""
@@ -86,13 +88,15 @@ class Boxed(nbval.kernel.RunningKernel):
                 self._end("timeout", "this cell ran too long")
 
     def get_message(self, stream, timeout=None):
-        """Give the next message; nbval's `Empty` is raised if there is none in time."""
+        """Give the next message; the kernel is given up if none comes in time, for then it was lost."""
         if stream == "shell":
             return self.kc.get_shell_msg(timeout=timeout)
         until = time.time() + (timeout or 5)
         while not self.pending:
             if time.time() > until:
-                raise Empty
+                if not self.started:
+                    raise Empty
+                self._end("flood", "a cell's output did not come: a single one of more than 32 MiB?")
             self._collect(SLICE)
             if not self.pending and not self.is_alive():
                 self._end("died", "the kernel ended before its output came")

@@ -36,9 +36,9 @@ KEPT = 20_000  # characters of a log, and of a message
 COLOURS = re.compile(r"\x1b\[[0-9;]*m|#x1B\[[0-9;]*m")
 # Where an answer has no business: names and attributes through which a check can be changed, or made to tell the answer.
 CHECKS = ("check", "exercise", "NONCE", "rights", "wrongs", "make_numbers", "make_cases", "CATALOGUE")
-DOORS = ("exec", "eval", "compile", "__import__", "globals", "vars", "setattr", "delattr", "get_ipython", "breakpoint")
-MODULES = ("sys", "gc", "inspect", "ctypes", "importlib", "builtins", "IPython", "ipykernel", "types", "unittest",
-           "linecache", "traceback", "atexit", "pickle", "marshal", "runpy", "code", "codeop")  # fmt: skip
+DOORS = ("exec", "eval", "compile", "__import__", "globals", "vars", "setattr", "delattr", "get_ipython", "breakpoint", "In", "Out")
+MODULES = ("gc", "inspect", "ctypes", "importlib", "builtins", "ipykernel", "unittest", "linecache", "atexit", "pickle",
+           "marshal", "runpy")  # fmt: skip
 
 
 class Result(NamedTuple):
@@ -272,6 +272,9 @@ def reaches(source: str) -> str:
             return f"it defines {node.name}"
         if isinstance(node, ast.Name) and node.id in ("check", "print") and not isinstance(node.ctx, ast.Load):
             return f"it puts something else in the place of {node.id}"
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "getattr":
+            if len(node.args) < 2 or not isinstance(node.args[1], ast.Constant):
+                return "it computes the name of an attribute"
         if isinstance(node, ast.Attribute):
             if node.attr in CHECKS[3:] or node.attr in ("checks", "modules", "_getframe"):
                 return f"it uses .{node.attr}"
@@ -342,7 +345,7 @@ def grade_notebook(key: Key, answers: Answers, nonce: int, expected: NotebookNod
             notes.append(result.reason)
             outcome = "timeout" if result.outcome == "timeout" else "grader-error"
             return Grade(outcome, [], seconds, len(logs), notes, logs)
-    reached = {number: why for number, source in answers.sources.items() if (why := reaches(source))}
+    reached = {number: why for number, source in left.items() if (why := reaches(source))}  # of those that ran
     notes += [f"{number}: {why}" for number, why in reached.items()]
     order = [cell.id for cell in grafted.cells if cell.cell_type == "code"]
     tasks = [_task(task, result, order, fatal, left, reached) for task in key.tasks]
