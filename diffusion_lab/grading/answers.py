@@ -30,7 +30,7 @@ MAX_PARSED = 30_000
 _MARK = re.compile(r"^[ \t]*#+[ \t]*ANSWER[ \t]*:?[ \t]*(\d+\.\d+)(?![\d.]*\d)", re.M)
 _NBVAL = re.compile(r"NBVAL_|PYTEST_VALIDATE_")
 _COMMAND = re.compile(r"^[ \t]*[%!?,;/]|\?[ \t]*$|=[ \t]*[%!]", re.M)
-_PROMPT = re.compile(r"^(?:[ \t]*(?:>>>|In \[\d+\]:)|\.\.\.(?: |$))", re.M)
+_PROMPT = re.compile(r"^[ \t]*(>>>|In \[\d+\]:)", re.M)
 _FENCE = re.compile(r"^[ \t]*(?:```|~~~).*\n?", re.M)
 _DEFINITION = re.compile(r"^(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)|^(\w+)[ \t]*=[^=]", re.M)
 
@@ -198,13 +198,12 @@ class _Extraction:
             return ""
         source = "\n".join(part for _, part in written)
         if is_explained(wanted):
-            return _prose(source)
+            return _prose(source, wanted.source)
         return self._continued(number, source, written[-1][0], wanted)
 
     def _blank(self, source: str, wanted: NotebookNode) -> bool:
         if is_explained(wanted):
-            bare = [_MARK.sub("", text, count=1).strip() for text in (source, wanted.source)]
-            return bare[0] == bare[1] or not _prose(source)
+            return not _prose(source, wanted.source)
         mine, blank = _tree(source), _tree(wanted.source)
         same = source.strip() == wanted.source.strip() or (mine and blank and _dump(source) == _dump(wanted.source))
         return bool(same) or (mine is not None and not mine.body)
@@ -215,13 +214,15 @@ class _Extraction:
         def whole(text: str) -> tuple[bool, int]:
             return _tree(text) is not None, len(names & _names(text))
 
-        names, joined, more = _names(wanted.source), source, []
+        names, joined, more, torn = _names(wanted.source), source, [], False
         for cell in self.cells[place : place + SPLIT]:
             foreign = cell.kind != "code" or cell.source.strip() in self.others or cell.ids[0] in self.others
-            if cell.place in self.used or foreign or whole(joined) == (True, len(names)):
+            longer = f"{joined}\n{cell.source}"
+            rest = _tree(cell.source) is None and _tree(longer) is not None  # a piece of what began before
+            if cell.place in self.used or foreign or (whole(joined) == (True, len(names)) and not rest):
                 break
-            joined, more = f"{joined}\n{cell.source}", [*more, cell]
-        if whole(joined) <= whole(source):
+            joined, more, torn = longer, [*more, cell], torn or rest
+        if not torn and whole(joined) <= whole(source):
             return source
         self.used.update(cell.place for cell in more)
         places = _few([place, *(cell.place for cell in more)])
@@ -325,14 +326,17 @@ def _words(source: str) -> set[str]:
     return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
 
 
-def _prose(source: str) -> str:
-    """The sentence in a cell: the text that is assigned in it, or all of it but the mark."""
-    tree = _tree(source)
+def _prose(source: str, blank: str) -> str:
+    """The sentence in a cell: the text assigned in it, or all of it but the mark; empty if it is as in the blank."""
+    bare, unwritten = (_MARK.sub("", text).strip() for text in (source, blank))
+    tree = _tree(bare)
     values = [node.value for node in tree.body if isinstance(node, ast.Assign | ast.Expr)] if tree else []
     texts = [value.value for value in values if isinstance(value, ast.Constant) and isinstance(value.value, str)]
-    whole = tree is not None and 0 < len(texts) == len(tree.body)
-    text = "\n".join(texts) if whole else _MARK.sub("", source)
-    return text.encode("utf-8", "replace").decode("utf-8").strip()
+    if bare == unwritten or tree is None or len(texts) < len(tree.body):
+        return "" if bare == unwritten else bare
+    comment = bare.partition("#")[2].strip()
+    written = "\n".join(texts).encode("utf-8", "replace").decode("utf-8").strip()
+    return written or (bare if comment not in ("", unwritten.partition("#")[2].strip()) else "")
 
 
 def _few(things: list) -> str:

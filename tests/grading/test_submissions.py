@@ -221,7 +221,8 @@ def test_a_pipe_does_not_hang(tmp_path):
 
 @pytest.mark.parametrize(("name", "problem"), [
     ("../anna_01_x.ipynb", "leads out of it"), ("/etc/anna_01_x.ipynb", "absolute"),
-    ("C:\\anna_01_x.ipynb", "absolute"), ("..\\anna_01_x.ipynb", "leads out of it"), ("a/../../anna_01_x.ipynb", "leads out of it"),
+    ("C:\\anna_01_x.ipynb", "absolute"), ("..\\anna_01_x.ipynb", "leads out of it"),
+    ("a/../../anna_01_x.ipynb", "leads out of it"),
 ])  # fmt: skip
 def test_paths_that_lead_out_of_a_zip_are_refused(tmp_path, name, problem):
     found = list(find(pack(tmp_path / "a.zip", {name: BLANK, "bo_01_x.ipynb": BLANK})))
@@ -356,7 +357,7 @@ def test_limits(monkeypatch, limit):
 
 @pytest.mark.parametrize("ends", ["\n", "\r\n"])
 def test_outputs_of_200_mb_are_dropped_in_time(ends):
-    lines = [f"line {number}, printed without end\n" for number in range(4_400_000)]
+    lines = [f"line {number}, printed without end\n" for number in range(4_500_000)]
     flood = {"output_type": "stream", "name": "stdout", "text": lines}
     cells = [code("x = 1"), code("y = 2", outputs=[flood], id="b"), code("z = 3", id="c")]
     data = json.dumps(notebook(*cells), indent=1).replace("\n", ends).encode()
