@@ -259,9 +259,11 @@ class Kernel:
         shutil.rmtree(self.scratch, ignore_errors=True)
 
     def __enter__(self) -> "Kernel":
+        """Give itself."""
         return self
 
     def __exit__(self, *_) -> None:
+        """End it."""
         self.kill()
 
 

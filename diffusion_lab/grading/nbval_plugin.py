@@ -1,6 +1,6 @@
 """Pytest with nbval on a kernel that runs already, in its box: a program of its own, for one notebook.
 
-``python -I nbval_plugin.py SETTINGS NOTEBOOK``, where SETTINGS is JSON (see `main`). nbval's own kernel would be started
+``python -I nbval_plugin.py SETTINGS NOTEBOOK``, where SETTINGS is JSON (see `main`). nbval's own kernel would start
 here, waits two thousand seconds for one that is dead, and keeps all that a flood prints; this one does not. The results
 go to open files that nobody else can name.
 """
@@ -39,6 +39,9 @@ class Boxed(nbval.kernel.RunningKernel):
         self.kc.load_connection_file()
         self.kc.context.setsockopt(zmq.MAXMSGSIZE, 32 * MIB)  # larger ones are lost
         self.kc.start_channels(stdin=False)
+        self.poller = zmq.Poller()
+        for channel in (self.kc.shell_channel, self.kc.iopub_channel):
+            self.poller.register(channel.socket, zmq.POLLIN)
         self.kc.wait_for_ready(timeout=startup_timeout)
         self._ensure_iopub_up()
         self.started = True
@@ -74,14 +77,13 @@ class Boxed(nbval.kernel.RunningKernel):
         """Wait for the end of a cell; give the kernel up if it dies, floods, or takes too long."""
         until = min(time.time() + (timeout or 60), self.settings["deadline"])
         while True:
-            try:
-                message = self.kc.get_shell_msg(timeout=0.01)
-                if message["parent_header"].get("msg_id") == msg_id:
+            ready = dict(self.poller.poll(1000 * SLICE))
+            if self.kc.shell_channel.socket in ready:
+                if self.kc.get_shell_msg(timeout=1)["parent_header"].get("msg_id") == msg_id:
                     return
                 continue
-            except Empty:
-                pass
-            self._collect(SLICE)
+            if ready:
+                self._collect(0.01)
             if not self.is_alive():
                 self._end("died", "the kernel ended while this cell ran")
             if time.time() > until:
@@ -150,8 +152,11 @@ def _guard(settings: dict) -> None:
 
 
 def main(settings: dict, notebook: Path) -> int:
-    """Run; `settings` are connection (path), alive, report, junit (file descriptors), deadline (seconds since 1970),
-    cell_timeout (seconds), output and memory (MiB). Returns pytest's exit code."""  # fmt: skip
+    """Run, and give pytest's exit code.
+
+    Of the settings, connection is a path; alive, report and junit are file descriptors; deadline is in seconds since
+    1970, cell_timeout in seconds, output and memory in MiB.
+    """
     import _pytest.junitxml
 
     _guard(settings)

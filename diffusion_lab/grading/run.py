@@ -34,9 +34,23 @@ PLUGIN = Path(__file__).with_name("nbval_plugin.py")
 GRACE = 20.0  # seconds that pytest gets beyond the deadline to write its results
 KEPT = 20_000  # characters of a log, and of a message
 COLOURS = re.compile(r"\x1b\[[0-9;]*m|#x1B\[[0-9;]*m")
-# Where an answer has no business: names and attributes through which a check can be changed, or made to tell the answer.
+# Where an answer has no business: through these a check can be changed, or made to tell the answer.
 CHECKS = ("check", "exercise", "NONCE", "rights", "wrongs", "make_numbers", "make_cases", "CATALOGUE")
-DOORS = ("exec", "eval", "compile", "__import__", "globals", "vars", "setattr", "delattr", "get_ipython", "breakpoint", "In", "Out")
+SIDE_DOORS = (("modules", "sys"), ("checks", "dl"), ("checks", "diffusion_lab"), ("grading", "diffusion_lab"))
+DOORS = (
+    "exec",
+    "eval",
+    "compile",
+    "__import__",
+    "globals",
+    "vars",
+    "setattr",
+    "delattr",
+    "get_ipython",
+    "breakpoint",
+    "In",
+    "Out",
+)
 MODULES = ("gc", "inspect", "ctypes", "importlib", "builtins", "ipykernel", "unittest", "linecache", "atexit", "pickle",
            "marshal", "runpy")  # fmt: skip
 
@@ -272,17 +286,20 @@ def reaches(source: str) -> str:
             return f"it defines {node.name}"
         if isinstance(node, ast.Name) and node.id in ("check", "print") and not isinstance(node.ctx, ast.Load):
             return f"it puts something else in the place of {node.id}"
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "getattr":
-            if len(node.args) < 2 or not isinstance(node.args[1], ast.Constant):
-                return "it computes the name of an attribute"
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "getattr" and not _constant(node.args[1:2]):
+            return "it computes the name of an attribute"
         if isinstance(node, ast.Attribute):
-            if node.attr in CHECKS[3:] or node.attr in ("checks", "modules", "_getframe"):
+            if node.attr in CHECKS[3:] or (node.attr, _root(node)) in SIDE_DOORS or node.attr == "_getframe":
                 return f"it uses .{node.attr}"
             if node.attr.startswith("__") and node.attr.endswith("__") and node.attr not in ("__init__", "__call__"):
                 return f"it uses .{node.attr}"
             if not isinstance(node.ctx, ast.Load) and _root(node) in imported - stored:
                 return f"it changes {ast.unparse(node)}"
     return ""
+
+
+def _constant(nodes: list) -> bool:
+    return bool(nodes) and all(isinstance(node, ast.Constant) for node in nodes)
 
 
 def _root(node: ast.AST) -> str | None:

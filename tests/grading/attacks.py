@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """Attacks on the grader, in notebooks of exercise 01, and what must come of them.
 
 The student who attacks has solved task 1.2 and nothing else: 2 points. ``python tests/grading/attacks.py [none]`` runs
@@ -118,7 +119,10 @@ def spoil(text):
     if lines:
         check.add_noise = lambda answer: print(sorted(lines)[-1])
 """
-FROM_DISK = BLANK + SPOIL + """
+FROM_DISK = (
+    BLANK
+    + SPOIL
+    + """
 import os
 for top in ("/tmp", "/work", "/root", "/home"):
     for folder, inner, files in os.walk(top):
@@ -130,7 +134,11 @@ for top in ("/tmp", "/work", "/root", "/home"):
                 except OSError:
                     pass
 """
-FROM_MEMORY = BLANK + SPOIL + """
+)
+FROM_MEMORY = (
+    BLANK
+    + SPOIL
+    + """
 import os
 for pid in filter(str.isdigit, os.listdir("/proc")):
     try:
@@ -145,6 +153,7 @@ for pid in filter(str.isdigit, os.listdir("/proc")):
     except OSError:
         pass
 """
+)
 ATTACKS = {
     # what ends the kernel, or never ends
     "endless loop": Attack(_in_function("while True: pass"), ("timeout",)),
@@ -247,7 +256,7 @@ def grade(attack: Attack, key, expected, box, nonce: int):
     from diffusion_lab.grading import answers, run
 
     found = answers.extract(notebook(attack, key.blank), key)
-    return run.grade_notebook(key, found, nonce, expected, box=box, timeout=60, cell_timeout=12)
+    return run.grade_notebook(key, found, nonce, expected, box=box, timeout=60.0, cell_timeout=12.0)
 
 
 def main(level: str | None) -> int:
@@ -258,7 +267,9 @@ def main(level: str | None) -> int:
     key = keys.load("01", Path(__file__).parents[2] / "solutions")
     expected = run.execute(keys.with_nonce(key.solution, nonce), box)
     EAR.listen()
-    print(f"{box.level}: {box.reason}\n\n| attack | points, {HONEST} if honest | task 1.3 | task 1.2 | effect outside | seconds |\n|---|---|---|---|---|---|")
+    print(
+        f"{box.level}: {box.reason}\n\n| attack | points, {HONEST} if honest | task 1.3 | task 1.2 | effect outside | seconds |\n|---|---|---|---|---|---|"
+    )
     stopped = 0
     for name, attack in ATTACKS.items():
         if attack.dangerous and box.level == "none":
@@ -269,10 +280,13 @@ def main(level: str | None) -> int:
         statuses = {task.number: task.status for task in graded.tasks}
         status, other = statuses.get("1.3", graded.outcome), statuses.get("1.2", graded.outcome)
         effect = attack.happened()
-        good = graded.points <= HONEST and not effect and status in attack.ends and other in ('passed', 'held')
+        good = graded.points <= HONEST and not effect and status in attack.ends and other in ("passed", "held")
         stopped += good
-        print(f"| {name} | {graded.points} | {status} | {other} | {'YES' if effect else 'no'} | {time.monotonic() - began:.1f} |"
-              f"{'' if good else '  <-- ' + str(graded.notes)[:300]}", flush=True)
+        print(
+            f"| {name} | {graded.points} | {status} | {other} | {'YES' if effect else 'no'} | {time.monotonic() - began:.1f} |"
+            f"{'' if good else '  <-- ' + str(graded.notes)[:300]}",
+            flush=True,
+        )
     print(f"\n{stopped} of {len(ATTACKS)} as they must be")
     return 0 if stopped == len(ATTACKS) else 1
 

@@ -76,7 +76,7 @@ def test_fallback_says_so_and_why(monkeypatch):
 
 def test_what_does_not_start_says_why(monkeypatch):
     monkeypatch.setattr(boxes.sys, "executable", "/nowhere/python")
-    with pytest.raises((boxes.BoxError, OSError), match="nowhere|ended"):
+    with pytest.raises((boxes.BoxError, OSError), match=r"nowhere|ended"):
         boxes.find_box("none").start()
 
 
@@ -164,19 +164,23 @@ def test_the_rest_of_the_course_is_not_there(inside, name):
 
 @boxed
 def test_package_and_torch_work(inside):
-    assert inside("import torch, diffusion_lab as dl; print(float(dl.DiffusionSchedule(10).alphas_cumprod[0]))") == "1.0"
+    assert (
+        inside("import torch, diffusion_lab as dl; print(float(dl.DiffusionSchedule(10).alphas_cumprod[0]))") == "1.0"
+    )
 
 
 @boxed
 def test_disk_is_limited(inside):
-    code = "try:\n    for k in range(20):\n        open(f'/tmp/f{k}', 'wb').write(b'x' * (40 << 20))\nexcept OSError as e:\n"
-    assert inside(f"{code}    print(k, e.strerror)") == "6 No space left on device"
+    code = "try:\n    for k in range(20):\n        open(f'/tmp/f{k}', 'wb').write(b'x' * (40 << 20))\n"
+    assert inside(f"{code}except OSError as e:\n    print(k, e.strerror)") == "6 No space left on device"
     assert inside("import glob\nfor p in glob.glob('/tmp/f*'): os.remove(p)") == ""
 
 
 @boxed
 def test_processes_are_limited(inside):
-    code = "import os, signal\nborn = []\ntry:\n    for _ in range(200):\n        pid = os.fork()\n        if pid == 0:\n"
+    code = (
+        "import os, signal\nborn = []\ntry:\n    for _ in range(200):\n        pid = os.fork()\n        if pid == 0:\n"
+    )
     code += "            import time; time.sleep(60); os._exit(0)\n        born.append(pid)\nexcept OSError: pass\n"
     code += "for pid in born: os.kill(pid, 9), os.waitpid(pid, 0)\nprint(0 < len(born) < 64)"
     assert inside(code) == "True"
