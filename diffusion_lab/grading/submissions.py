@@ -21,6 +21,8 @@ Nothing is written, no link is followed, and a zip is never unpacked to disk.
 """
 
 import errno
+import gc
+import itertools
 import json
 import os
 import re
@@ -43,8 +45,8 @@ MAX_FILES = 100_000
 """Files in a folder or zip."""
 MAX_DEPTH = 20
 """Folders within folders that are looked into."""
-MAX_JSON = 20_000_000
-"""Characters of a notebook without its outputs."""
+MAX_JSON = 10_000_000
+"""Characters of a notebook without its outputs, where these are laid out as editors do; else with them."""
 MAX_CODE = 300_000
 """Characters in the code cells of one notebook."""
 MAX_CELLS = 5_000
@@ -426,9 +428,11 @@ def _parsed(text: str) -> Any:
     if start.startswith("<") and not start.startswith("<<<<<<<"):
         page = "<html" in start or "<!doctype" in start
         raise Unreadable(f"this is {'a web page' if page else 'HTML or XML'}, not a notebook")
-    short = _without_outputs(text) if len(text) > MAX_JSON else text
+    short = _without_outputs(text) if len(text) > MAX_JSON / 10 else text
     if len(short) > MAX_JSON:
         raise Unreadable(f"it is {len(short) / 1e6:,.0f} MB of text: clear its outputs and save it again")
+    collecting = gc.isenabled()
+    gc.disable()  # it would look through millions of brackets again and again
     try:
         return json.loads(short)
     except ValueError as error:
@@ -437,6 +441,9 @@ def _parsed(text: str) -> Any:
         where = f"line {error.lineno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else str(error)[:100]
         cut = isinstance(error, json.JSONDecodeError) and error.pos >= len(short.rstrip())
         raise Unreadable("it is cut off in the middle" if cut else f"it is not valid JSON ({where})") from None
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _without_outputs(text: str) -> str:
@@ -494,7 +501,7 @@ def _cell(cell: dict, number: int, taken: set[str]) -> dict:
         name = ""
     if name in taken:
         other, name = name, ""
-    tries = (f"{prefix}-{number}" for prefix in ("cell", *(f"cell{k}" for k in range(len(taken) + 1))))
+    tries = itertools.chain([f"cell-{number}"], (f"cell-{number}-{k}" for k in itertools.count(2)))
     name = name or next(each for each in tries if each not in taken)
     taken.add(name)
     made = {"cell_type": kind, "id": name, "metadata": {"id": other} if other else {}, "source": source}

@@ -399,6 +399,6 @@ def test_a_large_notebook_is_extracted_in_time(student):
     for k in range(10):
         student.add(f"{ANSWER}\n{body}    return y + helper{k}()")
     student.notebook.cells += [new_code_cell(f"def helper{k}(): pass") for k in range(3000)]
-    begin = time.perf_counter()
+    begin = time.process_time()
     assert student.got()[0] == "marker"
-    assert time.perf_counter() - begin < 5
+    assert time.process_time() - begin < 5
