@@ -454,7 +454,7 @@ def _gradescope(rows: list[Row], keys: dict) -> dict[str, str]:
             if row.exercise == exercise:
                 name, number = _split(row.student)
                 email = name if "@" in name else ""
-                points = {task["number"]: task["points"] for task in row.tasks}
+                points = {task["number"]: task["points"] for task in row.tasks if task["status"] != "unread"}
                 status = "Graded" if row.score is not None else "Ungraded"
                 cells = [points.get(task["number"]) for task in tasks]
                 lines.append([name, number, email, row.score, row.max, status, *cells])
