@@ -1,21 +1,23 @@
 """Finding the notebooks of a class, and reading each without trusting it.
 
 `find` takes a folder or a zip and tells the student and the exercise by the path inside it. The first of these patterns
-that matches is used (that of Google Classroom only if it matches every notebook, and all lie in one folder); an
-instructor may give another (`find`):
+that matches is used (that of Google Classroom only if it matches every notebook and tells more students than there are
+folders); an instructor may give another (`find`):
 
-=====================  ================================================================  ====================
-from                   path                                                              student
-=====================  ================================================================  ====================
-Moodle                 ``Anna Lee_12345_assignsubmission_file_/01_forward_noising.ipynb``  Anna Lee_12345
-Canvas                 ``leeanna_LATE_12345_67890_01_forward_noising-2.ipynb``             leeanna_12345
-Google Classroom       ``Exercise 1/Anna Lee - 01_forward_noising.ipynb``                  Anna Lee
-a folder per student   ``anna/anything/01_forward_noising.ipynb``                          anna
-a flat folder          ``anna_01_forward_noising.ipynb`` or ``anna.ipynb``                 anna
-=====================  ================================================================  ====================
+====================  ==================================================================  ==============
+from                  path                                                                student
+====================  ==================================================================  ==============
+Moodle                ``Anna Lee_12345_assignsubmission_file_/01_forward_noising.ipynb``  Anna Lee_12345
+Canvas                ``leeanna_LATE_12345_67890_01_forward_noising-2.ipynb``             leeanna_12345
+Google Classroom      ``Exercise 1/Anna Lee - 01_forward_noising.ipynb``                  Anna Lee
+a folder per student  ``anna/anything/01_forward_noising.ipynb``                          anna
+a flat folder         ``anna_01_forward_noising.ipynb`` or ``anna.ipynb``                 anna
+====================  ==================================================================  ==============
 
-The exercise is the two digits before an underscore in the file's name; where there are none, that of the marks
-``# ANSWER 1.2`` inside. One folder around everything in a zip is passed over. Hidden files and folders are, too.
+Where the last would make one student of several, as of ``homework_01_anna.ipynb`` and ``homework_01_bo.ipynb``, the
+whole name is the student's. The exercise is the two digits before an underscore in the file's name; where there are
+none, that of the marks ``# ANSWER 1.2`` inside. One folder around everything in a zip is passed over, and so are hidden
+files and folders.
 
 Nothing is written, no link is followed, and a zip is never unpacked to disk.
 """
@@ -43,6 +45,8 @@ MAX_UNPACKED = 20_000_000_000
 """Bytes that the notebooks of one zip may unpack to; what comes after is refused."""
 MAX_FILES = 100_000
 """Files in a folder or zip."""
+MAX_NAME = 1_000
+"""Characters of a path in a zip."""
 MAX_DEPTH = 20
 """Folders within folders that are looked into."""
 MAX_JSON = 10_000_000
@@ -64,6 +68,8 @@ PATTERNS = tuple(
 )
 """Where the student stands in a path: in the group ``student``, with ``_`` and the group ``id`` if there is one."""
 _MOODLE, _CANVAS, _CLASSROOM, _FOLDERS, _FLAT = PATTERNS
+_WHOLE = re.compile(r"(?P<student>[^/]+?)(?:\.ipynb[^/]*)?", re.S)
+_COPY = re.compile(r"(?:[ _-]*(?:\(\d+\)|\d+|copy))+$")
 _LINK = "this is a link, and links are not followed"
 
 _EXERCISE = re.compile(r"(?<!\d)(\d\d)_[A-Za-z]")
@@ -230,7 +236,9 @@ def _in_zip(source: Path) -> list[_File]:
         if path.endswith("/") or any(map(_hidden, parts)):
             continue
         problem = ""
-        if path.startswith("/") or re.match("[A-Za-z]:", path):
+        if len(path) > MAX_NAME:
+            problem, parts = f"its path has {len(path):,} characters, and up to {MAX_NAME} are read", [path[:100]]
+        elif path.startswith("/") or re.match("[A-Za-z]:", path):
             problem = "its path in the zip is absolute"
         elif ".." in parts:
             problem = "its path in the zip leads out of it (..)"
@@ -285,9 +293,12 @@ def _submissions(files: list[_File], patterns: tuple[re.Pattern, ...]) -> Iterat
     files = [file._replace(path=_text(file.path)) for file in files]
     notebooks = [file for file in files if _is_notebook(file)]
     flat = any("/" not in file.path and not file.problem for file in notebooks)
-    classroom = all(_CLASSROOM.fullmatch(file.path) for file in notebooks)
-    if not classroom or len({file.path.rpartition("/")[0] for file in notebooks}) > 1:
+    named = [match["student"] for file in notebooks if (match := _CLASSROOM.fullmatch(file.path))]
+    folders = {file.path.rpartition("/")[0] for file in notebooks}
+    if len(named) < len(notebooks) or len(set(named)) <= len(folders):
         patterns = tuple(pattern for pattern in patterns if pattern is not _CLASSROOM)
+    if _merged([file.path for file in notebooks]):
+        patterns = tuple(_WHOLE if pattern is _FLAT else pattern for pattern in patterns)
     groups: dict[tuple, list[_Candidate]] = {}
 
     def keep(candidate: _Candidate) -> None:
@@ -299,13 +310,24 @@ def _submissions(files: list[_File], patterns: tuple[re.Pattern, ...]) -> Iterat
     students = {student for student, _ in groups}
     for file in files:  # somebody who handed in something else gets a row as well
         candidate, pattern = _candidate(file, patterns)
-        told = pattern not in (None, _FLAT) and not (flat and pattern is _FOLDERS)
+        told = file.problem or (pattern not in (None, _FLAT, _WHOLE) and not (flat and pattern is _FOLDERS))
         if told and candidate.student not in students and not _is_notebook(file):
             suffix = Path(file.path).suffix[:20] or "without a suffix"
             problem = file.problem or f"this file is {suffix}, and a notebook (.ipynb) was wanted"
             keep(candidate._replace(file=file._replace(problem=problem), exercise=None))
     for key in sorted(groups, key=lambda key: (key[0].casefold(), key[0], key[1] or "")):
         yield _chosen(groups[key])
+
+
+def _merged(paths: list[str]) -> bool:
+    """Whether `_FLAT` would make one student of several, as of ``week_01_anna.ipynb`` and ``week_01_bo.ipynb``."""
+    titles: dict[tuple, set[str]] = {}
+    for path in paths:
+        match = _FLAT.fullmatch(path)
+        if match and match["exercise"]:
+            title = _COPY.sub("", path[match.end("exercise") :].lower().partition(".ipynb")[0])
+            titles.setdefault((match["student"], match["exercise"]), set()).add(title)
+    return any(len(several) > 1 for several in titles.values())
 
 
 def _is_notebook(file: _File) -> bool:
@@ -330,7 +352,7 @@ def _candidate(file: _File, patterns: tuple[re.Pattern, ...]) -> tuple[_Candidat
 
 
 def _matched(pattern: re.Pattern, path: str) -> re.Match | None:
-    return pattern.fullmatch(path) if pattern in PATTERNS else pattern.search(path)
+    return pattern.fullmatch(path) if pattern in (*PATTERNS, _WHOLE) else pattern.search(path)
 
 
 def _text(name: str) -> str:

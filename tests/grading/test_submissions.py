@@ -68,6 +68,15 @@ LAYOUTS = {
         ["Exercise 1/Anna Lee - 01_forward_noising.ipynb", "Exercise 1/Bo - Copy of x.ipynb"],
         [("Anna Lee", "01"), ("Bo", "01")],
     ),
+    "Google Classroom, two exercises": (
+        [
+            "Exercise 1/Anna - x.ipynb",
+            "Exercise 1/Bo - x.ipynb",
+            "Exercise 1/Cy - x.ipynb",
+            "Exercise 2/Bo - 02_x.ipynb",
+        ],
+        [("Anna", "01"), ("Bo", "01"), ("Bo", "02"), ("Cy", "01")],
+    ),
     "a folder per student": (
         ["anna/deep/er/01_forward_noising.ipynb", "anna/02_noise_schedules.ipynb", "bo/A - B.ipynb"],
         [("anna", "01"), ("anna", "02"), ("bo", "01")],
@@ -75,6 +84,14 @@ LAYOUTS = {
     "a flat folder": (
         ["anna_01_forward_noising.ipynb", "bo.ipynb", "Zoë Å-02_noise_schedules.ipynb", "notes.txt"],
         [("anna", "01"), ("bo", "01"), ("Zoë Å", "02")],
+    ),
+    "a prefix that is no student": (
+        ["hw_01_anna.ipynb", "hw_01_bo.ipynb"],
+        [("hw_01_anna", "01"), ("hw_01_bo", "01")],
+    ),
+    "a dash that is no mark of Classroom": (
+        ["Homework - anna.ipynb", "Homework - bo.ipynb"],
+        [("Homework - anna", "01"), ("Homework - bo", "01")],
     ),
     "names that hurt": (
         ["=cmd()|'C calc'!A0.ipynb", 'a, "b"\nc.ipynb', "01_forward_noising (2).ipynb"],
@@ -153,6 +170,22 @@ def test_of_two_equally_old_the_last_by_number(tmp_path):
     (found,) = find(pack(tmp_path / "a.zip", {name: name.encode() for name in names}))
     assert found.data == b"lee_1_555_01_a-10.ipynb"
     assert len(found.notes) == 2
+
+
+def test_copies_in_a_flat_folder_are_of_one_student(tmp_path):
+    names = ["anna_01_a.ipynb", "anna_01_a (1).ipynb", "anna_01_a-copy.ipynb", "bo_01_b.ipynb"]
+    anna, bo = find(put(tmp_path, {name: name.encode() for name in names}))
+    assert (anna.student, anna.data, len(anna.notes)) == ("anna", b"anna_01_a-copy.ipynb", 2)
+    assert bo.student == "bo"
+
+
+def test_a_name_without_end_is_refused(tmp_path):
+    name = "a_1" * 20_000 + "/b.ipynb"
+    begin = time.process_time()
+    refused, bo = find(pack(tmp_path / "a.zip", {name: BLANK, "bo_01_x.ipynb": BLANK}))
+    assert time.process_time() - begin < 2
+    assert "its path has 60,008 characters" in refused.problem
+    assert not bo.problem
 
 
 def test_a_notebook_of_no_exercise_stands_for_itself(tmp_path):
@@ -281,7 +314,7 @@ def test_damage_in_a_zip_costs_that_entry_only(tmp_path):
 
 
 def test_a_folder_that_may_not_be_read_is_said(tmp_path, monkeypatch):
-    put(tmp_path, {"anna/01_x.ipynb": BLANK, "bo/01_x.ipynb": BLANK})
+    put(tmp_path, {"anna/01_x.ipynb": BLANK, "bo_01_x.ipynb": BLANK})
     scandir = os.scandir
 
     def refusing(path):
