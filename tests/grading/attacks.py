@@ -1,8 +1,8 @@
 # ruff: noqa: E501
 """Attacks on the grader, in notebooks of exercise 01, and what must come of them.
 
-The student who attacks has solved task 1.2 and nothing else: 2 points. ``python tests/grading/attacks.py [none]`` runs
-every attack in the box of this machine, or without one, and prints the matrix.
+The student who attacks has solved task 1.2 and nothing else: 2 points. ``python tests/grading/attacks.py [none] [NAME ...]``
+runs these attacks, or all, in the box of this machine, or without one, and prints the matrix.
 """
 
 import contextlib
@@ -222,7 +222,7 @@ ATTACKS = {
         ("held", "failed"), held=True),
     "the check's own answer": Attack("my_add_noise = check.add_noise.rights['']", ("held",), held=True),
     "the check's own answer, found by search": Attack(
-        "import gc\nfor thing in gc.get_objects():\n    if type(thing).__name__ == 'Task' and thing.number == '1.3':\n"
+        "import gc\nfor thing in gc.get_objects():\n    if type(thing).__name__ == 'Task' and getattr(thing, 'number', '') == '1.3':\n"
         "        my_add_noise = thing.rights['']", ("held",), held=True),
     # what is in the notebook
     "replayed outputs": Attack(change=_replay, ends=("blank",)),
@@ -259,7 +259,7 @@ def grade(attack: Attack, key, expected, box, nonce: int):
     return run.grade_notebook(key, found, nonce, expected, box=box, timeout=60.0, cell_timeout=12.0)
 
 
-def main(level: str | None) -> int:
+def main(level: str | None, only: list[str]) -> int:
     from diffusion_lab.grading import box as boxes
     from diffusion_lab.grading import keys, run
 
@@ -271,7 +271,8 @@ def main(level: str | None) -> int:
         f"{box.level}: {box.reason}\n\n| attack | points, {HONEST} if honest | task 1.3 | task 1.2 | effect outside | seconds |\n|---|---|---|---|---|---|"
     )
     stopped = 0
-    for name, attack in ATTACKS.items():
+    attacks = {name: attack for name, attack in ATTACKS.items() if not only or name in only}
+    for name, attack in attacks.items():
         if attack.dangerous and box.level == "none":
             print(f"| {name} | – | – | – | not run: nothing would stop it | – |")
             continue
@@ -287,9 +288,11 @@ def main(level: str | None) -> int:
             f"{'' if good else '  <-- ' + str(graded.notes)[:300]}",
             flush=True,
         )
-    print(f"\n{stopped} of {len(ATTACKS)} as they must be")
-    return 0 if stopped == len(ATTACKS) else 1
+    print(f"\n{stopped} of {len(attacks)} as they must be")
+    return 0 if stopped == len(attacks) else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else None))
+    arguments = sys.argv[1:]
+    level = arguments.pop(0) if arguments and arguments[0] in ("none", "namespaces") else None
+    sys.exit(main(level, arguments))
