@@ -119,7 +119,7 @@ def _entry(line: bytes) -> tuple[str, dict] | None:
 # the key
 
 
-def check_key(key: Key, nonce: int, box: Box, timeout: float) -> NotebookNode:
+def check_key(key: Key, nonce: int, box: Box, timeout: int | float) -> NotebookNode:
     """Hold a key to what it must do, before anybody is graded with it: the solution scores full and the blank 0.
 
     Returns:
@@ -129,7 +129,7 @@ def check_key(key: Key, nonce: int, box: Box, timeout: float) -> NotebookNode:
         ValueError: says what the key does wrong, or that what a check prints does not depend on the nonce.
     """
 
-    def graded(notebook: NotebookNode, name: str) -> float:
+    def graded(notebook: NotebookNode, name: str) -> int:
         grade = run.grade_notebook(key, answers.extract(notebook, key), nonce, expected, box=box, timeout=timeout)
         if grade.outcome != "graded":
             raise ValueError(f"key {key.exercise}: the {name} could not be graded: {'; '.join(grade.notes)}")
@@ -148,7 +148,7 @@ def check_key(key: Key, nonce: int, box: Box, timeout: float) -> NotebookNode:
     return expected
 
 
-def run_key(key: Key, nonce: int, box: Box, timeout: float) -> NotebookNode:
+def run_key(key: Key, nonce: int, box: Box, timeout: int | float) -> NotebookNode:
     """Run the solution under a nonce; a `ValueError` says what it fails of."""
     try:
         return run.execute(keys.with_nonce(key.solution, nonce), box, timeout=max(timeout, 300.0))
@@ -249,7 +249,7 @@ def shard_of(text: str) -> tuple[int, int]:
 
 
 def grade_one(submission: Submission, planned: _Planned, key: Key | None, expected: NotebookNode | None, nonce: int,
-              box: Box, timeout: float, known: Iterable[Key] = ()) -> tuple[Row, str]:  # fmt: skip
+              box: Box, timeout: int | float, known: Iterable[Key] = ()) -> tuple[Row, str]:  # fmt: skip
     """Grade one submission, whatever it is; never raises but for a wish to stop. Gives its row and its log."""
     began = time.monotonic()
     row = Row(
@@ -313,7 +313,7 @@ def _blank(task: keys.Task) -> dict:
 def grade(source: Path, out: Path, *, solutions: Path, box: Box, advice: Advice = lambda key: {},
           exercise: str | None = None, jobs: int = 1, only: str | None = None, nonce: int | None = None,
           resume: bool = False, pattern: str | None = None, shard: tuple[int, int] | None = None,
-          manual: Path | None = None, formats: Iterable[str] = (), timeout: float = 120.0,
+          manual: Path | None = None, formats: Iterable[str] = (), timeout: int | float = 120.0,
           command: str = "") -> Graded:  # fmt: skip
     """Grade all submissions in a folder or zip into a gradebook.
 
@@ -420,7 +420,7 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _keys_run(journal: Journal, needed: dict[str, Key], about: dict, nonce: int, box: Box, timeout: float,
+def _keys_run(journal: Journal, needed: dict[str, Key], about: dict, nonce: int, box: Box, timeout: int | float,
               jobs: int) -> dict[str, NotebookNode]:  # fmt: skip
     """Run every key that is needed; those that this gradebook has not yet been begun with are checked."""
     good = {each["sha256"] for each in journal.of("key")}
@@ -558,7 +558,7 @@ def merge(parts: list[Path], out: Path, *, manual: Path | None = None, formats: 
 # the student's side
 
 
-def check(path: Path, *, solutions: Path, box: Box, advice: Advice = lambda key: {}, timeout: float = 300.0
+def check(path: Path, *, solutions: Path, box: Box, advice: Advice = lambda key: {}, timeout: int | float = 300.0
           ) -> tuple[Row, dict]:  # fmt: skip
     """Grade one notebook as the grader would, but under the nonce 0, which everybody knows.
 

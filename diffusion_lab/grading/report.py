@@ -50,9 +50,9 @@ class Row:
     student: str
     exercise: str  # two digits; "" if no exercise of the course was recognised
     status: str  # one of STATUSES
-    max: float
+    max: int | float
     tasks: list[dict]  # number, points, max, status, mistake, note; empty if it was not graded
-    seconds: float = 0.0
+    seconds: int | float = 0.0
     notes: list[str] = dataclasses.field(default_factory=list)
     asked: str = ""  # the exercise that the file's name or marks told; with `student`, names the submission
     file: str = ""
@@ -61,7 +61,7 @@ class Row:
     texts: dict[str, str] = dataclasses.field(default_factory=dict)  # answers that a human reads
 
     @property
-    def score(self) -> float | None:
+    def score(self) -> int | float | None:
         """All points, or None where there is no score: that is never the same as 0."""
         return sum(task["points"] for task in self.tasks) if self.tasks else None
 
@@ -309,7 +309,7 @@ def feedback(row: Row, keys: dict) -> str:
 # the class at a glance
 
 
-def _bars(bars: list[tuple[str, float, str]], width: int = 640) -> str:
+def _bars(bars: list[tuple[str, int | float, str]], width: int = 640) -> str:
     """Draw horizontal bars: a label, a share from 0 to 1, and a text behind the bar."""
     left, right, step = 250, 110, 24
     parts = [f'<svg role="img" width="{width}" height="{step * len(bars)}" font-size="13">']
@@ -324,7 +324,7 @@ def _bars(bars: list[tuple[str, float, str]], width: int = 640) -> str:
     return "".join(parts) + "</svg>"
 
 
-def _distribution(scores: list[float]) -> str:
+def _distribution(scores: list) -> str:
     """Draw how many reached which tenth of the points."""
     counts = Counter(min(int(score * 10), 9) for score in scores)
     top = max(counts.values(), default=1)
