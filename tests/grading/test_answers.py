@@ -178,6 +178,8 @@ def test_a_split_answer_is_joined(student, cut):
 def test_a_helper_cut_off_from_its_function_is_joined_but_a_check_never(student):
     student["answer-1-2"].source = "# ANSWER 1.2\ndef helper():\n    return 1"
     assert student.got()[1] == student["answer-1-2"].source
+    student.add(ANSWER.split("\n", 1)[1], at="ex01-1-3")  # behind the check
+    assert student.got()[1] == student["answer-1-2"].source
     student.add("import math", at="check-1-2")
     student.add(ANSWER.split("\n", 1)[1], at="check-1-2")
     source = student.got()[1]
@@ -284,7 +286,7 @@ def test_commands_are_kept_and_noted_with_their_line(student, key):
 
 
 @pytest.mark.parametrize(("source", "note"), [
-    ("# ANSWER 1.2\ndef f(:", "1.2 is not valid Python"), (f"# ANSWER 1.2\n{'x = 1' * 10_000}", "1.2 is too long"),
+    ("# ANSWER 1.2\ndef f(:", "1.2 is not valid Python"), (f"# ANSWER 1.2\n{'x = 1;' * 10_000}", "1.2 is too long"),
     (f"# ANSWER 1.2\nx = {'(' * 5000}", "not valid Python"),
     (f"# ANSWER 1.2\nx = a{'.b' * 14_000}", "not valid Python"),
     ("# ANSWER 1.2\nx = '\0'", "not valid Python"),
