@@ -75,7 +75,7 @@ class Row:
 def safe(name: str) -> str:
     """Make a file name that works everywhere; names that differ stay different."""
     plain = re.sub(r"[^A-Za-z0-9-]+", "_", name).strip("_-")[:60]
-    return plain if plain == name and name == name.lower() else f"{plain}-{_digest(name)}"
+    return plain if plain and plain == name == name.lower() else f"{plain}-{_digest(name)}"
 
 
 def _digest(text: str) -> str:
