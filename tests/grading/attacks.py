@@ -25,7 +25,6 @@ BLANK = "def my_add_noise(x_0, t, noise, betas):\n    return None\n"
 WRONG = "def my_add_noise(x_0, t, noise, betas):\n    return x_0\n"
 LINE = "1.3 solved, 3 points: mean 0.893, variance 0.411"  # what the exercise shows to everybody
 MARK = "diffusion_lab_attack_was_here"
-PORT = 18765
 
 
 class Attack(NamedTuple):
@@ -66,17 +65,15 @@ class _Ear:
     """Listens on this machine, and knows whether anybody called."""
 
     def __init__(self):
-        self.server = None
-
-    def listen(self):
-        self.server = socket.create_server(("127.0.0.1", PORT))
+        self.server = socket.create_server(("127.0.0.1", 0))
         self.server.setblocking(False)
+        self.port = self.server.getsockname()[1]
 
     def heard(self) -> bool:
         try:
             self.server.accept()[0].close()
             return True
-        except (OSError, AttributeError):
+        except OSError:
             return False
 
 
@@ -181,7 +178,7 @@ ATTACKS = {
         " start_new_session=True, env={})", ("blank",), happened=_left_running),
     "input()": Attack(_in_function("return input('points? ')"), ("failed", "blank")),
     # what reaches outside
-    "network call": Attack(_in_function(f"import socket\nsocket.create_connection(('127.0.0.1', {PORT}), 3)"),
+    "network call": Attack(_in_function(f"import socket\nsocket.create_connection(('127.0.0.1', {EAR.port}), 3)"),
                            ("failed",), happened=EAR.heard),
     "key from disk": Attack(FROM_DISK),
     "expected output from memory": Attack(FROM_MEMORY),
@@ -266,7 +263,6 @@ def main(level: str | None, only: list[str]) -> int:
     box, nonce = boxes.find_box(level, memory=2048), 987654
     key = keys.load("01", Path(__file__).parents[2] / "solutions")
     expected = run.execute(keys.with_nonce(key.solution, nonce), box)
-    EAR.listen()
     print(
         f"{box.level}: {box.reason}\n\n| attack | points, {HONEST} if honest | task 1.3 | task 1.2 | effect outside | seconds |\n|---|---|---|---|---|---|"
     )

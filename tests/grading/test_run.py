@@ -7,7 +7,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from attacks import ATTACKS, EAR, HONEST, grade
+from attacks import ATTACKS, HONEST, grade
 
 from diffusion_lab.grading import answers, keys, run
 from diffusion_lab.grading import box as boxes
@@ -161,8 +161,6 @@ def test_no_attack_scores_above_honest(name, key, expected):
     attack = ATTACKS[name]
     if BEST.level == "none":
         pytest.skip(BEST.reason)
-    if EAR.server is None:
-        EAR.listen()
     graded = grade(attack, key, expected, BEST, NONCE)
     statuses = {task.number: task.status for task in graded.tasks}
     assert graded.outcome == "graded"
