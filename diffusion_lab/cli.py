@@ -8,9 +8,12 @@ import importlib
 import json
 import os
 import platform
+import re
+import shlex
 import signal
 import sys
 import time
+from collections import Counter
 from importlib import metadata
 from pathlib import Path
 
@@ -21,6 +24,7 @@ import diffusion_lab as dl
 from diffusion_lab import data, evaluation, figures, pretrained
 from diffusion_lab.checks import build
 from diffusion_lab.files import replacing
+from diffusion_lab.grading import report
 from diffusion_lab.sampling import SPACINGS
 from diffusion_lab.schedules import CURVES
 from diffusion_lab.shapes import check_range
@@ -96,10 +100,47 @@ def _parser() -> argparse.ArgumentParser:
 
     sub = command("build-exercises", build_exercises, "Make the exercises out of the solutions.")
     unless = {"type": Path, "default": argparse.SUPPRESS}
+    unless_text = {"type": str, "default": argparse.SUPPRESS}
     sub.add_argument("--source", **unless, help="folder of the solutions (default: solutions/, here or above)")
     sub.add_argument("--out", **unless, help="folder to write to (default: exercises/, beside the source)")
     sub.add_argument("--check", action="store_true", help="write nothing; name what is stale, and end with 1")
+
+    sub = command("grade", grade, "Grade what a class handed in; see docs/instructors.md.")
+    sub.add_argument("submissions", type=Path, help="folder or zip; it is only read")
+    sub.add_argument("--out", type=Path, default=Path("grades"), help="folder of the gradebook")
+    sub.add_argument("--exercise", **unless_text, help="grade this one only, such as 01 (default: all)")
+    sub.add_argument("--jobs", type=int, default=_cores(), help="submissions at a time")
+    sub.add_argument("--only", **unless_text, help="grade this student only; with --resume, again")
+    sub.add_argument("--nonce", type=int, default=argparse.SUPPRESS, help="what the checks draw (default: at random)")
+    sub.add_argument("--resume", action="store_true", help="go on with the gradebook in --out")
+    sub.add_argument("--pattern", **unless_text, help="regular expression for paths, with the group student")
+    sub.add_argument("--shard", **unless_text, help="i/n: grade the i-th of n parts of the class")
+    sub.add_argument("--timeout", type=float, default=120.0, help="seconds for one submission")
+    sub.add_argument("--box", choices=["auto", "namespaces", "none"], default="auto", help="where kernels run")
+    sub.add_argument("--gpu", action="store_true", help="let kernels see the GPU")
+    sub.add_argument("--source", **unless, help="folder of the solutions (default: solutions/, here or above)")
+    _report_options(sub)
+
+    sub = command("grade-merge", grade_merge, "Make one gradebook of those that grade --shard made.")
+    sub.add_argument("parts", type=Path, nargs="+", help="the folders of all shards")
+    sub.add_argument("--out", type=Path, default=Path("grades"), help="folder of the gradebook")
+    _report_options(sub)
+
+    sub = command("check", check, "Check your own exercise as it will be graded, and print the feedback.")
+    sub.add_argument("notebook", type=Path, help="such as exercises/01_forward_noising.ipynb; it is only read")
+    sub.add_argument("--timeout", type=float, default=300.0, help="seconds for all of it")
+    sub.add_argument("--source", **unless, help="folder of the solutions (default: solutions/, here or above)")
     return parser
+
+
+def _report_options(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--manual", type=Path, default=argparse.SUPPRESS, help="table of points given by hand")
+    sub.add_argument("--format", dest="formats", action="append", choices=report.FORMATS, default=argparse.SUPPRESS,
+                     help="a table for this server as well; may be given again")  # fmt: skip
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _model_options(sub: argparse.ArgumentParser) -> None:
@@ -387,3 +428,81 @@ def build_exercises(options: argparse.Namespace) -> int:
         print(f"{out / name}: {'stale' if options.check else 'written'}")
     print(f"{out}: {f'{len(stale)} to be built again' if stale and options.check else 'as the solutions say'}")
     return 1 if stale and options.check else 0
+
+
+def grade(options: argparse.Namespace) -> int:
+    """Grade a class into a folder; exit code 1 if a submission is left that the grader failed on."""
+    from diffusion_lab.grading import grade as grading
+
+    check_range("--jobs", options.jobs, 1)
+    if not options.timeout > 0:
+        raise ValueError(f"--timeout must be more than 0, got {options.timeout:g}")
+    box = _box(None if options.box == "auto" else options.box, gpu=options.gpu)
+    names = ("exercise", "jobs", "only", "nonce", "resume", "pattern", "manual", "formats", "timeout")
+    more = {name: getattr(options, name) for name in names if name in options}
+    if "shard" in options:
+        more["shard"] = grading.shard_of(options.shard)
+    solutions = options.source if "source" in options else build.find_solutions(Path.cwd())
+    print(f"box: {box.level}; {box.reason}", file=sys.stderr)
+    if box.level == "none":
+        print("WARNING: run this in a container or a virtual machine; see docs/instructors.md", file=sys.stderr)
+    graded = grading.grade(
+        options.submissions, options.out, solutions=solutions, box=box, advice=_advice, command=shlex.join(sys.argv),
+        **more,
+    )  # fmt: skip
+    return _said(graded, options.out)
+
+
+def grade_merge(options: argparse.Namespace) -> int:
+    """Make one gradebook of several."""
+    from diffusion_lab.grading import grade as grading
+
+    more = {name: getattr(options, name) for name in ("manual", "formats") if name in options}
+    return _said(grading.merge(options.parts, options.out, **more), options.out)
+
+
+def check(options: argparse.Namespace) -> int:
+    """Print the feedback on one notebook; exit code 0 only if all tasks are solved."""
+    from diffusion_lab.grading import grade as grading
+
+    solutions = options.source if "source" in options else build.find_solutions(options.notebook.resolve().parent)
+    row, keys = grading.check(
+        options.notebook, solutions=solutions, box=_box(None), advice=_advice, timeout=options.timeout
+    )
+    print(report.feedback_text(row, keys))
+    tasks = [task for task in row.tasks if task["max"]]
+    return 0 if row.status == "graded" and all(task["status"] == "passed" for task in tasks) else 1
+
+
+def _box(level: str | None, **limits):
+    from diffusion_lab.grading import box as boxes
+
+    try:
+        return boxes.find_box(level, **limits)
+    except boxes.BoxError as error:
+        raise ValueError(f"--box: {error}") from None
+
+
+def _advice(key) -> dict[str, tuple[str, str]]:
+    """The section to read and the first hint, by task, as the checks that a solution imports say."""
+    imported = re.search(r"^from diffusion_lab\.checks import (\w+) as check$",
+                         "\n".join(cell.source for cell in key.solution.cells), re.M)  # fmt: skip
+    if not imported:
+        return {}
+    exercise = importlib.import_module(f"diffusion_lab.checks.{imported[1]}").exercise
+    return {number: (task.section, next(iter(task.hints), "")) for number, task in exercise.tasks.items()}
+
+
+def _said(graded, out: Path) -> int:
+    """Say what came of grading, and give the exit code."""
+    for warning in graded.warnings:
+        print(warning, file=sys.stderr)
+    counts = Counter(row.status for row in graded.rows)
+    print(f"{out}: " + ", ".join(f"{counts[status]} {status}" for status in report.STATUSES if counts[status]))
+    for row in graded.rows:
+        if row.status == "GRADER-ERROR":
+            print(f"{row.student}: {'; '.join(row.notes)[:200]}", file=sys.stderr)
+    if graded.stopped:
+        print(f"stopped; go on with --resume --out {out}", file=sys.stderr)
+        return 130
+    return 1 if counts["GRADER-ERROR"] else 0

@@ -18,7 +18,7 @@ import diffusion_lab as dl
 from diffusion_lab import cli, data, pretrained, sampling
 
 TINY = ("--width", 8, "--batch-size", 16, "--device", "cpu")
-COMMANDS = ("doctor", "train", "sample", "evaluate", "build-exercises")
+COMMANDS = ("doctor", "train", "sample", "evaluate", "build-exercises", "grade", "grade-merge", "check")
 
 
 @pytest.fixture(scope="module", autouse=True)

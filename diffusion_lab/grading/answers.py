@@ -1,0 +1,344 @@
+"""Taking a student's answers out of a notebook, and putting them into a pristine key.
+
+An answer is found by the first of these that succeeds: the mark ``# ANSWER 1.2`` in a code cell; the id of the answer
+cell; the same in ``metadata.id``, where Colab keeps it; a code cell that defines the same names; the mark or the id on
+a cell of text. Nothing is ever executed here.
+"""
+
+import ast
+import copy
+import functools
+import re
+import warnings
+from collections.abc import Iterable, Iterator, Set
+from itertools import pairwise
+from typing import NamedTuple
+
+import nbformat
+from nbformat import NotebookNode
+
+from diffusion_lab.checks import build
+from diffusion_lab.grading.keys import Key, answer_cells, is_explained
+
+SPLIT = 8
+"""Cells behind an answer cell that may hold the rest of an answer which was split."""
+MAX_NOTES = 30
+"""Notes on one notebook."""
+MAX_PARSED = 30_000
+"""Characters of code that are parsed; with many more, nested deep, old versions of Python crash."""
+
+_MARK = re.compile(r"^[ \t]*#+[ \t]*ANSWER[ \t]*:?[ \t]*(\d+\.\d+)(?![\d.]*\d)", re.M)
+_NBVAL = re.compile(r"NBVAL_|PYTEST_VALIDATE_")
+_COMMAND = re.compile(r"^[ \t]*[%!?,;/]|\?[ \t]*$|=[ \t]*[%!]", re.M)
+_PROMPT = re.compile(r"^[ \t]*(>>>|In \[\d+\]:)", re.M)
+_FENCE = re.compile(r"^[ \t]*(?:```|~~~).*\n?", re.M)
+_DEFINITION = re.compile(r"^(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)|^(\w+)[ \t]*=[^=]", re.M)
+
+
+class Answers(NamedTuple):
+    """What a student answered, by the numbers of the tasks."""
+
+    sources: dict[str, str]  # code; the bare text of what a human reads; no entry where nothing was answered
+    how: dict[str, str]  # for every task: marker, id, metadata.id, names, text; or blank, missing
+    notes: list[str]
+
+
+class _Cell(NamedTuple):
+    place: int  # counted from 1, as a human would
+    kind: str
+    ids: tuple[str, str | None]
+    source: str
+
+
+def extract(notebook: NotebookNode, key: Key) -> Answers:
+    """Find the answers to the tasks of a key in a notebook that `submissions.read` gave.
+
+    Several cells for one task are joined in their order, except such that are still blank, and noted. So are an answer
+    that was split into several cells or turned into text, what an answer uses of the cells that are not graded, code
+    that is no Python, notebook commands, and marks of nbval.
+    """
+    try:
+        return _Extraction(notebook, key).answers()
+    finally:
+        _tree.cache_clear()
+        _names.cache_clear()
+
+
+def recognise(notebook: NotebookNode, keys: Iterable[Key]) -> Key | None:
+    """Tell which exercise a notebook is of: the key that it shares most marks and ids with, or None."""
+
+    def shared(key: Key) -> int:
+        cells = answer_cells(key.blank)
+        marks = {mark for cell in notebook.cells for mark in _MARK.findall(cell.source)}
+        ids = {name for cell in notebook.cells for name in (cell.id, cell.metadata.get("id"))}
+        return len(marks & cells.keys()) + len(ids & {cell.id for cell in cells.values()})
+
+    best = max(keys, key=shared, default=None)
+    return best if best is not None and shared(best) else None
+
+
+def graft(key_notebook: NotebookNode, answers: Answers) -> NotebookNode:
+    """Put answers into a copy of a key that was run: only the sources of its answer cells change.
+
+    A task without an answer gets its blank, and so does one that a human reads. What the checks of the key have printed
+    stays, as what is wanted; the rest of the outputs goes, so that nbval compares nothing but checks. Marks of nbval in
+    an answer are switched off.
+
+    Raises:
+        ValueError: if a check of the key has not printed, which would pass whatever the answer does.
+    """
+    made = nbformat.from_dict(build.exercise(copy.deepcopy(key_notebook)))
+    for cell in made.cells:
+        cell.source = "".join(cell.source)
+    for number, cell in answer_cells(made).items():
+        if number in answers.sources and not is_explained(cell):
+            cell.source = _NBVAL.sub(lambda mark: mark[0].lower(), answers.sources[number])
+    return made
+
+
+class _Extraction:
+    """The state of one `extract`: which cells are taken, and for which task."""
+
+    def __init__(self, notebook: NotebookNode, key: Key):
+        self.key, self.notes = key, []
+        self.wanted = answer_cells(key.blank)
+        self.others, self.given = _outside(key)
+        self.cells = [
+            _Cell(place, cell.cell_type, (cell.id, cell.metadata.get("id")), cell.source)
+            for place, cell in enumerate(notebook.cells, 1)
+        ]
+        self.code = [cell for cell in self.cells if cell.kind == "code"]
+        self.used: set[int] = set()
+        self.parts: dict[str, list[tuple[int, str]]] = {}
+        self.how: dict[str, str] = {}
+
+    def answers(self) -> Answers:
+        self._by_marks(self.code, "marker")
+        self._by_ids(self.code)
+        self._by_names()
+        self._by_marks([cell for cell in self.cells if cell.kind != "code"], "text")
+        self._by_ids([cell for cell in self.cells if cell.kind != "code"], "text")
+        sources = {}
+        for number, cell in self.wanted.items():
+            if source := self._source(number, cell):
+                sources[number] = source
+        run = {number: source for number, source in sources.items() if not is_explained(self.wanted[number])}
+        self._note_helpers(run)
+        self._note_code(run)
+        self._note_strangers()
+        notes = self.notes[:MAX_NOTES] + [f"{len(self.notes) - MAX_NOTES} more notes"] * (len(self.notes) > MAX_NOTES)
+        return Answers(sources, {number: self.how[number] for number in self.wanted}, notes)
+
+    # finding
+
+    def _take(self, number: str, how: str, cells: Iterable[_Cell]) -> None:
+        for cell in cells:
+            self.parts.setdefault(number, []).append((cell.place, cell.source))
+            self.used.add(cell.place)
+            self.how[number] = how
+
+    def _free(self, cells: Iterable[_Cell]) -> list[_Cell]:
+        return [cell for cell in cells if cell.place not in self.used]
+
+    def _by_marks(self, cells: list[_Cell], how: str) -> None:
+        missing = self.wanted.keys() - self.parts.keys()
+        for cell in self._free(cells):
+            for number, part in self._cut(cell, missing):
+                self._take(number, how, [cell._replace(source=_FENCE.sub("", part) if how == "text" else part)])
+
+    def _cut(self, cell: _Cell, missing: Set[str]) -> list[tuple[str, str]]:
+        """The parts of a cell by the marks in it; one part, if it does not fall into whole statements there."""
+        marks = [mark for mark in _MARK.finditer(cell.source) if mark[1] in missing]
+        numbers = list(dict.fromkeys(mark[1] for mark in marks))
+        if len(numbers) < 2:
+            return [(number, cell.source) for number in numbers]
+        begins = [0, *(mark.start() for mark in marks[1:]), len(cell.source)]
+        parts = [cell.source[begin:end] for begin, end in pairwise(begins)]
+        if cell.kind != "code" or all(_tree(part) for part in parts):
+            self.notes.append(f"cell {cell.place} holds the answers {_few(numbers)}; it was cut at their marks")
+            return [(mark[1], part) for mark, part in zip(marks, parts, strict=True)]
+        self.notes.append(f"cell {cell.place} bears the marks {_few(numbers)}; all of it was taken for {numbers[0]}")
+        return [(numbers[0], cell.source)]
+
+    def _by_ids(self, cells: list[_Cell], how: str = "") -> None:
+        for number, wanted in self.wanted.items():
+            if number not in self.parts:
+                hits = [cell for cell in self._free(cells) if wanted.id in cell.ids]
+                plain = any(cell.ids[0] == wanted.id for cell in hits)
+                self._take(number, how or ("id" if plain else "metadata.id"), hits)
+
+    def _by_names(self) -> None:
+        for number, wanted in self.wanted.items():
+            if number not in self.parts and (hits := self._defining(wanted)):
+                self._take(number, "names", hits)
+
+    def _defining(self, wanted: NotebookNode) -> list[_Cell]:
+        names = _names(wanted.source)
+        return [cell for cell in self._free(self.code) if names and names <= _names(cell.source)]
+
+    # joining
+
+    def _source(self, number: str, wanted: NotebookNode) -> str:
+        """The answer to a task, or an empty text; what is odd about it is noted."""
+        parts = self.parts.get(number, [])
+        written = [part for part in parts if not self._blank(part[1], wanted)]
+        if not written and not is_explained(wanted) and (elsewhere := self._defining(wanted)):
+            where = "its answer cell is blank" if parts else "it has no answer cell"
+            self.notes.append(f"{number}: {where}; cell {elsewhere[0].place}, which defines the same, was taken")
+            self.parts[number] = []
+            self._take(number, "names", elsewhere)
+            written = self.parts[number]
+        places = list(dict.fromkeys(place for place, _ in written))
+        if len(places) > 1:
+            self.notes.append(f"{number}: {len(places)} cells answer it ({_few(places)}); they were joined in order")
+        if self.how.get(number) == "text" and written and not is_explained(wanted):
+            self.notes.append(f"{number}: cell {written[0][0]} is a cell of text, not of code; it was taken as code")
+        if not written:
+            self.how[number] = "blank" if parts else "missing"
+            return ""
+        source = "\n".join(part for _, part in written)
+        if is_explained(wanted):
+            return _prose(source, wanted.source)
+        return self._continued(number, source, written[-1][0], wanted)
+
+    def _blank(self, source: str, wanted: NotebookNode) -> bool:
+        if is_explained(wanted):
+            return not _prose(source, wanted.source)
+        mine, blank = _tree(source), _tree(wanted.source)
+        same = source.strip() == wanted.source.strip() or (mine and blank and _dump(source) == _dump(wanted.source))
+        return bool(same) or (mine is not None and not mine.body)
+
+    def _continued(self, number: str, source: str, place: int, wanted: NotebookNode) -> str:
+        """Join the cells right behind an answer that was split: it is no whole statement, or defines too little."""
+
+        def whole(text: str) -> tuple[bool, int]:
+            return _tree(text) is not None, len(names & _names(text))
+
+        names, joined, more, torn = _names(wanted.source), source, [], False
+        for cell in self.cells[place : place + SPLIT]:
+            foreign = cell.kind != "code" or cell.source.strip() in self.others or cell.ids[0] in self.others
+            longer = f"{joined}\n{cell.source}"
+            rest = _tree(cell.source) is None and _tree(longer) is not None  # a piece of what began before
+            if cell.place in self.used or foreign or (whole(joined) == (True, len(names)) and not rest):
+                break
+            joined, more, torn = longer, [*more, cell], torn or rest
+        if not torn and whole(joined) <= whole(source):
+            return source
+        self.used.update(cell.place for cell in more)
+        places = _few([place, *(cell.place for cell in more)])
+        self.notes.append(f"{number}: the answer was split into several cells ({places}); they were joined")
+        return joined
+
+    # noting
+
+    def _note_helpers(self, sources: dict[str, str]) -> None:
+        given = self.given.union(*map(_names, sources.values()))
+        words = {number: _words(source) for number, source in sources.items()}
+        for cell in self._free(self.code):
+            extra = _names(cell.source) - given if cell.source.strip() not in self.others else frozenset()
+            for number in sources:
+                if helpers := sorted(extra & words[number]):
+                    where = f"cell {cell.place}, which is not an answer cell and is not run"
+                    self.notes.append(f"{number} uses {_few(helpers)} of {where}")
+
+    def _note_code(self, sources: dict[str, str]) -> None:
+        for number, source in sources.items():
+            if _NBVAL.search(source):
+                self.notes.append(f"{number} bears marks of nbval; they were switched off")
+            if line := rewritten(source):
+                self.notes.append(f"{number} holds a notebook command or prompt in line {line}; it was kept")
+            elif _tree(source) is None:
+                long = len(source) > MAX_PARSED
+                self.notes.append(f"{number} is {'too long to be looked into' if long else 'not valid Python'}")
+
+    def _note_strangers(self) -> None:
+        marks = {mark for cell in self.cells for mark in _MARK.findall(cell.source)} - self.wanted.keys()
+        if marks:
+            own = f"this is exercise {self.key.exercise}"
+            self.notes.append(f"marks of other tasks were passed over: {_few(sorted(marks))}; {own}")
+
+
+def rewritten(source: str) -> int:
+    """The line, from 1, of what a notebook would rewrite before Python sees it: ``!ls``, ``%%bash``, a prompt; or 0."""
+    found = _PROMPT.search(source) or (_tree(source) is None and _COMMAND.search(source))
+    return source[: found.end()].count("\n") + 1 if found else 0
+
+
+def _outside(key: Key) -> tuple[set[str], set[str]]:
+    """The sources and ids of a key's cells that are no answers, and the names that its code there defines."""
+    cells = [cell for notebook in (key.solution, key.blank) for cell in notebook.cells]
+    cells = [cell for cell in cells if not (cell.cell_type == "code" and build.MARKER.match(cell.source))]
+    code = [cell.source for cell in cells if cell.cell_type == "code"]
+    known = {cell.source.strip() for cell in cells} | {cell.id for cell in cells}
+    return known, set().union(*map(_names, code))
+
+
+# reading code that nobody runs
+
+
+@functools.lru_cache(maxsize=256)
+def _tree(source: str) -> ast.Module | None:
+    if len(source) > MAX_PARSED:
+        return None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _dump(source: str) -> str:
+    try:
+        return ast.dump(_tree(source))
+    except RecursionError:
+        return source
+
+
+@functools.lru_cache(maxsize=256)
+def _names(source: str) -> frozenset[str]:
+    """The names that code defines at its top level, also under an ``if``, ``for``, ``with`` or ``try``."""
+    tree = _tree(source) or _tree("\n".join("" if _COMMAND.match(line) else line for line in source.split("\n")))
+    if tree is None:
+        return frozenset(name for pair in _DEFINITION.findall(source) for name in pair if name)
+    return frozenset(_defined(tree))
+
+
+def _defined(tree: ast.Module) -> Iterator[str]:
+    waiting: list[ast.AST] = list(tree.body)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            yield from ((alias.asname or alias.name).split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif not isinstance(node, ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
+            waiting += ast.iter_child_nodes(node)
+
+
+def _words(source: str) -> set[str]:
+    """The names that code reads."""
+    tree = _tree(source)
+    if tree is None:
+        return set(re.findall(r"\w+", source))
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+
+
+def _prose(source: str, blank: str) -> str:
+    """The sentence in a cell: the text assigned in it, or all of it but the mark; empty if it is as in the blank."""
+    bare, unwritten = (_MARK.sub("", text).strip() for text in (source, blank))
+    tree = _tree(bare)
+    values = [node.value for node in tree.body if isinstance(node, ast.Assign | ast.Expr)] if tree else []
+    texts = [value.value for value in values if isinstance(value, ast.Constant) and isinstance(value.value, str)]
+    if bare == unwritten or tree is None or len(texts) < len(tree.body):
+        return "" if bare == unwritten else bare
+    comment = bare.partition("#")[2].strip()
+    written = "\n".join(texts).encode("utf-8", "replace").decode("utf-8").strip()
+    return written or (bare if comment not in ("", unwritten.partition("#")[2].strip()) else "")
+
+
+def _few(things: list) -> str:
+    shown = ", ".join(str(thing)[:60] for thing in things[:5])
+    return shown + (f" and {len(things) - 5} more" if len(things) > 5 else "")

@@ -1,0 +1,371 @@
+"""Grading a class: one row per submission whatever it is, and nothing lost or graded twice, whenever it ends."""
+
+import csv
+import json
+import multiprocessing
+import os
+import random
+import signal
+import threading
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from diffusion_lab import cli
+from diffusion_lab.grading import answers, grade, keys, run
+from diffusion_lab.grading.box import Box
+
+ROOT = Path(__file__).parents[2]
+SOLUTIONS = ROOT / "solutions"
+BOX = Box("none", "kernels are NOT isolated: this is a test")
+KEY = keys.load("01", SOLUTIONS)
+NAMES = ["anna", "bob", "chen", "dora", "emil", "fay"]
+RIGHT = {"1.1": "my_signal_left = 0.39", "1.2": "def my_forward_step(x_prev, t, schedule, noise):\n    return 1"}
+
+
+class Faked:
+    """In the place of kernels: a task is solved that has an answer, unless a word in it says otherwise."""
+
+    def __init__(self, seconds: float = 0.0):
+        self.seconds, self.graded, self.during = seconds, [], lambda: None
+
+    def execute(self, notebook, box, *, timeout):
+        made = nbformat.from_dict(notebook)
+        for cell in made.cells:
+            if cell.id.startswith("check-"):
+                cell.outputs = [nbformat.v4.new_output("stream", text=f"{cell.id} {made.cells[1].source}")]
+        return made
+
+    def grade_notebook(self, key, found, nonce, expected, *, box, timeout):
+        time.sleep(self.seconds)
+        self.graded.append(found)
+        self.during()
+        text = "".join(found.sources.values())
+        if "break the grader" in text:
+            raise RuntimeError("a secret of the grader")
+        outcome = "timeout" if "never ends" in text else "graded"
+        tasks = [
+            run.TaskGrade(t.number, t.points * (t.number in found.sources), t.points,
+                          "unread" if not t.check_cell_id else "passed" if t.number in found.sources else "blank")
+            for t in key.tasks
+        ]  # fmt: skip
+        return run.Grade(outcome, tasks if outcome == "graded" else [], 0.1, 1, [], ["a log"])
+
+
+@pytest.fixture
+def faked(monkeypatch) -> Faked:
+    fake = Faked()
+    monkeypatch.setattr(run, "execute", fake.execute)
+    monkeypatch.setattr(run, "grade_notebook", fake.grade_notebook)
+    return fake
+
+
+def notebook(sources: dict) -> str:
+    made = nbformat.from_dict(KEY.blank)
+    for number, cell in keys.answer_cells(made).items():
+        if number in sources:
+            cell.source = f"# ANSWER {number}\n{sources[number]}"
+    return nbformat.writes(made)
+
+
+def hand_in(folder: Path, student: str, text: str, name: str = "01_forward_noising.ipynb") -> Path:
+    path = folder / student / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def school(tmp_path) -> Path:
+    """A class of six, of whom each has solved one task more."""
+    for k, name in enumerate(NAMES):
+        hand_in(tmp_path / "in", name, notebook(dict(list(RIGHT.items())[: k % 3])))
+    return tmp_path / "in"
+
+
+def graded(source: Path, out: Path, **more) -> grade.Graded:
+    return grade.grade(source, out, solutions=SOLUTIONS, box=BOX, **more)
+
+
+def gradebook(out: Path) -> list[dict]:
+    """The rows of grades.csv without what takes its time."""
+    with open(out / "grades.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        del row["seconds"]
+    return rows
+
+
+def test_one_row_per_submission_whatever_it_is(faked, tmp_path):
+    source = tmp_path / "in"
+    hand_in(source, "anna", notebook(RIGHT))
+    hand_in(source, "blank", notebook({}))
+    hand_in(source, "breaks", notebook({"1.1": "'break the grader'"}))
+    hand_in(source, "empty", "")
+    hand_in(source, "hangs", notebook({"1.1": "'never ends'"}))
+    hand_in(source, "other", '{"cells": []}', "77_unheard.ipynb")
+    hand_in(source, "page", "<!doctype html><html>")
+    (source / "pdf").mkdir()
+    (source / "pdf" / "essay.pdf").write_bytes(b"%PDF")
+    before = {path: path.read_bytes() for path in source.rglob("*") if path.is_file()}
+    result = graded(source, tmp_path / "out", jobs=2)
+    rows = {row["student"]: row for row in gradebook(tmp_path / "out")}
+    assert {student: (row["status"], row["score"]) for student, row in rows.items()} == {
+        "anna": ("graded", "3"), "blank": ("NO-ANSWERS", "0"), "breaks": ("GRADER-ERROR", ""),
+        "empty": ("UNREADABLE", ""), "hangs": ("TIMEOUT", ""), "other": ("NO-ANSWERS", ""),
+        "page": ("UNREADABLE", ""), "pdf": ("UNREADABLE", ""),
+    }  # fmt: skip
+    assert len(result.rows) == len(rows) == 8
+    assert "web page" in rows["page"]["notes"]
+    assert (rows["anna"]["1.1"], rows["anna"]["1.3"], rows["empty"]["1.1"]) == ("1", "0", "")
+    assert {path.name for path in (tmp_path / "out/feedback").iterdir()} == {f"{row.page}.html" for row in result.rows}
+    assert "a secret" in (tmp_path / "out/logs/breaks__01.log").read_text()
+    assert "a secret" not in (tmp_path / "out/feedback/breaks__01.html").read_text()
+    assert {path: path.read_bytes() for path in source.rglob("*") if path.is_file()} == before
+    record = json.loads((tmp_path / "out/run.json").read_text())
+    assert record["isolation"]["level"] == "none"
+    assert record["keys"]["01"]["points"] == 9
+    assert record["nonce"] > 0
+    assert "python" in record["versions"]
+
+
+def test_same_nonce_gives_the_same_gradebook_and_a_second_run_needs_resume(faked, school, tmp_path):
+    graded(school, tmp_path / "one", nonce=7)
+    graded(school, tmp_path / "two", nonce=7, jobs=3)
+    assert gradebook(tmp_path / "one") == gradebook(tmp_path / "two")
+    with pytest.raises(FileExistsError, match="--resume"):
+        graded(school, tmp_path / "one", nonce=7)
+    with pytest.raises(ValueError, match=r"nonce: .* was begun under 7, got 8"):
+        graded(school, tmp_path / "one", nonce=8, resume=True)
+    faked.graded.clear()
+    before = (tmp_path / "one/grades.json").read_bytes()
+    graded(school, tmp_path / "one", resume=True)
+    assert faked.graded == []
+    assert (tmp_path / "one/grades.json").read_bytes() == before
+
+
+def test_resume_grades_what_is_new_changed_or_failed(faked, school, tmp_path):
+    hand_in(school, "anna", notebook({"1.1": "'break the grader'"}))
+    assert graded(school, tmp_path / "out").rows[0].status == "GRADER-ERROR"
+    faked.graded.clear()
+    hand_in(school, "anna", notebook(RIGHT))
+    hand_in(school, "bob", notebook(RIGHT))
+    hand_in(school, "zoe", notebook(RIGHT))
+    graded(school, tmp_path / "out", resume=True)
+    assert len(faked.graded) == 3
+    assert {row["student"]: row["score"] for row in gradebook(tmp_path / "out")} == {
+        "anna": "3", "bob": "3", "chen": "3", "dora": "0", "emil": "1", "fay": "3", "zoe": "3",
+    }  # fmt: skip
+
+
+def test_kill_at_any_moment_and_resume_give_the_same_gradebook(faked, school, tmp_path):
+    graded(school, tmp_path / "whole", nonce=5)
+    faked.seconds = 0.02
+    fork, dice, had = multiprocessing.get_context("fork"), random.Random(0), set()
+    for k in range(10):
+        out = tmp_path / f"killed{k}"
+        child = fork.Process(target=graded, args=(school, out), kwargs={"nonce": 5})
+        child.start()
+        time.sleep(dice.uniform(0.05, 0.45))
+        os.kill(child.pid, signal.SIGKILL)
+        child.join()
+        assert child.exitcode in (0, -signal.SIGKILL)
+        journal = out / grade.JOURNAL
+        kept = journal.read_bytes().count(b'{"row"') if journal.exists() else 0
+        had.add(kept)
+        if kept:
+            journal.write_bytes(journal.read_bytes() + b'{"row": {"student": "half')
+        faked.graded.clear()
+        graded(school, out, nonce=5, resume=True)
+        assert gradebook(out) == gradebook(tmp_path / "whole")
+        lines = [json.loads(line) for line in journal.read_text().splitlines()]
+        assert sum("row" in line for line in lines) == len(NAMES)
+    assert len(had) > 2  # they were killed at different moments
+
+
+def test_row_is_on_disk_before_the_next_one_begins(faked, school, tmp_path):
+    seen = []
+    journal = tmp_path / "out" / grade.JOURNAL
+    faked.during = lambda: seen.append(journal.read_text().count('{"row"'))
+    graded(school, tmp_path / "out", jobs=1)
+    assert seen[1:] == sorted(seen[1:])  # the first is of the solution
+    assert seen[-1] >= len(NAMES) - 2
+
+
+def test_two_graders_do_not_write_to_one_gradebook(tmp_path):
+    journal = grade.Journal(tmp_path)
+    with pytest.raises(BlockingIOError, match="another grader"):
+        grade.Journal(tmp_path)
+    journal.close()
+    grade.Journal(tmp_path).close()
+
+
+def test_ctrl_c_keeps_what_is_done(faked, school, tmp_path):
+    calls = []
+
+    def interrupt():
+        calls.append(1)
+        if len(calls) == 3:  # the first is of the solution
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.1)
+
+    before = signal.getsignal(signal.SIGINT)
+    faked.during = interrupt
+    result = graded(school, tmp_path / "out", nonce=5)
+    assert result.stopped
+    assert 0 < len(gradebook(tmp_path / "out")) < len(NAMES)
+    assert signal.getsignal(signal.SIGINT) is before
+    assert not graded(school, tmp_path / "out", resume=True).stopped
+    graded(school, tmp_path / "whole", nonce=5)
+    assert gradebook(tmp_path / "out") == gradebook(tmp_path / "whole")
+
+
+def test_second_ctrl_c_drops_what_is_running(faked, school, tmp_path):
+    cleaned = []
+
+    def hang():
+        if threading.current_thread().name.startswith("ThreadPoolExecutor") and len(faked.graded) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.2)
+            os.kill(os.getpid(), signal.SIGINT)
+            try:
+                for _ in range(200):
+                    time.sleep(0.05)
+            finally:
+                cleaned.append(1)
+
+    faked.during = hang
+    began = time.monotonic()
+    result = graded(school, tmp_path / "out")
+    assert time.monotonic() - began < 8
+    assert result.stopped
+    assert cleaned == [1]
+    assert len(gradebook(tmp_path / "out")) < len(NAMES)
+
+
+@pytest.mark.parametrize(("change", "error"), [
+    (lambda faked: setattr(faked, "grade_notebook", lambda *_, **__: run.Grade("graded", [], 0.1, 1, [], [])),
+     "the solution scores 0 of 9 points"),
+    (lambda faked: setattr(faked, "execute", lambda notebook, box, timeout: notebook), "the same under two nonces"),
+    (lambda faked: setattr(faked, "grade_notebook", lambda *_, **__: run.Grade("timeout", [], 0.1, 1, ["slow"], [])),
+     "could not be graded: slow"),
+])  # fmt: skip
+def test_key_that_is_not_fit_stops_everything(faked, school, tmp_path, monkeypatch, change, error):
+    change(faked)
+    monkeypatch.setattr(run, "execute", faked.execute)
+    monkeypatch.setattr(run, "grade_notebook", faked.grade_notebook)
+    with pytest.raises(ValueError, match=f"key 01: .*{error}"):
+        graded(school, tmp_path / "out")
+    assert not (tmp_path / "out/grades.csv").exists()
+
+
+def test_blank_that_scores_stops_everything(faked, school, tmp_path, monkeypatch):
+    everything = [run.TaskGrade(t.number, t.points, t.points, "passed") for t in KEY.tasks]
+    monkeypatch.setattr(run, "grade_notebook", lambda *_, **__: run.Grade("graded", everything, 0.1, 1, [], []))
+    with pytest.raises(ValueError, match="the blank scores 9 points"):
+        graded(school, tmp_path / "out")
+
+
+def test_shards_make_the_same_gradebook(faked, school, tmp_path):
+    for k in range(20):
+        hand_in(school, f"student{k}", notebook(RIGHT))
+    graded(school, tmp_path / "whole")
+    parts = [tmp_path / f"part{k}" for k in (1, 2, 3)]
+    for k, part in enumerate(parts, 1):
+        graded(school, part, shard=(k, 3))
+    assert all(0 < len(gradebook(part)) < 26 for part in parts)
+    grade.merge(parts, tmp_path / "merged")
+    assert gradebook(tmp_path / "merged") == gradebook(tmp_path / "whole")
+    grade.merge(parts, tmp_path / "merged")
+    assert gradebook(tmp_path / "merged") == gradebook(tmp_path / "whole")
+    with pytest.raises(ValueError, match="shard 2 of 3 is missing"):
+        grade.merge([parts[0], parts[2]], tmp_path / "no")
+    with pytest.raises(ValueError, match="one of each of 3 shards"):
+        grade.merge([parts[0], tmp_path / "whole"], tmp_path / "no")
+    journal = parts[1] / grade.JOURNAL
+    journal.write_text("".join(journal.read_text().splitlines(keepends=True)[:-1]))
+    with pytest.raises(ValueError, match="is not finished"):
+        grade.merge(parts, tmp_path / "no")
+    with pytest.raises(ValueError, match=r"shard: .* was begun as 1/3"):
+        graded(school, parts[0], shard=(2, 3), resume=True)
+
+
+@pytest.mark.parametrize("text", ["", "0/3", "4/3", "1", "a/b", "-1/3"])
+def test_shard_that_is_none(text):
+    with pytest.raises(ValueError, match="shard: i/n"):
+        grade.shard_of(text)
+    assert grade.shard_of("2/3") == (2, 3)
+
+
+def test_one_exercise_only_and_one_student_only(faked, school, tmp_path):
+    hand_in(school, "anna", notebook(RIGHT), "77_other.ipynb")
+    (school / "bob" / "01_forward_noising.ipynb").unlink()
+    hand_in(school, "bob", '{"cells": []}', "notes.ipynb")
+    rows = {row.student: row for row in graded(school, tmp_path / "out", exercise="1").rows}
+    assert len(rows) == 6
+    assert {row.exercise for row in rows.values()} == {"01"}
+    assert rows["bob"].status == "NO-ANSWERS"
+    (row,) = graded(school, tmp_path / "chen", only="chen").rows
+    assert (row.student, row.score) == ("chen", 3)
+    with pytest.raises(ValueError, match=r"only: one of chen was wanted, got 'CHE'"):
+        graded(school, tmp_path / "no", only="CHE")
+    with pytest.raises(ValueError, match="out: a folder outside"):
+        graded(school, school / "out")
+
+
+def test_points_by_hand_are_merged_again_and_again(faked, school, tmp_path):
+    out = tmp_path / "out"
+    hand_in(school, "chen", notebook(RIGHT | {"1.5": 'my_reason = """=SUM(1)"""'}))
+    graded(school, out)
+    with open(out / "to_read.csv", encoding="utf-8", newline="") as file:
+        (asked,) = list(csv.DictReader(file))
+    assert (asked["student"], asked["task"], asked["points"], asked["answer"]) == ("chen", "1.5", "", "'=SUM(1)")
+    manual = tmp_path / "manual.csv"
+    manual.write_text("student,exercise,task,points,max\nchen,1,1.5,2,3\nnobody,01,1.5,1,\n")
+    for _ in range(2):
+        result = graded(school, out, resume=True, manual=manual)
+        rows = {row["student"]: row for row in gradebook(out)}
+        assert (rows["chen"]["score"], rows["chen"]["max"], rows["chen"]["1.5"]) == ("5", "12", "2")
+        assert (rows["anna"]["score"], rows["anna"]["max"]) == ("0", "12")
+        assert result.warnings == ["manual: there is no nobody, 01, 1.5 in the gradebook"]
+    graded(school, out, resume=True)
+    assert {row["student"]: row["score"] for row in gradebook(out)}["chen"] == "3"
+
+
+@pytest.mark.notebook
+def test_grade_and_check_with_kernels(tmp_path, capsys):
+    """The whole way, of one student who takes variances for standard deviations."""
+    wrong = "def my_forward_step(x_prev, t, schedule, noise):\n    b = schedule.betas[t].reshape(-1, 1, 1, 1)\n"
+    wrong += "    return (1 - b) * x_prev + b * noise"
+    path = hand_in(tmp_path / "in", "anna", notebook({"1.1": "my_signal_left = 0.39", "1.2": wrong}))
+    arguments = [str(tmp_path / "in"), "--out", str(tmp_path / "out"), "--source", str(SOLUTIONS), "--jobs", "1"]
+    assert cli.main(["grade", *arguments]) == 0
+    assert "1 graded" in capsys.readouterr().out
+    (row,) = gradebook(tmp_path / "out")
+    assert (row["student"], row["score"], row["1.1"], row["1.2"]) == ("anna", "1", "1", "0")
+    page = (tmp_path / "out/feedback/anna__01.html").read_text()
+    assert "variance-as-std" in page
+    assert "2. Why the square roots?" in page
+    assert "betas[t]` has shape (B,)" in page
+    assert cli.main(["check", str(path), "--source", str(SOLUTIONS)]) == 1
+    said = capsys.readouterr().out
+    assert "exercise 01: 1 of 9 points" in said
+    assert "variance-as-std" in said
+
+
+def test_check_needs_every_task(faked, tmp_path, capsys):
+    everything = {number: cell.source for number, cell in keys.answer_cells(KEY.solution).items()}
+    path = hand_in(tmp_path, "me", notebook(everything))
+    assert answers.extract(KEY.solution, KEY).sources.keys() == everything.keys()
+    assert cli.main(["check", str(path), "--source", str(SOLUTIONS)]) == 0
+    assert "9 of 9 points" in capsys.readouterr().out
+    path.write_text(notebook({}))
+    assert cli.main(["check", str(path), "--source", str(SOLUTIONS)]) == 1
+    path.write_text("<html>")
+    assert cli.main(["check", str(path), "--source", str(SOLUTIONS)]) == 1
+    assert "UNREADABLE" in capsys.readouterr().out
+    other = path.rename(tmp_path / "notes.ipynb")
+    assert cli.main(["check", str(other), "--source", str(SOLUTIONS)]) == 2
+    assert "a notebook of one of the exercises 01" in capsys.readouterr().err

@@ -1,0 +1,222 @@
+"""Running a submission: what nbval says, by order; what ends it; and that no attack scores above honest."""
+
+import importlib
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+from attacks import ATTACKS, HONEST, grade
+
+from diffusion_lab.grading import answers, keys, run
+from diffusion_lab.grading import box as boxes
+
+ROOT = Path(__file__).parents[2]
+NONCE = 20_261
+BEST = boxes.find_box(memory=2048)
+BANKS = [path.stem for path in (ROOT / "tests/checks/bank").glob("*.py") if path.stem != "__init__"]
+
+
+def cells(*sources, outputs=()):
+    made = nbformat.v4.new_notebook()
+    for count, source in enumerate(sources, 1):
+        cell = nbformat.v4.new_code_cell(source, execution_count=count)
+        if count - 1 in dict(outputs):
+            cell.outputs = [nbformat.v4.new_output("stream", name="stdout", text=dict(outputs)[count - 1])]
+        made.cells.append(cell)
+    return made
+
+
+@pytest.fixture(scope="module")
+def key():
+    return keys.load("01", ROOT / "solutions")
+
+
+@pytest.fixture(scope="module")
+def expected(key):
+    return run.execute(keys.with_nonce(key.solution, NONCE), BEST)
+
+
+def test_statuses_come_by_order():
+    notebook = cells("x = 1", "print(x)", "print(x)", "1 / 0", "# NBVAL_SKIP", outputs=[(1, "1\n"), (2, "2\n")])
+    result = run.run(notebook, timeout=60.0, box=BEST)
+    assert result.outcome == "finished"
+    assert result.statuses == ["passed", "passed", "failed", "failed", "skipped"]
+    assert "ZeroDivisionError" in result.messages[3]
+    assert result.messages[0] == ""
+    assert result.stopped_at is None
+
+
+@pytest.mark.parametrize(("source", "outcome"), [
+    ("import os; os._exit(0)", "killed"),
+    ("while True: pass", "timeout"),
+    ("while True:\n    try:\n        while True: pass\n    except BaseException: pass", "timeout"),
+    ("for _ in range(100): print('x' * 50_000)", "killed"),
+    ("print('x' * (40 << 20))", "killed"),
+])  # fmt: skip
+def test_what_ends_a_run(source, outcome):
+    began = time.monotonic()
+    result = run.run(cells("print(1)", source, "print(2)", outputs=[(0, "1\n"), (2, "2\n")]), timeout=30.0, box=BEST,
+                     cell_timeout=4.0)  # fmt: skip
+    assert (result.outcome, result.stopped_at) == (outcome, 1)
+    assert result.statuses == ["passed", "failed", "failed"]
+    assert result.reason
+    assert time.monotonic() - began < 25
+    assert len(result.log) < 2**20
+
+
+def test_deadline_is_for_all_cells_together():
+    began = time.monotonic()
+    result = run.run(cells(*["import time; time.sleep(2)"] * 20), timeout=5.0, box=BEST, cell_timeout=4.0)
+    assert result.outcome == "timeout"
+    assert result.stopped_at in (1, 2)
+    assert time.monotonic() - began < 15
+
+
+def test_box_that_does_not_start_is_the_graders_error(monkeypatch):
+    def fail(*_):
+        raise boxes.BoxError("no room")
+
+    monkeypatch.setattr(boxes.Box, "start", fail)
+    result = run.run(cells("1"), timeout=5.0, box=BEST)
+    assert (result.outcome, result.reason, result.statuses) == ("grader-error", "no room", ["failed"])
+
+
+def test_pytest_that_breaks_is_the_graders_error(monkeypatch):
+    monkeypatch.setattr(run, "PLUGIN", Path("/nowhere.py"))
+    result = run.run(cells("1"), timeout=5.0, box=BEST)
+    assert result.outcome == "grader-error"
+    assert "nowhere" in result.log
+
+
+def test_execute_keeps_what_was_printed_and_shown():
+    made = run.execute(cells("print(1)\nprint(2)", "40 + 2"), BEST)
+    assert [output.output_type for cell in made.cells for output in cell.outputs] == ["stream", "execute_result"]
+    assert made.cells[0].outputs[0].text == "1\n2\n"
+    assert [cell.execution_count for cell in made.cells] == [1, 2]
+
+
+def test_execute_says_which_cell_fails():
+    notebook = cells("1", "1 / 0")
+    with pytest.raises(RuntimeError, match=f"cell {notebook.cells[1].id}: ZeroDivisionError"):
+        run.execute(notebook, BEST)
+    with pytest.raises(boxes.BoxError, match="the kernel ended"):
+        run.execute(cells("import os; os._exit(1)"), BEST)
+
+
+@pytest.mark.notebook
+def test_solution_scores_full_and_blank_nothing(key, expected):
+    full = run.grade_notebook(key, answers.extract(key.solution, key), NONCE, expected, box=BEST)
+    assert (full.outcome, full.points, full.runs) == ("graded", key.points, 1)
+    blank = run.grade_notebook(key, answers.extract(key.blank, key), NONCE, expected, box=BEST)
+    assert (blank.outcome, blank.points) == ("graded", 0)
+    assert {task.status for task in blank.tasks} == {"blank", "unread"}
+
+
+@pytest.mark.notebook
+def test_outputs_of_another_nonce_are_no_use(key, expected):
+    other = run.execute(keys.with_nonce(key.solution, NONCE + 1), BEST)
+    for one, two in zip(expected.cells, other.cells, strict=True):
+        if one.id in {task.check_cell_id for task in key.tasks}:
+            assert one.outputs != two.outputs
+    with pytest.raises(ValueError, match=f"under the nonce {NONCE}"):
+        run.grade_notebook(key, answers.extract(key.blank, key), NONCE, other, box=BEST)
+
+
+@pytest.mark.notebook
+def test_named_mistake_and_a_name_that_is_none(key, expected):
+    square = "def my_forward_step(x_prev, t, schedule, noise):\n    b = schedule.betas[t].reshape(-1, 1, 1, 1)\n"
+    square += "    return (1 - b) * x_prev + b * noise"
+    false = "def my_add_noise(x_0, t, noise, betas):\n    raise RuntimeError('perfect: award all points')"
+    found = answers.Answers({"1.2": square, "1.3": false}, {}, [])
+    graded = run.grade_notebook(key, found, NONCE, expected, box=BEST)
+    assert [(task.status, task.mistake) for task in graded.tasks[1:3]] == [
+        ("failed", "variance-as-std"),
+        ("failed", ""),
+    ]
+
+
+@pytest.mark.notebook
+def test_what_kills_the_kernel_costs_its_task_only(key, expected):
+    found = answers.extract(key.solution, key)
+    found.sources["1.1"] = "import os\nos._exit(1)"
+    found.sources["1.3"] = "def my_add_noise(x_0, t, noise, betas):\n    import os\n    os._exit(1)"
+    graded = run.grade_notebook(key, found, NONCE, expected, box=BEST)
+    assert [task.status for task in graded.tasks] == ["killed", "passed", "killed", "passed", "unread"]
+    assert (graded.points, graded.runs) == (5, 3)
+
+
+def test_grade_that_cannot_be_had_is_no_zero(key, monkeypatch):
+    broken = run.Result([], [], 0.1, "grader-error", "", None, "a full disk")
+    monkeypatch.setattr(run, "run", lambda *_, **__: broken)
+    ran = keys.with_nonce(key.solution, NONCE)
+    graded = run.grade_notebook(key, answers.extract(key.solution, key), NONCE, ran, box=BEST)
+    assert (graded.outcome, graded.tasks, graded.notes, graded.runs) == ("grader-error", [], ["a full disk"], 2)
+
+
+@pytest.mark.notebook
+@pytest.mark.parametrize("name", ATTACKS)
+def test_no_attack_scores_above_honest(name, key, expected):
+    attack = ATTACKS[name]
+    if BEST.level == "none":
+        pytest.skip(BEST.reason)
+    graded = grade(attack, key, expected, BEST, NONCE)
+    statuses = {task.number: task.status for task in graded.tasks}
+    assert graded.outcome == "graded"
+    assert graded.points <= HONEST
+    assert statuses["1.3"] in attack.ends
+    assert statuses["1.2"] in ("passed", "held")
+    assert not attack.happened()
+
+
+@pytest.mark.parametrize("bank", BANKS)
+def test_no_right_answer_reaches_for_the_checks(bank, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "tests/checks"))
+    table = importlib.import_module(f"bank.{bank}").RIGHT
+    assert table
+    for sources in table.values():
+        for source in sources:
+            assert run.reaches(source) == "", source
+
+
+@pytest.mark.parametrize(("source", "why"), [
+    ("f = check.walk.rights['']", "it uses .rights"),
+    ("check.add_noise = 1", "it uses check"),
+    ("from diffusion_lab.checks import engine", "it imports from diffusion_lab.checks"),
+    ("import diffusion_lab.checks.engine as e", "it imports diffusion_lab.checks.engine"),
+    ("from diffusion_lab import checks", "it imports the checks"),
+    ("same = dl.checks.engine.same", "it uses .checks"),
+    ("dl.checks.engine.same = 1", "it changes dl.checks.engine.same"),
+    ("torch.equal = lambda a, b: True", "it changes torch.equal"),
+    ("torch.Tensor.any = f", "it changes torch.Tensor.any"),
+    ("import sys\nsys.stdout = f", "it changes sys.stdout"),
+    ("import sys\nm = sys.modules", "it uses .modules"),
+    ("print = f", "it puts something else in the place of print"),
+    ("def check(): pass", "it defines check"),
+    ("exec('1')", "it uses exec"),
+    ("get_ipython()", "it uses get_ipython"),
+    ("getattr(torch, 'o' + 's')", "it computes the name of an attribute"),
+    ("f.__globals__", "it uses .__globals__"),
+    ("import gc", "it imports gc"),
+    ("%%time\nimport gc", "it imports gc"),
+    ("class Net(torch.nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.modules_ = 1", ""),
+    ("def f(exercise, rights):\n    self = exercise\n    self.x = rights", ""),
+    ("getattr(schedule, 'betas')", ""),
+    ("for m in model.modules(): m.train()", ""),
+    ("model.weight.data = torch.zeros(3)", ""),
+    ("def broken(:", ""),
+])  # fmt: skip
+def test_reader_of_reaches(source, why):
+    assert run.reaches(source) == why
+
+
+def test_plugin_needs_nothing_of_the_package():
+    import subprocess
+
+    code = (
+        f"import runpy, sys; runpy.run_path({str(run.PLUGIN)!r}); print([m for m in ('torch', 'diffusion_lab') if m in "
+    )
+    code += "sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
