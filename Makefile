@@ -1,6 +1,7 @@
 # Thin names over ordinary commands. The README shows the same for Windows.
 # make lab LAB_ARGS="--no-browser --port 8899"      flags for JupyterLab
 # make test JOBS=4                                 test files at the same time
+# make grade SUBMISSIONS=class.zip GRADES=grades GRADE_ARGS="--exercise 01 --resume"
 # make lab PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"   a smaller torch on Linux without a GPU
 
 PYTHON ?= python3
@@ -9,11 +10,14 @@ LAB_ARGS ?=
 PIP_ARGS ?=
 TEST_ARGS ?=
 JOBS ?= 2
+SUBMISSIONS ?= submissions
+GRADES ?= grades
+GRADE_ARGS ?=
 BIN := $(VENV)/bin
 # JupyterLab refuses to run as root unless told to; in a bare container root is all there is
 ROOT_FLAG := $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 
-.PHONY: lab test lessons lint clean
+.PHONY: lab test lessons grade lint clean
 .DEFAULT_GOAL := lab
 
 # set up once: open the course (trusted notebooks keep their sliders alive before any cell is run)
@@ -30,6 +34,10 @@ test: $(VENV)/.dev
 # execute the lessons again and keep their outputs
 lessons: $(VENV)/.dev
 	$(BIN)/python tools/run_lessons.py
+
+# set up once: grade a class, see docs/instructors.md
+grade: $(VENV)/.course
+	$(BIN)/diffusion-lab grade "$(SUBMISSIONS)" --out "$(GRADES)" $(GRADE_ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

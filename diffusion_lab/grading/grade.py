@@ -160,7 +160,7 @@ def described(key: Key, advice: Advice) -> dict:
     """What the journal and the reports want to know of a key."""
     said = advice(key)
     tasks = [
-        {"number": task.number, "title": task.title, "max": task.points}
+        {"number": task.number, "title": task.title.replace("$", ""), "max": task.points}
         | dict(zip(("section", "hint"), said.get(task.number, ("", "")), strict=True))
         for task in key.tasks
     ]
@@ -506,7 +506,7 @@ class _Stop:
                         ctypes.c_ulong(thread.ident), ctypes.py_object(KeyboardInterrupt)
                     )
         else:
-            tqdm.write("stopping when those that are running are done; again to drop them")
+            os.write(2, b"\nstopping when those that are running are done; again to drop them\n")
         self.asked = True
 
     def __exit__(self, *_args) -> None:

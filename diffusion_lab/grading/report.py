@@ -315,7 +315,7 @@ def _bars(bars: list[tuple[str, int | float, str]], width: int = 640) -> str:
     parts = [f'<svg role="img" width="{width}" height="{step * len(bars)}" font-size="13">']
     for k, (label, share, text) in enumerate(bars):
         size, y = (width - left - right) * max(0.0, min(1.0, share)), k * step
-        short = label if len(label) <= 38 else label[:37] + "…"
+        short = label if len(label) <= 36 else label[:35] + "…"
         parts.append(
             f'<text x="0" y="{y + 16}">{html.escape(short)}<title>{html.escape(label)}</title></text>'
             f'<rect x="{left}" y="{y + 4}" width="{max(size, 1):.1f}" height="{step - 8}" fill="#4477aa"/>'

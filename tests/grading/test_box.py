@@ -1,6 +1,7 @@
 """The box: what a kernel in it can see and do, and that all of it ends."""
 
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -191,3 +192,21 @@ def test_fallback_sees_what_the_box_hides(outside):
     assert outside(f"import os; print(os.path.exists({str(Path(__file__))!r}))") == "True"
     assert outside("print(os.getpid() > 1)") == "True"
     assert os.environ.get("HOME") != outside("print(os.environ['HOME'])")
+
+
+@linux
+@pytest.mark.parametrize("level", ["namespaces", "none"])
+def test_kernel_ends_when_the_grader_is_killed(level):
+    if level == "namespaces" and BEST.level != level:
+        pytest.skip(BEST.reason)
+    code = "import time\nfrom diffusion_lab.grading import box\n"
+    code += f"kernel = box.find_box({level!r}).start()\nprint(*kernel.members(), flush=True)\ntime.sleep(60)"
+    grader = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    members = [int(pid) for pid in grader.stdout.readline().split()]
+    assert len(members) == 2
+    grader.kill()
+    grader.wait()
+    until = time.monotonic() + 10
+    while any(map(alive, members)) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not any(map(alive, members))

@@ -5,6 +5,8 @@ import json
 import multiprocessing
 import os
 import random
+import re
+import shlex
 import signal
 import threading
 import time
@@ -14,7 +16,7 @@ import nbformat
 import pytest
 
 from diffusion_lab import cli
-from diffusion_lab.grading import answers, grade, keys, run
+from diffusion_lab.grading import answers, grade, keys, report, run, submissions
 from diffusion_lab.grading.box import Box
 
 ROOT = Path(__file__).parents[2]
@@ -369,3 +371,45 @@ def test_check_needs_every_task(faked, tmp_path, capsys):
     other = path.rename(tmp_path / "notes.ipynb")
     assert cli.main(["check", str(other), "--source", str(SOLUTIONS)]) == 2
     assert "a notebook of one of the exercises 01" in capsys.readouterr().err
+
+
+PAGE = (ROOT / "docs/instructors.md").read_text(encoding="utf-8")
+WORKFLOWS = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs/workflows").iterdir())]
+
+
+def commands() -> list[str]:
+    texts = [PAGE.replace("\\\n", " "), *(text.replace("\\\n", " ") for text in WORKFLOWS)]
+    found = [line for text in texts for line in re.findall(r"diffusion-lab ((?:grade|check)\S* [^\n`\"]*\S.*)", text)]
+    return [re.sub(r"[`\"]?\s*&?$", "", line) if line.count('"') % 2 else line.rstrip(" &") for line in found]
+
+
+@pytest.mark.parametrize("line", commands())
+def test_commands_of_the_page_and_the_workflows_parse(line):
+    options = cli._parser().parse_args(shlex.split(line))
+    assert options.command == line.split()[0]
+
+
+def test_page_says_what_the_grader_does():
+    assert len(commands()) >= 10
+    for status in report.STATUSES:
+        assert f"| {status} |" in PAGE
+    for name in report.FORMATS:
+        assert f"| `{name}` |" in PAGE
+    box = Box("", "")
+    for fact in (f"{box.processes} processes", f"{box.memory // 1024} GiB, children", f"{box.file_size} MiB |",
+                 f"{box.tmp} MiB in memory", f"{box.cpu} seconds of CPU", f"{submissions.MAX_BYTES // 10**6} MB",
+                 f"{submissions.MAX_CELLS:,} cells", f"{submissions.MAX_CODE:,} characters",
+                 f"{submissions.MAX_UNPACKED // 10**9} GB"):  # fmt: skip
+        assert fact in PAGE
+
+
+def test_names_in_the_page_are_read_as_it_says(tmp_path):
+    for k, (path, student) in enumerate(re.findall(r"^\| (?:.*) \| `([^`]*)`.* \| ([\w ]+) \|$", PAGE, re.M)):
+        file = tmp_path / str(k) / path
+        file.parent.mkdir(parents=True)
+        file.write_text("{}")
+        if " - " in file.name:  # told from a folder per student by there being more of them
+            file.with_name(file.name.replace(student, "Zoe")).write_text("{}")
+        found, *_ = submissions.find(tmp_path / str(k))
+        assert (found.student, found.exercise) == (student, None if path == "anna.ipynb" else "01")
+    assert k == 4
