@@ -412,6 +412,10 @@ mean_of_the_data.wrong("shrunk-guess", _mean(give=lambda alpha, guess: alpha * g
 # 3.5
 
 
+def _unsigned(factors):
+    return {name: abs(factor) for name, factor in factors.items()}
+
+
 def _near(factors):
     return {name: (factor - 0.02, factor + 0.02) for name, factor in factors.items()}
 
@@ -424,7 +428,7 @@ def _factors(form):
 HIGH_NOISE = "7. What goes wrong: reading eps as x_0 in high noise"
 
 
-@exercise.guess("3.5", "what an error costs in each language", 1, HIGH_NOISE, hints=(
+@exercise.guess("3.5", "what an error costs in each language", 1, HIGH_NOISE, prepare=_unsigned, hints=(
     "Read answer + 0.01 as x_0, and answer as x_0. Divide the difference by 0.01. Then the next language.",
     "On paper: in x_0 = alpha x_t - sigma v, x_0 changes by sigma when v changes by 1. The sign does not matter here.",
     "eps: sigma / alpha. x0: 1. v: sigma. score: sigma² / alpha. With the scales of dl.DiffusionSchedule(1000) at 200.",

@@ -170,6 +170,7 @@ def my_mean_of_the_data(x_t, t, data, schedule):
     "error_factors": [
         'my_error_factors = {"eps": 0.72, "x0": 1.0, "v": 0.585, "score": 0.42}',
         _FACTORS % "eps=s / a, x0=1, v=s, score=s**2 / a",
+        _FACTORS % "eps=-s / a, x0=1, v=-s, score=s**2 / a",
         """
 schedule, my_error_factors = dl.DiffusionSchedule(), {}
 x_t = torch.ones(3, 2)
