@@ -36,8 +36,6 @@ _SECTIONS = {
         "one-minus-root": "1 - sqrt(alpha bar) scales the noise; sqrt(1 - alpha bar) is wanted",
         "swapped-scales": "the scales of signal and noise changed places",
         "draws-own-noise": "fresh noise was drawn; the noise that your function is given is wanted",
-        "misbroadcast-t": "shapes pair up from the last axis: numbers for t want shape (B, 1, 1, 1) with (B, C, H, W), "
-        "and (B, 1) with (B, D)",
         "shared-t": "one time was used for the whole batch; every element has its own",
         "endpoint-missed": "one end of the times is missing: they run from 0 to T, both included, steps from 1 to T",
     },
@@ -166,6 +164,8 @@ _SECTIONS = {
         "not-trained": "the network answers 0 as before the first step: hand over one that was trained or updated",
     },
     ("05", "9. What goes wrong: a loss too good to be true"): {
+        "misbroadcast-t": "shapes pair up from the last axis: numbers for t want shape (B, 1, 1, 1) with (B, C, H, W), "
+        "and (B, 1) with (B, D)",
         "one-noise-per-picture": "the network knows only noise of one number per picture; every pixel wants its own",
     },
     ("06", "2. Which variance?"): {
