@@ -40,32 +40,34 @@ def _of_the_step(schedule, t, like):
 
 # 3.1
 
-CHANCES = torch.tensor([0.5, 0.2, 0.3])
+CHANCES = torch.tensor([0.6, 0.3, 0.1])  # so that mistakes give different numbers
 ANY = (-4, 6)
+MEAN = (-0.515, -0.485)
 
 
 @exercise.guess("3.1", "the guess that costs least", 1, "2. Why the mean?", hints=(
     "Section 2 names the guess with the least squared error. Which value, made of all three, is it?",
-    "The mean: multiply each value with its chance, and add up: 0.5 × (-1) + 0.2 × 0 + 0.3 × 1.",
-    "The error of the guess g is 0.5 (-1 - g)² + 0.2 (0 - g)² + 0.3 (1 - g)², with g = -0.2.",
+    "The mean: multiply each value with its chance, and add up: 0.6 × (-1) + 0.3 × 0 + 0.1 × 1.",
+    "The error of the guess g is 0.6 (-1 - g)² + 0.3 (0 - g)² + 0.1 (1 - g)², with g = -0.5.",
 ))  # fmt: skip
 def least_error():
     """The best guess of a pixel that is black, grey or white with known chances, and its mean squared error."""
-    return {"guess": (-0.215, -0.185), "error": (0.745, 0.775)}
+    return {"guess": MEAN, "error": (0.435, 0.465)}
 
 
 least_error.wrong("mode-for-mean", lambda: {"guess": (-1.02, -0.98), "error": ANY})
 least_error.wrong("unweighted-mean", lambda: {"guess": (-0.02, 0.02), "error": ANY})
-least_error.wrong("no-floor", lambda: {"guess": (-0.215, -0.185), "error": (-0.01, 0.01)})
-least_error.wrong("absolute-error", lambda: {"guess": (-0.215, -0.185), "error": (0.79, 0.81)})
+least_error.wrong("no-floor", lambda: {"guess": MEAN, "error": (-0.01, 0.01)})
+least_error.wrong("absolute-error", lambda: {"guess": MEAN, "error": (0.59, 0.61)})
+least_error.wrong("mean-not-subtracted", lambda: {"guess": MEAN, "error": (0.69, 0.71)})
 least_error.wrong(
     "variance-as-std",
-    lambda: {"guess": (-0.215, -0.185), "error": (0.86, 0.885)},
+    lambda: {"guess": MEAN, "error": (0.66, 0.685)},
     sentence="the mean of the squared errors is wanted, and no root of it",
 )
 least_error.wrong(
     "wrong-sign",
-    lambda: {"guess": (0.185, 0.215), "error": ANY},
+    lambda: {"guess": (0.485, 0.515), "error": ANY},
     sentence="black is -1 and white is +1, and black is the likelier one: the mean is below 0",
 )
 
@@ -185,6 +187,7 @@ _forms(
 # 3.3
 
 LANGUAGES = ("x_0", "eps", "score")
+SCALES = "alpha bar and 1 - alpha bar were taken as the two scales; alpha and sigma are their square roots"
 
 
 def _three(answer):
@@ -245,7 +248,7 @@ def _(translate, draw):
 
 
 for _name, _wrong in WRONG_SCALES:
-    translate.wrong(_name, _said(_wrong))
+    translate.wrong(_name, _said(_wrong), sentence=SCALES if _name == "variance-as-std" else "")
 translate.wrong("alpha-for-alphabar", _said(_of_the_step))
 for _shape in ((-1,), (-1, 1), (-1, 1, 1)):
     translate.wrong("misbroadcast-t", _said(lambda schedule, t, like, shape=_shape: _reshaped(schedule, t, shape)))
@@ -284,6 +287,15 @@ _part("swapped-scales", "eps", lambda a, s, x, v: a * x + s * v)
 _part("wrong-target", "x_0", lambda a, s, x, v: (x - s * v) / a, sentence="for x_0, v was read as if it were eps")
 _part("wrong-target", "eps", lambda a, s, x, v: (x - a * v) / s, sentence="for eps, v was read as if it were x_0")
 _part("wrong-target", "eps", lambda a, s, x, v: v, sentence="v itself was returned for eps")
+_part("factor-missing", "x_0", lambda a, s, x, v: x - s * (s * x + a * v),
+    sentence="for x_0, sigma eps was subtracted from x_t, but the rest is alpha x_0, to be divided by alpha",
+)  # fmt: skip
+_part("factor-missing", "eps", lambda a, s, x, v: (x - (a * x - s * v)) / s,
+    sentence="for eps, x_0 was subtracted from x_t as it is; x_t has only alpha x_0 in it",
+)  # fmt: skip
+_part("factor-missing", "eps", lambda a, s, x, v: x - a * (a * x - s * v),
+    sentence="for eps, alpha x_0 was subtracted from x_t, but the rest is sigma eps, to be divided by sigma",
+)  # fmt: skip
 _part("wrong-sign", "score", lambda a, s, x, v: (s * x + a * v) / s,
     sentence="the score points away from the noise: it is *minus* eps divided by sqrt(1 - alpha bar)",
 )  # fmt: skip
@@ -412,19 +424,23 @@ mean_of_the_data.wrong("shrunk-guess", _mean(give=lambda alpha, guess: alpha * g
 # 3.5
 
 
+def _unsigned(factors):
+    return {name: abs(factor) for name, factor in factors.items()}
+
+
 def _near(factors):
     return {name: (factor - 0.02, factor + 0.02) for name, factor in factors.items()}
 
 
-def _factors(form):
-    bar = DiffusionSchedule(1000, 1e-4, 0.02).alphas_cumprod[200]
+def _factors(form, schedule=None):
+    bar = (schedule or DiffusionSchedule(1000, 1e-4, 0.02)).alphas_cumprod[200]
     return _near({name: float(factor) for name, factor in form(bar.sqrt(), (1 - bar).sqrt()).items()})
 
 
 HIGH_NOISE = "7. What goes wrong: reading eps as x_0 in high noise"
 
 
-@exercise.guess("3.5", "what an error costs in each language", 1, HIGH_NOISE, hints=(
+@exercise.guess("3.5", "what an error costs in each language", 1, HIGH_NOISE, prepare=_unsigned, hints=(
     "Read answer + 0.01 as x_0, and answer as x_0. Divide the difference by 0.01. Then the next language.",
     "On paper: in x_0 = alpha x_t - sigma v, x_0 changes by sigma when v changes by 1. The sign does not matter here.",
     "eps: sigma / alpha. x0: 1. v: sigma. score: sigma² / alpha. With the scales of dl.DiffusionSchedule(1000) at 200.",
@@ -440,6 +456,16 @@ error_factors.wrong(
     sentence="these are the factors of an error in eps; that of x_0 is asked for",
 )
 error_factors.wrong(
+    "wrong-target",
+    lambda: _factors(lambda a, s: {"eps": s / a, "x0": 1, "v": a, "score": s * s / a}),
+    sentence="v: alpha is its factor in eps = sigma x_t + alpha v; in x_0 it has another one",
+)
+error_factors.wrong(
+    "other-schedule",
+    lambda: _factors(lambda a, s: {"eps": s / a, "x0": 1, "v": s, "score": s * s / a}, DiffusionSchedule.cosine(1000)),
+    sentence="right for the cosine schedule of the lesson; the linear one, `dl.DiffusionSchedule(1000)`, was asked for",
+)
+error_factors.wrong(
     "swapped-scales", lambda: _factors(lambda a, s: {"eps": a / s, "x0": 1, "v": a, "score": a * a / s})
 )
 error_factors.wrong(
@@ -448,7 +474,11 @@ error_factors.wrong(
     sentence="these are the factors of *squared* errors, or alpha bar stands where its root is wanted",
 )
 error_factors.wrong("score-unscaled", lambda: _factors(lambda a, s: {"eps": s / a, "x0": 1, "v": s, "score": s / a}))
-error_factors.wrong("score-unscaled", lambda: _factors(lambda a, s: {"eps": s / a, "x0": 1, "v": s, "score": 1 / a}))
+error_factors.wrong(
+    "score-unscaled",
+    lambda: _factors(lambda a, s: {"eps": s / a, "x0": 1, "v": s, "score": 1 / a}),
+    sentence="score: eps is -sigma times the score; here it was divided by sigma, where one multiplies",
+)
 error_factors.wrong(
     "ratio-upside-down", lambda: _factors(lambda a, s: {"eps": a / s, "x0": 1, "v": 1 / s, "score": a / s**2})
 )

@@ -28,7 +28,7 @@ class Task:
 
     def __init__(self, exercise: "Exercise", number: str, title: str, points: int, section: str, right: Callable,
                  hints: Sequence[str] = (), prepare: Callable | None = None, tolerance: float = TOLERANCE):  # fmt: skip
-        """Keep all; `prepare` turns an answer into a function like the right one, where it is something else."""
+        """Keep all; `prepare` turns an answer into a function like the right one, or a guess's numbers into others."""
         self.exercise, self.number, self.title, self.points = exercise, number, title, points
         self.section, self.hints, self.prepare, self.tolerance = section, hints, prepare, tolerance
         self.__doc__, self.name = right.__doc__, right.__name__
@@ -83,11 +83,12 @@ class Task:
         return NotAttempted(f"{self.number} not attempted yet", text, f'For a hint: check.hint("{self.number}")')
 
     def _mistaken(self, name: str, text: str, *more: str, printed: str = "") -> Mistaken:
-        known = CATALOGUE.get(name)
-        lesson, section = (known.lesson, known.section) if known else (self.exercise.number, self.section)
+        known, own = CATALOGUE.get(name), (self.exercise.number, self.section)
+        there = known and (known.lesson == own[0] or (known.lesson < own[0] and text == known.sentence))
+        lesson, section = known[2:] if there else own  # own: no lesson to come, and none for a sentence of the task
         pointer = f'Read again: lesson {lesson}, section "{section}". For a hint: check.hint("{self.number}")'
-        own = [f"Your code printed: {printed.strip()[:500]}"] if printed.strip() else []
-        return Mistaken(name, text, *more, *own, pointer)
+        said = [f"Your code printed: {printed.strip()[:500]}"] if printed.strip() else []
+        return Mistaken(name, text, *more, *said, pointer)
 
     def _error(self, outcome: Outcome, args: Sequence) -> Mistaken:
         error, names = outcome.error, inspect.signature(self.rights[""]).parameters
@@ -121,8 +122,7 @@ class Task:
         if answer is None or answer is ...:
             raise self._blank("write your answer into the cell above, run it, and then this one")
         if not callable(answer):
-            kind = type(answer).__name__
-            raise self._mistaken("wrong-type", f"hand over the function itself, not called; got {kind}")
+            raise self._mistaken("wrong-type", f"hand over the function, not called; got {type(answer).__name__}")
         answer = self.prepare(answer) if self.prepare else answer
         cases = list(self.make_cases(self._draw()))
         got = [run(answer, args) for args in cases]
@@ -229,7 +229,7 @@ class Guess(Task):
             wanted = "a number" if "" in ranges else f"a dict of {', '.join(ranges)}"
             raise self._mistaken("wrong-type", f"{wanted} was wanted, got {answer!r}")
         try:
-            numbers = {label: float(value) for label, value in given.items()}
+            numbers = (self.prepare or dict)({label: float(value) for label, value in given.items()})
         except (TypeError, ValueError):
             raise self._mistaken("wrong-type", f"a number was wanted, such as 0.25; got {answer!r}") from None
 

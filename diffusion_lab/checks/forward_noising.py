@@ -48,11 +48,14 @@ def signal_left():
 
 
 signal_left.wrong("variance-as-std", lambda: (0.12, 0.18), sentence="that is alpha bar; its square root is wanted")
-signal_left.wrong("alpha-for-alphabar", lambda: (0.68, 0.73))
+signal_left.wrong(
+    "alpha-for-alphabar", lambda: (0.68, 0.73), sentence="that is the root of 0.5, the last step alone; there are five"
+)
 signal_left.wrong("index-shift", lambda: (0.53, 0.57), sentence="that is the mean after four steps; five are taken")
 signal_left.wrong(
     "no-shrinking", lambda: (0.99, 1.01), sentence="the noise has mean 0, but every step shrinks the rest"
 )
+signal_left.wrong("noise-only", lambda: (-0.02, 0.02))
 signal_left.wrong("swapped-scales", lambda: (0.91, 0.93), sentence="that is the scale of the noise; the mean is signal")
 
 
@@ -87,7 +90,7 @@ def _(draw):
 @forward_step.numbers
 def _(step, draw):
     x = step(draw.normal(8, 1, 10, 10) * 0.5 + 1, draw.integers(1, 5, 8), FIVE, draw.normal(8, 1, 10, 10))
-    return {"mean": x.mean(), "variance": x.var()}
+    return {"your x_t of eight pictures, mean": x.mean(), "variance": x.var()}
 
 
 @forward_step.holds
@@ -152,7 +155,7 @@ def _(draw):
 @add_noise.numbers
 def _(add, draw):
     x = add(draw.normal(8, 1, 10, 10) * 0.5 + 1, draw.integers(0, 5, 8), draw.normal(8, 1, 10, 10), FIVE.betas)
-    return {"mean": x.mean(), "variance": x.var()}
+    return {"your x_t of eight pictures, mean": x.mean(), "variance": x.var()}
 
 
 @add_noise.holds
@@ -184,6 +187,11 @@ for _k in range(3):
     _wrong = _jump(lambda betas, t, k=_k: _unrooted(1 - _at(_bar(betas), t))[k])
     add_noise.wrong("variance-as-std", _wrong, sentence=ROOTS.replace("beta", "alpha bar"))
 add_noise.wrong("one-minus-root", _jump(lambda betas, t: (_at(_bar(betas), t).sqrt(), 1 - _at(_bar(betas), t).sqrt())))
+add_noise.wrong(
+    "one-minus-root",
+    _jump(lambda betas, t: (_at(_bar(betas), t).sqrt(), (1 - _at(_bar(betas), t).sqrt()).sqrt())),
+    sentence="sqrt(1 - sqrt(alpha bar)) scales the noise, a root too many; sqrt(1 - alpha bar) is wanted",
+)
 add_noise.wrong("swapped-scales", _jump(lambda betas, t: _roots(_at(_bar(betas), t))))
 add_noise.wrong("no-shrinking", _jump(lambda betas, t: (1, (1 - _at(_bar(betas), t)).sqrt())))
 add_noise.wrong("alpha-for-alphabar", _jump(lambda betas, t: _roots(_at(betas, t))))
@@ -193,6 +201,7 @@ add_noise.wrong(
     _jump(lambda betas, t: ((1 - _at(betas, t)).sqrt(), (1 - _at(_bar(betas), t)).sqrt())),
     sentence="in one of the two places 1 - beta of step t was used; the product of all up to t is wanted in both",
 )
+add_noise.wrong("picked-too-early", _jump(lambda betas, t: _roots(1 - _at((1 - betas[t]).cumprod(0), slice(None)))))
 add_noise.wrong("beta-for-alpha", _jump(lambda betas, t: _roots(1 - _at(betas.cumprod(0), t))))
 add_noise.wrong("cumsum-for-cumprod", _jump(lambda betas, t: _roots(_at(betas.cumsum(0), t))))
 add_noise.wrong("cumsum-for-cumprod", _jump(lambda betas, t: _roots(_at(betas.cumsum(0), t).clamp(max=1))))

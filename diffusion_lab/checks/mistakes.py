@@ -28,13 +28,14 @@ _SECTIONS = {
     },
     ("01", "4. All steps at once"): {
         "alpha-for-alphabar": "1 - beta of the one step t was used; the product of all of them up to t is wanted",
+        "picked-too-early": "entries t were picked first and then multiplied; multiply up the whole table, then pick",
+        "noise-only": "only the noise has mean 0; what every step leaves of the signal has not",
         "beta-for-alpha": "betas were multiplied up; the numbers to multiply are 1 - beta",
         "cumsum-for-cumprod": "the steps were added up; they have to be multiplied (`cumprod`)",
         "index-shift": "a table was read one entry too early or too late; entry t is for step t, entry 0 for clean",
         "one-minus-root": "1 - sqrt(alpha bar) scales the noise; sqrt(1 - alpha bar) is wanted",
         "swapped-scales": "the scales of signal and noise changed places",
         "draws-own-noise": "fresh noise was drawn; the noise that your function is given is wanted",
-        "misbroadcast-t": "the numbers for t, shape (B,), met the wrong axis of the pictures; (B, 1, 1, 1) is wanted",
         "shared-t": "one time was used for the whole batch; every element has its own",
         "endpoint-missed": "one end of the times is missing: they run from 0 to T, both included, steps from 1 to T",
     },
@@ -43,6 +44,7 @@ _SECTIONS = {
         "unscaled-input": "the pictures are in [0, 1]; wanted are [-1, 1], in which the signal is four times as strong",
     },
     ("02", "1. Four curves"): {
+        "other-schedule": "these numbers are right for another schedule, not for the one that was asked for",
         "missing-zero-entry": "entry 0 is for clean data and must be 0; the T betas stand behind it",
         "fence-posts": "the betas must go from the first end to the last in T values, which have T - 1 gaps",
         "roots-not-even": "quadratic: the *roots* of the betas are evenly spaced, from sqrt(low) to sqrt(high)",
@@ -58,12 +60,14 @@ _SECTIONS = {
         "half-the-window": "one of the two bounds is missing, or the steps outside were counted, not those between",
     },
     ("02", "3. Fewer steps, same betas"): {
+        "half-the-steps": "that is what 50 steps leave, as in the lesson; here there are 100",
         "betas-stretched": "betas were multiplied by the number of steps they stand for, which fits tiny betas only",
     },
     ("03", "2. Why the mean?"): {
         "mode-for-mean": "that is the likeliest value; the squared error wants the mean of all that are possible",
         "unweighted-mean": "all candidates were counted alike; the likelier ones have to count more",
         "no-floor": "even the best guess misses, as x_0 is not known; its mean squared error is not 0",
+        "mean-not-subtracted": "that is the mean of x_0², the error of the guess 0; your guess has a smaller one",
         "absolute-error": "the mean of the absolute errors was taken; each error is to be squared first",
     },
     ("03", "3. All the digits at once"): {
@@ -86,6 +90,7 @@ _SECTIONS = {
     },
     ("03", "5. Four languages"): {
         "wrong-target": "the prediction is compared with, or read as, another quantity than the objective says",
+        "factor-missing": "a factor is missing: alpha belongs to x_0 and sigma to eps, x_t = alpha x_0 + sigma eps",
         "wrong-sign": "a sign is wrong: plus stands where minus is wanted, or the reverse",
         "score-unscaled": "the score is -eps divided by sqrt(1 - alpha bar); the divisor is missing or another one",
     },
@@ -159,6 +164,8 @@ _SECTIONS = {
         "not-trained": "the network answers 0 as before the first step: hand over one that was trained or updated",
     },
     ("05", "9. What goes wrong: a loss too good to be true"): {
+        "misbroadcast-t": "shapes pair up from the last axis: numbers for t want shape (B, 1, 1, 1) with (B, C, H, W), "
+        "and (B, 1) with (B, D)",
         "one-noise-per-picture": "the network knows only noise of one number per picture; every pixel wants its own",
     },
     ("06", "2. Which variance?"): {

@@ -80,6 +80,7 @@ snr.wrong("variance-as-std", _at(_right_bar, lambda bar: _ratio(bar) ** 2), sent
 for _form in (torch.log, torch.log10, lambda ratio: 10 * ratio.log10()):
     snr.wrong("log-for-ratio", _at(_right_bar, lambda bar, form=_form: form(_ratio(bar))))
 snr.wrong("alpha-for-alphabar", _at(lambda betas, t: 1 - betas[t]))
+snr.wrong("picked-too-early", _at(lambda betas, t: (1 - betas[t]).cumprod(0)))
 snr.wrong("beta-for-alpha", _at(lambda betas, t: betas[1:].cumprod(0)[t - 1]))
 snr.wrong("cumsum-for-cumprod", _at(lambda betas, t: 1 - betas.cumsum(0)[t]))
 snr.wrong("cumsum-for-cumprod", _at(lambda betas, t: (1 - betas.cumsum(0)[t]).clamp(min=0)))
@@ -104,9 +105,10 @@ scale_left.wrong("variance-as-std", lambda: (0.34, 0.39), sentence="that is alph
 scale_left.wrong(
     "betas-stretched",
     lambda: (0.002, 0.02),
-    sentence="that is left after 1000 such steps, or if the betas are multiplied by ten; here they are not",
+    sentence="that is what 1000 steps with these ends leave; a hundred have a tenth of the sum of the betas",
 )
-scale_left.wrong("swapped-scales", lambda: (0.77, 0.82), sentence="that is the scale of the noise, not of the picture")
+scale_left.wrong("half-the-steps", lambda: (0.768, 0.789))
+scale_left.wrong("swapped-scales", lambda: (0.79, 0.82), sentence="that is the scale of the noise, not of the picture")
 scale_left.wrong("alpha-for-alphabar", lambda: (0.975, 0.995), sentence="that is the last step alone; there are 100")
 
 
@@ -159,8 +161,9 @@ def _(draw):
 @curves.numbers
 def _(curves, draw):
     low, high = float(draw.uniform(0.001, 0.05)), float(draw.uniform(0.2, 0.6))
-    sums = [table.sum() for table in curves(int(draw.integers(20, 60)), low, high)]
-    return dict(zip(("sum of the betas, linear", *CURVES[1:]), sums, strict=True))
+    T = int(draw.integers(20, 60))
+    label = f"with T = {T}, low = {low:.3f}, high = {high:.3f} the betas add up to: linear"
+    return dict(zip((label, *CURVES[1:]), [table.sum() for table in curves(T, low, high)], strict=True))
 
 
 @curves.holds
@@ -312,12 +315,12 @@ def _(fewer_steps, draw):
 fewer_steps.wrong("missing-zero-entry", lambda betas, times: fewer_steps.rights[""](betas, times)[1:])
 fewer_steps.wrong("stride-beta", lambda betas, times: betas[times])
 fewer_steps.wrong("betas-stretched", lambda betas, times: _with_zero(betas[times][1:] * times.diff()))
-for _name in ("T over K", "clamped"):
+for _cap in (9, 0.999):
     fewer_steps.wrong(
         "betas-stretched",
-        lambda betas, times, clamped=_name == "clamped": (betas[times] * (int(times[-1]) / (len(times) - 1))).clamp(
-            max=0.999 if clamped else None, min=None if clamped else -1
-        ),
+        lambda betas, times, cap=_cap: (betas[times] * (int(times[-1]) / (len(times) - 1))).clamp(max=cap),
+        lambda betas, times, cap=_cap: (betas[times] * ((len(betas) - 1) / (len(times) - 1))).clamp(max=cap),
+        sentence="betas were multiplied by T/K, as in the lesson; that is only roughly right, and fits tiny betas only",
     )
 fewer_steps.wrong("cumsum-for-cumprod", _jumps(lambda betas, s, t: betas[s + 1 : t + 1].sum()))
 fewer_steps.wrong("ratio-upside-down", _jumps(lambda betas, s, t: 1 - 1 / _kept(betas, s, t)))
@@ -385,11 +388,19 @@ useful_steps.wrong(
 )
 
 
+useful_steps.wrong(
+    "roots-not-even",
+    lambda: COUNTS | _within({"quadratic": int((_ratio(_bar(_even(1e-4, 0.02, 1000) ** 2)) < 10).sum())}),
+    sentence="quadratic: these are the steps of betas from low² to high²; take the roots of both ends first",
+)
+
+
 @useful_steps.numbers
 def _(_guess, draw):
     t = int(draw.integers(100, 900))
     ratios = [_ratio(DiffusionSchedule.named(name, 1000).alphas_cumprod[t]) for name in CURVES]
-    return {f"at t = {t} the power of ten of the SNR, linear": ratios[0].log10()} | {
+    counts = ", ".join(f"{name} {sum(COUNTS[name]) // 2}" for name in CURVES)
+    return {f"steps between, {counts}; at t = {t} the SNR is ten to the power of, linear": ratios[0].log10()} | {
         name: ratio.log10() for name, ratio in zip(CURVES[1:], ratios[1:], strict=True)
     }
 

@@ -161,8 +161,10 @@ def form(got: Outcome, wanted: Outcome) -> tuple[str, str] | None:
 
 def where(got: tuple, wanted: tuple, tolerance: float) -> str:
     """Where two outcomes of the same form differ, and by how much."""
-    a, b = next((a, b) for a, b in zip(got, wanted, strict=True) if bool(_off(a, b, tolerance).any()))
+    pairs = enumerate(zip(got, wanted, strict=True), 1)
+    k, (a, b) = next(pair for pair in pairs if bool(_off(*pair[1], tolerance).any()))
+    result = "the result" if len(got) == 1 else f"result {k} of {len(got)}"
     place = int((a - b).abs().nan_to_num(0).argmax())
     index = [int(i) for i in np.unravel_index(place, a.shape)] if a.ndim else ""
-    share = f"{int(_off(a, b, tolerance).sum())} of {a.numel()} numbers of the result, shape {tuple(a.shape)}, differ"
+    share = f"{int(_off(a, b, tolerance).sum())} of {a.numel()} numbers of {result}, shape {tuple(a.shape)}, differ"
     return f"{share}; the most at {index}: got {a.flatten()[place]:.4f}, wanted {b.flatten()[place]:.4f}"

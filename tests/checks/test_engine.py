@@ -161,6 +161,30 @@ def test_a_difference_is_shown_where_it_is(ask, halve):
     assert "1 of 6 numbers of the result, shape (3, 2), differ; the most at [2, 1]: got " in said
 
 
+def test_of_several_results_the_one_that_differs_is_named(ask, exercise):
+    @exercise.task("1.9", "halve two", 2, "1. One step", hints=HINTS)
+    def both(x):
+        return x / 2, x / 2
+
+    both.cases(lambda draw: [(draw.normal(3),)])
+    assert "3 of 3 numbers of result 2 of 2, shape (3,), differ" in str(ask(both, lambda x: (x / 2, x)))
+
+
+@pytest.mark.parametrize(("number", "name", "sentence", "section"), [
+    ("01", "stride-beta", "", 'lesson 01, section "1. One step"'),  # not to a lesson that is still to come
+    ("02", "variance-as-std", "", 'lesson 01, section "2. Why the square roots?"'),
+    ("02", "variance-as-std", "a sentence of the task", 'lesson 02, section "1. One step"'),
+    ("01", "variance-as-std", "a sentence of the task", 'lesson 01, section "2. Why the square roots?"'),
+])  # fmt: skip
+def test_pointers_lead_to_what_helps(ask, number, name, sentence, section):
+    @Exercise(number, "Made up").guess(f"{int(number)}.1", "a number", 1, "1. One step", hints=HINTS)
+    def guess():
+        return 2, 3
+
+    guess.wrong(name, lambda: (5, 6), sentence=sentence)
+    assert section in str(ask(guess, 5.5))
+
+
 def test_an_answer_that_is_right_only_for_the_first_inputs_is_refused(ask, halve):
     said = ask(halve, lambda x, k: x / 2 if len(x) < 50 else x)
     assert said.name == "differs"
@@ -290,6 +314,19 @@ def test_several_measured_numbers(ask, exercise):
     assert ask(task, {"mean": 0.2, "variance": 5.9}) == "1.3 solved, 3 points: mean 0.500, variance 5.500\n"
     assert "variance: 7 is too high" in str(ask(task, {"mean": 0.2, "variance": 7}))
     assert ask(task, 0.2).name == "wrong-type"
+
+
+def test_a_guess_can_be_prepared(ask):
+    exercise = Exercise("01", "Made up")
+    prepare = {"prepare": lambda numbers: {label: abs(number) for label, number in numbers.items()}}
+
+    @exercise.guess("1.1", "a size", 1, "1. One step", hints=HINTS, **prepare)
+    def size():
+        return 2, 3
+
+    size.numbers(lambda size, draw: {"size": size})
+    assert ask(size, -2.2) == ask(size, 2.5) == "1.1 solved, 1 point: size 2.500\n"
+    assert "4 is too high" in str(ask(size, -4))
 
 
 # hints and progress

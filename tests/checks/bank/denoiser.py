@@ -49,17 +49,17 @@ def _table(source, line, table="alphas_cumprod[t]"):
 
 RIGHT = {
     "least_error": [
-        'my_least_error = {"guess": -0.2, "error": 0.76}',
-        "my_least_error = dict(error=0.8 - 0.04, guess=0.3 - 0.5)",
+        'my_least_error = {"guess": -0.5, "error": 0.45}',
+        "my_least_error = dict(error=0.7 - 0.25, guess=0.1 - 0.6)",
         """
 import numpy as np
-values, chances = np.array([-1, 0, 1]), np.array([0.5, 0.2, 0.3])
+values, chances = np.array([-1, 0, 1]), np.array([0.6, 0.3, 0.1])
 g = (values * chances).sum()
 my_least_error = {"guess": g, "error": (chances * (values - g) ** 2).sum()}
 """,
         """
 guesses = torch.linspace(-1, 1, 201)
-errors = 0.5 * (-1 - guesses) ** 2 + 0.2 * guesses**2 + 0.3 * (1 - guesses) ** 2
+errors = 0.6 * (-1 - guesses) ** 2 + 0.3 * guesses**2 + 0.1 * (1 - guesses) ** 2
 my_least_error = {"guess": guesses[errors.argmin()], "error": errors.min()}
 """,
     ],
@@ -170,6 +170,7 @@ def my_mean_of_the_data(x_t, t, data, schedule):
     "error_factors": [
         'my_error_factors = {"eps": 0.72, "x0": 1.0, "v": 0.585, "score": 0.42}',
         _FACTORS % "eps=s / a, x0=1, v=s, score=s**2 / a",
+        _FACTORS % "eps=-s / a, x0=1, v=-s, score=s**2 / a",
         """
 schedule, my_error_factors = dl.DiffusionSchedule(), {}
 x_t = torch.ones(3, 2)
@@ -182,16 +183,17 @@ for language in dl.process.OBJECTIVES:
 
 WRONG = {
     "least_error": [
-        ("mode-for-mean", 'my_least_error = {"guess": -1, "error": 1.4}'),
+        ("mode-for-mean", 'my_least_error = {"guess": -1, "error": 0.7}'),
         ("mode-for-mean", 'my_least_error = {"guess": -1, "error": 0}'),
-        ("unweighted-mean", 'my_least_error = {"guess": 0, "error": 0.8}'),
-        ("no-floor", 'my_least_error = {"guess": -0.2, "error": 0}'),
-        ("absolute-error", 'my_least_error = {"guess": -0.2, "error": 0.5 * 0.8 + 0.2 * 0.2 + 0.3 * 1.2}'),
-        ("variance-as-std", 'my_least_error = {"guess": -0.2, "error": 0.76 ** 0.5}'),
-        ("wrong-sign", 'my_least_error = {"guess": 0.2, "error": 0.76}'),
-        ("differs", 'my_least_error = {"guess": -0.5, "error": 0.9}'),
-        ("wrong-type", "my_least_error = -0.2"),
-        ("wrong-type", 'my_least_error = {"guess": "black", "error": 0.76}'),
+        ("unweighted-mean", 'my_least_error = {"guess": 0, "error": 0.7}'),
+        ("no-floor", 'my_least_error = {"guess": -0.5, "error": 0}'),
+        ("absolute-error", 'my_least_error = {"guess": -0.5, "error": 0.6 * 0.5 + 0.3 * 0.5 + 0.1 * 1.5}'),
+        ("mean-not-subtracted", 'my_least_error = {"guess": 0.1 - 0.6, "error": 0.6 + 0.1}'),
+        ("variance-as-std", 'my_least_error = {"guess": -0.5, "error": 0.45 ** 0.5}'),
+        ("wrong-sign", 'my_least_error = {"guess": 0.5, "error": 0.45}'),
+        ("differs", 'my_least_error = {"guess": -0.7, "error": 0.9}'),
+        ("wrong-type", "my_least_error = -0.5"),
+        ("wrong-type", 'my_least_error = {"guess": "black", "error": 0.45}'),
     ],
     "best_guess": [
         ("index-shift", _table(_GUESS, "alphas_cumprod[t - 1]") % "mean + alpha * variance / S * (x_t - alpha * mean)"),
@@ -246,6 +248,10 @@ def my_best_guess(x_t, t, mean, variance, schedule):
         ("wrong-target", _said("x_0 = (x_t - sigma * v) / alpha")),
         ("wrong-target", _said("eps = v")),
         ("wrong-target", _said("x_0, eps = (x_t - sigma * v) / alpha, v", "score = -eps / sigma")),
+        ("factor-missing", _said("eps = (x_t - x_0) / sigma", "score = -eps / sigma")),
+        ("factor-missing", _said("eps = (x_t - x_0) / sigma")),
+        ("factor-missing", _said("eps = x_t - alpha * x_0")),
+        ("factor-missing", _said("x_0 = x_t - sigma * eps")),
         ("wrong-sign", _said("x_0 = alpha * x_t + sigma * v")),
         ("wrong-sign", _said("eps = sigma * x_t - alpha * v", "score = -eps / sigma")),
         ("wrong-sign", _said("score = eps / sigma")),
@@ -303,6 +309,10 @@ def my_mean_of_the_data(x_t, t, data, schedule):
     ],
     "error_factors": [
         ("wrong-target", _FACTORS % "eps=1, x0=a / s, v=a, score=s"),
+        ("wrong-target", _FACTORS % "eps=s / a, x0=1, v=a, score=s**2 / a"),
+        ("other-schedule", "my_error_factors = {'eps': 0.34, 'x0': 1.0, 'v': 0.32, 'score': 0.11}"),
+        ("other-schedule", _table(_FACTORS, "dl.DiffusionSchedule.cosine(1000)", "dl.DiffusionSchedule(1000)")
+            % "eps=-s / a, x0=1, v=-s, score=s**2 / a"),
         ("swapped-scales", _FACTORS % "eps=a / s, x0=1, v=a, score=a**2 / s"),
         ("variance-as-std", _FACTORS % "eps=(s / a) ** 2, x0=1, v=s**2, score=(s**2 / a) ** 2"),
         ("score-unscaled", _FACTORS % "eps=s / a, x0=1, v=s, score=s / a"),

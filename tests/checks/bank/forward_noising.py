@@ -129,6 +129,7 @@ WRONG = {
         ("alpha-for-alphabar", "my_signal_left = 0.5 ** 0.5"),
         ("index-shift", "my_signal_left = 0.55"),
         ("no-shrinking", "my_signal_left = 1"),
+        ("noise-only", "my_signal_left = 0"),
         ("swapped-scales", "my_signal_left = (1 - 0.9 * 0.8 * 0.7 * 0.6 * 0.5) ** 0.5"),
         ("differs", "my_signal_left = 0.2"),
         ("differs", "my_signal_left = float('nan')"),
@@ -237,6 +238,17 @@ def my_forward_step(x_prev, t, schedule, noise):
 """),
     ],
     "add_noise": [
+        ("one-minus-root", """
+def my_add_noise(x_0, t, noise, betas):
+    signal = torch.cumprod(1 - betas, dim=0)[t].sqrt().view(-1, 1, 1, 1)
+    sigma = (1 - signal).sqrt()
+    return (signal * x_0 + sigma * noise).to(x_0.dtype)
+"""),
+        ("picked-too-early", """
+def my_add_noise(x_0, t, noise, betas):
+    bar = torch.cumprod(1 - betas[t], dim=0).view(-1, 1, 1, 1)
+    return bar.sqrt() * x_0 + (1 - bar).sqrt() * noise
+"""),
         ("variance-as-std", """
 def my_add_noise(x_0, t, noise, betas):
     bar = torch.cumprod(1 - betas, 0)[t].reshape(-1, 1, 1, 1)

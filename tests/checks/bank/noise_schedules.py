@@ -158,6 +158,11 @@ def _but(*lines):
 
 WRONG = {
     "snr": [
+        ("picked-too-early", """
+def my_snr(t, betas):
+    a = torch.cumprod(1 - betas[t], dim=0)
+    return a / (1 - a)
+"""),
         ("share-for-ratio", "my_snr = lambda t, betas: torch.cumprod(1 - betas, 0)[t]"),
         ("ratio-upside-down", """
 def my_snr(t, betas):
@@ -245,7 +250,10 @@ def my_snr(t, betas):
         ("variance-as-std", "my_scale_left = 0.37"),
         ("betas-stretched", "my_scale_left = dl.DiffusionSchedule.linear(100).alphas_cumprod[-1] ** 0.5"),
         ("betas-stretched", "my_scale_left = 0.006"),
+        ("half-the-steps", "my_scale_left = 0.78"),
+        ("half-the-steps", "my_scale_left = dl.DiffusionSchedule(50, 1e-4, 0.02).alphas_cumprod[-1] ** 0.5"),
         ("swapped-scales", "my_scale_left = (1 - 0.366) ** 0.5"),
+        ("swapped-scales", "my_scale_left = 0.8"),
         ("alpha-for-alphabar", "my_scale_left = 0.98 ** 0.5"),
         ("differs", "my_scale_left = 0.1"),
     ],
@@ -314,6 +322,16 @@ def my_fewer_steps(betas, times):
 def my_fewer_steps(betas, times):
     return betas[times] * times[-1] / (len(times) - 1)
 """),
+        ("betas-stretched", """
+def my_fewer_steps(betas, times):
+    T, K = len(betas) - 1, len(times) - 1
+    return betas[times] * T / K
+"""),
+        ("betas-stretched", """
+def my_fewer_steps(betas, times):
+    new = betas[times] * (len(betas) - 1) / (len(times) - 1)
+    return new.clip(max=0.999)
+"""),
         ("cumsum-for-cumprod", """
 def my_fewer_steps(betas, times):
     total = betas.cumsum(0)[times]
@@ -376,6 +394,7 @@ def my_fewer_steps(betas, times):
     "useful_steps": [
         ("share-for-ratio", _COUNT % "(bar > 0.1) & (bar < 10)"),
         ("variance-as-std", _COUNT % "(r.sqrt() > 0.1) & (r.sqrt() < 10)"),
+        ("roots-not-even", "my_useful_steps = {'linear': 392, 'quadratic': 109, 'cosine': 615}"),
         ("half-the-window", _COUNT % "r > 0.1"),
         ("half-the-window", _COUNT % "r < 10"),
         ("half-the-window", _COUNT % "(r < 0.1) | (r > 10)"),
