@@ -32,6 +32,7 @@ class Faked:
 
     def __init__(self, seconds: float = 0.0):
         self.seconds, self.graded, self.during = seconds, [], lambda: None
+        self.mended = False
 
     def execute(self, notebook, box, *, timeout):
         made = nbformat.from_dict(notebook)
@@ -45,7 +46,7 @@ class Faked:
         self.graded.append(found)
         self.during()
         text = "".join(found.sources.values())
-        if "break the grader" in text:
+        if "break the grader" in text and not self.mended:
             raise RuntimeError("a secret of the grader")
         outcome = "timeout" if "never ends" in text else "graded"
         tasks = [
@@ -149,10 +150,10 @@ def test_same_nonce_gives_the_same_gradebook_and_a_second_run_needs_resume(faked
 
 
 def test_resume_grades_what_is_new_changed_or_failed(faked, school, tmp_path):
-    hand_in(school, "anna", notebook({"1.1": "'break the grader'"}))
+    hand_in(school, "anna", notebook(RIGHT | {"1.1": "'break the grader'"}))
     assert graded(school, tmp_path / "out").rows[0].status == "GRADER-ERROR"
     faked.graded.clear()
-    hand_in(school, "anna", notebook(RIGHT))
+    faked.mended = True
     hand_in(school, "bob", notebook(RIGHT))
     hand_in(school, "zoe", notebook(RIGHT))
     graded(school, tmp_path / "out", resume=True)
