@@ -174,7 +174,7 @@ class Kernel:
         reading, writing = os.pipe()
         self.alive_fd = reading
         try:
-            command = [sys.executable, "-I", "-S", __file__, json.dumps(spec | {"status": writing})]
+            command = [sys.executable, "-I", "-S", __file__, json.dumps(spec | {"status": writing, "grader": os.getpid()})]
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                 pass_fds=[writing], start_new_session=True, cwd=self.scratch,
@@ -468,7 +468,7 @@ def _main(spec: dict) -> int:
             os._exit(1)
         if sys.platform.startswith("linux") and status is not None:
             system.control(1, signal.SIGKILL)  # die with the grader, the kernel with this
-            if os.getppid() == 1:
+            if os.getppid() != spec["grader"]:  # it died before this line
                 return 1
         sockets = [Path(spec["run"], f"k-{number}") for number in range(1, 1 + len(PORTS))]
         while status is not None:

@@ -1,6 +1,7 @@
 """Running a submission: what nbval says, by order; what ends it; and that no attack scores above honest."""
 
 import importlib
+import os
 import sys
 import time
 from pathlib import Path
@@ -155,10 +156,17 @@ def test_grade_that_cannot_be_had_is_no_zero(key, monkeypatch):
     assert (graded.outcome, graded.tasks, graded.notes, graded.runs) == ("grader-error", [], ["a full disk"], 2)
 
 
+QUICK = ["os._exit", "exit()", "network call", "key from disk", "expected output from memory", "patched print"]
+QUICK += ["patched sys.modules", "input transformer", "the check's own answer", "replayed outputs", "edited check"]
+QUICK += ["NBVAL markers that escape", "a child that outlives the kernel"]
+
+
 @pytest.mark.notebook
 @pytest.mark.parametrize("name", ATTACKS)
 def test_no_attack_scores_above_honest(name, key, expected):
     attack = ATTACKS[name]
+    if name not in QUICK and not os.environ.get("DIFFUSION_LAB_ALL_ATTACKS"):
+        pytest.skip("takes long; set DIFFUSION_LAB_ALL_ATTACKS=1, or run tests/grading/attacks.py")
     if BEST.level == "none":
         pytest.skip(BEST.reason)
     graded = grade(attack, key, expected, BEST, NONCE)
