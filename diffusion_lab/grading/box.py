@@ -174,7 +174,8 @@ class Kernel:
         reading, writing = os.pipe()
         self.alive_fd = reading
         try:
-            command = [sys.executable, "-I", "-S", __file__, json.dumps(spec | {"status": writing, "grader": os.getpid()})]
+            told = {"status": writing, "grader": os.getpid()}
+            command = [sys.executable, "-I", "-S", __file__, json.dumps(spec | told)]
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                 pass_fds=[writing], start_new_session=True, cwd=self.scratch,
