@@ -137,7 +137,12 @@ def _conditioned(answer):
             raise TypeError("the class itself was wanted, with no brackets behind its name")
         module = answer(len(table) - 1, table.shape[1])
         gradient = _fill(module, table)
-        out = module(condition) if labels is None else module(condition, labels)
+        try:
+            out = module(condition) if labels is None else module(condition, labels)
+        except IndexError:
+            if labels is not None or sum(p.numel() for p in module.parameters()) != table[:-1].numel():
+                raise
+            out = _no_such_row(condition, table, labels)[0].requires_grad_()  # K rows, so there is none for the label K
         if out is None:
             return None
         if out.requires_grad:
@@ -163,6 +168,17 @@ def _table(join):
 
 def _row(table, labels, null=-1):
     return table[null] if labels is None else table[labels]
+
+
+def _no_such_row(condition, table, labels):
+    """What stands for the answer of a module that asked a table of K rows for row K."""
+    return torch.full_like(condition, -987.0), torch.zeros_like(table)
+
+
+def _k_rows(condition, labels, table):
+    if labels is None:
+        return _no_such_row(condition, table, labels)
+    return _table(lambda c, rows, labels: c + _row(rows[:-1], labels))(condition, labels, table)
 
 
 def _unlearned(condition, table, labels):
@@ -216,6 +232,11 @@ for _without in (
     lambda c, table, labels: c if labels is None else c + torch.cat([table[:-1], 0 * table[:1].detach()])[labels],
 ):
     conditioning.wrong("null-without-row", _table(_without))
+conditioning.wrong(
+    "null-without-row",
+    _k_rows,
+    sentence='the table has K rows, and label K, "no label", has none: num_classes + 1 rows are wanted',
+)
 conditioning.wrong("null-not-learned", _table(_unlearned))
 conditioning.wrong("ignores-label", _table(lambda c, table, labels: c + table[-1]), _table(lambda c, _t, _l: c))
 conditioning.wrong(
@@ -420,6 +441,8 @@ cloud.wrong("wrong-window", lambda: _measured(1.663, 1.201, 1.558, 0.327, 0.317,
 cloud.wrong("null-outside", lambda: _measured(1.672, 1.518, 1.049, 0.33, 0.411, 0.313))
 cloud.wrong("ignores-window", lambda: _measured(1.663, 1.663, 1.663, 0.327, 0.327, 0.327))
 cloud.wrong("not-guided", lambda: _measured(*_plain))
+cloud.wrong("mean-not-subtracted", lambda: _measured(1.663, 1.558, 1.201, 0.893, 0.864, 0.679),
+            sentence="one spread of all numbers has the height in it; take each coordinate for itself")  # fmt: skip
 cloud.wrong("variance-as-std", lambda: _measured(1.663, 1.558, 1.201, 0.107, 0.14, 0.1),
             sentence="the spread is a standard deviation, the root of the mean variance")  # fmt: skip
 

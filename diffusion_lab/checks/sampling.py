@@ -57,7 +57,10 @@ how_sure.wrong(
     sentence="that is what one step or one witness says; two together are surer than either",
 )
 how_sure.wrong("precisions-not-added", lambda: (0.34, 0.36), lambda: (0.17, 0.18))
-how_sure.wrong("precisions-not-added", lambda: (13.5, 14.5), sentence="that is 1 / variance of both together")
+how_sure.wrong("precisions-not-added", lambda: (13.5, 14.5), sentence="that is 1 / variance of both; turn it round")
+how_sure.wrong("ratio-upside-down", lambda: (0.555, 0.565), sentence=(
+    "(1 - alpha bar) at 1 stands above the line, at 2 below; two together are surer than either alone, below 0.1"
+))  # fmt: skip
 how_sure.wrong("variance-as-std", lambda: (0.26, 0.275), sentence="that is the standard deviation; its square is asked")
 
 

@@ -13,6 +13,7 @@ from diffusion_lab.schedules import DiffusionSchedule
 exercise = Exercise("05", "Training")
 begin, hint, progress = exercise.begin, exercise.hint, exercise.progress
 
+FOUR = DiffusionSchedule(4, 0.1, 0.5)  # borders of a fourth are exact numbers
 FIVE = DiffusionSchedule(5, 0.1, 0.5)  # so short and steep that a time off by one shows
 COSINE = DiffusionSchedule.cosine(1000)
 LIMIT = 0.2
@@ -151,6 +152,7 @@ def _(draw):
     yield _small(draw), draw.normal(5, 1, 5, 5), _even(draw, range(5)), draw.normal(5, 1, 5, 5), FIVE
     yield _small(draw), draw.normal(3, 2, 4, 6), _even(draw, (1, 2, 3)), draw.normal(3, 2, 4, 6), FIVE
     yield _small(draw), draw.normal(4, 1, 3, 3), _even(draw, (0, 1, 2, 3)), draw.normal(4, 1, 3, 3), FIVE
+    yield _small(draw), draw.normal(4, 1, 3, 3), draw.shuffled(range(4)) / 4, draw.normal(4, 1, 3, 3), FOUR
 
 
 @loss.numbers
@@ -189,6 +191,17 @@ loss.wrong(
     _loss(lambda u, T: (u * (T - 1)).long() + 1),
     _loss(lambda u, T: (u * T).long().clamp(min=1)),
     _loss(lambda u, T: (u * (T - 1)).long()),
+    sentence="one end of the times is missing: t must run from 1 to T, both included, and never be 0",
+)
+loss.wrong(
+    "endpoint-missed",
+    _loss(lambda u, T: (u * T).ceil().long()),
+    sentence="rounding up makes t = 0 of u = 0; t must run from 1 to T (cut off what is behind the point, and add 1)",
+)
+loss.wrong(
+    "endpoint-missed",
+    _loss(lambda u, T: (u * T).ceil().long().clamp(min=1)),
+    sentence="rounding up gives a u on a border to the time below; for T = 5, u = 0.2 becomes 2",
 )
 loss.wrong(
     "uneven-times",
@@ -370,7 +383,26 @@ train_step.wrong(
     _step("zero", "backward", "step", cut=lambda loss: loss.detach().requires_grad_()),
 )  # fmt: skip
 train_step.wrong("no-backward", _step("zero", "step"))
-train_step.wrong("missing-train", _step("zero", "backward", "step", mode=False))
+train_step.wrong("missing-train", _step("zero", "backward", "step", mode=False),
+                 sentence="the loss was computed in evaluation mode; `model.train()` is wanted before it")  # fmt: skip
+
+
+def _asked_again(mode):
+    """Returns the loss behind the step, computed in training mode or not."""
+
+    def step(model, optimizer, batch, loss_of):
+        _right_step(model, optimizer, batch, loss_of)
+        return loss_of(model.train(mode), batch)
+
+    return _played(step)
+
+
+train_step.wrong(
+    "step-order",
+    _asked_again(True),
+    _asked_again(False),
+    sentence="the loss *before* the step is wanted, the one you have already; yours was computed again behind the step",
+)
 
 # 5.4
 
@@ -460,6 +492,16 @@ update_ema.wrong("average-into-model", _ema(_mix, into_model=True))
 update_ema.wrong("not-in-place", _ema(lambda a, _w, _d: a))
 update_ema.wrong("not-averaged", _ema(lambda _a, w, _d: w))
 
+
+@update_ema.probe(
+    "average-into-model", "`model` was changed too; it goes on training, so leave its weights as they are"
+)
+def _(update_ema, draw):
+    moves = draw.normal(3, 8)
+    path, _ = update_ema(_two_layers(draw), _two_layers(draw), moves, 0.7)
+    return bool((path[:, 1] - moves).abs().max() > 1e-6)
+
+
 # 5.5
 
 exercise.explain("5.5", "why not the last weights, in a sentence")
@@ -493,6 +535,7 @@ def _suspicions(network, x_0, t, noise, loss):
     yield 3, _error(network, (x_0 + 1) / 2, t, noise) < LIMIT
     yield 4, _error(network, x_0, t, alike.expand_as(noise)) < LIMIT
     yield 5, abs(loss - float(noise.square().mean())) < 1e-6
+    yield 7, _error(network, x_0, t, torch.special.ndtr(noise)) < LIMIT / 3  # even in [0, 1); to answer 1/2: 0.083
     try:
         yield 6, _error(network, x_0, t, noise, time=lambda t: t / 1000) < LIMIT
     except Exception:  # a network may insist on whole numbers
@@ -500,7 +543,7 @@ def _suspicions(network, x_0, t, noise, loss):
 
 
 def _examined(network):
-    """Three numbers: 1 if the loss is small enough; else what is suspected, or else the loss."""
+    """Three numbers: 1 if the loss is small enough; else what is suspected, or else how large the loss is, 1 to 4."""
     if getattr(network, "examined", False):
         return network
 
@@ -511,7 +554,8 @@ def _examined(network):
         if loss < LIMIT:
             return torch.tensor([1.0, 0.0, 0.0])
         found = next((number for number, is_so in _suspicions(network, x_0, t, noise, loss) if is_so), 0)
-        return torch.tensor([0.0, found, 0.0 if found else loss])
+        size = next((k for k, bound in ((1, 0.3), (2, 0.7), (3, float("inf"))) if loss < bound), 4)
+        return torch.tensor([0.0, found, 0.0 if found else size])
 
     return examine
 
@@ -556,15 +600,17 @@ def _(network, draw):
     return {"a network that answers 0 has a loss of": noise.square().mean(), f"yours is below {LIMIT} (1: yes)": passed}
 
 
-@trained.holds
-def _(network, draw):
-    loss = network(*_unseen(draw, 100))[2]
-    return f"the loss on digits that were kept apart is {loss:.3f}; below {LIMIT} is wanted: train for longer?"
-
-
 trained.wrong("wrong-target", _verdict(0, 1, 0), sentence="the network says what x_0 is; the noise is wanted")
 trained.wrong("wrong-target", _verdict(0, 2, 0), sentence="the network says what v is; here the noise is wanted")
 trained.wrong("unscaled-input", _verdict(0, 3, 0))
 trained.wrong("one-noise-per-picture", _verdict(0, 4, 0))
 trained.wrong("not-trained", _verdict(0, 5, 0))
 trained.wrong("scaled-time", _verdict(0, 6, 0))
+trained.wrong("uniform-noise", _verdict(0, 7, 0))
+for _size, _said in enumerate((
+    "between 0.2 and 0.3; below 0.2 is wanted: nearly there, train for longer",
+    "between 0.3 and 0.7; below 0.2 is wanted: too few steps, or an average that still remembers the first weights?",
+    "0.7 or more, as if hardly trained: does the average forget the first weights, and is it `my_loss` that falls?",
+    "not a finite number: is the learning rate too high?",
+), start=1):  # fmt: skip
+    trained.wrong("differs", _verdict(0, 0, _size), sentence=f"the loss on digits that were kept apart is {_said}")

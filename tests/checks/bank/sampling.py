@@ -233,6 +233,7 @@ WRONG = {
         ("precisions-not-added", "my_how_sure = (0.1 + 0.25) / 2"),
         ("precisions-not-added", "my_how_sure = 14"),
         ("variance-as-std", "my_how_sure = (1 / 14) ** 0.5"),
+        ("ratio-upside-down", "my_how_sure = 0.28 / 0.1 * 0.2"),
         ("differs", "my_how_sure = 0.05"),
         ("wrong-type", "my_how_sure = '1/14'"),
     ],

@@ -51,7 +51,7 @@ def my_loss(model, x_0, u, noise, schedule, verbose=True):
 """,
         """
 def my_loss(model, x_0, u, noise, schedule):
-    t = torch.ceil(u * schedule.timesteps).long()
+    t = torch.div(u, 1 / schedule.timesteps, rounding_mode="trunc").long() + 1
     x_0 *= schedule.alphas_cumprod[t].sqrt().view(-1, 1, 1, 1)
     x_0 += (1 - schedule.alphas_cumprod[t]).sqrt().view(-1, 1, 1, 1) * noise
     return ((noise.double() - model(x_0, t).double()) ** 2).flatten(1).mean(1).mean()
@@ -209,6 +209,21 @@ WRONG = {
     loss.backward()
     return loss.item()
 """),
+        ("step-order", STEP + """
+    loss = loss_of(model, batch)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss_of(model, batch).item()
+"""),
+        ("step-order", STEP + """
+    optimizer.zero_grad()
+    loss_of(model, batch).backward()
+    optimizer.step()
+    model.eval()
+    with torch.no_grad():
+        return loss_of(model, batch)
+"""),
         ("no-step", STEP + """
     loss = loss_of(model, batch)
     optimizer.zero_grad()
@@ -272,6 +287,9 @@ def my_train_step(model, optimizer, batch, loss_of):
         ("shares-not-one", EMA + "        a.data = decay * a.data + w.data\n    return average"),
         ("shares-not-one", EMA + "        a.data += (1 - decay) * w.data\n    return average"),
         ("average-into-model", EMA + "        w.data = decay * a.data + (1 - decay) * w.data\n    return average"),
+        ("average-into-model", EMA + """        a.data.mul_(decay).add_(w.data.mul_(1 - decay))
+    return average
+"""),
         ("not-in-place", EMA + "        a = decay * a + (1 - decay) * w\n    return average"),
         ("not-in-place", """
 import copy
@@ -301,6 +319,16 @@ def my_trained(x_t, t):  # knows pictures in [0, 1]: paper is 0, and there is tw
     return eps((2 * x_t / alpha - 1) * a, later)
 """),
         ("one-noise-per-picture", RIM),
+        ("uniform-noise", NETWORK + """
+def my_trained(x_t, t):  # knows even noise in [0, 1): 1/2, and a rest that is smaller by 12 ** 0.5
+    alpha, sigma = P.schedule.alpha_sigma(t, x_t)
+    ratio = (1 / P.schedule.snr()).sqrt()
+    earlier = torch.bucketize((sigma / alpha / 12 ** 0.5).flatten().double(), ratio).clamp(1, 1000)
+    a, _ = P.schedule.alpha_sigma(earlier, x_t)
+    return 0.5 + eps((x_t - sigma / 2) / alpha * a, earlier) / 12 ** 0.5
+"""),
+        ("differs", "my_trained = lambda x_t, t: x_t"),
+        ("differs", "my_trained = lambda x_t, t: x_t * float('nan')"),
         ("not-trained", "my_trained = dl.UNet(width=16)"),
         ("not-trained", "my_trained = lambda x_t, t: torch.zeros_like(x_t)"),
         ("scaled-time", NETWORK + "my_trained = lambda x, t: eps(x, (t * 1000).round().long().clamp(1, 1000))"),
@@ -328,6 +356,8 @@ WRONG["loss"] += [
     ("endpoint-missed", _loss(t="(u * schedule.timesteps).long()")),
     ("endpoint-missed", _loss(t="1 + (u * (schedule.timesteps - 1)).long()")),
     ("endpoint-missed", _loss(t="(u * schedule.timesteps).int().clamp(min=1).long()")),
+    ("endpoint-missed", _loss(t="(u * schedule.timesteps).ceil().long()")),
+    ("endpoint-missed", _loss(t="(u * schedule.timesteps).ceil().long().clamp(min=1)")),
     ("uneven-times", _loss(t="(1 + u * (schedule.timesteps - 1)).round().long()")),
     ("uneven-times", _loss(t="torch.round(u * schedule.timesteps).long()")),
     ("shared-t", _loss(t="((u[0] * schedule.timesteps).long() + 1).repeat(len(u))")),
@@ -395,13 +425,6 @@ def my_train_step(model, optimizer, batch, loss_of):
     optimizer.step()
     return loss.item()
 """),
-        (set(), STEP + """
-    loss = loss_of(model, batch)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-    return loss_of(model, batch).item()
-"""),
     ],
     "update_ema": [
         ({"swapped-decay", "missing-no-grad"}, EMA + """        a.copy_((1 - decay) * a + decay * w)
@@ -412,7 +435,6 @@ def my_train_step(model, optimizer, batch, loss_of):
         (set(), EMA + "        a.data = decay * a.data + (1 - decay) * w.data\n        return average"),
     ],
     "trained": [
-        (set(), "my_trained = lambda x_t, t: x_t"),
         (set(), NETWORK + "my_trained = lambda x_t, t: -eps(x_t, t)"),
         (set(), NETWORK + "my_trained = lambda x_t, t: eps(x_t, torch.full_like(t, 500))"),
         ({"scaled-time"}, NETWORK + "my_trained = lambda x_t, t: eps(x_t, t[:1].expand(len(t)))"),
