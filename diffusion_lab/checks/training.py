@@ -152,7 +152,7 @@ def _(draw):
     yield _small(draw), draw.normal(5, 1, 5, 5), _even(draw, range(5)), draw.normal(5, 1, 5, 5), FIVE
     yield _small(draw), draw.normal(3, 2, 4, 6), _even(draw, (1, 2, 3)), draw.normal(3, 2, 4, 6), FIVE
     yield _small(draw), draw.normal(4, 1, 3, 3), _even(draw, (0, 1, 2, 3)), draw.normal(4, 1, 3, 3), FIVE
-    yield _small(draw), draw.normal(4, 1, 3, 3), draw.shuffled(range(4)) / 4, draw.normal(4, 1, 3, 3), FOUR
+    yield _small(draw), draw.normal(4, 1, 3, 3), draw.shuffled((0, 1, 2.4, 3)) / 4, draw.normal(4, 1, 3, 3), FOUR
 
 
 @loss.numbers
