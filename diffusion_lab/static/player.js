@@ -26,7 +26,8 @@
 
   function colours(node) {
     // the page's text is light where its background is dark
-    const [red, green, blue] = getComputedStyle(node).color.match(/[\d.]+/g).map(Number);
+    // (a player whose cell was run again is no part of the page any more, and has no colour)
+    const [red, green, blue] = (getComputedStyle(node).color.match(/[\d.]+/g) ?? [0, 0, 0]).map(Number);
     return red + green + blue > 384 ? ON_DARK : ON_LIGHT;
   }
 

@@ -150,6 +150,16 @@ def test_the_slider_moves_python_and_python_the_slider(shown, page, drag):
     assert page.problems == []
 
 
+def test_a_cell_that_is_run_again_stays_tied(shown, page):
+    for _ in range(2):  # the same player each time, and the removed ones still hear of it
+        shown.run("live")
+        shown.player("live").and_(page.locator("[data-live=yes]")).wait_for()
+    shown.slider("live").focus()
+    shown.slider("live").press("End")
+    assert shown.told("at 2", "'at', live.value")
+    assert page.problems == []
+
+
 def test_what_is_missing_is_drawn_once_and_errors_are_shown(shown, page, pixels):
     canvas, slider = shown.player("live").locator("canvas"), shown.slider("live")
     assert grey(pixels, canvas) == pytest.approx(-0.5, abs=0.01)
