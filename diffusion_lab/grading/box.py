@@ -3,11 +3,11 @@
 In Linux's namespaces a kernel sees no network, no other process and no file but Python, the package and its data, all
 read-only. Where there are no namespaces it still has limits and dies with its children, but it can read the disk.
 
-This file is also the program that makes the box (``python box.py SPEC``), so it imports the standard library only.
+The box is made by a program of its own, `walls`, which is also the template that warm kernels are forked from.
 """
 
+import atexit
 import contextlib
-import ctypes
 import dataclasses
 import functools
 import json
@@ -18,21 +18,20 @@ import select
 import shutil
 import signal
 import site
+import socket
 import subprocess
 import sys
 import sysconfig
 import tempfile
+import threading
 import time
 from pathlib import Path
 
-MIB = 2**20
-INNER = 1000  # the user inside the box
-PORTS = ("shell_port", "iopub_port", "stdin_port", "control_port", "hb_port")
-LINKS_OR_FOLDERS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/alternatives", "/etc/ld.so.cache",
-                    "/etc/localtime")  # fmt: skip
-NEW = {"user": 0x10000000, "mount": 0x20000, "pid": 0x20000000, "network": 0x40000000, "ipc": 0x8000000,
-       "host name": 0x4000000}  # fmt: skip
-RDONLY, NOSUID, NODEV, REMOUNT, BIND, REC, PRIVATE, DETACH = 1, 2, 4, 32, 4096, 16384, 1 << 18, 2
+from diffusion_lab.grading.walls import LONGEST, MIB, NEW, PORTS
+
+WALLS = str(Path(__file__).with_name("walls.py"))
+PREFIX = "dlbox"  # of the names of scratch folders
+OLD = 600.0  # seconds since when nothing was changed in a folder that nobody wants
 
 
 class BoxError(RuntimeError):
@@ -55,6 +54,7 @@ class Box:
     file_size: int = 64
     tmp: int = 256
     gpu: bool = False
+    warm: bool = True  # forked from a template, where there are namespaces, rather than started from nothing
 
     def start(self, wait: float = 60.0) -> "Kernel":
         """Start a kernel and wait until it listens, `wait` seconds at most; a `BoxError` says why it does not."""
@@ -84,16 +84,33 @@ def _no_namespaces() -> str | None:
     """Say what is missing, or None if a process could be started in a box."""
     if not sys.platform.startswith("linux"):
         return f"{sys.platform} has none; use Linux, WSL or a container"
-    scratch = Path(tempfile.mkdtemp(prefix="dlbox"))
+    scratch = new_folder()
     try:
         spec = _spec(Box("namespaces", ""), scratch, "probe", [sys.executable, "-I", "-c", "pass"])
-        command = [sys.executable, "-I", "-S", __file__, json.dumps(spec)]
+        command = [sys.executable, "-I", "-S", WALLS, json.dumps(spec)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         return None if done.returncode == 0 else (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]
     except (OSError, subprocess.TimeoutExpired) as error:
         return str(error)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def new_folder() -> Path:
+    """Make a scratch folder that bears this process's number; short, for a socket's path has at most 107 bytes."""
+    return Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
+
+
+def sweep() -> None:
+    """Remove the scratch folders that graders left that were killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*-*"):
+        number = folder.name.removeprefix(PREFIX).partition("-")[0]
+        with contextlib.suppress(OSError, ValueError):
+            try:
+                os.kill(int(number), 0)
+            except ProcessLookupError:
+                if time.time() - folder.stat().st_mtime > OLD:
+                    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _visible() -> list[str]:
@@ -140,6 +157,87 @@ def _spec(box: Box, scratch: Path, name: str, command: list[str]) -> dict:
     }  # fmt: skip
 
 
+class _Template:
+    """A process that has imported what a kernel needs, and forks the makers of boxes."""
+
+    def __init__(self, box: Box, wait: float = 60.0):
+        self.lock = threading.Lock()
+        self.line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self.process = subprocess.Popen(
+                [sys.executable, "-I", WALLS, "--template", str(theirs.fileno())], cwd="/", pass_fds=[theirs.fileno()],
+                env=_environment(box, "/tmp", "template"), start_new_session=True, stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            )  # fmt: skip
+        self.line.settimeout(wait)
+        self.works = self._hear() == b"ready"
+
+    def _hear(self) -> bytes:
+        try:
+            return self.line.recv(100)
+        except OSError:
+            return b""
+
+    def start(self, spec: dict, status: int, reading: int) -> "_Forked | None":
+        """Have a box made that tells `status` what becomes of it; None if the template cannot."""
+        request = json.dumps(spec).encode()
+        with self.lock:
+            if not self.works or len(request) > LONGEST:
+                return None
+            try:
+                socket.send_fds(self.line, [request], [status])
+                said = self._hear()
+            except OSError:
+                said = b""
+            self.works = said.isdigit()
+        return _Forked(self, int(said), reading) if said.isdigit() else None
+
+    def forget(self, pid: int) -> None:
+        """Let the system give the number of a maker that has ended to another process."""
+        with self.lock, contextlib.suppress(OSError):
+            self.line.send(json.dumps({"ended": pid}).encode())
+
+    def close(self) -> None:
+        """End it, and all that came from it."""
+        self.line.close()
+        self.process.kill()
+        self.process.wait()
+
+
+class _Forked:
+    """The maker of a box that a template forked, with what is used here of a `subprocess.Popen`."""
+
+    def __init__(self, template: _Template, pid: int, reading: int):
+        self.template, self.pid, self.reading, self.has_ended = template, pid, reading, False
+
+    def poll(self) -> int | None:
+        """Give a number if it has ended; only its maker holds the other end of the pipe."""
+        return self.wait(0) if self.has_ended or select.select([self.reading], [], [], 0)[0] else None
+
+    def wait(self, timeout: int | float) -> int:
+        """Wait for its end."""
+        if not self.has_ended:
+            if not select.select([self.reading], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired("the maker of a box", timeout)
+            self.has_ended = True
+            self.template.forget(self.pid)
+        return 0
+
+
+_TEMPLATES: dict[tuple, _Template] = {}
+_MAKING = threading.Lock()
+
+
+def _template(box: Box) -> _Template:
+    """Give the template of this process for kernels of this environment, made when it is first wanted."""
+    with _MAKING:
+        key = os.getpid(), *sorted(_environment(box, "/tmp", "template").items())
+        if key not in _TEMPLATES:
+            _TEMPLATES[key] = _Template(box)
+            atexit.register(_TEMPLATES[key].close)
+        return _TEMPLATES[key]
+
+
 class Kernel:
     """A running kernel; end it with `kill`, or use it in a ``with`` block.
 
@@ -151,7 +249,7 @@ class Kernel:
         """See `Box.start`."""
         self.box, self.killed = box, ""
         self.name = secrets.token_hex(8)
-        self.scratch = Path(tempfile.mkdtemp(prefix="dl"))  # short: a socket's path has at most 107 bytes
+        self.scratch = new_folder()
         self.connection = self.scratch / "run" / "k.json"
         self.process = self.alive_fd = None
         try:
@@ -174,12 +272,15 @@ class Kernel:
         reading, writing = os.pipe()
         self.alive_fd = reading
         try:
-            told = {"status": writing, "grader": os.getpid()}
-            command = [sys.executable, "-I", "-S", __file__, json.dumps(spec | told)]
-            self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                pass_fds=[writing], start_new_session=True, cwd=self.scratch,
-            )  # fmt: skip
+            template = _template(self.box) if self.box.warm and self.box.level == "namespaces" else None
+            self.process = template and template.start(spec, writing, reading)
+            if self.process is None:
+                told = {"status": writing, "grader": os.getpid()}
+                command = [sys.executable, "-I", "-S", WALLS, json.dumps(spec | told)]
+                self.process = subprocess.Popen(
+                    command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                    pass_fds=[writing], start_new_session=True, cwd=self.scratch,
+                )  # fmt: skip
         finally:
             os.close(writing)
         word = self._word(time.monotonic() + wait)
@@ -273,226 +374,3 @@ class Kernel:
     def __exit__(self, *_) -> None:
         """End it."""
         self.kill()
-
-
-# What follows runs as a program of its own: it makes the box, starts the kernel in it, and waits for its end.
-
-
-class _System:
-    """The calls to Linux that Python 3.10 has no names for; an `OSError` says which failed."""
-
-    def __init__(self):
-        self.libc = ctypes.CDLL(None, use_errno=True)
-
-    def _try(self, what: str, result: int) -> None:
-        if result != 0:
-            number = ctypes.get_errno()
-            raise OSError(number, f"{what}: {os.strerror(number)}")
-
-    def unshare(self, flags: int) -> None:
-        self._try("new namespaces", self.libc.unshare(flags))
-
-    def mount(self, source: str, target: str, kind: str = "", flags: int = 0, options: str = "") -> None:
-        each = [text.encode() or None for text in (source, target, kind)]
-        done = self.libc.mount(*each, ctypes.c_ulong(flags), options.encode() or None)
-        self._try(f"mount {target}", done)
-
-    def read_only(self, target: str) -> None:
-        try:
-            self.mount("", target, flags=REMOUNT | BIND | RDONLY | NOSUID | NODEV)
-        except OSError:  # a flag that the outside has set may not be dropped: keep noexec, relatime and the like
-            flags = os.statvfs(target).f_flag & ~RDONLY
-            self.mount("", target, flags=REMOUNT | BIND | RDONLY | NOSUID | NODEV | flags)
-
-    def pivot(self, root: str) -> None:
-        number = {"x86_64": 155, "aarch64": 41, "riscv64": 41, "ppc64le": 203, "s390x": 217}[os.uname().machine]
-        os.chdir(root)
-        self._try("pivot_root", self.libc.syscall(number, b".", b"."))
-        self._try("umount", self.libc.umount2(b".", DETACH))
-        os.chdir("/")
-
-    def control(self, option: int, value: int) -> None:
-        self._try(f"prctl {option}", self.libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0))
-
-    def bound_capabilities(self) -> None:
-        for capability in range(64):
-            self.libc.prctl(24, ctypes.c_ulong(capability), 0, 0, 0)  # out of the set that a program may gain
-
-    def drop_capabilities(self) -> None:
-        header, none = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
-        self._try("capset", self.libc.capset(header, none))
-
-
-def _map_users(spec: dict, pid: int) -> None:
-    """Say who is who in a user namespace: from outside it, and as root, which may give the box a user of its own."""
-    own = f"0 {os.geteuid()} 1\n" if spec["as_root"] else ""
-    if not spec["as_root"]:
-        Path(f"/proc/{pid}/setgroups").write_text("deny")
-    group = os.getegid() if not spec["as_root"] else spec["outer"]
-    Path(f"/proc/{pid}/uid_map").write_text(f"{own}{INNER} {spec['outer']} 1\n")
-    Path(f"/proc/{pid}/gid_map").write_text(f"{own and f'0 {os.getegid()} 1' + chr(10)}{INNER} {group} 1\n")
-
-
-def _new_namespaces(system: _System, spec: dict) -> None:
-    pid, (reading, writing) = os.getpid(), os.pipe()
-    helper = os.fork()
-    if helper == 0:
-        try:
-            os.close(writing)
-            os.read(reading, 1)
-            _map_users(spec, pid)
-            os._exit(0)
-        except OSError as error:
-            print(f"users: {error}", file=sys.stderr)
-            os._exit(1)
-    system.unshare(sum(NEW.values()))
-    os.close(writing)
-    if os.waitpid(helper, 0)[1] != 0:
-        raise OSError("the users of the box could not be set")
-
-
-def _build(system: _System, spec: dict) -> None:
-    """Build the file system of the box in an empty folder."""
-    root = spec["root"]
-    system.mount("none", "/", flags=REC | PRIVATE)
-    system.mount("tmpfs", root, "tmpfs", NOSUID | NODEV, "size=16m,mode=755")
-
-    def show(path: str, writable: bool = False) -> None:
-        target = Path(root + path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if Path(path).is_symlink():
-            target.symlink_to(os.readlink(path))
-            return
-        if Path(path).is_dir():
-            target.mkdir(parents=True, exist_ok=True)
-        else:
-            target.touch()
-        system.mount(path, str(target), flags=BIND | REC)
-        if not writable:
-            system.read_only(str(target))
-
-    size = f"size={spec['tmp']}m,nr_inodes=20k,mode=1777"
-    for folder in ("/tmp", "/dev/shm"):
-        Path(root + folder).mkdir(parents=True)
-        system.mount("tmpfs", root + folder, "tmpfs", NOSUID | NODEV, size)
-    devices = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"]
-    gpus = [str(path) for path in Path("/dev").glob("nvidia*")] if spec["gpu"] else []
-    for path in [*LINKS_OR_FOLDERS, *spec["visible"]]:
-        if os.path.lexists(path):
-            show(path)
-    for path in [*devices, *gpus, spec["run"]]:
-        if os.path.lexists(path):
-            show(path, writable=True)
-    Path(root, "proc").mkdir()
-    for number, name in enumerate(("stdin", "stdout", "stderr")):
-        Path(root, "dev", name).symlink_to(f"/proc/self/fd/{number}")
-    with contextlib.suppress(OSError):  # terminals, which `!ls` in a cell wants
-        Path(root, "dev/pts").mkdir()
-        system.mount("devpts", f"{root}/dev/pts", "devpts", NOSUID, "newinstance,ptmxmode=0666,mode=0620,max=8")
-        Path(root, "dev/ptmx").symlink_to("pts/ptmx")
-    Path(root, "dev/fd").symlink_to("/proc/self/fd")
-    Path(root, "etc/passwd").write_text(f"student:x:{INNER}:{INNER}::/tmp:/bin/sh\n")
-
-
-def _limit(spec: dict) -> None:
-    import resource
-
-    def at_most(which: int, value: int) -> None:
-        hard = resource.getrlimit(which)[1]
-        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(which, (value, value))
-
-    at_most(resource.RLIMIT_AS, spec["address"] * MIB)
-    at_most(resource.RLIMIT_DATA, spec["memory"] * MIB)
-    at_most(resource.RLIMIT_CPU, spec["cpu"])
-    at_most(resource.RLIMIT_FSIZE, spec["file_size"] * MIB)
-    at_most(resource.RLIMIT_CORE, 0)
-    at_most(resource.RLIMIT_NOFILE, 1024)
-    if spec["level"] == "namespaces":  # elsewhere the limit would count every process of the grader's user
-        at_most(resource.RLIMIT_NPROC, spec["processes"])
-    with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000")
-
-
-def _first_process(system: _System, spec: dict) -> None:
-    """Become the kernel: process 1 of the box, with whose end all the others end."""
-    if spec.get("status") is not None:
-        os.set_inheritable(spec["status"], False)  # so that it is closed when the maker ends
-    if spec["level"] == "namespaces":
-        system.mount("proc", spec["root"] + "/proc", "proc", NOSUID | NODEV)  # not granted once the old one is gone
-        system.pivot(spec["root"])
-        for kind in ("user", "mnt", "net", "pid"):  # a box in the box would bring rights that this one took away
-            with contextlib.suppress(OSError):
-                Path(f"/proc/sys/user/max_{kind}_namespaces").write_text("0")
-        system.read_only("/")
-        _limit(spec)
-        system.bound_capabilities()
-        os.setresgid(INNER, INNER, INNER)
-        if spec["as_root"]:
-            os.setgroups([])
-        os.setresuid(INNER, INNER, INNER)
-        system.drop_capabilities()
-        system.control(38, 1)  # no new privileges
-    else:
-        _limit(spec)
-    if sys.platform.startswith("linux"):
-        system.control(1, signal.SIGKILL)  # die with the maker
-    os.chdir(spec["home"])
-    os.execve(spec["command"][0], spec["command"], spec["environment"])
-
-
-def _main(spec: dict) -> int:
-    status, system = spec.get("status"), _System()
-
-    def say(word: str) -> None:
-        if status is None:
-            print(word, file=sys.stderr)
-        else:
-            os.write(status, f"{word}\n".encode())
-
-    try:
-        if spec["level"] == "namespaces":
-            _new_namespaces(system, spec)
-            if spec["as_root"]:
-                os.setresgid(0, 0, 0)
-                os.setresuid(0, 0, 0)
-            _build(system, spec)
-        elif sys.platform.startswith("linux"):
-            system.control(36, 1)  # orphans become children of this process, which can then be found
-        pid = os.fork()
-        if pid == 0:
-            try:
-                _first_process(system, spec)
-            except BaseException as error:
-                say(f"the first process: {error}")
-            os._exit(1)
-        if sys.platform.startswith("linux") and status is not None:
-            system.control(1, signal.SIGKILL)  # die with the grader, the kernel with this
-            if os.getppid() != spec["grader"]:  # it died before this line
-                return 1
-        sockets = [Path(spec["run"], f"k-{number}") for number in range(1, 1 + len(PORTS))]
-        while status is not None:
-            if os.waitpid(pid, os.WNOHANG) != (0, 0):
-                say("the kernel ended at once")
-                return 1
-            if all(path.exists() for path in sockets):
-                if spec["level"] == "namespaces":
-                    system.read_only(spec["run"])  # the one place from which the disk could be filled
-                say("ready")
-                break
-            time.sleep(0.02)
-        code = 1
-        while True:  # in the fallback orphans come here as well
-            ended, result = os.wait()
-            if ended == pid:
-                code = os.waitstatus_to_exitcode(result)
-                break
-        return 0 if code == 0 else 1
-    except OSError as error:
-        say(str(error))
-        return 1
-
-
-if __name__ == "__main__":
-    sys.exit(_main(json.loads(sys.argv[1])))

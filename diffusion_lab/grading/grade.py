@@ -29,7 +29,7 @@ from nbformat import NotebookNode
 from tqdm import tqdm
 
 from diffusion_lab.grading import answers, keys, report, run, submissions
-from diffusion_lab.grading.box import Box, BoxError
+from diffusion_lab.grading.box import Box, BoxError, sweep
 from diffusion_lab.grading.keys import Key
 from diffusion_lab.grading.report import Manual, Row
 from diffusion_lab.grading.submissions import Submission, Unreadable
@@ -342,6 +342,7 @@ def grade(source: Path, out: Path, *, solutions: Path, box: Box, advice: Advice 
     """
     by_hand = Manual(manual)
     _apart(source, out)
+    sweep()
     known = {number: keys.load(number, solutions) for number in keys.found(solutions)}
     if exercise is not None:
         exercise = keys.load(exercise, solutions).exercise

@@ -27,7 +27,7 @@ from nbformat import NotebookNode
 from diffusion_lab.checks.mistakes import CATALOGUE
 from diffusion_lab.grading import answers as grafting
 from diffusion_lab.grading.answers import Answers
-from diffusion_lab.grading.box import Box, BoxError, Kernel
+from diffusion_lab.grading.box import Box, BoxError, Kernel, new_folder
 from diffusion_lab.grading.keys import Key, answer_cells
 
 PLUGIN = Path(__file__).with_name("nbval_plugin.py")
@@ -120,7 +120,7 @@ def run(notebook: NotebookNode, *, timeout: float, box: Box, cell_timeout: float
         kernel = box.start()
     except (BoxError, OSError) as error:
         return result("grader-error", str(error))
-    folder = Path(tempfile.mkdtemp(prefix="dlrun"))
+    folder = new_folder()
     try:
         with kernel, contextlib.ExitStack() as stack:
             log, report, junit = (stack.enter_context(tempfile.TemporaryFile()) for _ in range(3))

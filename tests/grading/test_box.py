@@ -114,7 +114,7 @@ def test_death_is_seen_at_once():
 
 @linux
 def test_memory_of_all_processes_together_is_watched():
-    with boxes.find_box(memory=400).start() as kernel:
+    with boxes.find_box(memory=400, warm=False).start() as kernel:  # too little for torch
         asked = Asked(kernel)
         asked("import os, time\nfor _ in range(2):\n    if os.fork() == 0:\n        x = b'x' * (250 << 20)\n"
               "        time.sleep(60)\ntime.sleep(1)")  # fmt: skip
@@ -210,3 +210,50 @@ def test_kernel_ends_when_the_grader_is_killed(level):
     while any(map(alive, members)) and time.monotonic() < until:
         time.sleep(0.05)
     assert not any(map(alive, members))
+
+
+@boxed
+def test_kernels_of_one_template_are_warm_and_strangers_to_each_other():
+    with BEST.start() as one, BEST.start() as two:
+        asked = Asked(one), Asked(two)
+        assert [each("import sys; print('torch' in sys.modules)") for each in asked] == ["True"] * 2
+        draws = [each("import random, numpy; print(random.random(), numpy.random.rand())") for each in asked]
+        assert all(a != b for a, b in zip(*(draw.split() for draw in draws), strict=True))
+        assert asked[0]("import torch; torch.mine = 1") == ""
+        assert asked[1]("import torch; print(hasattr(torch, 'mine'))") == "False"
+        for each in asked:
+            each.client.stop_channels()
+
+
+@boxed
+def test_forked_kernel_holds_nothing_of_the_template(inside):
+    code = "import os\nprint([p for n in os.listdir('/proc/self/fd') if os.path.lexists(p := f'/proc/self/fd/{n}')"
+    code += " and os.readlink(p).startswith('/') and not os.readlink(p).startswith(('/dev/', '/proc', '/tmp'))])"
+    assert inside(code) == "[]"
+    assert inside("import __main__; print(hasattr(__main__, '_serve'))") == "False"
+    assert inside("print(os.getppid(), 'NoNewPrivs:\\t1' in open('/proc/self/status').read())") == "0 True"
+
+
+@boxed
+def test_template_that_died_is_done_without(monkeypatch):
+    template = boxes._Template(BEST)
+    monkeypatch.setattr(boxes, "_template", lambda box: template)
+    with BEST.start() as kernel:
+        assert isinstance(kernel.process, boxes._Forked)
+    template.close()
+    with BEST.start() as kernel:
+        assert isinstance(kernel.process, subprocess.Popen)
+        assert kernel.is_alive()
+
+
+def test_sweep_removes_only_what_dead_graders_left(tmp_path, monkeypatch):
+    monkeypatch.setattr(boxes.tempfile, "gettempdir", lambda: str(tmp_path))
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    names = {f"dlbox{dead.pid}-old": 0, f"dlbox{dead.pid}-young": None, f"dlbox{os.getpid()}-mine": 0, "dlbox-x": 0}
+    for name, when in names.items():
+        (tmp_path / name / "run").mkdir(parents=True)
+        if when is not None:
+            os.utime(tmp_path / name, (when, when))
+    boxes.sweep()
+    assert {path.name for path in tmp_path.iterdir()} == set(names) - {f"dlbox{dead.pid}-old"}
