@@ -28,7 +28,7 @@ import nbformat
 from nbformat import NotebookNode
 from tqdm import tqdm
 
-from diffusion_lab.grading import answers, keys, report, run, submissions
+from diffusion_lab.grading import answers, keys, report, run, similarity, submissions
 from diffusion_lab.grading.box import Box, BoxError, sweep
 from diffusion_lab.grading.keys import Key
 from diffusion_lab.grading.report import Manual, Row
@@ -289,6 +289,8 @@ def _graded(row: Row, submission: Submission, planned: _Planned, key: Key | None
         for task in key.tasks
         if task.check_cell_id is None and task.number in found.sources
     }
+    shapes = {task.number: similarity.shape(found.sources.get(task.number, "")) for task in key.tasks if task.points}
+    row.shapes = {number: each for number, each in shapes.items() if each}
     if not found.sources:
         other = answers.recognise(notebook, known)
         if other is not None and other.exercise != key.exercise:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from diffusion_lab.checks.mistakes import CATALOGUE
 from diffusion_lab.files import replacing
+from diffusion_lab.grading import similarity
 
 FORMATS = ("canvas", "moodle", "gradescope")
 STATUSES = {
@@ -40,6 +41,7 @@ TASKS = {
     "": "not graded",
 }
 """What may become of a task, in words for the student."""
+SHOWN = 20  # pairs of students who are alike, on the page
 KEPT = 4000  # characters of a sentence that a human reads
 
 
@@ -59,6 +61,7 @@ class Row:
     sha256: str = ""
     how: dict[str, str] = dataclasses.field(default_factory=dict)
     texts: dict[str, str] = dataclasses.field(default_factory=dict)  # answers that a human reads
+    shapes: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)  # of the answers, see `similarity`
 
     @property
     def score(self) -> int | float | None:
@@ -186,12 +189,16 @@ def write(out: Path, rows: list[Row], run: dict, manual: Manual | None = None, f
     rows.sort(key=lambda row: (row.student.casefold(), row.student, row.exercise, row.asked))
     _write(out / "grades.csv", grades(rows, keys))
     data = {"rows": [dataclasses.asdict(row) | {"score": row.score} for row in rows]}
+    for each in data["rows"]:
+        del each["shapes"]
+    pairs = similarity.pairs((row.student, row.exercise, row.shapes) for row in rows if row.shapes)
     _write(out / "grades.json", json.dumps(data, indent=1, ensure_ascii=True) + "\n")
     _write(out / "run.json", json.dumps(run, indent=1, ensure_ascii=True) + "\n")
     _write(out / "to_read.csv", to_read(rows, keys))
+    _write(out / "alike.csv", alike(pairs))
     for row in rows:
         _write(out / "feedback" / f"{row.page}.html", feedback(row, keys))
-    _write(out / "summary.html", summary(rows, run))
+    _write(out / "summary.html", summary(rows, run, pairs))
     for name in formats:
         for file, text in _FOR[name](rows, keys).items():
             _write(out / file, text)
@@ -222,6 +229,14 @@ def to_read(rows: list[Row], keys: dict) -> str:
                 worth = task["max"] or None
                 lines.append([row.student, row.exercise, number, task["points"] if by_hand else None, worth,
                               titles.get(number, ""), text])  # fmt: skip
+    return _table(lines)
+
+
+def alike(pairs: list[similarity.Pair]) -> str:
+    """Make the table of students whose answers are alike."""
+    lines = [["exercise", "student", "other", "alike in", "the same in", "such pairs to be expected by chance"]]
+    lines += [[pair.exercise, *pair.students, ", ".join(pair.tasks), ", ".join(pair.same), f"{pair.chance:.2g}"]
+              for pair in pairs]  # fmt: skip
     return _table(lines)
 
 
@@ -339,8 +354,8 @@ def _distribution(scores: list) -> str:
     return "".join(parts) + "</svg>"
 
 
-def summary(rows: list[Row], run: dict) -> str:
-    """Make the page that shows the class at a glance."""
+def summary(rows: list[Row], run: dict, pairs: list[similarity.Pair] = ()) -> str:
+    """Make the page that shows the class at a glance; of `pairs` who are alike it shows the first."""
     e = html.escape
     counts = Counter(row.status for row in rows)
     body = ["<h1>The class at a glance</h1>"]
@@ -358,6 +373,20 @@ def summary(rows: list[Row], run: dict) -> str:
             cells = (row.student, row.exercise, status, "; ".join(row.notes))
             body.append("<tr>" + "".join(f"<td>{e(cell)}</td>" for cell in cells) + "</tr>")
         body.append("</table>")
+    if pairs:
+        body.append(
+            "<h2>Alike</h2><p>Answers that are alike but for names and layout, and unlike those of most others: "
+            "a hint where to look, not a verdict: who works together, or reads the same page, writes alike.</p>"
+            '<table><tr><th>students</th><th></th><th>alike in</th><th class="n">by chance</th></tr>'
+        )
+        for pair in pairs[:SHOWN]:
+            cells = (" and ".join(pair.students), pair.exercise, ", ".join(pair.tasks))
+            columns = "".join(f"<td>{e(cell)}</td>" for cell in cells)
+            body.append(f'<tr>{columns}<td class="n">{pair.chance:.2g}</td></tr>')
+        body.append(
+            "</table><p><small>By chance: how many pairs so alike were to be expected, had everybody drawn an answer "
+            f"from those of the class. All {len(pairs)} are in alike.csv.</small></p>"
+        )
     return _page("The class at a glance", "\n".join(body))
 
 

@@ -144,7 +144,7 @@ def test_everything_is_written_and_again_the_same(tmp_path):
     first = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     names = {path.relative_to(tmp_path).as_posix() for path in first}
     assert names == {
-        "grades.csv", "grades.json", "run.json", "to_read.csv", "summary.html", "feedback/anna__01.html",
+        "grades.csv", "grades.json", "run.json", "to_read.csv", "alike.csv", "summary.html", "feedback/anna__01.html",
         "feedback/bob__01.html", "feedback/eve__01.html", "grades_canvas.csv", "grades_moodle_01.csv",
         "grades_gradescope_01.csv",
     }  # fmt: skip
@@ -197,3 +197,16 @@ def test_tables_for_servers_know_students_by_their_ids():
     assert [(each["SID"], each["Total Score"], each["1.2 one step (2.0 pts)"]) for each in scope] == [
         ("12345", "1", "0"), ("", "1", "0"), ("7", "", ""),
     ]  # fmt: skip
+
+
+def test_who_is_alike_is_told_and_a_formula_is_none(tmp_path):
+    shapes = {number: {"a": 9, "b": 9} for number in ("1.1", "1.2", "1.3")}
+    rows = [row(f"s{k}", shapes={number: {f"{k}": 9} for number in shapes}) for k in range(30)]
+    report.write(tmp_path, [row("=anna", shapes=shapes), row("bob", shapes=shapes), *rows], RUN)
+    (line,) = read((tmp_path / "alike.csv").read_text())
+    assert (line["student"], line["other"]) == ("'=anna", "bob")
+    assert line["alike in"] == line["the same in"] == "1.1, 1.2, 1.3"
+    page = Tags((tmp_path / "summary.html").read_text()).text
+    assert "=anna and bob" in page
+    assert "not a verdict" in page
+    assert "shapes" not in (tmp_path / "grades.json").read_text()
