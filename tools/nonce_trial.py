@@ -1,6 +1,7 @@
-"""Does a right answer ever lose a point by the luck of the draw? ``python tools/nonce_trial.py [COUNT] [EXERCISE ...]``.
+"""Does a right answer ever lose a point by the luck of the draw? ``python tools/nonce_trial.py [COUNT] [EXERCISE …]``.
 
-Every right answer of the banks is checked under so many nonces, drawn at random, and has to print what the key prints. It prints a line per task, and ends with 1 if one ever printed anything else or was refused.
+Every right answer of the banks is checked under so many nonces, drawn at random, and has to print what the key prints.
+It prints a line per task, and ends with 1 if an answer ever printed anything else or was refused.
 """
 
 import contextlib
