@@ -9,7 +9,6 @@ import ast
 import copy
 import functools
 import re
-import warnings
 from collections.abc import Iterable, Iterator, Set
 from itertools import pairwise
 from typing import NamedTuple
@@ -19,6 +18,7 @@ from nbformat import NotebookNode
 
 from diffusion_lab.checks import build
 from diffusion_lab.grading.keys import Key, answer_cells, is_explained
+from diffusion_lab.grading.syntax import parse
 
 SPLIT = 8
 """Cells behind an answer cell that may hold the rest of an answer which was split."""
@@ -278,14 +278,7 @@ def _outside(key: Key) -> tuple[set[str], set[str]]:
 
 @functools.lru_cache(maxsize=256)
 def _tree(source: str) -> ast.Module | None:
-    if len(source) > MAX_PARSED:
-        return None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
+    return parse(source) if len(source) <= MAX_PARSED else None
 
 
 def _dump(source: str) -> str:

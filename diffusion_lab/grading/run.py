@@ -29,6 +29,7 @@ from diffusion_lab.grading import answers as grafting
 from diffusion_lab.grading.answers import Answers
 from diffusion_lab.grading.box import Box, BoxError, Kernel, new_folder
 from diffusion_lab.grading.keys import Key, answer_cells
+from diffusion_lab.grading.syntax import parse
 
 PLUGIN = Path(__file__).with_name("nbval_plugin.py")
 GRACE = 20.0  # seconds that pytest gets beyond the deadline to write its results
@@ -258,9 +259,8 @@ def reaches(source: str) -> str:
 
     It reads and runs nothing, and can be deceived; no answer that only computes is caught by it.
     """
-    try:
-        tree = ast.parse(_without_magics(source))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    tree = parse(_without_magics(source))
+    if tree is None:
         return ""  # it will not run
     imported = {"torch", "dl", "np", "numpy", "diffusion_lab"}
     nodes = list(ast.walk(tree))

@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from diffusion_lab.grading.syntax import parse
+
 LEAST = 15  # expressions and statements of an answer that is compared; in a shorter one there is nothing to copy
 DEPTH = 3  # levels of a part, which is an expression or a statement with what is below it
 ALIKE = 0.8  # the share of their parts that two answers have in common to be called alike
@@ -58,15 +60,17 @@ class _Normal(ast.NodeTransformer):
 
 def shape(source: str) -> Shape:
     """Take an answer apart: how often each part occurs in it, names left out; {} if it is short or no Python."""
+    tree = parse("\n".join("" if line.lstrip()[:1] in ("%", "!") else line for line in source.splitlines()))
+    if tree is None:
+        return {}
     try:
-        tree = ast.parse("\n".join("" if line.lstrip()[:1] in ("%", "!") else line for line in source.splitlines()))
         nodes = list(ast.walk(tree))
         bound = {node.id for node in nodes if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)}
         bound |= {node.arg for node in nodes if isinstance(node, ast.arg)}
         bound |= {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
         plain = ast.walk(_Normal(bound).visit(tree))
         texts = [_part(node, DEPTH) for node in plain if isinstance(node, ast.expr | ast.stmt)]
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    except RecursionError:
         return {}
     if len(texts) < LEAST:
         return {}

@@ -5,8 +5,12 @@ python tests/grading/fuzz.py --count 1000 --seed 0
 
 import argparse
 import collections
+import csv
 import json
 import random
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -177,12 +181,36 @@ def examine(name: str, data: bytes, key: Key) -> Result:
     return Result(name, outcome, "", seconds)
 
 
+def grade(count: int, seed: int) -> int:
+    """Grade so many mutants as a class, kernels and all, and count the rows; 1 if one is lost, double or an error."""
+    key = load("01", SOLUTIONS)
+    with tempfile.TemporaryDirectory(prefix="fuzz") as folder:
+        source, out = Path(folder, "class"), Path(folder, "grades")
+        source.mkdir()
+        for number, (_, data) in enumerate(mutants(key, seed, count)):
+            place = source / f"student{number:04}"
+            place.mkdir()
+            (place / "01_forward_noising.ipynb").write_bytes(data)
+        command = [sys.executable, "-m", "diffusion_lab", "grade", str(source), "--out", str(out), "--exercise", "01"]
+        done = subprocess.run(command, cwd=SOLUTIONS.parent, capture_output=True, text=True, check=False)
+        with (out / "grades.csv").open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+    statuses = collections.Counter(row["status"] for row in rows)
+    students = collections.Counter(row["student"] for row in rows)
+    twice = [student for student, times in students.items() if times > 1]
+    print(f"exit code {done.returncode}; {len(rows)} rows of {count}, {len(twice)} double; {dict(statuses)}")
+    return int(done.returncode != 0 or len(rows) != count or bool(twice) or "GRADER-ERROR" in statuses)
+
+
 def main() -> int:
     """Run it and print what came out; 1 if something was raised, lost or slow."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--grade", action="store_true", help="grade them as a class, with kernels; takes long")
     arguments = parser.parse_args()
+    if arguments.grade:
+        return grade(arguments.count, arguments.seed)
     key = load("01", SOLUTIONS)
     outcomes, reasons, slowest, failed = collections.Counter(), collections.Counter(), 0.0, 0
     for number, (name, data) in enumerate(mutants(key, arguments.seed, arguments.count)):
