@@ -1,12 +1,12 @@
 """Run every notebook as somebody meets it who has clicked a badge: ``python tools/lone_notebooks.py colab|binder``.
 
-``colab``: an environment with the versions that Colab ships and no diffusion_lab; each notebook alone in an empty folder;
-the repository served to git from this disk, as if it were on GitHub. The first cells must install the package, and
-nothing that was there may have another version afterwards. ``binder``: an environment made from environment.yml's own
-list, in a clone; there the cell of set-up must do and say nothing.
+``colab``: an environment with the versions that Colab ships and no diffusion_lab; each notebook alone in an empty
+folder; the repository served to git from this disk, as if it were on GitHub. The cell of set-up must install the package,
+and nothing that was there may have another version afterwards. ``binder``: an environment made from environment.yml's
+own list, in a clone; there the cell of set-up must do and say nothing.
 
 Lessons must run without an error, exercises without one outside their (blank) checks. Prints a row per notebook, and
-ends with 1 if one failed. Uses the last commit, not what was changed since. Needs 6 GB and minutes for each environment,
+ends with 1 if one failed. Uses the last commit, not what was changed since. An environment takes 6 GB and minutes,
 unless ``--environment`` names one from before.
 """
 
@@ -69,7 +69,8 @@ def serve(folder: Path) -> dict[str, str]:
     subprocess.run(["git", "init", "-q", "--bare", bare], check=True)
     subprocess.run(["git", "push", "-q", bare, f"HEAD:refs/heads/{known.branch}"], check=True, cwd=ROOT)
     subprocess.run(["git", "clone", "-q", "-b", known.branch, bare, folder / "clone"], check=True)
-    return {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": f"url.{bare.as_uri()}.insteadOf", "GIT_CONFIG_VALUE_0": known.url}
+    key = f"url.{bare.as_uri()}.insteadOf"
+    return {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": key, "GIT_CONFIG_VALUE_0": known.url}
 
 
 def run(notebook: nbformat.NotebookNode, folder: Path) -> list[str]:
@@ -103,7 +104,7 @@ def try_one(kind: str, path: Path, environment: Path, work: Path) -> tuple[float
     wrong = run(notebook, folder)
     seconds, after, said = time.perf_counter() - begin, packages(environment), said_by_setup(notebook)
     came = sorted(after.keys() - before.keys())
-    wrong += [f"{name} {version} -> {after.get(name)}" for name, version in before.items() if after.get(name) != version]
+    wrong += [f"{name} {old} -> {after.get(name)}" for name, old in before.items() if after.get(name) != old]
     if kind == "binder" and said:
         wrong.append(f"the cell of set-up said {said!r}")
     if kind == "colab" and (said.count("\n") != 2 or not said.startswith("Installed diffusion-lab ")):
@@ -121,7 +122,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--environment", type=Path, help="one made before; it is made if it is not there")
     parser.add_argument("--python", help="default: python3.13 for Colab, environment.yml's for Binder")
     parser.add_argument("--pypi-only", action="store_true", help="do without the index of PyTorch's CPU builds")
-    options = parser.parse_args(arguments)
+    options = parser.parse_intermixed_args(arguments)
     known = sorted([*(ROOT / "notebooks").glob("*.ipynb"), *(ROOT / "exercises").glob("*.ipynb")])
     failed = 0
     with tempfile.TemporaryDirectory() as temporary:
