@@ -1,9 +1,9 @@
 """Run every notebook as somebody meets it who has clicked a badge: ``python tools/lone_notebooks.py colab|binder``.
 
 ``colab``: an environment with the versions that Colab ships and no diffusion_lab; each notebook alone in an empty
-folder; the repository served to git from this disk, as if it were on GitHub. The cell of set-up must install the package,
-and nothing that was there may have another version afterwards. ``binder``: an environment made from environment.yml's
-own list, in a clone; there the cell of set-up must do and say nothing.
+folder; the repository served to git from this disk, as if it were on GitHub. The cell of set-up must install the
+package, and nothing that was there may have another version afterwards. ``binder``: an environment made from
+environment.yml's own list, in a clone; there the cell of set-up must do and say nothing.
 
 Lessons must run without an error, exercises without one outside their (blank) checks. Prints a row per notebook, and
 ends with 1 if one failed. Uses the last commit, not what was changed since. An environment takes 6 GB and minutes,
