@@ -25,6 +25,7 @@ from diffusion_lab import data, evaluation, figures, pretrained
 from diffusion_lab.checks import build
 from diffusion_lab.files import replacing
 from diffusion_lab.grading import report
+from diffusion_lab.links import repository
 from diffusion_lab.sampling import SPACINGS
 from diffusion_lab.schedules import CURVES
 from diffusion_lab.shapes import check_range
@@ -105,6 +106,12 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--out", **unless, help="folder to write to (default: exercises/, beside the source)")
     sub.add_argument("--check", action="store_true", help="write nothing; name what is stale, and end with 1")
 
+    sub = command("set-repository", set_repository, "Make all badges and install commands lead to your repository.")
+    sub.add_argument("names", nargs="?", metavar="OWNER/NAME", default=argparse.SUPPRESS,
+                     help="on GitHub (default: as it is; new notebooks get their links)")  # fmt: skip
+    sub.add_argument("--branch", **unless_text, help="the branch that links lead to (default: as it is)")
+    sub.add_argument("--check", action="store_true", help="write nothing; name what disagrees, and end with 1")
+
     sub = command("grade", grade, "Grade what a class handed in; see docs/instructors.md.")
     sub.add_argument("submissions", type=Path, help="folder or zip; it is only read")
     sub.add_argument("--out", type=Path, default=Path("grades"), help="folder of the gradebook")
@@ -176,6 +183,7 @@ def doctor(_options: argparse.Namespace) -> int:
         _check_widgets,
         _check_data,
         _check_weights,
+        *([_check_repository] if _clone() else []),
     ]
     broken = 0
     for check in checks:
@@ -228,6 +236,19 @@ def _check_weights() -> tuple[bool, str]:
     except (ValueError, OSError) as error:
         return False, f"weights: {error}"
     return True, f"weights are whole; a digit in 10 steps took {time.perf_counter() - begin:.1f} s"
+
+
+def _clone() -> Path | None:
+    """The clone that this package is used from, if it is; no matter where the command is called."""
+    folder = Path(dl.__file__).parents[1]
+    return folder if (folder / "pyproject.toml").is_file() and (folder / "notebooks").is_dir() else None
+
+
+def _check_repository() -> tuple[bool, str]:
+    found = repository.read(_clone())
+    if found.is_set:
+        return True, f"links lead to {found.url}, branch {found.branch}"
+    return True, "links lead nowhere yet; after forking, run once:  diffusion-lab set-repository OWNER/NAME"
 
 
 def _device(name: str) -> str:
@@ -428,6 +449,25 @@ def build_exercises(options: argparse.Namespace) -> int:
         print(f"{out / name}: {'stale' if options.check else 'written'}")
     print(f"{out}: {f'{len(stale)} to be built again' if stale and options.check else 'as the solutions say'}")
     return 1 if stale and options.check else 0
+
+
+def set_repository(options: argparse.Namespace) -> int:
+    """Write owner, name and branch into all links, or only name the files that disagree."""
+    root = repository.find_root(Path.cwd())
+    old = repository.read(root)
+    new = repository.parse(
+        options.names if "names" in options else f"{old.owner}/{old.name}",
+        options.branch if "branch" in options else old.branch,
+    )
+    if options.check:
+        paths = list(repository.changes(root, new))
+        paths += [root / "exercises" / name for name in build.build(root / "solutions", root / "exercises", check=True)]
+    else:
+        paths = repository.change(root, new)
+    for path in paths:
+        print(f"{path.relative_to(root)}: {'disagrees' if options.check else 'written'}")
+    print(f"{len(paths)} files {'disagree with' if options.check else 'changed; all links lead to'} {new.url}")
+    return 1 if paths and options.check else 0
 
 
 def grade(options: argparse.Namespace) -> int:

@@ -18,7 +18,9 @@ import diffusion_lab as dl
 from diffusion_lab import cli, data, pretrained, sampling
 
 TINY = ("--width", 8, "--batch-size", 16, "--device", "cpu")
-COMMANDS = ("doctor", "train", "sample", "evaluate", "build-exercises", "grade", "grade-merge", "check")
+COMMANDS = (
+    "doctor", "train", "sample", "evaluate", "build-exercises", "set-repository", "grade", "grade-merge", "check",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -107,10 +109,11 @@ def test_doctor_prints_one_line_per_check(command):
     code, out, err = command("doctor")
     lines = out.splitlines()
     assert (code, err) == (0, "")
-    assert [line[:4] for line in lines] == ["ok  "] * 8
+    assert [line[:4] for line in lines] == ["ok  "] * 9
     for line, text in zip(
         lines,
-        ["Python 3.", "torch 2", "torchvision ", "matplotlib ", "jupyterlab ", "ipywidgets ", "MNIST ", "weights "],
+        ["Python 3.", "torch 2", "torchvision ", "matplotlib ", "jupyterlab ", "ipywidgets ", "MNIST ", "weights ",
+         "links "],
         strict=True,
     ):
         assert line[4:].startswith(text)

@@ -74,7 +74,7 @@ def test_solution_is_stored_executed_and_clean(path):
 def test_exercise_has_the_form_that_is_relied_on(path):
     notebook, exercise = read(exercise_of(path)), module_of(path).exercise
     nbformat.validate(notebook)
-    first = code_cells(notebook)[0].source
+    first = code_cells(notebook)[1].source  # behind the cell that is for notebooks on their own
     assert re.search(rf"^from diffusion_lab\.checks import {path.stem.split('_', 1)[1]} as check$", first, re.M)
     assert first.endswith("\nNONCE = 0\ncheck.begin(NONCE)")
     checks = [cell.source for cell in tagged(notebook, "check")]
