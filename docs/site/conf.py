@@ -25,9 +25,11 @@ html_title = "diffusion-lab"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_js_files = ["site.js"]
+html_use_index = False
 html_copy_source = True
 html_show_sphinx = False
 html_show_copyright = False
+html_context = {"default_mode": "auto"}
 html_theme_options = {
     "home_page_in_toc": True,
     "show_navbar_depth": 1,

@@ -5,12 +5,17 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from docutils import nodes
-from sphinx.addnodes import download_reference
+from sphinx.addnodes import download_reference, pending_xref
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.transforms import SphinxTransform
 
 MATHJAX = ("tex-chtml.js", "output/chtml/fonts/woff-v2", "input/tex/extensions", "a11y/assistive-mml.js")
+
+
+def download_to(file: str, page: str, *children: nodes.Node) -> download_reference:
+    """Give a link on `page` that downloads `file`, whose path begins at the source folder."""
+    return download_reference("", "", *children, reftarget=f"/{file}", refdoc=page, refdomain="", classes=["download"])
 
 
 class BadgesAsText(SphinxTransform):
@@ -24,6 +29,20 @@ class BadgesAsText(SphinxTransform):
             if image["uri"].startswith(("http:", "https:", "//")):
                 text = image.get("alt") or "picture on another server"
                 image.replace_self(nodes.inline(text, text, classes=["badge-text"]))
+
+
+class Downloads(SphinxTransform):
+    """A link to a notebook that is no page of the site, such as an exercise, hands out the file."""
+
+    default_priority = 300
+
+    def apply(self, **kwargs) -> None:
+        """Change the links of one page."""
+        for link in list(self.document.findall(pending_xref)):
+            file = f"{link['reftarget']}.ipynb"
+            is_page = link["reftarget"] in self.env.found_docs
+            if link["refdomain"] == "doc" and not is_page and (Path(self.env.srcdir) / file).exists():
+                link.replace_self(download_to(file, self.env.docname, *link.children))
 
 
 class ExerciseLinks(SphinxTransform):
@@ -40,9 +59,8 @@ class ExerciseLinks(SphinxTransform):
         for kind, text in (("notebooks", "this lesson"), ("exercises", f"exercise {name[:2]}")):
             file = f"{kind}/{name}.ipynb"
             if (Path(self.env.srcdir) / file).exists():
-                link = download_reference("", "", reftarget=f"/{file}", refdoc=self.env.docname, refdomain="")
-                link += nodes.literal("", f"{name}.ipynb", classes=["xref", "download"])
-                line += [nodes.Text(" · " if len(line) else "Download "), nodes.Text(f"{text}: "), link]
+                link = download_to(file, self.env.docname, nodes.Text(text))
+                line += [nodes.Text(" · " if len(line) else "Download "), link]
         sections = list(self.document.findall(nodes.section))
         (sections[0] if sections else self.document).append(line)
 
@@ -67,6 +85,7 @@ def copy_mathjax(app: Sphinx, exception: Exception | None) -> None:
 def setup(app: Sphinx) -> dict:
     """Tell Sphinx about all of this."""
     app.add_transform(BadgesAsText)
+    app.add_transform(Downloads)
     app.add_transform(ExerciseLinks)
     app.connect("build-finished", copy_mathjax)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
