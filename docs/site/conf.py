@@ -22,6 +22,7 @@ mathjax3_config = {"options": {"enableMenu": False, "menuOptions": {"settings": 
 
 html_theme = "sphinx_book_theme"
 html_title = "diffusion-lab"
+html_favicon = "static/icon.svg"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_js_files = ["site.js"]
@@ -34,6 +35,10 @@ html_theme_options = {
     "home_page_in_toc": True,
     "show_navbar_depth": 1,
     "show_toc_level": 2,
+    "navbar_start": [],
+    "navbar_center": [],
+    "navbar_end": [],
+    "navbar_persistent": [],
     "use_download_button": True,
     "use_fullscreen_button": False,
     "pygments_light_style": "a11y-high-contrast-light",
