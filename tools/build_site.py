@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -44,21 +45,30 @@ def gather(source: Path) -> None:
     index.write_text(text, encoding="utf-8")
 
 
+def build(source: Path, out: Path, builder: str = "html", strict: bool = True) -> int:
+    """Run Sphinx on gathered pages; returns its exit code. If `strict`, a warning is an error."""
+    shutil.rmtree(out, ignore_errors=True)
+    command = [sys.executable, "-m", "sphinx", "-b", builder, "-d", out.parent / "doctrees", "-E", "-q"]
+    command += ["-W", "--keep-going"] if strict else []
+    return subprocess.run([*command, source, out], check=False).returncode
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Build; returns Sphinx's exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "site", help="folder for source/ and html/")
     parser.add_argument("--linkcheck", action="store_true", help="check the links to other servers, build nothing")
     options = parser.parse_args(arguments)
-    gather(options.out / "source")
-    builder = "linkcheck" if options.linkcheck else "html"
-    shutil.rmtree(options.out / builder, ignore_errors=True)
-    command = [sys.executable, "-m", "sphinx", "-b", builder, "-d", options.out / "doctrees", "-E", "-q", "-j", "auto"]
-    command += [] if options.linkcheck else ["-W", "--keep-going"]
-    code = subprocess.run([*command, options.out / "source", options.out / builder], check=False).returncode
-    if code == 0 and not options.linkcheck:
-        print(f"open {options.out / 'html' / 'index.html'}")
-    return code
+    if find_spec("sphinx") is None:
+        parser.error("Sphinx is not installed: pip install -e '.[site]'")
+    source = options.out / "source"
+    gather(source)
+    if options.linkcheck:
+        return build(source, options.out / "linkcheck", "linkcheck", strict=False)
+    if code := build(source, options.out / "html"):
+        return code
+    print(f"open {options.out / 'html' / 'index.html'}")
+    return 0
 
 
 if __name__ == "__main__":
