@@ -1,8 +1,8 @@
 """Build the static site: ``python tools/build_site.py`` writes ``build/site/html``; open ``index.html`` there.
 
-The pages lie all over the repository, so they are gathered first, in ``build/site/source``, in the same folders, so that
-the links between them hold. Nothing is executed. Every warning of Sphinx, such as a link that leads nowhere, is an error.
-``--linkcheck`` asks instead whether the links to other servers still lead somewhere.
+The pages lie all over the repository, so they are gathered first, in ``build/site/source``, in the same folders, so
+that the links between them hold. Nothing is executed. Every warning of Sphinx, such as a link that leads nowhere, is an
+error. ``--linkcheck`` asks instead whether the links to other servers still lead somewhere.
 """
 
 import argparse
