@@ -14,11 +14,12 @@ JOBS ?= 2
 SUBMISSIONS ?= submissions
 GRADES ?= grades
 GRADE_ARGS ?=
+SITE_ARGS ?=
 BIN := $(VENV)/bin
 # JupyterLab refuses to run as root unless told to; in a bare container root is all there is
 ROOT_FLAG := $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 
-.PHONY: lab test lone lessons grade lint clean
+.PHONY: lab test lone lessons site linkcheck grade lint clean
 .DEFAULT_GOAL := lab
 
 # set up once: open the course (trusted notebooks keep their sliders alive before any cell is run)
@@ -41,6 +42,14 @@ lone: $(VENV)/.dev
 lessons: $(VENV)/.dev
 	$(BIN)/python tools/run_lessons.py
 
+# set up once: build the site from the stored lessons, in build/site/html
+site: $(VENV)/.site
+	$(BIN)/python tools/build_site.py $(SITE_ARGS)
+
+# set up once: ask whether the links to other servers still lead somewhere
+linkcheck: $(VENV)/.site
+	$(BIN)/python tools/build_site.py --linkcheck
+
 # set up once: grade a class, see docs/instructors.md
 grade: $(VENV)/.course
 	$(BIN)/diffusion-lab grade "$(SUBMISSIONS)" --out "$(GRADES)" $(GRADE_ARGS)
@@ -50,15 +59,19 @@ lint: $(VENV)/.dev
 	$(BIN)/python tools/clean_notebooks.py notebooks/*.ipynb solutions/*.ipynb exercises/*.ipynb
 
 clean:
-	rm -rf $(VENV) first_digits.png
+	rm -rf $(VENV) build/site first_digits.png
 
 $(VENV)/.course: pyproject.toml | $(VENV)
 	$(BIN)/python -m pip install $(PIP_ARGS) -e ".[course]"
 	@touch $@
 
+$(VENV)/.site: pyproject.toml | $(VENV)
+	$(BIN)/python -m pip install $(PIP_ARGS) -e ".[site]"
+	@touch $@
+
 $(VENV)/.dev: pyproject.toml | $(VENV)
 	$(BIN)/python -m pip install $(PIP_ARGS) -e ".[dev]"
-	@touch $@ $(VENV)/.course
+	@touch $@ $(VENV)/.course $(VENV)/.site
 
 $(VENV):
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 10) and 'diffusion-lab needs Python 3.10 or later; yours is ' + sys.version.split()[0] + '. Try: make PYTHON=python3.11')"

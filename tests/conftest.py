@@ -1,6 +1,9 @@
 """Set up every test: one thread, no network, and shapes checked at run time by jaxtyping and beartype."""
 
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 os.environ["DIFFUSION_LAB_OFFLINE"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -60,3 +63,15 @@ def digits() -> dl.data.Digits:
 def batches(digits) -> list[tuple[torch.Tensor, torch.Tensor]]:
     """Four batches of 16 digits with their labels: a loader whose passes are all alike."""
     return list(zip(digits.images[:64].split(16), digits.labels[:64].split(16), strict=True))
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory) -> Path:
+    """The folder of the built site; skips where the extra `site` is not installed."""
+    for module in ("sphinx", "myst_nb", "sphinx_book_theme"):
+        pytest.importorskip(module, reason="the extra 'site' is not installed")
+    out = tmp_path_factory.mktemp("site")
+    script = Path(__file__).parent.parent / "tools" / "build_site.py"
+    done = subprocess.run([sys.executable, script, "--out", out], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-4000:]
+    return out / "html"

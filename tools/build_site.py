@@ -1,0 +1,75 @@
+"""Build the static site: ``python tools/build_site.py`` writes ``build/site/html``; open ``index.html`` there.
+
+The pages lie all over the repository, so they are gathered first, in ``build/site/source``, in the same folders, so
+that the links between them hold. Nothing is executed. Every warning of Sphinx, such as a link that leads nowhere, is an
+error. ``--linkcheck`` asks instead whether the links to other servers still lead somewhere.
+"""
+
+import argparse
+import re
+import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = (
+    "README.md", "CONTRIBUTING.md", "LICENSE", "notebooks/*.ipynb", "exercises/*.ipynb", "docs/*.md", "docs/*.gif",
+    "docs/*.png", "docs/workflows/*", "benchmarks/*.md", "diffusion_lab/weights/*.md",
+)  # fmt: skip
+LESSON = re.compile(r"^\| \[(?P<title>[^]]+)\]\(\.\./(?P<file>notebooks/[^)]+)\) \| (?P<question>[^|]+?) \|", re.M)
+
+
+def lesson_table(course_map: str) -> str:
+    """Make the table of lessons and exercises for the first page, from the one of the course map."""
+    lines = ["| lesson | the question at its top | exercise, to download |", "|---|---|---|"]
+    for title, file, question in LESSON.findall(course_map):
+        exercise = file.replace("notebooks/", "exercises/")
+        download = f"[{title[:2]}]({exercise})" if (ROOT / exercise).exists() else "–"
+        lines.append(f"| [{title}]({file}) | {question} | {download} |")
+    return "\n".join(lines)
+
+
+def gather(source: Path) -> None:
+    """Put all pages into a fresh folder."""
+    shutil.rmtree(source, ignore_errors=True)
+    for path in sorted(path for pattern in PAGES for path in ROOT.glob(pattern)):
+        target = source / path.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, target)
+    shutil.copytree(ROOT / "docs" / "site", source, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+    index = source / "index.md"
+    course_map = (ROOT / "docs" / "course_map.md").read_text(encoding="utf-8")
+    text = index.read_text(encoding="utf-8").replace("<!-- lessons -->", lesson_table(course_map))
+    index.write_text(text, encoding="utf-8")
+
+
+def build(source: Path, out: Path, builder: str = "html", strict: bool = True) -> int:
+    """Run Sphinx on gathered pages; returns its exit code. If `strict`, a warning is an error."""
+    shutil.rmtree(out, ignore_errors=True)
+    command = [sys.executable, "-m", "sphinx", "-b", builder, "-d", out.parent / "doctrees", "-E", "-q"]
+    command += ["-W", "--keep-going"] if strict else []
+    return subprocess.run([*command, source, out], check=False).returncode
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Build; returns Sphinx's exit code."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, default=ROOT / "build" / "site", help="folder for source/ and html/")
+    parser.add_argument("--linkcheck", action="store_true", help="check the links to other servers, build nothing")
+    options = parser.parse_args(arguments)
+    if find_spec("sphinx") is None:
+        parser.error("Sphinx is not installed: pip install -e '.[site]'")
+    source = options.out / "source"
+    gather(source)
+    if options.linkcheck:
+        return build(source, options.out / "linkcheck", "linkcheck", strict=False)
+    if code := build(source, options.out / "html"):
+        return code
+    print(f"open {options.out / 'html' / 'index.html'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
