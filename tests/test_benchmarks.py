@@ -356,7 +356,7 @@ def test_it_runs_as_the_readme_says():
 
 def test_the_extras():
     lists = (ROOT / "pyproject.toml").read_text("utf-8").split("[project.optional-dependencies]")[1]
-    extras = {part.split(" = [")[0].splitlines()[-1]: part for part in lists.split("]\n")[:3]}
+    extras = {part.split(" = [")[0].splitlines()[-1]: part for part in lists.split("]\n")[:4]}
     for package in common.PEERS:
         assert f'"{package}>=' in extras["benchmarks"]
     assert "smalldiffusion" not in extras["dev"]
