@@ -2,6 +2,7 @@ import ast
 import importlib
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -356,7 +357,7 @@ def test_it_runs_as_the_readme_says():
 
 def test_the_extras():
     lists = (ROOT / "pyproject.toml").read_text("utf-8").split("[project.optional-dependencies]")[1]
-    extras = {part.split(" = [")[0].splitlines()[-1]: part for part in lists.split("]\n")[:4]}
+    extras = dict(re.findall(r"^(\w+) = \[\n(.*?)^\]", lists, re.M | re.S))
     for package in common.PEERS:
         assert f'"{package}>=' in extras["benchmarks"]
     assert "smalldiffusion" not in extras["dev"]
