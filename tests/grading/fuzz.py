@@ -5,6 +5,7 @@ python tests/grading/fuzz.py --count 1000 --seed 0
 
 import argparse
 import collections
+import copy
 import csv
 import json
 import random
@@ -85,7 +86,7 @@ def _json(data: bytes, random: random.Random) -> bytes:
         elif action == "text":
             node[key] = json.dumps(node[key])
         else:
-            node[key] = random.choice(JUNK) if action == "junk" else json.loads(json.dumps(other[there]))
+            node[key] = copy.deepcopy(random.choice(JUNK)) if action == "junk" else json.loads(json.dumps(other[there]))
     deep: object = "x"
     for _ in range(random.choice([0, 0, 0, 300])):
         deep = [deep]
