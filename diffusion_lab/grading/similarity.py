@@ -104,7 +104,18 @@ def pairs(answers: Iterable[tuple[str, str, Mapping[str, Mapping[str, int]]]]) -
 
     A pair is given if fewer than one pair as rare was to be expected in the whole class.
     """
-    found, by_exercise = [], {}
+    found, by_exercise, known = [], {}, {}
+
+    def compared(one: Mapping[str, int], other: Mapping[str, int]) -> float:
+        """The likeness, or 0 if they cannot be alike, being too different in size; each pair of shapes once."""
+        sizes = sorted([sum(one.values()), sum(other.values())])
+        if sizes[0] < ALIKE * sizes[1]:
+            return 0.0
+        key = frozenset([tuple(sorted(one.items())), tuple(sorted(other.items()))])
+        if key not in known:
+            known[key] = likeness(one, other)
+        return known[key]
+
     for student, exercise, shapes in answers:
         by_exercise.setdefault(exercise, {})[student] = shapes
     for exercise, shapes in by_exercise.items():
@@ -113,7 +124,7 @@ def pairs(answers: Iterable[tuple[str, str, Mapping[str, Mapping[str, int]]]]) -
         near: dict[tuple[str, str], int] = {}  # how many have an answer to a task like that of a student
         for one, other in itertools.combinations(students, 2):
             for task in shapes[one].keys() & shapes[other].keys():
-                how = likeness(shapes[one][task], shapes[other][task])
+                how = compared(shapes[one][task], shapes[other][task])
                 if how >= ALIKE:
                     alike.setdefault((one, other), {})[task] = how
                     for student in (one, other):
