@@ -385,7 +385,7 @@ def summary(rows: list[Row], run: dict, pairs: list[similarity.Pair] = ()) -> st
             body.append(f'<tr>{columns}<td class="n">{pair.chance:.2g}</td></tr>')
         body.append(
             "</table><p><small>By chance: how many pairs so alike were to be expected, had everybody drawn an answer "
-            f"from those of the class. All {len(pairs)} are in alike.csv.</small></p>"
+            "from those of the class. The whole list is in alike.csv.</small></p>"
         )
     return _page("The class at a glance", "\n".join(body))
 
