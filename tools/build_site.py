@@ -15,9 +15,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = (
-    "README.md", "CONTRIBUTING.md", "LICENSE", "notebooks/*.ipynb", "exercises/*.ipynb", "docs/*.md", "docs/*.gif",
-    "docs/*.png", "docs/workflows/*", "benchmarks/*.md", "diffusion_lab/weights/*.md",
+    "README.md", "CONTRIBUTING.md", "notebooks/*.ipynb", "exercises/*.ipynb", "docs/*.md", "benchmarks/*.md",
+    "diffusion_lab/weights/*.md",
 )  # fmt: skip
+LINK = re.compile(r"\]\((?!\w+:|#)([^)#\s]+)")
 LESSON = re.compile(r"^\| \[(?P<title>[^]]+)\]\(\.\./(?P<file>notebooks/[^)]+)\) \| (?P<question>[^|]+?) \|", re.M)
 
 
@@ -31,17 +32,26 @@ def lesson_table(course_map: str) -> str:
     return "\n".join(lines)
 
 
+def linked_from(page: Path, folder: Path) -> set[Path]:
+    """Give the files of the repository that a page, which stands in `folder`, shows or links to."""
+    found = {(folder / link).resolve() for link in LINK.findall(page.read_text(encoding="utf-8"))}
+    return {path for path in found if path.is_file() and path.is_relative_to(ROOT)}
+
+
 def gather(source: Path) -> None:
-    """Put all pages into a fresh folder."""
+    """Put all pages, and the files that they show or link to, into a fresh folder."""
     shutil.rmtree(source, ignore_errors=True)
-    for path in sorted(path for pattern in PAGES for path in ROOT.glob(pattern)):
+    pages = {path for pattern in PAGES for path in ROOT.glob(pattern)}
+    first = ROOT / "docs" / "site" / "index.md"
+    linked = {path for page in pages if page.suffix == ".md" for path in linked_from(page, page.parent)}
+    for path in sorted(pages | linked | linked_from(first, ROOT)):
         target = source / path.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(path, target)
     shutil.copytree(ROOT / "docs" / "site", source, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     index = source / "index.md"
     course_map = (ROOT / "docs" / "course_map.md").read_text(encoding="utf-8")
-    text = index.read_text(encoding="utf-8").replace("<!-- lessons -->", lesson_table(course_map))
+    text = first.read_text(encoding="utf-8").replace("<!-- lessons -->", lesson_table(course_map))
     index.write_text(text, encoding="utf-8")
 
 
