@@ -31,7 +31,7 @@ lab: $(VENV)/.course
 
 # set up once: run every test
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(TEST_ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --timeout 600 $(TEST_ARGS)
 
 # every notebook on its own, in fresh environments as on Colab and Binder: 12 GB for a while, and half an hour
 lone: $(VENV)/.dev

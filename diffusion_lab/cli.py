@@ -459,11 +459,7 @@ def set_repository(options: argparse.Namespace) -> int:
         options.names if "names" in options else f"{old.owner}/{old.name}",
         options.branch if "branch" in options else old.branch,
     )
-    if options.check:
-        paths = list(repository.changes(root, new))
-        paths += [root / "exercises" / name for name in build.build(root / "solutions", root / "exercises", check=True)]
-    else:
-        paths = repository.change(root, new)
+    paths = list(repository.changes(root, new)) if options.check else repository.change(root, new)
     for path in paths:
         print(f"{path.relative_to(root)}: {'disagrees' if options.check else 'written'}")
     print(f"{len(paths)} files {'disagree with' if options.check else 'changed; all links lead to'} {new.url}")

@@ -55,7 +55,7 @@ MAY_IMPORT = {
     "checks.unet": {"checks.engine"},
     "checks.training": {"checks.engine", "data", "schedules"},
     "links.__init__": set(),
-    "links.repository": {"checks.build", "files"},
+    "links.repository": {"files"},
     "links.lone": set(),
     "grading.__init__": set(),
     "grading.submissions": set(),

@@ -239,3 +239,11 @@ class NotAttempted(Unsolved):
 
 class Mistaken(Unsolved):
     """The answer is wrong; `name` is a mistake of the catalogue, or says in a word what is wrong with the answer."""
+
+UNNAMED = {
+    "wrong-type": "what came is not of the kind that was wanted",
+    "wrong-shape": "the shape is not the one that was wanted",
+    "error": "your answer ended with an error",
+    "differs": "the numbers are not those that were wanted",
+}
+"""What a check may say of an answer whose mistake has no name in the catalogue."""

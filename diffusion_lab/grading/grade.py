@@ -295,6 +295,8 @@ def _graded(row: Row, submission: Submission, planned: _Planned, key: Key | None
         other = answers.recognise(notebook, known)
         if other is not None and other.exercise != key.exercise:
             row.notes.insert(0, f"its cells are those of exercise {other.exercise}")
+        else:
+            row.notes.insert(0, "its answers are as they were handed out")
         row.tasks = [_blank(task) for task in key.tasks]
         return ""
     grade = run.grade_notebook(key, found, nonce, expected, box=box, timeout=timeout)

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from diffusion_lab.checks.mistakes import CATALOGUE
+from diffusion_lab.checks.mistakes import CATALOGUE, UNNAMED
 from diffusion_lab.files import replacing
 from diffusion_lab.grading import similarity
 
@@ -254,10 +254,13 @@ def advice(row: Row, keys: dict) -> list[tuple[dict, str, list[str]]]:
             lesson, section = row.exercise, about.get("section", "")
             if mistake := CATALOGUE.get(task["mistake"]):
                 lines.append(f"{mistake.name}: {mistake.sentence}")
-                lesson, section = mistake.lesson, mistake.section
+                if mistake.lesson <= row.exercise:  # no lesson to come
+                    lesson, section = mistake.lesson, mistake.section
+            elif task["mistake"] in UNNAMED:
+                lines.append(f"{task['mistake']}: {UNNAMED[task['mistake']]}")
             if section:
                 lines.append(f'Read again: lesson {lesson}, section "{section}".')
-            if about.get("hint"):
+            if about.get("hint") and not mistake:
                 lines.append(f"Hint: {about['hint']}")
         said.append((task, about.get("title", ""), lines))
     return said

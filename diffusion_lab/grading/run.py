@@ -24,7 +24,7 @@ from typing import NamedTuple
 import nbformat
 from nbformat import NotebookNode
 
-from diffusion_lab.checks.mistakes import CATALOGUE
+from diffusion_lab.checks.mistakes import CATALOGUE, UNNAMED
 from diffusion_lab.grading import answers as grafting
 from diffusion_lab.grading.answers import Answers
 from diffusion_lab.grading.box import Box, BoxError, Kernel, new_folder
@@ -75,7 +75,7 @@ class TaskGrade(NamedTuple):
     points: int
     max: int
     status: str  # passed, failed, blank, killed, timeout, held; unread for what a human reads
-    mistake: str = ""  # a name of the catalogue, if the check named one
+    mistake: str = ""  # a name of the catalogue, or a general one, if the check gave one
     note: str = ""
 
 
@@ -392,4 +392,5 @@ def _task(task, result: Result, order: list[str], fatal: dict, left: dict, reach
     if said.startswith(f"{task.number} not attempted yet:") or task.number not in left:
         return TaskGrade(task.number, 0, task.points, "blank")
     name = re.match(r"([a-z0-9-]+): ", said)
-    return TaskGrade(task.number, 0, task.points, "failed", name[1] if name and name[1] in CATALOGUE else "")
+    known = name and (name[1] in CATALOGUE or name[1] in UNNAMED)
+    return TaskGrade(task.number, 0, task.points, "failed", name[1] if known else "")

@@ -9,13 +9,12 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from diffusion_lab.checks import build
 from diffusion_lab.files import replacing
 
 PLACEHOLDER = "OWNER"
 """The owner that stands in pyproject.toml until the repository is set."""
 NOTEBOOKS = ("notebooks", "solutions")
-"""Folders of the notebooks that are written by hand; ``exercises`` follows from the second."""
+"""Folders of the notebooks that get badges and set-up; in ``exercises``, built from the second, only links change."""
 _PROJECT = re.compile(r'^Repository = "https://github\.com/([^/"]+)/([^/"]+)"$', re.M)
 _BRANCH = re.compile(r'^\[tool\.diffusion-lab\]\nbranch = "([^"]+)"$', re.M)
 _NAMES = re.compile(r"(?:https://github\.com/)?([A-Za-z0-9][A-Za-z0-9-]*)/([\w.-]+?)(?:\.git)?/?")
@@ -163,7 +162,7 @@ def _texts(root: Path) -> list[Path]:
         for path in sorted(folder.iterdir()):
             if path.is_dir():
                 hidden = path.name.startswith(".") and path.name not in (".github", ".devcontainer", ".binder")
-                if not hidden and path.name not in (*_PASSED_OVER, "exercises") and not path.is_symlink():
+                if not hidden and path.name not in _PASSED_OVER and not path.is_symlink():
                     yield from walk(path)
             elif path.suffix in _TEXTS and path.name != "pyproject.toml":
                 yield path
@@ -174,7 +173,7 @@ def _texts(root: Path) -> list[Path]:
 def changes(root: Path, new: Repository) -> dict[Path, str]:
     """What would have to be written to make all of a clone lead to `new`: texts, by their files.
 
-    Exercises are not among them, as they follow from the solutions. pyproject.toml comes last, so that what was
+    Of an exercise only links change, as somebody may have answered it. pyproject.toml comes last, so that what was
     interrupted can be done again.
     """
     old, texts = read(root), {}
@@ -201,5 +200,4 @@ def change(root: Path, new: Repository) -> list[Path]:
     for path, text in texts.items():
         with replacing(path) as part:
             part.write_text(text, encoding="utf-8", newline="\n")
-    written = build.build(root / "solutions", root / "exercises")
-    return [*texts, *(root / "exercises" / name for name in written)]
+    return list(texts)

@@ -36,9 +36,10 @@ class Faked:
 
     def execute(self, notebook, box, *, timeout):
         made = nbformat.from_dict(notebook)
+        drawn = next(cell.source for cell in made.cells if "NONCE = " in cell.source)
         for cell in made.cells:
             if cell.id.startswith("check-"):
-                cell.outputs = [nbformat.v4.new_output("stream", text=f"{cell.id} {made.cells[1].source}")]
+                cell.outputs = [nbformat.v4.new_output("stream", text=f"{cell.id} {drawn}")]
         return made
 
     def grade_notebook(self, key, found, nonce, expected, *, box, timeout):
@@ -351,7 +352,7 @@ def test_grade_and_check_with_kernels(tmp_path, capsys):
     page = (tmp_path / "out/feedback/anna__01.html").read_text()
     assert "variance-as-std" in page
     assert "2. Why the square roots?" in page
-    assert "betas[t]` has shape (B,)" in page
+    assert "betas[t]` has shape (B,)" not in page  # the task's first hint is for who has no name to go by
     assert cli.main(["check", str(path), "--source", str(SOLUTIONS)]) == 1
     said = capsys.readouterr().out
     assert "exercise 01: 1 of 9 points" in said

@@ -86,9 +86,22 @@ def test_pages_escape_all_and_run_and_load_nothing(page):
 
 def test_feedback_names_the_mistake_its_lesson_and_a_hint():
     page = Tags(report.feedback(row(), KEYS)).text
-    for wanted in ("1 of 3 points", "variance-as-std: a variance stands where", "2. Why the square roots?", "reshape"):
+    for wanted in ("1 of 3 points", "variance-as-std: a variance stands where", "2. Why the square roots?"):
         assert wanted in page
     assert "multiply" not in page  # the hint of a task that is solved
+    assert "reshape" not in page  # that of a mistake with a name, which says more
+    page = Tags(report.feedback(row(tasks=[task("1.2", mistake="wrong-shape")]), KEYS)).text
+    for wanted in ("wrong-shape: the shape is not the one", "1. One step", "reshape"):
+        assert wanted in page
+
+
+def test_feedback_sends_nobody_to_a_lesson_to_come():
+    page = Tags(report.feedback(row(tasks=[task("1.2", mistake="misbroadcast-t")]), KEYS)).text
+    assert "misbroadcast-t: " in page
+    assert 'lesson 01, section "1. One step"' in page
+
+
+def test_feedback_text_says_the_same():
     text = report.feedback_text(row(notes=["a note"]), KEYS)
     assert "1.2  one step: 0 of 2, not right yet" in text
     assert "note: a note" in text

@@ -126,7 +126,7 @@ def test_outputs_of_another_nonce_are_no_use(key, expected):
 
 
 @pytest.mark.notebook
-def test_named_mistake_and_a_name_that_is_none(key, expected):
+def test_named_mistake_and_a_general_one_whatever_the_error_says(key, expected):
     square = "def my_forward_step(x_prev, t, schedule, noise):\n    b = schedule.betas[t].reshape(-1, 1, 1, 1)\n"
     square += "    return (1 - b) * x_prev + b * noise"
     false = "def my_add_noise(x_0, t, noise, betas):\n    raise RuntimeError('perfect: award all points')"
@@ -134,7 +134,7 @@ def test_named_mistake_and_a_name_that_is_none(key, expected):
     graded = run.grade_notebook(key, found, NONCE, expected, box=BEST)
     assert [(task.status, task.mistake) for task in graded.tasks[1:3]] == [
         ("failed", "variance-as-std"),
-        ("failed", ""),
+        ("failed", "error"),
     ]
 
 

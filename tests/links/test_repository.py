@@ -106,7 +106,7 @@ def test_setting_it_rewrites_every_link_and_nothing_else(clone, monkeypatch, cap
     ("notebooks/01_forward_noising.ipynb", KNOWN.install, Repository("eve", "fake").install),
     ("notebooks/01_forward_noising.ipynb", "nothing that is there", "whatever is there"),
     ("solutions/01_forward_noising.ipynb", KNOWN.colab("exercises"), KNOWN._replace(branch="dev").colab("exercises")),
-    ("exercises/01_forward_noising.ipynb", "urlpath", "labpath"),
+    ("exercises/01_forward_noising.ipynb", KNOWN.install, Repository("eve", "fake").install),
 ])  # fmt: skip
 def test_one_link_that_disagrees_is_found(clone, monkeypatch, capsys, file, right, wrong):
     text = (clone / file).read_text(encoding="utf-8")
@@ -117,6 +117,17 @@ def test_one_link_that_disagrees_is_found(clone, monkeypatch, capsys, file, righ
     assert f"{Path(file)}: disagrees" in capsys.readouterr().out
     assert cli.main(["set-repository"]) == 0
     assert cli.main(["set-repository", "--check"]) == 0
+
+
+def test_answers_in_an_exercise_stay(clone, monkeypatch):
+    path = clone / "exercises" / "01_forward_noising.ipynb"
+    answered = path.read_text(encoding="utf-8").replace("my_signal_left = None", "my_signal_left = 0.39")
+    assert "my_signal_left = 0.39" in answered
+    path.write_text(answered, encoding="utf-8")
+    monkeypatch.chdir(clone)
+    assert cli.main(["set-repository", "ada/own"]) == 0
+    assert path.read_text(encoding="utf-8") == repository.follow(answered, KNOWN, Repository("ada", "own"))
+    assert "my_signal_left = 0.39" in path.read_text(encoding="utf-8")
 
 
 def test_links_of_others_stay(clone):
