@@ -61,6 +61,14 @@ def _written() -> bool:
         path.unlink(missing_ok=True)
 
 
+def _conftest_left() -> bool:
+    path = Path("/tmp/conftest.py")
+    mine = path.exists() and MARK in path.read_text(errors="replace")
+    if mine:  # it would end every pytest that reads it
+        path.unlink()
+    return mine
+
+
 class _Ear:
     """Listens on this machine, and knows whether anybody called."""
 
@@ -186,7 +194,8 @@ ATTACKS = {
         _in_function(f"import diffusion_lab, os\np = os.path.dirname(diffusion_lab.__file__)\n"
                      f"open(p + '/{MARK}', 'w').write('x')"), ("failed", "blank"), happened=_written),
     "conftest.py": Attack(BLANK + "for name in ('conftest.py', '../conftest.py', '/tmp/conftest.py'):\n    try:\n"
-                          "        open(name, 'w').write('import os\\nos._exit(0)')\n    except OSError: pass"),
+                          f"        open(name, 'w').write('import os\\nos._exit(0)  # {MARK}')\n    except OSError: pass",
+                          happened=_conftest_left),
     # what forges a check
     "patched print": Attack(WRONG + "import builtins\nreal = print\n"
                             f"builtins.print = lambda *a, **k: real({LINE!r})"),

@@ -140,7 +140,7 @@ def test_duplicates_are_joined_in_order_and_flagged(student):
     student.add(OTHER)
     how, source, notes = student.got()
     assert (how, source) == ("marker", f"{ANSWER}\n{OTHER}")
-    assert f"1.2: 2 cells answer it (7, {student.place('ex01-end')})" in notes
+    assert f"1.2: 2 cells answer it (8, {student.place('ex01-end')})" in notes
 
 
 def test_a_copy_that_is_still_blank_does_not_undo_the_answer(student, key):
@@ -162,7 +162,7 @@ def test_an_answer_written_elsewhere_while_its_cell_is_blank(student):
     student.add(bare)
     how, source, notes = student.got()
     assert (how, source) == ("names", bare)
-    assert "1.2: its answer cell is blank; cell 19, which defines the same, was taken" in notes
+    assert "1.2: its answer cell is blank; cell 20, which defines the same, was taken" in notes
 
 
 @pytest.mark.parametrize("cut", [1, 2])
@@ -172,7 +172,7 @@ def test_a_split_answer_is_joined(student, cut):
     student.add("\n".join(lines[cut + 1 :]), at="check-1-2")
     how, source, notes = student.got()
     assert (how, source) == ("marker", "\n".join(lines))
-    assert "split into several cells (7, 8)" in notes
+    assert "split into several cells (8, 9)" in notes
 
 
 def test_a_helper_cut_off_from_its_function_is_joined_but_a_check_never(student):
@@ -193,7 +193,7 @@ def test_answers_merged_into_one_cell_are_cut_at_the_marks(student):
     student.remove("answer-1-3")
     found = student.extracted()
     assert found.sources == {"1.2": f"import math\n{ANSWER}\n", "1.3": third}
-    assert "cell 7 holds the answers 1.2, 1.3" in found.notes[0]
+    assert "cell 8 holds the answers 1.2, 1.3" in found.notes[0]
 
 
 def test_a_mark_inside_a_text_cuts_nothing(student):
@@ -236,8 +236,8 @@ def test_helpers_outside_are_named_and_not_run(student, key):
     student["ex01-setup"].source += "\nimport math"
     student["answer-1-2"].source = ANSWER.replace("return x_prev", "return helper(np.sqrt(math.pi) * torch.ones(1))")
     _, _, notes = student.got()
-    assert "1.2 uses helper, np of cell 3, which is not an answer cell and is not run" in notes
-    assert "1.2 uses math of cell 2" in notes
+    assert "1.2 uses helper, np of cell 4, which is not an answer cell and is not run" in notes
+    assert "1.2 uses math of cell 3" in notes
     assert "unused" not in notes
     assert "torch" not in notes
     grafted = str(graft(key.solution, student.extracted()))
