@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import nbformat
 import pytest
 import torch
 
@@ -15,6 +16,8 @@ ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT))  # the benchmarks are run from a clone; they are no part of the installed package
 
 from benchmarks import common, peers, quality_per_budget  # noqa: E402
+from diffusion_lab.grading import keys  # noqa: E402
+from diffusion_lab.grading.answers import extract  # noqa: E402
 
 MODULES = sorted(p.stem for p in (ROOT / "benchmarks").glob("*.py") if p.stem not in ("__init__", "common", "peers"))
 PACKAGES = ("diffusers", "denoising_diffusion_pytorch", "smalldiffusion", "accelerate", "ema_pytorch")
@@ -353,6 +356,21 @@ def test_it_runs_as_the_readme_says():
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].endswith("--budgets must be above 0, got [0.0]")
+
+
+def test_a_class_is_made_of_right_and_wrong_answers_and_the_same_from_a_seed(tmp_path):
+    grading, key = importlib.import_module("benchmarks.grading"), keys.load("01", ROOT / "solutions")
+    texts = []
+    for folder in ("one", "two"):
+        grading.make_class(tmp_path / folder, 12, "01", seed=3)
+        texts.append([path.read_text("utf-8") for path in sorted((tmp_path / folder).rglob("*.ipynb"))])
+    assert texts[0] == texts[1]
+    assert len(texts[0]) == len(set(texts[0])) == 12
+    sources = [extract(nbformat.reads(text, 4), key).sources.get("1.2", "") for text in texts[0]]
+    bank = grading.answers_of("01", ROOT / "solutions")["1.2"]
+    assert any(source.endswith(answer.strip()) for source in sources for answer in bank if answer)
+    mine = keys.answer_cells(key.solution)["1.2"].source
+    assert 0 < sum(source.strip() == mine.strip() for source in sources) < 12
 
 
 def test_the_extras():
