@@ -10,12 +10,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from diffusion_lab.evaluation import DigitClassifier, Gaussian, Reference
-from diffusion_lab.files import replacing
+from diffusion_lab.files import read_tensors, write_tensors
 from diffusion_lab.sampling import sample
 from diffusion_lab.schedules import DiffusionSchedule
 from diffusion_lab.shapes import Images, choose
@@ -74,7 +72,7 @@ def load_model(path: str | Path) -> Pretrained:
         ValueError: if it is truncated, or is no model file of this course.
     """
     path = Path(path)
-    tensors, metadata = _read(path)
+    tensors, metadata = read_tensors(path)
     try:
         network = NETWORKS[metadata["network"]](**json.loads(metadata["config"]))
         network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
@@ -95,7 +93,7 @@ def save_model(path: str | Path, model: nn.Module, schedule: DiffusionSchedule, 
         "objective": objective,
         "card": card,
     }
-    _write(Path(path), model.state_dict(), metadata)
+    write_tensors(path, model.state_dict(), metadata)
 
 
 class Judge(NamedTuple):
@@ -108,7 +106,7 @@ class Judge(NamedTuple):
 def load_judge(path: str | Path | None = None) -> Judge:
     """Load the judge of `evaluation` that ships with the course, or one from a file."""
     path = Path(path) if path else _checked("judge")
-    tensors, metadata = _read(path)
+    tensors, metadata = read_tensors(path)
     classifier = DigitClassifier()
     try:
         classifier.load_state_dict({name: t for name, t in tensors.items() if not name.startswith("reference.")})
@@ -130,24 +128,7 @@ def save_judge(path: str | Path, judge: Judge) -> None:
         "reference.class_counts": reference.class_counts,
     }
     metadata = {"floors": json.dumps(reference.floors), "spread": repr(reference.spread)}
-    _write(Path(path), tensors, metadata, half=False)
-
-
-def _write(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str], half: bool = True) -> None:
-    shrink = {torch.float32: torch.float16} if half else {}
-    tensors = {name: t.to("cpu", shrink.get(t.dtype, t.dtype)).contiguous() for name, t in tensors.items()}
-    with replacing(path) as part:
-        save_file(tensors, part, metadata)
-
-
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}")
-    try:
-        with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
-    except SafetensorError as error:
-        raise ValueError(f"{path} is truncated or not a safetensors file: {error}") from error
+    write_tensors(path, tensors, metadata, half=False)
 
 
 def _checked(name: str) -> Path:
