@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from diffusion_lab.evaluation import DigitClassifier, Gaussian, Reference
 from diffusion_lab.files import read_tensors, write_tensors
+from diffusion_lab.mini_sd.pipeline import MiniSD, load_mini_sd
 from diffusion_lab.sampling import sample
 from diffusion_lab.schedules import DiffusionSchedule
 from diffusion_lab.shapes import Images, choose
@@ -54,18 +55,18 @@ def shipped() -> dict[str, dict[str, str]]:
     return json.loads((FOLDER / "manifest.json").read_text())
 
 
-def load_pretrained(name: str) -> Pretrained:
-    """Load a network that ships with the course, such as ``"digits"``.
+def load_pretrained(name: str) -> Pretrained | MiniSD:
+    """Load what ships with the course, such as ``"digits"``, or ``"mini-sd"``, which draws from words.
 
     Raises:
         ValueError: if there is none of that name, or its file is damaged.
     """
-    choose("name", name, (n for n in shipped() if n != "judge"))
-    return load_model(_checked(name))
+    choose("name", name, (n for n in shipped() if not n.endswith("judge")))
+    return load_model(checked_file(name))
 
 
-def load_model(path: str | Path) -> Pretrained:
-    """Load a model file written by `save_model` or ``diffusion-lab train``.
+def load_model(path: str | Path) -> Pretrained | MiniSD:
+    """Load a model file written by `save_model`, ``diffusion-lab train`` or ``train-mini-sd``.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -73,6 +74,8 @@ def load_model(path: str | Path) -> Pretrained:
     """
     path = Path(path)
     tensors, metadata = read_tensors(path)
+    if "configs" in metadata:
+        return load_mini_sd(path)
     try:
         network = NETWORKS[metadata["network"]](**json.loads(metadata["config"]))
         network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
@@ -105,7 +108,7 @@ class Judge(NamedTuple):
 
 def load_judge(path: str | Path | None = None) -> Judge:
     """Load the judge of `evaluation` that ships with the course, or one from a file."""
-    path = Path(path) if path else _checked("judge")
+    path = Path(path) if path else checked_file("judge")
     tensors, metadata = read_tensors(path)
     classifier = DigitClassifier()
     try:
@@ -131,7 +134,8 @@ def save_judge(path: str | Path, judge: Judge) -> None:
     write_tensors(path, tensors, metadata, half=False)
 
 
-def _checked(name: str) -> Path:
+def checked_file(name: str) -> Path:
+    """Find a shipped file by its name in the manifest; a `ValueError` says if it is damaged."""
     entry = shipped()[name]
     path = FOLDER / entry["file"]
     if not path.is_file():

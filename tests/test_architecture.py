@@ -28,7 +28,26 @@ MAY_IMPORT = {
     "data": {"shapes"},
     "evaluation": {"shapes"},
     "figures": {"files", "shapes"},
-    "pretrained": {"evaluation", "files", "sampling", "schedules", "shapes", "unet"},
+    "mini_sd.__init__": set(),
+    "mini_sd.scenes": {"data", "shapes"},
+    "mini_sd.vae": {"shapes"},
+    "mini_sd.text": {"mini_sd.scenes", "mini_sd.vae", "shapes"},
+    "mini_sd.pipeline": {
+        "files", "guidance", "mini_sd.text", "mini_sd.vae", "sampling", "schedules", "shapes", "unet",
+    },
+    "mini_sd.attention": {"shapes", "unet"},
+    "mini_sd.train": {
+        "checkpoints", "data", "files", "mini_sd.scenes", "mini_sd.text", "mini_sd.vae", "optimization", "schedules",
+        "shapes", "training", "unet",
+    },
+    "mini_sd.judge": {
+        "data", "files", "mini_sd.scenes", "mini_sd.train", "mini_sd.vae", "pretrained", "shapes",
+    },
+    "mini_sd.stages": {
+        "data", "files", "mini_sd.judge", "mini_sd.pipeline", "mini_sd.text", "mini_sd.train", "mini_sd.vae",
+        "schedules", "shapes",
+    },
+    "pretrained": {"evaluation", "files", "mini_sd.pipeline", "sampling", "schedules", "shapes", "unet"},
     "widgets.packing": {"figures"},
     "widgets.link": {"widgets.packing"},
     "widgets.player": {"figures", "widgets.link", "widgets.packing"},

@@ -17,10 +17,21 @@ from torch.nn import functional as F
 from diffusion_lab.data import Digits
 from diffusion_lab.files import read_tensors, write_tensors
 from diffusion_lab.mini_sd.scenes import (
-    ARRANGEMENTS, COLOURS, NUMBERS, PLACES, SIZES, SLOTS, Layout, arrange, caption, compose, render,
+    ARRANGEMENTS,
+    COLOURS,
+    NUMBERS,
+    PLACES,
+    SIZES,
+    SLOTS,
+    Layout,
+    arrange,
+    caption,
+    compose,
+    render,
 )  # fmt: skip
 from diffusion_lab.mini_sd.train import Fitted, fit
 from diffusion_lab.mini_sd.vae import Block
+from diffusion_lab.pretrained import checked_file
 from diffusion_lab.shapes import Images, check_images
 
 HEADS = {"arrangement": (1, len(ARRANGEMENTS)), "place": (1, len(PLACES)), "digit": (SLOTS, len(NUMBERS)),
@@ -160,8 +171,14 @@ def save_scene_judge(path: str | Path, judge: SceneJudge) -> None:
     write_tensors(path, judge.state_dict(), {"config": json.dumps(judge.config)})
 
 
-def load_scene_judge(path: str | Path) -> SceneJudge:
-    """Read what `save_scene_judge` wrote; `FileNotFoundError`, or a `ValueError` if it is something else."""
+def load_scene_judge(path: str | Path | None = None) -> SceneJudge:
+    """Load the judge of scenes that ships with the course, or what `save_scene_judge` wrote.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is damaged, or something else.
+    """
+    path = checked_file("mini-sd-judge") if path is None else path
     tensors, metadata = read_tensors(path)
     try:
         judge = SceneJudge(**json.loads(metadata["config"]))

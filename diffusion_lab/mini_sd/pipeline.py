@@ -13,23 +13,23 @@ from torch import Generator, Tensor, nn
 
 from diffusion_lab.files import read_tensors, write_tensors
 from diffusion_lab.guidance import ClassifierFreeGuidance
-from diffusion_lab.mini_sd.text import WORDS, TextEncoder, tokenize
+from diffusion_lab.mini_sd.text import WORDS, Clip, TextEncoder, tokenize
 from diffusion_lab.mini_sd.vae import VAE
 from diffusion_lab.sampling import State, sample
 from diffusion_lab.schedules import DiffusionSchedule
 from diffusion_lab.shapes import Context, Images
 from diffusion_lab.unet import UNet
 
-PARTS: dict[str, Callable[..., nn.Module]] = {"vae": VAE, "text": TextEncoder, "unet": UNet}
+PARTS: dict[str, Callable[..., nn.Module]] = {"vae": VAE, "clip": Clip, "unet": UNet}
 GUIDANCE = 3.0
 """Guidance scale unless told otherwise."""
 
 
 class MiniSD(NamedTuple):
-    """A VAE, a text encoder and a U-Net in the latent, with what belongs to them."""
+    """A VAE, a text encoder (in `clip`) and a U-Net in the latent, with what belongs to them."""
 
     vae: VAE
-    text: TextEncoder
+    clip: Clip
     unet: UNet
     """All three in evaluation mode, float32, on the CPU."""
     schedule: DiffusionSchedule
@@ -38,6 +38,11 @@ class MiniSD(NamedTuple):
     """Codes are multiplied by it before the U-Net sees them, and divided by it before they are decoded."""
     card: str = ""
     """Where it comes from and how good it is, as markdown."""
+
+    @property
+    def text(self) -> TextEncoder:
+        """The half of `clip` that reads."""
+        return self.clip.text
 
     @torch.no_grad()
     def encode(self, images: Images) -> Tensor:
@@ -82,9 +87,8 @@ class MiniSD(NamedTuple):
         """Draw scaled codes, (B, 4, 16, 16); arguments as for `sample`, without a seed."""
         context = prompts if isinstance(prompts, Tensor) else self.read(prompts)
         denoiser = ClassifierFreeGuidance(self.unet, guidance_scale, null={"context": self.read([negative])})
-        side = 16
         options = {"objective": self.objective, "clip_x_0": False, "context": context, **options}
-        return sample(denoiser, self.schedule, (len(context), self.unet.config["in_channels"], side, side), **options)
+        return sample(denoiser, self.schedule, (len(context), self.unet.config["in_channels"], 16, 16), **options)
 
 
 def save_mini_sd(path: str | Path, model: MiniSD) -> None:
@@ -112,6 +116,7 @@ def load_mini_sd(path: str | Path) -> MiniSD:
             built[part].to(memory_format=torch.channels_last).eval().requires_grad_(False)
         schedule, objective = DiffusionSchedule.from_config(json.loads(metadata["schedule"])), metadata["objective"]
         built["unet"].trained_objective = objective
-        return MiniSD(**built, schedule=schedule, objective=objective, scale=float(metadata["scale"]), card=metadata["card"])
+        scale, card = float(metadata["scale"]), metadata["card"]
+        return MiniSD(**built, schedule=schedule, objective=objective, scale=scale, card=card)
     except (KeyError, TypeError, RuntimeError, ValueError) as error:
         raise ValueError(f"{path} is not a mini-sd file of diffusion_lab: {error}") from error

@@ -65,7 +65,9 @@ class Scenes(NamedTuple):
 
 def pairs(held_out: bool) -> Tensor:
     """All (digit, colour) pairs that training may show, or those of `HELD_OUT`: (54 or 6, 2)."""
-    return torch.tensor([(d, c) for d in range(10) for c, name in enumerate(COLOURS) if (HELD_OUT[name] == d) == held_out])
+    every = [(digit, colour) for digit in range(10) for colour in range(len(COLOURS))]
+    names = list(COLOURS)
+    return torch.tensor([(d, c) for d, c in every if (HELD_OUT[names[c]] == d) == held_out])
 
 
 def compose(

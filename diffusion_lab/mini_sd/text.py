@@ -26,8 +26,8 @@ def words_of(text: str) -> list[str]:
     Raises:
         ValueError: names words that are not in the vocabulary, and lists all that are.
     """
-    found = re.findall(r"[a-z]+|[^a-z\s]", text.lower())
-    found = [NUMBERS[int(word)] if word.isdecimal() and word.isascii() else "a" if word == "an" else word for word in found]
+    also = {"an": "a", **{str(digit): name for digit, name in enumerate(NUMBERS)}}
+    found = [also.get(word, word) for word in re.findall(r"[a-z]+|[^a-z\s]", text.lower())]
     if unknown := sorted({word for word in found if word not in WORDS[3:]}):
         raise ValueError(f"the caption {text!r} has words that this model never saw: {', '.join(unknown)}; "
                          f"it knows: {' '.join(WORDS[3:])}")  # fmt: skip
@@ -45,8 +45,8 @@ def tokenize(captions: list[str]) -> Tensor:
     rows = [[START, *words_of(text), END] for text in captions]
     if too_long := [text for text, row in zip(captions, rows, strict=True) if len(row) > MAX_TOKENS]:
         raise ValueError(f"a caption may have {MAX_TOKENS - 2} words, got {too_long[0]!r}")
-    padded = [row + [PAD] * (MAX_TOKENS - len(row)) for row in rows]
-    return torch.tensor([[WORDS.index(word) for word in row] for row in padded], dtype=torch.int64).reshape(-1, MAX_TOKENS)
+    numbers = [[WORDS.index(word) for word in row + [PAD] * (MAX_TOKENS - len(row))] for row in rows]
+    return torch.tensor(numbers, dtype=torch.int64).reshape(-1, MAX_TOKENS)
 
 
 class TextEncoder(nn.Module):
@@ -60,7 +60,7 @@ class TextEncoder(nn.Module):
         super().__init__()
         self.config = {"features": features, "layers": layers, "heads": heads, "vocabulary": vocabulary}
         self.word = nn.Embedding(vocabulary, features)
-        self.position = nn.Parameter(torch.randn(MAX_TOKENS, features, generator=torch.Generator().manual_seed(0)) * 0.1)
+        self.position = nn.Parameter(nn.init.normal_(torch.empty(MAX_TOKENS, features), std=0.1))
         layer = nn.TransformerEncoderLayer(
             features, heads, 4 * features, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
         )
@@ -94,13 +94,17 @@ class ImageEncoder(nn.Module):
 
 
 class Clip(nn.Module):
-    """A text encoder and an image encoder whose vectors are compared, with a learned temperature."""
+    """A text encoder and an image encoder whose vectors are compared, with a learned temperature.
 
-    def __init__(self, text: TextEncoder, image: ImageEncoder):
-        """Pair two encoders of equally many features."""
+    ``Clip(**clip.config)`` makes it again. The mini Stable Diffusion uses ``clip.text`` only.
+    """
+
+    def __init__(self, features: int = 96, layers: int = 3, heads: int = 4, width: int = 32):
+        """Build a text encoder (`features`, `layers`, `heads`) and an image encoder (`width`)."""
         super().__init__()
-        self.text, self.image = text, image
-        self.project = nn.Linear(text.config["features"], image.config["features"], bias=False)
+        self.config = {"features": features, "layers": layers, "heads": heads, "width": width}
+        self.text, self.image = TextEncoder(features, layers, heads), ImageEncoder(features, width)
+        self.project = nn.Linear(features, features, bias=False)
         self.log_scale = nn.Parameter(torch.tensor(10.0).log())  # 1 / temperature
 
     def embed_text(self, tokens: Tensor) -> Tensor:

@@ -18,8 +18,8 @@ from diffusion_lab.checkpoints import TrainingState
 from diffusion_lab.data import Digits, loader
 from diffusion_lab.files import read_tensors, write_tensors
 from diffusion_lab.mini_sd.scenes import compose
-from diffusion_lab.mini_sd.text import Clip, ImageEncoder, TextEncoder, contrastive_loss, near_miss, tokenize
-from diffusion_lab.mini_sd.vae import VAE, draw_code, measure_scale, vae_loss
+from diffusion_lab.mini_sd.text import Clip, TextEncoder, contrastive_loss, near_miss, tokenize
+from diffusion_lab.mini_sd.vae import VAE, measure_scale, vae_loss
 from diffusion_lab.optimization import OPTIMIZERS, learning_rate_at, update_ema
 from diffusion_lab.schedules import DiffusionSchedule
 from diffusion_lab.shapes import check_range
@@ -88,7 +88,7 @@ def train_vae(vae: VAE, digits: Digits, *, batch_size: int = 32, beta: float = B
 
 
 
-def train_text(clip: Clip, digits: Digits, *, batch_size: int = 64, **options) -> Iterator[Fitted]:
+def train_clip(clip: Clip, digits: Digits, *, batch_size: int = 64, **options) -> Iterator[Fitted]:
     """Train both encoders so that a picture finds its caption among those of the batch and one near miss of each."""
     device = next(clip.parameters()).device
 
@@ -113,14 +113,18 @@ class Latents(NamedTuple):
 
 @torch.no_grad()
 def encode_scenes(vae: VAE, digits: Digits, number: int, generator: Generator, scale: float | None = None) -> Latents:
-    """Draw scenes, code them once and for all, and measure the scale (or use one that was measured)."""
+    """Draw scenes, code them once and for all, and measure the scale (or use one that was measured).
+
+    A code is the mean of q(z | x), without the noise that the VAE was trained with: that noise carries nothing, and
+    the U-Net would have to learn it.
+    """
     device, codes, tokens = next(vae.parameters()).device, [], []
     for start in range(0, number, 500):
         scenes = compose(min(500, number - start), digits, generator=generator)
-        codes.append(draw_code(*(part.cpu() for part in vae.encode(scenes.images.to(device))), generator))
+        codes.append(vae.encode(scenes.images.to(device))[0].cpu())
         tokens.append(tokenize(scenes.captions))
         if scale is None:
-            scale = measure_scale(vae, scenes.images.to(device), generator)
+            scale = measure_scale(vae, scenes.images.to(device))
     return Latents(torch.cat(codes) * scale, torch.cat(tokens), scale)
 
 

@@ -99,12 +99,12 @@ def vae_loss(vae: VAE, images: Images, beta: float, generator: Generator | None 
 
 
 @torch.no_grad()
-def measure_scale(vae: VAE, images: Images, generator: Generator | None = None) -> float:
-    """The one number that brings codes to unit standard deviation, 1 / std(z) (Rombach et al. 2022, appendix G).
+def measure_scale(vae: VAE, images: Images) -> float:
+    """The one number that brings codes to unit standard deviation, 1 / std(mean) (Rombach et al. 2022, appendix G).
 
     Stable Diffusion's 0.18215 is this number for its own VAE.
     """
-    return 1 / float(draw_code(*vae.encode(images), generator).std())
+    return 1 / float(vae.encode(images)[0].std())
 
 
 @torch.no_grad()
