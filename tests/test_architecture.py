@@ -44,8 +44,8 @@ MAY_IMPORT = {
         "data", "files", "mini_sd.scenes", "mini_sd.train", "mini_sd.vae", "pretrained", "shapes",
     },
     "mini_sd.stages": {
-        "data", "files", "mini_sd.judge", "mini_sd.pipeline", "mini_sd.text", "mini_sd.train", "mini_sd.vae",
-        "schedules", "shapes",
+        "data", "files", "mini_sd.judge", "mini_sd.pipeline", "mini_sd.scenes", "mini_sd.text", "mini_sd.train",
+        "mini_sd.vae", "schedules", "shapes",
     },
     "pretrained": {"evaluation", "files", "mini_sd.pipeline", "sampling", "schedules", "shapes", "unet"},
     "widgets.packing": {"figures"},

@@ -19,7 +19,8 @@ from diffusion_lab import cli, data, pretrained, sampling
 
 TINY = ("--width", 8, "--batch-size", 16, "--device", "cpu")
 COMMANDS = (
-    "doctor", "train", "sample", "evaluate", "build-exercises", "set-repository", "grade", "grade-merge", "check",
+    "doctor", "train", "train-mini-sd", "sample", "evaluate", "build-exercises", "set-repository", "grade",
+    "grade-merge", "check",
 )  # fmt: skip
 
 

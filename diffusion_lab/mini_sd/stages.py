@@ -13,6 +13,7 @@ from diffusion_lab.data import Digits
 from diffusion_lab.files import read_tensors, write_tensors
 from diffusion_lab.mini_sd import judge, train
 from diffusion_lab.mini_sd.pipeline import PARTS, MiniSD, save_mini_sd
+from diffusion_lab.mini_sd.scenes import HELD_OUT, NUMBERS
 from diffusion_lab.mini_sd.text import Clip
 from diffusion_lab.mini_sd.vae import VAE
 from diffusion_lab.schedules import DiffusionSchedule
@@ -105,6 +106,11 @@ def pack(out: Path, card: str = "") -> Path:
     path = out / "mini-sd.safetensors"
     save_mini_sd(path, MiniSD(**parts, schedule=SCHEDULE, objective=OBJECTIVE, scale=scale, card=card))
     return path
+
+
+def held_out_in_words() -> str:
+    """Name the pairs of `scenes.HELD_OUT`."""
+    return ", ".join(f"{colour} {NUMBERS[digit]}" for colour, digit in HELD_OUT.items())
 
 
 def notes_of(out: Path) -> dict[str, dict]:

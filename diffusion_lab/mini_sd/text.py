@@ -15,8 +15,10 @@ from diffusion_lab.shapes import Context, Images, check_images
 
 START, END, PAD = "<start>", "<end>", "<pad>"
 PHRASES = (*SIZES, *COLOURS, *NUMBERS, *PLACES, *RELATIONS, "a", "and", ",")
-WORDS = (PAD, START, END, *dict.fromkeys(word for phrase in PHRASES for word in phrase.split()))
-"""The vocabulary: a word's number is its place in here."""
+VOCABULARY = tuple(dict.fromkeys(word for phrase in PHRASES for word in phrase.split()))
+"""Every word that a caption may use."""
+WORDS = (PAD, START, END, *VOCABULARY)
+"""The vocabulary with its three marks: a word's number is its place in here."""
 MAX_TOKENS = 24
 
 
@@ -28,9 +30,9 @@ def words_of(text: str) -> list[str]:
     """
     also = {"an": "a", **{str(digit): name for digit, name in enumerate(NUMBERS)}}
     found = [also.get(word, word) for word in re.findall(r"[a-z]+|[^a-z\s]", text.lower())]
-    if unknown := sorted({word for word in found if word not in WORDS[3:]}):
+    if unknown := sorted({word for word in found if word not in VOCABULARY}):
         raise ValueError(f"the caption {text!r} has words that this model never saw: {', '.join(unknown)}; "
-                         f"it knows: {' '.join(WORDS[3:])}")  # fmt: skip
+                         f"it knows: {' '.join(VOCABULARY)}")  # fmt: skip
     return found
 
 
