@@ -216,7 +216,7 @@ def component_map(
     axes.set_axis_off()
     grey = "#444444"
 
-    def write(x: float, y: float, words: str, size: float = 8, **options) -> None:
+    def write(x: float, y: float, words: str, size: float = 8.0, **options) -> None:
         axes.text(x, y, words, fontsize=size, va="center", **{"ha": "center", "color": "black"} | options)
 
     def arrow(start: tuple[float, float], end: tuple[float, float], bend: float = 0.0) -> None:
@@ -228,7 +228,7 @@ def component_map(
         axes.add_patch(FancyBboxPatch((x - half, middle - 0.27), 2 * half, 0.54, linewidth=1.3, **shape))
         write(x, middle, name.replace(", ", ",\n"), 9.5, weight="bold")
     text, denoiser, scheduler, decoder = centres
-    write(0.65, middle, textwrap.fill(f"“{prompt}”", 14), 9, style="italic")
+    write(0.65, middle, textwrap.fill(f"“{prompt}”", 14), 9.0, style="italic")
     for start, end, words in (
         (1.2, text - half, ""), (text + half, denoiser - half, "tokens"), (scheduler + half, decoder - half, "$x_0$"),
         (decoder + half, width - 0.75, ""),
@@ -243,7 +243,7 @@ def component_map(
     write(scheduler, -0.12, "noise $x_T$", color=grey)
     arrow((scheduler + 0.3, -0.2), (scheduler + 0.3, middle + 0.27))
     if image is None:
-        write(width - 0.38, middle, "picture", 9, style="italic")
+        write(width - 0.38, middle, "picture", 9.0, style="italic")
     else:
         inset = axes.inset_axes((width - 0.72, middle - 0.33, 0.66, 0.66), transform=axes.transData)
         inset.imshow(to_uint8(image)[0], cmap="gray", vmin=0, vmax=255)
@@ -252,7 +252,7 @@ def component_map(
         y = -1.75 - row * (index + 0.5)
         if index % 2 == 0:
             axes.axhspan(y - row / 2, y + row / 2, color="#f3f3f3", zorder=0)
-        write(0.1, y, model, 9, ha="left", weight="bold")
+        write(0.1, y, model, 9.0, ha="left", weight="bold")
         for box, x in zip(boxes, centres, strict=True):
             write(x, y, answers[box], linespacing=1.3)
     return Picture(figure, alt or f"prompt, {', then '.join(boxes)}, picture: what each is in {', '.join(lines)}")

@@ -107,7 +107,7 @@ SOURCES = {
         PIPELINES + "flux/pipeline_flux.py",
     ),
     "counted": (
-        "counted by this course, on the network built without weights from its configuration in diffusers or transformers",
+        "counted by this course, on the network built without weights by diffusers or transformers",
         CODE + "huggingface/diffusers",
     ),
 }
@@ -148,7 +148,8 @@ PARTS: dict[str, dict[str, list[Cell]]] = {
             Cell("128 × 128 × 16", "", "sd3-code sd3-paper"), Cell("128 × 128 × 16", "", "flux-config flux-sampling"),
         ],
         "each side shrinks by": [
-            Cell("8", "", "v1-readme"), Cell("8", "", "sdxl-config"), Cell("8", "", "sd3-code"), Cell("8", "", "flux-sampling"),
+            Cell("8", "", "v1-readme"), Cell("8", "", "sdxl-config"), Cell("8", "", "sd3-code"),
+            Cell("8", "", "flux-sampling"),
         ],
         "scale factor": [
             Cell("0.18215", "", "v1-config"), Cell("0.13025", "", "sdxl-config"),
@@ -193,7 +194,8 @@ PARTS: dict[str, dict[str, list[Cell]]] = {
     },
     "denoiser": {
         "network": [
-            Cell("U-Net", "", "v1-readme"), Cell("U-Net", "", "sdxl-paper"), Cell("transformer", "MM-DiT", "sd3-paper sd3-blog"),
+            Cell("U-Net", "", "v1-readme"), Cell("U-Net", "", "sdxl-paper"),
+            Cell("transformer", "MM-DiT", "sd3-paper sd3-blog"),
             Cell("transformer", "19 blocks with two streams, 38 with one", "flux-card flux-config"),
         ],
         "class": [
@@ -234,7 +236,8 @@ PARTS: dict[str, dict[str, list[Cell]]] = {
             Cell("flow", "noise − data", "sd3-paper sd3-blog"), Cell("flow", "noise − data", "flux-card flux-sampling"),
         ],
         "sampler": [
-            Cell("PNDM", "`PNDMScheduler`", "v1-scheduler"), Cell("Euler", "`EulerDiscreteScheduler`", "sdxl-scheduler"),
+            Cell("PNDM", "`PNDMScheduler`", "v1-scheduler"),
+            Cell("Euler", "`EulerDiscreteScheduler`", "sdxl-scheduler"),
             Cell("Euler", "`FlowMatchEulerDiscreteScheduler`", "sd3-blog"),
             Cell("Euler", "`FlowMatchEulerDiscreteScheduler`", "pipe-flux flux-sampling"),
         ],
@@ -247,7 +250,8 @@ PARTS: dict[str, dict[str, list[Cell]]] = {
             Cell("3.5", "an input of the network, which was distilled to obey it", "pipe-flux flux-card"),
         ],
         "evaluations per step": [
-            Cell("2", "", "pipe-v1"), Cell("2", "", "pipe-sdxl"), Cell("2", "", "pipe-sd3"), Cell("1", "", "pipe-flux flux-card"),
+            Cell("2", "", "pipe-v1"), Cell("2", "", "pipe-sdxl"), Cell("2", "", "pipe-sd3"),
+            Cell("1", "", "pipe-flux flux-card"),
         ],
     },
 }  # fmt: skip

@@ -37,7 +37,7 @@ def ours(
         raise ValueError(f"this UNet takes {fits[0]} channels and tokens of {fits[1]} numbers, got latents "
                          f"{tuple(latents.shape)} and context {tuple(context.shape)}")  # fmt: skip
     frozen = not any(parameter.requires_grad for parameter in text_encoder.parameters())
-    answers = {
+    return {
         "VAE": {
             "class": Cell(type(vae).__name__),
             "picture": Cell(_size(images)),
@@ -73,7 +73,6 @@ def ours(
             "evaluations per step": Cell("1" if guidance_scale == 1 else "2"),
         },
     }
-    return answers
 
 
 def _size(tensor: Tensor) -> str:
@@ -145,18 +144,18 @@ def in_picture(column: Column | None = None) -> dict[str, dict[str, str]]:
 
 PAGE = """# The component map
 
-Our miniature and the models that people use are the same machine: a text encoder, a denoiser that runs in a loop under a
-scheduler, and the decoder of a VAE. The names differ, and the numbers. This page puts them side by side, each fact with
-its source; lesson 09 adds a column for our miniature, read from its weights, and a picture.
+Our miniature and the models that people use are the same machine: a text encoder, a denoiser that runs in a loop under
+a scheduler, and the decoder of a VAE. The names differ, and the numbers. This page puts them side by side, each fact
+with its source; lesson 09 adds a column for our miniature, read from its weights, and a picture.
 
 {tables}
 
-**How to read it.** A latent that goes into the denoiser is (code − shift) × scale factor; before the decoder the same is
-undone. "Quadratic" is this course's name for `scaled_linear`: the roots of the betas are evenly spaced. In diffusers the times of
-such a path count from 0 to 999, ours are one more. A guidance scale means the same everywhere but in FLUX.1 [dev]:
-null + scale × (conditional − null), for two evaluations per step. Parameters are the numbers that training sets; tables
-that are computed, such as those of positions, do not count. Steps and scales are the defaults of diffusers' pipelines; the
-authors' own scripts use others here and there.
+**How to read it.** A latent that goes into the denoiser is (code − shift) × scale factor; before the decoder the same
+is undone. "Quadratic" is this course's name for `scaled_linear`: the roots of the betas are evenly spaced. In
+diffusers the times of such a path count from 0 to 999, ours are one more. A guidance scale means the same everywhere
+but in FLUX.1 [dev]: null + scale × (conditional − null), for two evaluations per step. Parameters are the numbers that
+training sets; tables that are computed, such as those of positions, do not count. Steps and scales are the defaults of
+diffusers' pipelines; the authors' own scripts use others here and there.
 
 {sources}
 """
