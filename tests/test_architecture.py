@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "evaluation": {"shapes"},
     "figures": {"files", "shapes"},
     "component_map.facts": set(),
-    "component_map.tables": {"component_map.facts", "schedules"},
+    "component_map.tables": {"component_map.facts", "pretrained", "schedules"},
     "component_map.__init__": {"component_map.tables"},
     "pretrained": {"evaluation", "files", "sampling", "schedules", "shapes", "unet"},
     "widgets.packing": {"figures"},

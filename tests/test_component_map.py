@@ -46,7 +46,14 @@ def column(scale: float = 3.0, **changes) -> dict:
 
 
 def test_page_is_the_one_that_the_package_writes():
-    assert component_map.page() == PAGE, "python tools/component_map.py"
+    assert component_map.page(component_map.shipped_column()) == PAGE, "python tools/component_map.py"
+
+
+def test_page_with_our_column():
+    with_ours = component_map.page(column())
+    assert "| scale factor | 1.235 | 0.18215[^v1-config] |" in with_ours
+    assert "read from the shipped weights" in with_ours
+    assert "1.235" not in component_map.page()
 
 
 def test_every_fact_has_a_source_and_every_source_a_fact():
@@ -166,6 +173,33 @@ def test_our_column_is_read_from_the_model():
     assert column(1.0)["scheduler and guidance"]["evaluations per step"].value == "1"
     trained = column(text_encoder=nn.Linear(5, 64))
     assert trained["text encoder"]["while the denoiser learns"].value == "trained"
+
+
+class StandIn:
+    """What `of_mini_sd` asks of a miniature: parts, a run, and defaults of its own."""
+
+    vae, text, scale, objective = nn.Conv2d(3, 4, 1), nn.Linear(5, 64), 0.5, "eps"
+    unet = dl.UNet(in_channels=4, context_features=64, width=16, attention=(1,))
+    schedule = dl.DiffusionSchedule.linear(500)
+
+    def sample(self, prompts, *, guidance_scale=2.5, num_steps=7, sampler="heun"):
+        assert num_steps == 1
+        return torch.zeros(len(prompts), 3, 64, 64)
+
+    def encode(self, images):
+        return images[:, :1, ::4, ::4].expand(-1, 4, -1, -1)
+
+    def read(self, prompts):
+        return torch.zeros(len(prompts), 24, 64)
+
+
+def test_column_of_a_miniature_has_its_own_defaults():
+    answers = component_map.of_mini_sd(StandIn())
+    loop = answers["scheduler and guidance"]
+    found = [loop[ask].value for ask in ("sampler", "steps", "guidance scale", "objective")]
+    assert found == ["heun", "7", "2.5", "eps"]
+    assert [answers["VAE"][ask].value for ask in ("latent", "scale factor")] == ["16 × 16 × 4", "0.5"]
+    assert answers["text encoder"]["tokens"].value == "24"
 
 
 @pytest.mark.parametrize(("wrong", "message"), [

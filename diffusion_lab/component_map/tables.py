@@ -1,10 +1,12 @@
 """The component map as tables, as a page and as the lines of a picture, with a column for a model of this course."""
 
+import inspect
 from collections.abc import Callable
 
 from torch import Tensor, nn
 
 from diffusion_lab.component_map.facts import MODELS, PARTS, SOURCES, Cell, in_short
+from diffusion_lab.pretrained import load_pretrained, shipped
 from diffusion_lab.schedules import DiffusionSchedule
 
 Column = dict[str, dict[str, Cell]]
@@ -73,6 +75,22 @@ def ours(
             "evaluations per step": Cell("1" if guidance_scale == 1 else "2"),
         },
     }
+
+
+def of_mini_sd(model) -> Column:
+    """Give the column of a `MiniSD`: one step of a run tells the shapes, its `sample` the defaults."""
+    default = {name: each.default for name, each in inspect.signature(model.sample).parameters.items()}
+    images = model.sample([""], num_steps=1)
+    return ours(
+        vae=model.vae, text_encoder=model.text, unet=model.unet, schedule=model.schedule, objective=model.objective,
+        images=images, latents=model.encode(images), context=model.read([""]), scale_factor=model.scale,
+        **{name: default[name] for name in ("sampler", "num_steps", "guidance_scale")},
+    )  # fmt: skip
+
+
+def shipped_column() -> Column | None:
+    """Give the column of the miniature whose weights ship with the package, None if there are none."""
+    return of_mini_sd(load_pretrained("mini-sd")) if "mini-sd" in shipped() else None
 
 
 def _size(tensor: Tensor) -> str:
@@ -146,7 +164,7 @@ PAGE = """# The component map
 
 Our miniature and the models that people use are the same machine: a text encoder, a denoiser that runs in a loop under
 a scheduler, and the decoder of a VAE. The names differ, and the numbers. This page puts them side by side, each fact
-with its source; lesson 09 adds a column for our miniature, read from its weights, and a picture.
+with its source. {ours}
 
 {tables}
 
@@ -162,8 +180,9 @@ diffusers' pipelines; the authors' own scripts use others here and there.
 
 
 def page(column: Column | None = None) -> str:
-    """Write docs/component_map.md; ``python tools/component_map.py`` puts it there."""
+    """Write docs/component_map.md, with `column` if there is one; ``python tools/component_map.py`` puts it there."""
     tables = Tables(column, sources=True)
     parts = "\n\n".join(f"## {name[0].upper()}{name[1:]}\n\n{tables.part(name)}" for name in PARTS)
     notes = "\n".join(f"[^{key}]: [{text}]({link})." for key, (text, link) in SOURCES.items())
-    return PAGE.format(tables=parts, sources=notes)
+    where = "Our column is read from the shipped weights." if column else "Lesson 09 adds a column for our miniature."
+    return PAGE.format(ours=where, tables=parts, sources=notes)
