@@ -56,10 +56,9 @@ def shipped() -> dict[str, dict[str, str]]:
 
 
 def load_pretrained(name: str) -> Pretrained | MiniSD:
-    """Load what ships with the course, such as ``"digits"``, or ``"mini-sd"``, which draws from words.
+    """Load what ships with the course: ``"digits"``, or ``"mini-sd"``, which draws from words.
 
-    Raises:
-        ValueError: if there is none of that name, or its file is damaged.
+    A `ValueError` says if there is none of that name, or its file is damaged.
     """
     choose("name", name, (n for n in shipped() if not n.endswith("judge")))
     return load_model(checked_file(name))
