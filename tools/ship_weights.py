@@ -1,7 +1,7 @@
 """Put a trained file into the package: ``python tools/ship_weights.py runs/digits.safetensors``.
 
-A digits model gets a card with what ``diffusion-lab evaluate`` measures; the card is stored in the file, and again as
-markdown beside it. The sha256 of every shipped file goes into the manifest.
+A model gets a card with what ``diffusion-lab evaluate`` measures; the card is stored in the file, and again as
+markdown beside it. Ship a judge before the models that it measures. The sha256 of every shipped file goes into the manifest.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from diffusion_lab import cli, pretrained
 from diffusion_lab.files import replacing
+from diffusion_lab.mini_sd.pipeline import MiniSD, save_mini_sd
 
 
 def main() -> None:
@@ -23,16 +24,23 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3, help="evaluations in the card, one per seed")
     options = parser.parse_args()
     target = pretrained.FOLDER / options.file.name
-    if target.stem == "judge":
+    if target.stem.endswith("judge"):
         with replacing(target) as part:
             shutil.copyfile(options.file, part)
     else:
         trained = pretrained.load_model(options.file)
-        runs = [f"--seed {seed}" for seed in range(options.seeds)]
-        runs += ["--num-steps 10 --seed 0", "--sampler ddim --num-steps 20 --seed 0"] if options.seeds else []
-        measured = "\n".join(_evaluate(options.file, flags) for flags in runs)
+        scenes = isinstance(trained, MiniSD)
+        runs = [f"--num-samples 2000 --seed {seed}" for seed in range(options.seeds)]
+        others = ["--num-steps 10 --seed 0", "--sampler ddim --num-steps 20 --seed 0"]
+        runs += [f"--num-samples 2000 {flags}" for flags in others] if options.seeds else []
+        if scenes:
+            runs = ["--num-samples 500", "--num-samples 500 --held-out"]
+        measured = "\n".join(_evaluate(options.file, target.stem, flags) for flags in runs)
         card = f"{trained.card.split('## Measured')[0].rstrip()}\n\n## Measured\n\n```\n{measured}```\n"
-        pretrained.save_model(target, trained.model, trained.schedule, trained.objective, card)
+        if scenes:
+            save_mini_sd(target, trained._replace(card=card))
+        else:
+            pretrained.save_model(target, trained.model, trained.schedule, trained.objective, card)
         with replacing(target.with_suffix(".md")) as part:
             part.write_text(card, encoding="utf-8")
     manifest_file = pretrained.FOLDER / "manifest.json"
@@ -42,13 +50,12 @@ def main() -> None:
         part.write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
 
 
-def _evaluate(file: Path, flags: str) -> str:
-    flags = f"--num-samples 2000 {flags}"
+def _evaluate(file: Path, name: str, flags: str) -> str:
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         code = cli.main(["evaluate", str(file), *flags.split()])
     if code:
         raise SystemExit(f"the evaluation of {file} failed")
-    return f"$ diffusion-lab evaluate digits {flags}\n{printed.getvalue().replace(str(file), 'digits')}"
+    return f"$ diffusion-lab evaluate {name} {flags}\n{printed.getvalue().replace(str(file), name)}"
 
 
 if __name__ == "__main__":
