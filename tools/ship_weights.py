@@ -1,7 +1,7 @@
 """Put a trained file into the package: ``python tools/ship_weights.py runs/digits.safetensors``.
 
-A model gets a card with what ``diffusion-lab evaluate`` measures, stored in the file and again as markdown beside it; so
-ship a judge before the models that it measures. The sha256 of every shipped file goes into the manifest.
+A model gets a card with what ``diffusion-lab evaluate`` measures, stored in the file and again as markdown beside it;
+so ship a judge before the models that it measures. The sha256 of every shipped file goes into the manifest.
 """
 
 import argparse
