@@ -1,7 +1,8 @@
 """Put a trained file into the package: ``python tools/ship_weights.py runs/digits.safetensors``.
 
-A model gets a card with what ``diffusion-lab evaluate`` measures, stored in the file and again as markdown beside it;
-so ship a judge before the models that it measures. The sha256 of every shipped file goes into the manifest.
+A model gets a card with what ``diffusion-lab evaluate`` measures; the card is stored in the file, and again as markdown
+beside it, so ship a judge before the models that it measures. The sha256 of every shipped file goes into the manifest. Another model than ``digits`` says its
+name, and how to measure it: ``--name digits-flow --measure "--sampler ddim --num-steps 4"``.
 """
 
 import argparse
@@ -22,21 +23,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path)
     parser.add_argument("--seeds", type=int, default=3, help="evaluations in the card, one per seed")
+    parser.add_argument("--name", help="in the package; that of the file if there is none")
+    parser.add_argument("--measure", action="append", help="flags of an evaluation, in place of the usual; repeatable")
+    parser.add_argument("--note", action="append", default=[], help="a further line of the card; repeatable")
     options = parser.parse_args()
-    target = pretrained.FOLDER / options.file.name
+    name = options.name or options.file.stem
+    target = pretrained.FOLDER / f"{name}.safetensors"
     if target.stem.endswith("judge"):
         with replacing(target) as part:
             shutil.copyfile(options.file, part)
     else:
         trained = pretrained.load_model(options.file)
         scenes = isinstance(trained, MiniSD)
-        runs = [f"--num-samples 2000 --seed {seed}" for seed in range(options.seeds)]
-        others = ["--num-steps 10 --seed 0", "--sampler ddim --num-steps 20 --seed 0"]
-        runs += [f"--num-samples 2000 {flags}" for flags in others] if options.seeds else []
-        if scenes:
-            runs = ["--num-samples 500", "--num-samples 500 --held-out"]
-        measured = "\n".join(_evaluate(options.file, target.stem, flags) for flags in runs)
-        card = f"{trained.card.split('## Measured')[0].rstrip()}\n\n## Measured\n\n```\n{measured}```\n"
+        runs = [f"--seed {seed}" for seed in range(options.seeds)]
+        runs += ["--num-steps 10 --seed 0", "--sampler ddim --num-steps 20 --seed 0"] if options.seeds else []
+        runs = ["--num-samples 500", "--num-samples 500 --held-out"] if scenes else runs
+        measured = "\n".join(_evaluate(options.file, name, flags) for flags in options.measure or runs)
+        about = trained.card.split("## Measured")[0].rstrip().replace("# digits", f"# {name}", 1)
+        about += "".join(f"\n- {note}" for note in options.note)
+        card = f"{about}\n\n## Measured\n\n```\n{measured}```\n"
         if scenes:
             save_mini_sd(target, trained._replace(card=card))
         else:
@@ -51,6 +56,7 @@ def main() -> None:
 
 
 def _evaluate(file: Path, name: str, flags: str) -> str:
+    flags = flags if "--num-samples" in flags else f"--num-samples 2000 {flags}"
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         code = cli.main(["evaluate", str(file), *flags.split()])
     if code:
