@@ -1,8 +1,8 @@
 """Put a trained file into the package: ``python tools/ship_weights.py runs/digits.safetensors``.
 
-A model gets a card with what ``diffusion-lab evaluate`` measures; the card is stored in the file, and again as markdown
-beside it, so ship a judge before the models that it measures. The sha256 of every shipped file goes into the manifest. Another model than ``digits`` says its
-name, and how to measure it: ``--name digits-flow --measure "--sampler ddim --num-steps 4"``.
+A model gets a card with what ``diffusion-lab evaluate`` measures, in the file and again as markdown beside it, so
+ship a judge before the models that it measures. The sha256 of every shipped file goes into the manifest. Another model
+than ``digits`` says its name, and how to measure it: ``--name digits-flow --measure "--sampler ddim --num-steps 4"``.
 """
 
 import argparse
