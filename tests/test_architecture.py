@@ -57,6 +57,7 @@ MAY_IMPORT = {
     "checks.sampling": {"checks.engine", "schedules"},
     "checks.unet": {"checks.engine"},
     "checks.training": {"checks.engine", "data", "schedules"},
+    "checks.after_ddpm": {"checks.engine", "schedules"},
     "links.__init__": set(),
     "links.repository": {"files"},
     "links.lone": set(),
