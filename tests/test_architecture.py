@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "training": {"checkpoints", "optimization", "process", "schedules", "shapes"},
     "data": {"shapes"},
     "evaluation": {"shapes"},
-    "after.__init__": set(),
+    "after.__init__": {"after.consistency", "after.edm"},
     "after.edm": {"schedules", "shapes"},
     "after.consistency": {"optimization", "process", "sampling", "schedules", "shapes"},
     "figures": {"files", "shapes"},

@@ -2,3 +2,7 @@
 
 The straight path of flow matching needs no module of its own: it is the objective "flow" and the schedule "straight".
 """
+
+from diffusion_lab.after import consistency, edm
+
+__all__ = ["consistency", "edm"]

@@ -353,3 +353,7 @@ def _(loss, draw):
     t, s = torch.tensor([5, 4, 3]), torch.tensor([2, 1, 1])
     _said, gradient, *_ = loss(*weights, draw.normal(3, 1, 4, 4), t, s, FIVE)
     return not bool(gradient.any())
+
+# 10.4
+
+exercise.explain("10.4", "why straight lines do not make one step enough, in a sentence")
