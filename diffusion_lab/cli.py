@@ -26,6 +26,10 @@ from diffusion_lab.checks import build
 from diffusion_lab.files import replacing
 from diffusion_lab.grading import report
 from diffusion_lab.links import repository
+from diffusion_lab.mini_sd import judge as scene_judge
+from diffusion_lab.mini_sd import stages
+from diffusion_lab.mini_sd.pipeline import GUIDANCE, MiniSD
+from diffusion_lab.mini_sd.text import VOCABULARY
 from diffusion_lab.sampling import SPACINGS
 from diffusion_lab.schedules import CURVES
 from diffusion_lab.shapes import check_range
@@ -86,19 +90,33 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], default="auto", help="where to train (digits)")
     sub.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out (digits)")
 
-    sub = command("sample", sample, "Draw digits into a PNG, or their denoising into a GIF.")
+    sub = command("train-mini-sd", train_mini_sd, "Train the mini Stable Diffusion, one part after the other.")
+    sub.add_argument("stage", choices=[*stages.STEPS, "pack"], help="what to train, in this order; pack joins them")
+    sub.add_argument("--out", type=Path, default=Path("runs/mini-sd"), help="folder for the parts")
+    many = ", ".join(f"{name} {number}" for name, number in stages.STEPS.items())
+    sub.add_argument("--steps", type=int, default=argparse.SUPPRESS, help=f"optimiser steps (default: {many})")
+    sub.add_argument("--bfloat16", action="store_true", help="compute in 16 bits")
+    sub.add_argument("--seed", type=int, default=0, help="decides everything that is random")
+    sub.add_argument("--threads", type=int, default=0, help="CPU threads; 0 lets torch choose")
+    sub.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], default="auto", help="where to train")
+    sub.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
+
+    sub = command("sample", sample, "Draw digits, or scenes from words, into a PNG, or their denoising into a GIF.")
     _model_options(sub)
     sub.add_argument("--labels", default="0123456789", help="the digits to draw, in order")
+    sub.add_argument("--prompt", action="append", default=argparse.SUPPRESS,
+                     help='what mini-sd should draw, such as "a big red seven"; may be given again')  # fmt: skip
+    sub.add_argument("--negative", default=argparse.SUPPRESS, help="what mini-sd should lead away from")
     sub.add_argument("--rows", type=int, default=4, help="how many of each")
     sub.add_argument("--out", type=Path, default=Path("digits.png"), help="file to write, .png or .gif")
     sub.add_argument("--force", action="store_true", help="replace the file if it is there")
 
-    sub = command("evaluate", evaluate, "Judge generated digits: class accuracy, Fréchet distance, diversity.")
+    sub = command("evaluate", evaluate, "Judge generated digits, or how well generated scenes follow their prompts.")
     _model_options(sub)
-    sub.add_argument("--num-samples", type=int, default=2000, help="digits to draw")
+    sub.add_argument("--num-samples", type=int, default=2000, help="digits, or scenes, to draw")
+    sub.add_argument("--held-out", action="store_true", help="prompts with pairs that training never showed (mini-sd)")
     best = ", ".join(f"{name} {value}" for name, value in BEST.items())
-    sub.epilog = f"Without --sampler it is what suits the shipped weights best: {best}."
-    sub.set_defaults(sampler=None)
+    sub.epilog = f"Without --sampler it is what suits the shipped digits best: {best}."
 
     sub = command("build-exercises", build_exercises, "Make the exercises out of the solutions.")
     unless = {"type": Path, "default": argparse.SUPPRESS}
@@ -154,24 +172,26 @@ def _cores() -> int:
 def _model_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("model", nargs="?", default="digits", help="a shipped model, or a .safetensors file")
     sub.add_argument("--num-steps", type=int, default=20, help="steps from noise to data")
-    sub.add_argument("--sampler", choices=sorted(dl.SAMPLERS), default="ddim", help="way from noise to data")
+    sub.add_argument("--sampler", choices=sorted(dl.SAMPLERS), default=argparse.SUPPRESS,
+                     help="way from noise to data (default: the model's)")  # fmt: skip
     sub.add_argument(
         "--spacing", choices=sorted(SPACINGS), default=argparse.SUPPRESS, help="of the times (default: the sampler's)"
     )
     sub.add_argument("--eta", type=float, default=argparse.SUPPRESS, help="share of fresh noise, in ddim and dpmpp_2m")
-    sub.add_argument("--guidance-scale", type=float, default=1.0, help="1 is plain, more exaggerates the class")
+    sub.add_argument("--guidance-scale", type=float, default=argparse.SUPPRESS,
+                     help=f"1 is plain, more exaggerates (default: 1; {GUIDANCE:g} for mini-sd)")  # fmt: skip
     sub.add_argument("--seed", type=int, default=0, help="same seed, same pictures")
 
 
 def _sampling(options: argparse.Namespace) -> dict:
     """What `_model_options` says about sampling, as far as it was given."""
     names = ("num_steps", "sampler", "spacing", "eta", "guidance_scale")
-    if "eta" in options and options.sampler not in ("ddim", "dpmpp_2m"):
-        raise ValueError(f"--eta is for ddim and dpmpp_2m, not for {options.sampler}")
+    if "eta" in options and (sampler := getattr(options, "sampler", "ddim")) not in ("ddim", "dpmpp_2m"):
+        raise ValueError(f"--eta is for ddim and dpmpp_2m, not for {sampler}")
     return {name: getattr(options, name) for name in names if name in options}
 
 
-def _load(name: str) -> pretrained.Pretrained:
+def _load(name: str) -> pretrained.Pretrained | MiniSD:
     return dl.load_model(name) if Path(name).suffix == ".safetensors" else dl.load_pretrained(name)
 
 
@@ -399,7 +419,11 @@ def sample(options: argparse.Namespace) -> int:
     if not options.labels.isdecimal():
         raise ValueError(f"--labels must be digits, such as 0123456789, got {options.labels!r}")
     check_range("--rows", options.rows, 1)
-    model = _load(options.model)
+    model, prompts = _load(options.model), getattr(options, "prompt", [])
+    if isinstance(model, MiniSD):
+        return _sample_scenes(options, model, prompts)
+    if prompts or "negative" in options:
+        raise ValueError(f"--prompt and --negative are for mini-sd; {options.model} draws --labels")
     columns = len(options.labels)
     frames: list = []
 
@@ -418,11 +442,91 @@ def sample(options: argparse.Namespace) -> int:
     return 0
 
 
+def _sample_scenes(options: argparse.Namespace, model: MiniSD, prompts: list[str]) -> int:
+    """Draw each prompt in a row of its own; a film shows what the VAE makes of every guess of x_0."""
+    if not prompts:
+        raise ValueError(f'{options.model} needs a --prompt, such as "a big red seven left of a small blue three"')
+    frames: list = []
+
+    def keep(state: dl.State) -> None:
+        if options.out.suffix == ".gif" or state.t == 0:
+            shown = state.x_t if state.t == 0 else state.x_0_hat
+            frames.append(figures.grid(model.decode(shown), options.rows))
+
+    wanted = [prompt for prompt in prompts for _ in range(options.rows)]
+    model.sample(wanted, negative=getattr(options, "negative", ""), seed=options.seed, progress=True, on_step=keep,
+                 **_sampling(options))  # fmt: skip
+    figures.save_picture(options.out, frames)
+    print(f"{options.out}: {len(wanted)} pictures of {len(prompts)} prompts in {options.num_steps} steps")
+    return 0
+
+
+def train_mini_sd(options: argparse.Namespace) -> int:
+    """Train one stage into a folder, or join what all of them left there."""
+    check_range("--threads", options.threads, 0)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    out, stage = options.out, options.stage
+    if stage == "pack":
+        print(f"done: {stages.pack(out, _mini_sd_card(stages.notes_of(out)))}")
+        return 0
+    file, state = stages.part_file(out, stage), stages.checkpoint(out, stage)
+    if not options.resume and (file.exists() or state.exists()):
+        raise FileExistsError(f"{out} holds {stage} already: add --resume to go on, or choose another --out")
+    torch.manual_seed(options.seed)
+    digits, device = data.mnist(), _device(options.device)
+    steps = getattr(options, "steps", stages.STEPS[stage])
+    training = stages.start(stage, out, digits, num_steps=steps, seed=options.seed, device=device,
+                            bfloat16=options.bfloat16, resume=options.resume)  # fmt: skip
+    stop, saved, smooth = _StopRequest(), time.monotonic(), None
+    with stop, tqdm(total=steps, unit="step") as bar:
+        for step in training:
+            smooth = step.loss if smooth is None else 0.99 * smooth + 0.01 * step.loss
+            bar.n = step.index
+            bar.set_postfix(loss=f"{smooth:.4f}", refresh=False)
+            bar.update(0)
+            if stop.asked:
+                break
+            if time.monotonic() - saved > 60 * MINUTES_BETWEEN_CHECKPOINTS:
+                step.save(state)
+                saved = time.monotonic()
+    step.save(state)
+    notes = {"steps": step.index, "of": steps, "seed": options.seed, "bfloat16": options.bfloat16}
+    stages.keep(stage, out, step.ema, **notes, source=digits.source)
+    print(f"{'stopped' if stop.asked else 'done'} after {step.index} steps: {file}")
+    return 130 if stop.asked else 0
+
+
+def _mini_sd_card(notes: dict[str, dict]) -> str:
+    def line(stage: str, note: dict) -> str:
+        flags = f"--steps {note['of']} --seed {note['seed']}{' --bfloat16' * note['bfloat16']}"
+        return f"- `diffusion-lab train-mini-sd {stage} {flags}` ({note['steps']:,} steps done, {note['source']})"
+
+    how = "\n".join(line(stage, note) for stage, note in notes.items())
+    return f"""# mini-sd
+
+A Stable Diffusion in miniature: a VAE, a text encoder trained beside an image encoder (CLIP), and a U-Net in the
+latent that reads captions by cross-attention. It draws 64 × 64 scenes of one to three handwritten digits in six colours
+and two sizes, and knows {len(VOCABULARY)} words. Stored as float16.
+
+Trained by, in this order:
+
+{how}
+- `diffusion-lab train-mini-sd pack`
+
+It never saw these pairs of colour and digit together: {stages.held_out_in_words()}.
+"""
+
+
 def evaluate(options: argparse.Namespace) -> int:
     """Print the judge's report on a model."""
-    if options.sampler is None:
-        vars(options).update({**BEST, **{name: value for name, value in vars(options).items() if value is not None}})
     model = _load(options.model)
+    if isinstance(model, MiniSD):
+        return _evaluate_scenes(options, model)
+    if options.held_out:
+        raise ValueError(f"--held-out is for mini-sd; {options.model} has no pairs that were held out")
+    given = {"guidance_scale": 1.0, **vars(options)}
+    vars(options).update(given if "sampler" in options else {**BEST, **given})
     generator = torch.Generator().manual_seed(options.seed)
     begin, evaluated = time.process_time(), []
     model.model.register_forward_pre_hook(lambda _network, args: evaluated.append(len(args[0])))
@@ -438,6 +542,21 @@ def evaluate(options: argparse.Namespace) -> int:
         f"guidance scale {options.guidance_scale:g}, {time.process_time() - begin:.0f} CPU-seconds"
     )
     print(report)
+    return 0
+
+
+def _evaluate_scenes(options: argparse.Namespace, model: MiniSD) -> int:
+    """Print how often generated scenes show what their prompts say, beside real scenes of the same prompts."""
+    digits, judge = data.mnist(train=False), scene_judge.load_scene_judge()
+    asked = scene_judge.exam(options.num_samples, digits, held_out=options.held_out, seed=options.seed)
+    generator, begin = torch.Generator().manual_seed(options.seed), time.process_time()
+    parts = [asked.captions[start : start + 50] for start in range(0, len(asked.captions), 50)]
+    drawn = [model.sample(part, generator=generator, **_sampling(options)) for part in tqdm(parts, leave=False)]
+    kind = "pairs never seen in training" if options.held_out else "pairs seen in training"
+    print(f"{options.model}: {len(asked.captions)} prompts, {kind}, {options.num_steps} steps, "
+          f"{time.process_time() - begin:.0f} CPU-seconds")  # fmt: skip
+    for name, images in {"generated": torch.cat(drawn), f"real ({digits.source})": asked.images}.items():
+        print(f"{name}: {scene_judge.compare(asked.layout, asked.captions, judge.look(images)).line()}")
     return 0
 
 

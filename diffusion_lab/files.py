@@ -1,4 +1,4 @@
-"""Writing files whole or not at all."""
+"""Writing files whole or not at all, and reading and writing named tensors that way."""
 
 import os
 import tempfile
@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from safetensors import SafetensorError
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
 
 
 @contextmanager
@@ -42,3 +45,22 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def write_tensors(path: str | Path, tensors: dict[str, Tensor], metadata: dict[str, str], half: bool = True) -> None:
+    """Write a safetensors file, whole or not at all; with `half`, float32 is stored as float16."""
+    shrink = {torch.float32: torch.float16} if half else {}
+    tensors = {name: t.to("cpu", shrink.get(t.dtype, t.dtype)).contiguous() for name, t in tensors.items()}
+    with replacing(path) as part:
+        save_file(tensors, part, metadata)
+
+
+def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read a safetensors file and its metadata; `FileNotFoundError`, or a `ValueError` if it is truncated."""
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except SafetensorError as error:
+        raise ValueError(f"{path} is truncated or not a safetensors file: {error}") from error

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from diffusion_lab.evaluation import DigitClassifier, Gaussian, Reference
-from diffusion_lab.files import replacing
+from diffusion_lab.files import read_tensors, write_tensors
+from diffusion_lab.mini_sd.pipeline import MiniSD, load_mini_sd
 from diffusion_lab.sampling import sample
 from diffusion_lab.schedules import DiffusionSchedule
 from diffusion_lab.shapes import Images, choose
@@ -56,25 +55,26 @@ def shipped() -> dict[str, dict[str, str]]:
     return json.loads((FOLDER / "manifest.json").read_text())
 
 
-def load_pretrained(name: str) -> Pretrained:
-    """Load a network that ships with the course, such as ``"digits"``.
+def load_pretrained(name: str) -> Pretrained | MiniSD:
+    """Load what ships with the course: ``"digits"``, or ``"mini-sd"``, which draws from words.
 
-    Raises:
-        ValueError: if there is none of that name, or its file is damaged.
+    A `ValueError` says if there is none of that name, or its file is damaged.
     """
-    choose("name", name, (n for n in shipped() if n != "judge"))
-    return load_model(_checked(name))
+    choose("name", name, (n for n in shipped() if not n.endswith("judge")))
+    return load_model(checked_file(name))
 
 
-def load_model(path: str | Path) -> Pretrained:
-    """Load a model file written by `save_model` or ``diffusion-lab train``.
+def load_model(path: str | Path) -> Pretrained | MiniSD:
+    """Load a model file written by `save_model`, ``diffusion-lab train`` or ``train-mini-sd``.
 
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: if it is truncated, or is no model file of this course.
     """
     path = Path(path)
-    tensors, metadata = _read(path)
+    tensors, metadata = read_tensors(path)
+    if "configs" in metadata:
+        return load_mini_sd(path)
     try:
         network = NETWORKS[metadata["network"]](**json.loads(metadata["config"]))
         network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
@@ -95,7 +95,7 @@ def save_model(path: str | Path, model: nn.Module, schedule: DiffusionSchedule, 
         "objective": objective,
         "card": card,
     }
-    _write(Path(path), model.state_dict(), metadata)
+    write_tensors(path, model.state_dict(), metadata)
 
 
 class Judge(NamedTuple):
@@ -107,8 +107,8 @@ class Judge(NamedTuple):
 
 def load_judge(path: str | Path | None = None) -> Judge:
     """Load the judge of `evaluation` that ships with the course, or one from a file."""
-    path = Path(path) if path else _checked("judge")
-    tensors, metadata = _read(path)
+    path = Path(path) if path else checked_file("judge")
+    tensors, metadata = read_tensors(path)
     classifier = DigitClassifier()
     try:
         classifier.load_state_dict({name: t for name, t in tensors.items() if not name.startswith("reference.")})
@@ -129,30 +129,12 @@ def save_judge(path: str | Path, judge: Judge) -> None:
         "reference.covariance": reference.gaussian.covariance,
         "reference.class_counts": reference.class_counts,
     }
-    metadata = {"floors": json.dumps(reference.floors), "spread": repr(reference.spread)}
-    _write(Path(path), tensors, metadata, half=False)
+    write_tensors(path, tensors, {"floors": json.dumps(reference.floors), "spread": repr(reference.spread)}, half=False)
 
 
-def _write(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str], half: bool = True) -> None:
-    shrink = {torch.float32: torch.float16} if half else {}
-    tensors = {name: t.to("cpu", shrink.get(t.dtype, t.dtype)).contiguous() for name, t in tensors.items()}
-    with replacing(path) as part:
-        save_file(tensors, part, metadata)
-
-
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}")
-    try:
-        with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
-    except SafetensorError as error:
-        raise ValueError(f"{path} is truncated or not a safetensors file: {error}") from error
-
-
-def _checked(name: str) -> Path:
-    entry = shipped()[name]
-    path = FOLDER / entry["file"]
+def checked_file(name: str) -> Path:
+    """Find a shipped file by its name in the manifest; a `ValueError` says if it is damaged."""
+    path = FOLDER / (entry := shipped()[name])["file"]
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing; install the package again")
     found = hashlib.sha256(path.read_bytes()).hexdigest()

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 import diffusion_lab as dl
-from diffusion_lab import evaluation, pretrained
+from diffusion_lab import evaluation, files, pretrained
 
 SCHEDULES = [dl.DiffusionSchedule.cosine(1000), dl.DiffusionSchedule(50), dl.DiffusionSchedule.from_betas([0.1, 0.2])]
 
@@ -253,7 +253,7 @@ def test_failing_save_keeps_the_old_files(tmp_path, monkeypatch, unet):
     path = tmp_path / "m.safetensors"
     dl.save_model(path, unet, SCHEDULES[0], "v", "# old")
     old = path.read_bytes()
-    monkeypatch.setattr(pretrained, "save_file", fail_half_way)
+    monkeypatch.setattr(files, "save_file", fail_half_way)
     with pytest.raises(OSError, match="No space left"):
         dl.save_model(path, dl.SimpleDiffusion(width=4), SCHEDULES[0], "v", "# new")
     assert path.read_bytes() == old

@@ -1,0 +1,122 @@
+"""All four parts together: words to tokens, noise to a code under guidance, code to pixels.
+
+Source: Rombach et al. 2022, Latent Diffusion, figure 3; the same parts, at another size, are Stable Diffusion.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Generator, Tensor, nn
+
+from diffusion_lab.files import read_tensors, write_tensors
+from diffusion_lab.guidance import ClassifierFreeGuidance
+from diffusion_lab.mini_sd.text import WORDS, Clip, TextEncoder, tokenize
+from diffusion_lab.mini_sd.vae import VAE
+from diffusion_lab.sampling import State, sample
+from diffusion_lab.schedules import DiffusionSchedule
+from diffusion_lab.shapes import Context, Images
+from diffusion_lab.unet import UNet
+
+PARTS: dict[str, Callable[..., nn.Module]] = {"vae": VAE, "clip": Clip, "unet": UNet}
+GUIDANCE = 3.0
+"""Guidance scale unless told otherwise."""
+
+
+class MiniSD(NamedTuple):
+    """A VAE, a text encoder (in `clip`) and a U-Net in the latent, with what belongs to them."""
+
+    vae: VAE
+    clip: Clip
+    unet: UNet
+    """All three in evaluation mode, float32, on the CPU."""
+    schedule: DiffusionSchedule
+    objective: str
+    scale: float
+    """Codes are multiplied by it before the U-Net sees them, and divided by it before they are decoded."""
+    card: str = ""
+    """Where it comes from and how good it is, as markdown."""
+
+    @property
+    def text(self) -> TextEncoder:
+        """The half of `clip` that reads."""
+        return self.clip.text
+
+    @torch.no_grad()
+    def encode(self, images: Images) -> Tensor:
+        """Code pictures, (B, 3, 64, 64) in [-1, 1], as the U-Net wants them: the mean, scaled, (B, 4, 16, 16)."""
+        return self.vae.encode(images)[0] * self.scale
+
+    @torch.no_grad()
+    def decode(self, latents: Tensor) -> Images:
+        """Paint scaled codes, (B, 4, h, w), as pictures, (B, 3, 4h, 4w) in [-1, 1]."""
+        return self.vae.decode(latents / self.scale).clamp(-1, 1)
+
+    @torch.no_grad()
+    def read(self, prompts: list[str]) -> Context:
+        """Encode prompts, (B, 24, features); "" is the empty caption. A `ValueError` names words it does not know."""
+        return self.text(tokenize(prompts))
+
+    def sample(
+        self, prompts: list[str] | Context, *, negative: str = "", guidance_scale: float = GUIDANCE,
+        num_steps: int = 20, sampler: str = "dpmpp_2m", seed: int = 0, generator: Generator | None = None,
+        progress: bool = False, on_step: Callable[[State], None] | None = None, **options,
+    ) -> Images:
+        """Draw one picture for each prompt, (B, 3, 64, 64) in [-1, 1]; the same seed gives the same pictures.
+
+        Args:
+            prompts: captions, or what `read` made of them (mixed, perhaps), (B, 24, features).
+            negative: what guidance leads away from; nothing in particular if empty.
+            guidance_scale: 1 is plain, more exaggerates the prompt.
+            num_steps, sampler, progress, on_step, options: see `sampling.sample`; states hold scaled codes.
+            seed, generator: decide the noise.
+
+        A `ValueError` names unknown words, and any argument that is unknown or out of range.
+        """
+        latents = self.sample_latents(
+            prompts, negative=negative, guidance_scale=guidance_scale, num_steps=num_steps, sampler=sampler,
+            generator=generator or Generator().manual_seed(seed), progress=progress, on_step=on_step, **options,
+        )  # fmt: skip
+        return self.decode(latents)
+
+    def sample_latents(
+        self, prompts: list[str] | Context, *, negative: str = "", guidance_scale: float = GUIDANCE, **options
+    ) -> Tensor:
+        """Draw scaled codes, (B, 4, 16, 16); arguments as for `sample`, without a seed."""
+        context = prompts if isinstance(prompts, Tensor) else self.read(prompts)
+        denoiser = ClassifierFreeGuidance(self.unet, guidance_scale, null={"context": self.read([negative])})
+        options = {"objective": self.objective, "clip_x_0": False, "context": context, **options}
+        return sample(denoiser, self.schedule, (len(context), self.unet.config["in_channels"], 16, 16), **options)
+
+
+def save_mini_sd(path: str | Path, model: MiniSD) -> None:
+    """Write all parts to one safetensors file as float16, whole or not at all."""
+    tensors = {f"{part}.{k}": v for part in PARTS for k, v in getattr(model, part).state_dict().items()}
+    metadata = {
+        "configs": json.dumps({part: getattr(model, part).config for part in PARTS}), "words": " ".join(WORDS),
+        "schedule": json.dumps(model.schedule.config), "objective": model.objective, "scale": repr(model.scale),
+        "card": model.card,
+    }  # fmt: skip
+    write_tensors(path, tensors, metadata)
+
+
+def load_mini_sd(path: str | Path) -> MiniSD:
+    """Read what `save_mini_sd` wrote; `FileNotFoundError`, or a `ValueError` if it is truncated or something else."""
+    tensors, metadata = read_tensors(path)
+    try:
+        if metadata["words"].split(" ") != list(WORDS):
+            raise ValueError("its text encoder knows other words")
+        configs, built = json.loads(metadata["configs"]), {}
+        for part, make in PARTS.items():
+            own = {k.removeprefix(f"{part}."): v.float() for k, v in tensors.items() if k.startswith(f"{part}.")}
+            built[part] = make(**configs[part])
+            built[part].load_state_dict(own)
+            built[part].to(memory_format=torch.channels_last).eval().requires_grad_(False)
+        schedule, objective = DiffusionSchedule.from_config(json.loads(metadata["schedule"])), metadata["objective"]
+        built["unet"].trained_objective = objective
+        scale, card = float(metadata["scale"]), metadata["card"]
+        return MiniSD(**built, schedule=schedule, objective=objective, scale=scale, card=card)
+    except (KeyError, TypeError, RuntimeError, ValueError) as error:
+        raise ValueError(f"{path} is not a mini-sd file of diffusion_lab: {error}") from error

@@ -1,0 +1,178 @@
+"""How the parts of the mini Stable Diffusion are trained, one after the other, each into its own file of a folder.
+
+First the VAE, so that there are codes; then the text encoder, beside an image encoder that is thrown away; then, with
+both frozen, the U-Net, by the same `training.train` as every other denoiser of the course. The judge is apart.
+"""
+
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Generator, Tensor, nn
+
+from diffusion_lab import training
+from diffusion_lab.checkpoints import TrainingState
+from diffusion_lab.data import Digits, loader
+from diffusion_lab.files import read_tensors, write_tensors
+from diffusion_lab.mini_sd.scenes import compose
+from diffusion_lab.mini_sd.text import Clip, TextEncoder, contrastive_loss, near_miss, tokenize
+from diffusion_lab.mini_sd.vae import VAE, measure_scale, vae_loss
+from diffusion_lab.optimization import OPTIMIZERS, learning_rate_at, update_ema
+from diffusion_lab.schedules import DiffusionSchedule
+from diffusion_lab.shapes import check_range
+from diffusion_lab.unet import UNet
+
+BETA = 0.004  # weight of the KL divergence: a decoder that is sure of its pixels to 0.045 of their range of 2
+
+
+class Fitted(NamedTuple):
+    """What `fit` yields: steps done (from 1), the loss before the step, and the averaged weights."""
+
+    index: int
+    loss: float
+    ema: nn.Module
+    state: TrainingState
+
+    def save(self, path: str | Path) -> None:
+        """Write a checkpoint from which ``fit(..., resume=path)`` goes on."""
+        self.state.save(path)
+
+
+def fit(
+    model: nn.Module, loss: Callable[[nn.Module, Generator], Tensor], *, num_steps: int, learning_rate: float = 2e-3,
+    ema_decay: float = 0.998, bfloat16: bool = False, generator: Generator, resume: str | Path | None = None,
+) -> Iterator[Fitted]:
+    """Make ``loss(model, generator)`` small, yielding after each step; for everything that is no denoiser.
+
+    Args:
+        model: trained in place, on its device.
+        loss: draws its own batch and gives one number.
+        num_steps, learning_rate: steps in total, and the peak of `learning_rate_at`, for Muon.
+        ema_decay, bfloat16, generator, resume: as for `training.train`.
+    """
+    model.to(memory_format=torch.channels_last).train()
+    device = next(model.parameters()).device
+    optimizer = OPTIMIZERS["muon"](model.parameters(), learning_rate, betas=(0.9, 0.99), weight_decay=0.01)
+    ema = copy.deepcopy(model).requires_grad_(False).eval()
+    state = TrainingState(model, ema, optimizer, generator)
+    if resume is not None:
+        state.load(resume)
+    check_range("num_steps", num_steps, state.index + 1)
+    while state.index < num_steps:
+        optimizer.param_groups[0]["lr"] = learning_rate_at(state.index, num_steps, learning_rate, 100)
+        optimizer.zero_grad()
+        with torch.autocast(device.type, torch.bfloat16) if bfloat16 else nullcontext():
+            value = loss(model, generator)
+        value.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        state.index += 1
+        update_ema(ema, model, min(ema_decay, state.index / (state.index + 10)))
+        yield Fitted(state.index, value.item(), ema, state)
+
+
+def train_vae(vae: VAE, digits: Digits, *, batch_size: int = 32, beta: float = BETA, **options) -> Iterator[Fitted]:
+    """Train a VAE on scenes that are drawn as it goes; options are those of `fit`."""
+    device = next(vae.parameters()).device
+
+    def loss(model: VAE, generator: Generator) -> Tensor:
+        images = compose(batch_size, digits, generator=generator).images.to(device)
+        error, price = vae_loss(model, images, beta, generator)
+        return (error + price).mean()
+
+    return fit(vae, loss, **options)
+
+
+
+
+def train_clip(clip: Clip, digits: Digits, *, batch_size: int = 64, **options) -> Iterator[Fitted]:
+    """Train both encoders so that a picture finds its caption among those of the batch and one near miss of each."""
+    device = next(clip.parameters()).device
+
+    def loss(model: Clip, generator: Generator) -> Tensor:
+        scenes = compose(batch_size, digits, generator=generator)
+        captions = [*scenes.captions, *(near_miss(text, generator) for text in scenes.captions)]
+        return contrastive_loss(model(scenes.images.to(device), tokenize(captions).to(device)).float())
+
+    return fit(clip, loss, **options)
+
+
+class Latents(NamedTuple):
+    """Scenes as the U-Net sees them: codes of unit standard deviation, and the words of their captions."""
+
+    codes: Tensor
+    """(N, 4, 16, 16)."""
+    tokens: Tensor
+    """(N, 24), int64."""
+    scale: float
+    """What codes were multiplied by."""
+
+
+@torch.no_grad()
+def encode_scenes(vae: VAE, digits: Digits, number: int, generator: Generator, scale: float | None = None) -> Latents:
+    """Draw scenes, code them once and for all, and measure the scale (or use one that was measured).
+
+    A code is the mean of q(z | x), without the noise that the VAE was trained with: that noise carries nothing, and
+    the U-Net would have to learn it.
+    """
+    device, codes, tokens = next(vae.parameters()).device, [], []
+    for start in range(0, number, 500):
+        scenes = compose(min(500, number - start), digits, generator=generator)
+        codes.append(vae.encode(scenes.images.to(device))[0].cpu())
+        tokens.append(tokenize(scenes.captions))
+        if scale is None:
+            scale = measure_scale(vae, scenes.images.to(device))
+    return Latents(torch.cat(codes) * scale, torch.cat(tokens), scale)
+
+
+def save_latents(path: str | Path, latents: Latents) -> None:
+    """Write latents, codes as float16."""
+    tensors = {"codes": latents.codes, "tokens": latents.tokens.to(torch.uint8)}
+    write_tensors(path, tensors, {"scale": repr(latents.scale)})
+
+
+def load_latents(path: str | Path) -> Latents:
+    """Read what `save_latents` wrote."""
+    tensors, metadata = read_tensors(path)
+    return Latents(tensors["codes"].float(), tensors["tokens"].long(), float(metadata["scale"]))
+
+
+class Captioned(nn.Module):
+    """A U-Net with context as one with labels, for `training.train`: label i stands for the i-th caption.
+
+    The null label, which `training.train` puts in the place of a tenth of the labels, is the empty caption. The text
+    encoder is frozen and is no part of what is trained.
+    """
+
+    def __init__(self, unet: UNet, text: TextEncoder, tokens: Tensor):
+        """Join a U-Net with the frozen encoder of the captions `tokens`, (N, 24)."""
+        super().__init__()
+        self.unet, self.null_label = unet, len(tokens)
+        tokens = torch.cat([tokens, tokenize([""])]).to(next(text.parameters()).device)
+        self.read = lambda labels: text(tokens[labels])  # in a function, so that it is not registered as a part
+
+    def forward(self, x_t: Tensor, t: Tensor, labels: Tensor) -> Tensor:
+        """Predict from noisy codes and the numbers of their captions, (B,)."""
+        with torch.no_grad():
+            context = self.read(labels)
+        return self.unet(x_t, t, context=context)
+
+
+def new_unet(text: TextEncoder) -> UNet:
+    """Make the untrained U-Net of the latent: 16 × 16, 8 × 8 and 4 × 4 places, attention at the two smaller."""
+    return UNet(in_channels=4, context_features=text.config["features"], width=48, multipliers=(1, 2, 2), blocks=1,
+                attention=(1, 2), patch=1)  # fmt: skip
+
+
+def train_unet(
+    unet: UNet, text: TextEncoder, latents: Latents, schedule: DiffusionSchedule, *, batch_size: int = 64,
+    generator: Generator, **options,
+) -> Iterator[training.Step]:
+    """Train the U-Net on codes with captions by `training.train`; the yielded ``ema.unet`` is the one to keep."""
+    model = Captioned(unet, text.eval().requires_grad_(False), latents.tokens)
+    order = Generator().manual_seed(int(torch.randint(2**31, (1,), generator=generator)))
+    batches = loader(latents.codes, torch.arange(len(latents.codes)), batch_size=batch_size, generator=order)
+    return training.train(model, schedule, batches, generator=generator, **options)
