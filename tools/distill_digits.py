@@ -58,7 +58,7 @@ def _card(options: argparse.Namespace, done: int, begin, seconds: float, source:
     flags = " ".join(settings) + (" --bfloat16" if options.bfloat16 else "")
     parameters = sum(p.numel() for p in begin.model.parameters())
     known = "\n".join(line for line in begin.card.splitlines() if line.startswith("- "))
-    return f"""# consistency
+    return f"""# digits
 
 A consistency model of 28 × 28 handwritten digits, {parameters:,} parameters, stored as float16: it draws in one to four
 evaluations (`after.consistency.multistep`, or `ddim`). Source of the method: Song et al. 2023, Consistency Models.
