@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import io
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -36,7 +37,7 @@ def main() -> None:
         runs = [f"--seed {seed}" for seed in range(options.seeds)]
         runs += ["--num-steps 10 --seed 0", "--sampler ddim --num-steps 20 --seed 0"] if options.seeds else []
         measured = "\n".join(_evaluate(options.file, name, flags) for flags in options.measure or runs)
-        about = trained.card.split("## Measured")[0].rstrip().replace("# digits", f"# {name}", 1)
+        about = re.sub(r"\A# .*", f"# {name}", trained.card.split("## Measured")[0].rstrip())
         about += "".join(f"\n- {note}" for note in options.note)
         card = f"{about}\n\n## Measured\n\n```\n{measured}```\n"
         pretrained.save_model(target, trained.model, trained.schedule, trained.objective, card)
