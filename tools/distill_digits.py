@@ -1,7 +1,7 @@
 """Distil the digits model into one that draws in one to four steps: ``python tools/distill_digits.py --out runs``.
 
-The teacher is the shipped ``digits``; the student begins as a denoiser of the same objective and schedule, from a model
-file (``diffusion-lab train digits`` writes one) or as a copy of the teacher.
+The teacher is the shipped ``digits``; the student begins as a denoiser of the same objective and schedule, shipped or
+from a model file (``diffusion-lab train digits`` writes one). With ``--student digits`` it begins as its teacher.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from diffusion_lab.after.consistency import distill
 def main() -> None:
     """Distil, and write ``consistency.safetensors``."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--student", type=Path, help="model file to begin with; a copy of the teacher if there is none")
+    parser.add_argument("--student", default="digits-small", help="what to begin with: a shipped name, or a model file")
     parser.add_argument("--out", type=Path, default=Path("runs"), help="folder for the model")
     parser.add_argument("--steps", type=int, default=2000, help="optimiser steps")
     parser.add_argument("--batch-size", type=int, default=64, help="images per step")
@@ -30,7 +30,8 @@ def main() -> None:
     options = parser.parse_args()
     torch.manual_seed(options.seed)
     teacher, digits = dl.load_pretrained("digits"), dl.data.mnist()
-    begin = dl.load_model(options.student) if options.student else dl.load_pretrained("digits")
+    shipped = options.student in dl.pretrained.shipped()
+    begin = dl.load_pretrained(options.student) if shipped else dl.load_model(options.student)
     if (begin.objective, begin.schedule.config) != (teacher.objective, teacher.schedule.config):
         sys.exit(f"the student must have the teacher's objective, {teacher.objective}, and {teacher.schedule}")
     student = begin.model.requires_grad_(True)
@@ -54,18 +55,19 @@ def main() -> None:
 
 def _card(options: argparse.Namespace, done: int, begin, seconds: float, source: str) -> str:
     settings = (f"--{name.replace('_', '-')} {getattr(options, name)}" for name in
-                ("steps", "batch_size", "levels", "learning_rate", "seed"))  # fmt: skip
+                ("student", "steps", "batch_size", "levels", "learning_rate", "seed"))  # fmt: skip
     flags = " ".join(settings) + (" --bfloat16" if options.bfloat16 else "")
     parameters = sum(p.numel() for p in begin.model.parameters())
     known = "\n".join(line for line in begin.card.splitlines() if line.startswith("- "))
+    data = "the 60,000 training images of MNIST" if source == "mnist" else source
     return f"""# digits
 
 A consistency model of 28 × 28 handwritten digits, {parameters:,} parameters, stored as float16: it draws in one to four
 evaluations (`after.consistency.multistep`, or `ddim`). Source of the method: Song et al. 2023, Consistency Models.
 
 - teacher: the shipped `digits`, {options.levels} steps of DDIM
-- data: {source}, the training images
-- trained by: `python tools/distill_digits.py --student … {flags}`
+- data: {data}
+- trained by: `python tools/distill_digits.py {flags}`
 - optimiser steps done: {done:,} of {options.steps:,}
 - CPU time: {seconds / 60:.1f} minutes (torch {torch.__version__})
 
