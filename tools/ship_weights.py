@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import io
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def main() -> None:
         runs += ["--num-steps 10 --seed 0", "--sampler ddim --num-steps 20 --seed 0"] if options.seeds else []
         runs = ["--num-samples 500", "--num-samples 500 --held-out"] if scenes else runs
         measured = "\n".join(_evaluate(options.file, name, flags) for flags in options.measure or runs)
-        about = trained.card.split("## Measured")[0].rstrip().replace("# digits", f"# {name}", 1)
+        about = re.sub(r"\A# .*", f"# {name}", trained.card.split("## Measured")[0].rstrip())
         about += "".join(f"\n- {note}" for note in options.note)
         card = f"{about}\n\n## Measured\n\n```\n{measured}```\n"
         if scenes:
