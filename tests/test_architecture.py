@@ -54,6 +54,8 @@ MAY_IMPORT = {
     "checks.sampling": {"checks.engine", "schedules"},
     "checks.unet": {"checks.engine"},
     "checks.training": {"checks.engine", "data", "schedules"},
+    "checks.latents": {"checks.engine"},
+    "checks.text": {"checks.engine"},
     "links.__init__": set(),
     "links.repository": {"files"},
     "links.lone": set(),
