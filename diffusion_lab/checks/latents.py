@@ -382,4 +382,4 @@ through_latent.wrong("not-scaled", _carried(lambda latents: 1))
 
 # 8.4
 
-exercise.explain("8.4", "what the U-Net is spared, in a sentence")
+exercise.explain("8.4", "what happens without the scale, in a sentence")

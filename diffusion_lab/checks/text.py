@@ -379,4 +379,4 @@ guided.wrong(
 
 # 9.4
 
-exercise.explain("9.4", "what the padding says, in a sentence")
+exercise.explain("9.4", "who left of whom, in a sentence")
