@@ -179,13 +179,12 @@ _SECTIONS = {
     ("06", "5. Is the noise needed at all?"): {
         "no-noise-midway": "no noise was added on the way; every step but the last one wants some",
     },
-    ("06", "7. Few steps: which times, and which step?"): {
-        "stride-beta": "beta of one step was used for a jump over several; that is 1 - alpha bar(t) / alpha bar(s)",
-    },
     ("06", "9. Between two noises"): {
         "wrong-clock": "the sampler was told that it begins at T; a picture that was noised up to t begins at t",
+        "no-way-up": "nothing was noised up to t; what walks down from there is the shrunk picture *and* noise",
     },
     ("06", "10. What goes wrong: the dice at the wrong place, or of the wrong size"): {
+        "stride-beta": "beta of one step was used for a jump over several; that is 1 - alpha bar(t) / alpha bar(s)",
         "noise-at-end": "noise was added in the last step, to t = 0; none is wanted there",
         "noise-reused": "the same noise was used more than once; every step wants its own",
     },
@@ -198,7 +197,6 @@ _SECTIONS = {
     },
     ("07", "2. Learning to draw with no order"): {
         "batch-dropout": "one coin was thrown for the whole batch; every element wants its own",
-        "dropout-at-sampling": "labels were dropped while drawing; that belongs to training only",
         "inverted-coins": "the coins were read the wrong way round: a label is dropped where coin < probability",
         "ignores-probability": "a fixed probability was used; the one that your function is given is wanted",
     },
@@ -207,6 +205,9 @@ _SECTIONS = {
         "swapped-guidance": "the predictions with and without the label changed places",
         "not-guided": "this is the plain answer, as with s = 1, or as if a label were guided away from itself",
         "difference-only": "s times the difference alone; it is added to the prediction without the label",
+    },
+    ("07", "7. What goes wrong: three lines, four mistakes"): {
+        "dropout-at-sampling": "labels were dropped while drawing; that belongs to training only",
     },
     ("07", "9. One thing to vary: when to guide"): {
         "null-outside": "outside the window the label is missing; plain there means with the label, s = 1",
