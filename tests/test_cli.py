@@ -179,6 +179,19 @@ def test_card_has_a_command_that_trains_the_same(command, tmp_path, flags):
     assert json.loads((tmp_path / "run.json").read_text())["bfloat16"] is bool(flags)
 
 
+def test_a_flow_is_trained_saved_and_sampled(command, tmp_path):
+    options = ("--steps", 1, "--objective", "flow", "--schedule", "straight")
+    assert command("train", "digits", *TINY, *options, "--out", tmp_path)[0] == 0
+    loaded = dl.load_model(tmp_path / "digits.safetensors")
+    assert (loaded.objective, loaded.model.trained_objective, loaded.schedule.config["curve"]) == (
+        "flow", "flow", "straight",
+    )  # fmt: skip
+    images = [loaded.sample([3, 1], num_steps=2, sampler=name, progress=False) for name in dl.SAMPLERS]
+    assert all(torch.isfinite(drawn).all() and drawn.abs().max() <= 1 for drawn in images)
+    assert command("sample", tmp_path / "digits.safetensors", "--num-steps", 2, "--out", tmp_path / "a.png")[0] == 0
+    assert (tmp_path / "a.png").stat().st_size > 1000
+
+
 def test_train_options_reach_the_model(command, monkeypatch, tmp_path):
     passed, train = {}, dl.train
 
