@@ -215,6 +215,19 @@ def test_pictures_have_a_palette_and_up_to_256_colours_stay_exact():
         assert (np.array(again.convert("RGB")) == pixels).all()
 
 
+def test_a_few_coloured_strokes_among_many_shades_keep_their_colours():
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 60, (200, 200, 3), dtype=np.uint8)  # a dark ground of very many shades
+    strokes = [(250, 230, 30), (190, 50, 230), (255, 40, 40), (60, 100, 255), (30, 200, 50), (255, 255, 255)]
+    for k, colour in enumerate(strokes):
+        pixels[30 * k + 5 : 30 * k + 7, 20:40] = colour  # 40 pixels of 40,000
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    again = np.array(Image.open(io.BytesIO(with_few_colours(buffer.getvalue()))).convert("RGB"))
+    for k, colour in enumerate(strokes):
+        assert np.abs(again[30 * k + 5, 30].astype(int) - colour).max() < 25, colour
+
+
 def test_a_picture_of_curves_is_small_and_looks_the_same():
     figure, (axes,) = figures.new_figure()
     for k in range(5):
