@@ -79,8 +79,9 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--batch-size", type=int, default=64, help="images per step (digits)")
     sub.add_argument("--learning-rate", type=float, default=4e-3, help="its peak (digits)")
     sub.add_argument("--ema", type=float, default=0.999, help="decay of the averaged weights (digits)")
-    sub.add_argument("--objective", choices=["eps", "x0", "v"], default="v", help="what the network predicts (digits)")
-    sub.add_argument("--schedule", choices=sorted(CURVES), default="cosine", help="noise schedule, T = 1000 (digits)")
+    sub.add_argument("--objective", choices=["eps", "x0", "v", "flow"], default="v", help="what to predict (digits)")
+    sub.add_argument("--schedule", choices=sorted(CURVES), default="cosine", metavar="NAME",
+                     help="noise schedule, T = 1000: %(choices)s (digits)")  # fmt: skip
     sub.add_argument("--width", type=int, default=32, help="feature maps of the first level (digits)")
     sub.add_argument("--blocks", type=int, default=1, help="residual blocks per level (digits)")
     sub.add_argument("--bfloat16", action="store_true", help="compute in 16 bits (digits)")

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -55,14 +56,14 @@ def save_picture(path: str | Path, frames: Sequence[np.ndarray], *, scale: int =
         pictures[0].save(part, **(animation if len(pictures) > 1 else {}))
 
 
-def with_few_colours(png: bytes, colours: int = 128) -> bytes:
+def with_few_colours(png: bytes, colours: int = 256) -> bytes:
     """Pack a PNG with a palette: a third of the size, and the same to the eye; exact if it has up to 256 colours.
 
     The palette covers all colours there are, so that the few pixels of a thin yellow stroke stay yellow.
     """
     picture = Image.open(io.BytesIO(png)).convert("RGB")
-    number, every = 256 if picture.getcolors(256) else colours, Image.Quantize.MAXCOVERAGE
-    few = picture.quantize(number, method=every, dither=Image.Dither.NONE)
+    number, moved = (256, 0) if picture.getcolors(256) else (colours, 1)  # towards the middle of what each stands for
+    few = picture.quantize(number, method=Image.Quantize.MAXCOVERAGE, kmeans=moved, dither=Image.Dither.NONE)
     buffer = io.BytesIO()
     few.save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
@@ -196,3 +197,66 @@ def cloud_strip(clouds: Sequence[Tensor], limit: float, side: int = 120) -> Imag
         inside = (column >= 0) & (column < side) & (row >= 0) & (row < side)
         canvas[row[inside].numpy(), column[inside].numpy() + index * (side + 4)] = 60
     return enlarge(canvas, 1)
+
+
+def component_map(
+    lines: dict[str, dict[str, str]], *, prompt: str = "a big red seven", image: Images | None = None, alt: str = ""
+) -> Picture:
+    """Draw the machine that every text-to-image model here is, and under its boxes what each model has there.
+
+    Args:
+        lines: model → box → a few words in two lines, as `component_map.in_picture` gives them; four boxes.
+        prompt: what goes in.
+        image: what comes out, (1, C, H, W) in [-1, 1].
+        alt: what there is to see, in words.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.patches import FancyBboxPatch
+
+    boxes, row, middle, half = list(next(iter(lines.values()))), 0.42, -1.0, 0.62
+    centres, width, height = (2.0, 3.75, 5.4, 7.05), 8.6, 1.75 + row * len(lines)  # inches
+    figure = Figure(figsize=(width, height), dpi=110)
+    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(-height, 0))
+    axes.set_axis_off()
+    grey = "#444444"
+
+    def write(x: float, y: float, words: str, size: float = 8.0, **options) -> None:
+        axes.text(x, y, words, fontsize=size, va="center", **{"ha": "center", "color": "black"} | options)
+
+    def arrow(start: tuple[float, float], end: tuple[float, float], bend: float = 0.0) -> None:
+        style = {"arrowstyle": "-|>", "color": grey, "shrinkA": 0, "shrinkB": 0}
+        axes.annotate("", end, start, arrowprops=style | {"connectionstyle": f"arc3,rad={bend}"})
+
+    for name, x, colour in zip(boxes, centres, COLOURS[4:6] + COLOURS[2:4], strict=True):
+        shape = {"boxstyle": "round,pad=0,rounding_size=0.08", "facecolor": colour + "40", "edgecolor": colour}
+        axes.add_patch(FancyBboxPatch((x - half, middle - 0.27), 2 * half, 0.54, linewidth=1.3, **shape))
+        write(x, middle, name.replace(", ", ",\n"), 9.5, weight="bold")
+    text, denoiser, scheduler, decoder = centres
+    write(0.65, middle, textwrap.fill(f"“{prompt}”", 14), 9.0, style="italic")
+    for start, end, words in (
+        (1.2, text - half, ""), (text + half, denoiser - half, "tokens"), (scheduler + half, decoder - half, "$x_0$"),
+        (decoder + half, width - 0.75, ""),
+    ):  # fmt: skip
+        arrow((start, middle), (end, middle))
+        write((start + end) / 2, middle + 0.1, words, color=grey)
+    between = (denoiser + scheduler) / 2
+    arrow((denoiser + 0.3, middle + 0.27), (scheduler - 0.3, middle + 0.27), -0.35)
+    arrow((scheduler - 0.3, middle - 0.27), (denoiser + 0.3, middle - 0.27), -0.35)
+    write(between, middle + 0.55, "its guess", color=grey)
+    write(between, middle - 0.56, "$x_t$, a little less noisy", color=grey)
+    write(scheduler, -0.12, "noise $x_T$", color=grey)
+    arrow((scheduler + 0.3, -0.2), (scheduler + 0.3, middle + 0.27))
+    if image is None:
+        write(width - 0.38, middle, "picture", 9.0, style="italic")
+    else:
+        inset = axes.inset_axes((width - 0.72, middle - 0.33, 0.66, 0.66), transform=axes.transData)
+        inset.imshow(to_uint8(image)[0], cmap="gray", vmin=0, vmax=255)
+        inset.set(xticks=[], yticks=[])
+    for index, (model, answers) in enumerate(lines.items()):
+        y = -1.75 - row * (index + 0.5)
+        if index % 2 == 0:
+            axes.axhspan(y - row / 2, y + row / 2, color="#f3f3f3", zorder=0)
+        write(0.1, y, model, 9.0, ha="left", weight="bold")
+        for box, x in zip(boxes, centres, strict=True):
+            write(x, y, answers[box], linespacing=1.3)
+    return Picture(figure, alt or f"prompt, {', then '.join(boxes)}, picture: what each is in {', '.join(lines)}")

@@ -9,8 +9,8 @@ from torch import Tensor
 class ClassifierFreeGuidance:
     """A denoiser made of a denoiser: ``out_null + guidance_scale * (out_cond - out_null)``.
 
-    The paper's ``w`` is ``guidance_scale - 1`` (Ho & Salimans 2022, equation 6). Because eps, x_0 and v are affine in
-    one another at a fixed x_t, the formula is the same for all of them.
+    The paper's ``w`` is ``guidance_scale - 1`` (Ho & Salimans 2022, equation 6). Because eps, x_0, v and flow are
+    affine in one another at a fixed x_t, the formula is the same for all of them.
     """
 
     def __init__(self, model: Callable, guidance_scale: float, null: dict[str, int | Tensor]):

@@ -56,10 +56,9 @@ def shipped() -> dict[str, dict[str, str]]:
 
 
 def load_pretrained(name: str) -> Pretrained | MiniSD:
-    """Load what ships with the course, such as ``"digits"``, or ``"mini-sd"``, which draws from words.
+    """Load what ships with the course: ``"digits"``, or ``"mini-sd"``, which draws from words.
 
-    Raises:
-        ValueError: if there is none of that name, or its file is damaged.
+    A `ValueError` says if there is none of that name, or its file is damaged.
     """
     choose("name", name, (n for n in shipped() if not n.endswith("judge")))
     return load_model(checked_file(name))
@@ -130,14 +129,12 @@ def save_judge(path: str | Path, judge: Judge) -> None:
         "reference.covariance": reference.gaussian.covariance,
         "reference.class_counts": reference.class_counts,
     }
-    metadata = {"floors": json.dumps(reference.floors), "spread": repr(reference.spread)}
-    write_tensors(path, tensors, metadata, half=False)
+    write_tensors(path, tensors, {"floors": json.dumps(reference.floors), "spread": repr(reference.spread)}, half=False)
 
 
 def checked_file(name: str) -> Path:
     """Find a shipped file by its name in the manifest; a `ValueError` says if it is damaged."""
-    entry = shipped()[name]
-    path = FOLDER / entry["file"]
+    path = FOLDER / (entry := shipped()[name])["file"]
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing; install the package again")
     found = hashlib.sha256(path.read_bytes()).hexdigest()

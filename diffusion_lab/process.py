@@ -1,7 +1,7 @@
-"""The forward process one step at a time, its posterior, and the four ways to say what a network predicts.
+"""The forward process one step at a time, its posterior, and the five ways to say what a network predicts.
 
 At time t a noisy sample is ``x_t = alpha x_0 + sigma eps`` with ``alpha = sqrt(alphas_cumprod[t])`` and
-``sigma = sqrt(1 - alphas_cumprod[t])``. Knowing x_t and any one of eps, x_0, v or the score is knowing them all.
+``sigma = sqrt(1 - alphas_cumprod[t])``. Knowing x_t and any one of eps, x_0, v, flow or score is knowing them all.
 """
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor
 from diffusion_lab.schedules import DiffusionSchedule
 from diffusion_lab.shapes import Data, Steps, check_data, check_range, choose, normal_like
 
-OBJECTIVES = ("eps", "x0", "v", "score")  # noise, data, velocity, gradient of the log-density
+OBJECTIVES = ("eps", "x0", "v", "score", "flow")  # noise, data, velocity, gradient of the log-density, eps - x_0
 
 
 def forward_step(
@@ -20,11 +20,8 @@ def forward_step(
 
     x_t = sqrt(1 - beta_t) x_{t-1} + sqrt(beta_t) noise   (DDPM, equation 2)
 
-    Args:
-        x_prev: x_{t-1}, shape (B, …).
-        t: the time to arrive at, an int or shape (B,); a `ValueError` says if it is not in 1 … T.
-        schedule: gives beta_t.
-        noise: standard normal, shape of x_prev; drawn with `generator`, a `torch.Generator`, if None.
+    x_prev is x_{t-1}, (B, …), and t the time to arrive at, an int or (B,); a `ValueError` says if it is not in 1 … T.
+    `noise` is standard normal, of the shape of x_prev; if None, it is drawn with `generator`, a `torch.Generator`.
     """
     check_range("t", t, 1, schedule.timesteps)
     check_data(x_prev=x_prev, noise=x_prev if noise is None else noise)
@@ -43,8 +40,7 @@ def posterior(
 
     Args:
         x_0, x_t: clean data (or a guess of it) and noisy data, shape (B, …).
-        t: time of x_t, 1 … T.
-        schedule: gives the tables.
+        t, schedule: time of x_t, 1 … T, and what gives the tables.
         s: the earlier time, 0 … t-1; t - 1 if None.
 
     Returns the mean, (B, …), and the variance, which broadcasts to it; a `ValueError` says if not 0 <= s < t <= T.
@@ -67,12 +63,13 @@ def express(x_0: Data, eps: Data, t: int | Steps, schedule: DiffusionSchedule, o
     """Say a known pair (x_0, eps) in the terms of `objective`: the regression target of training.
 
     v = alpha eps - sigma x_0 (Salimans & Ho 2022, section 4); score = -eps / sigma (Dhariwal & Nichol 2021, equation
-    11). A `ValueError` says if the objective is unknown, or t is 0 for the score.
+    11); flow = eps - x_0, the velocity of x_t / (alpha + sigma), which goes straight from data to noise (Liu et al.
+    2022, equation 1, with time running our way). A `ValueError` says if the objective is unknown, or t is 0 for score.
     """
     choose("objective", objective, OBJECTIVES)
     check_data(x_0=x_0, eps=eps)
-    if objective in ("eps", "x0"):
-        return eps if objective == "eps" else x_0
+    if objective in ("eps", "x0", "flow"):
+        return {"eps": eps, "x0": x_0, "flow": eps - x_0}[objective]
     alpha, sigma = schedule.alpha_sigma(t, x_0)
     if objective == "v":
         return alpha * eps - sigma * x_0
@@ -83,20 +80,17 @@ def express(x_0: Data, eps: Data, t: int | Steps, schedule: DiffusionSchedule, o
 def split(output: Data, x_t: Data, t: int | Steps, schedule: DiffusionSchedule, objective: str) -> tuple[Data, Data]:
     """Read what a network said about x_t as a pair (x_0, eps) with x_t = alpha x_0 + sigma eps.
 
-    Args:
-        output, x_t: the prediction and the noisy data, both (B, …).
-        t, schedule: time of x_t, 1 … T (for "v" also 0), an int or shape (B,), and what gives alpha and sigma.
-        objective: what the prediction means, one of `OBJECTIVES`.
-
-    Raises:
-        ValueError: if the objective is unknown, the shapes differ, or t is out of range.
+    `output` and x_t are (B, …), t is the time of x_t, 1 … T (for "v" and "flow" also 0), an int or (B,). A `ValueError`
+    says if `objective`, the meaning of the output, is none of `OBJECTIVES`, the shapes differ, or t is out of range.
     """
     choose("objective", objective, OBJECTIVES)
     check_data(x_t=x_t, prediction=output)
-    check_range("t", t, 0 if objective == "v" else 1, schedule.timesteps)
+    check_range("t", t, 0 if objective in ("v", "flow") else 1, schedule.timesteps)
     alpha, sigma = schedule.alpha_sigma(t, x_t)
     if objective == "v":
         return alpha * x_t - sigma * output, sigma * x_t + alpha * output
+    if objective == "flow":
+        return (x_t - sigma * output) / (alpha + sigma), (x_t + alpha * output) / (alpha + sigma)
     if objective == "x0":
         return output, (x_t - alpha * output) / sigma
     eps = output if objective == "eps" else -sigma * output

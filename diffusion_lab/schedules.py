@@ -38,12 +38,17 @@ def cosine_betas(timesteps: int, s: float = 0.008) -> Tensor:
     return (1 - alphas_cumprod[1:] / alphas_cumprod[:-1]).clamp(max=MAX_BETA)
 
 
+def straight_betas(timesteps: int) -> Tensor:
+    """Betas that make sigma / (alpha + sigma) = t / T, the clock of rectified flow (Liu et al. 2022, equation 1)."""
+    s = torch.linspace(0, 1, timesteps + 1, dtype=torch.float64)
+    alphas_cumprod = (1 - s) ** 2 / ((1 - s) ** 2 + s**2)
+    return (1 - alphas_cumprod[1:] / alphas_cumprod[:-1]).clamp(max=MAX_BETA)
+
+
 CURVES: dict[str, Callable[..., Tensor]] = {
-    "linear": linear_betas,
-    "cosine": cosine_betas,
-    "quadratic": quadratic_betas,
-    "sigmoid": sigmoid_betas,
-}
+    "linear": linear_betas, "cosine": cosine_betas, "quadratic": quadratic_betas, "sigmoid": sigmoid_betas,
+    "straight": straight_betas,
+}  # fmt: skip
 """Every named curve, as a function of T that returns T betas. To add one: write it above and enter it here."""
 
 
@@ -52,7 +57,7 @@ class DiffusionSchedule:
 
     ``DiffusionSchedule(timesteps, beta_start, beta_end)`` takes the two ends of a linear schedule literally. The named
     forms ``.linear(T)``, ``.quadratic(T)`` and ``.sigmoid(T)`` multiply their betas by ``1000 / T``, so that x_T is
-    noise for small T too, and ``.cosine(T)`` needs no such help; ``.from_betas`` takes any table.
+    noise for small T too; ``.cosine(T)`` and ``.straight(T)`` need no such help; ``.from_betas`` takes any table.
 
     Attributes:
         timesteps: T, the number of steps.
@@ -91,13 +96,13 @@ class DiffusionSchedule:
     def named(cls, curve: str, timesteps: int = 1000, rescale: bool = True, **params: float) -> "DiffusionSchedule":
         """Make the schedule called `curve`, a key of `CURVES`, with the curve's own `params`, such as ``beta_end``.
 
-        The curves were designed for T = 1000: `rescale` multiplies the betas (never those of cosine) by ``1000 / T``.
+        Most curves were made for T = 1000: `rescale` multiplies the betas (not of cosine and straight) by ``1000 / T``.
         A `ValueError` says if the curve is unknown, T is below 1 or a beta is not inside (0, 1).
         """
         choose("curve", curve, CURVES)
         check_range("timesteps", timesteps, 1)
         schedule = cls.from_betas(CURVES[curve](timesteps, **params))
-        if rescale and curve != "cosine":
+        if rescale and curve not in ("cosine", "straight"):
             schedule._set_betas((schedule.betas[1:] * 1000 / timesteps).clamp(max=MAX_BETA))
         schedule.config = {"curve": curve, "timesteps": timesteps, "rescale": rescale, **params}
         return schedule
@@ -126,6 +131,11 @@ class DiffusionSchedule:
     def sigmoid(cls, timesteps: int = 1000, **params) -> "DiffusionSchedule":
         """Make the sigmoid schedule, rescaled by 1000 / T; see `sigmoid_betas`."""
         return cls.named("sigmoid", timesteps, **params)
+
+    @classmethod
+    def straight(cls, timesteps: int = 1000) -> "DiffusionSchedule":
+        """Make the schedule of the straight path, for the objective "flow"; see `straight_betas`."""
+        return cls.named("straight", timesteps)
 
     def lookup(self, table: Table, t: int | Steps, like: Data) -> Tensor:
         """Read ``table[t]``, (T+1,), so that it multiplies `like`, (B, …): same dtype and device, shape (B or 1, 1, …).
@@ -159,8 +169,7 @@ class DiffusionSchedule:
             t: times 0 … T, an int or shape (B,).
             noise: standard normal, shape of x_0; drawn with `generator` if it is None.
 
-        Raises:
-            ValueError: if x_0 is not floating point, shapes differ, or t is out of range.
+        A `ValueError` says if x_0 is not floating point, shapes differ, or t is out of range.
         """
         check_data(x_0=x_0, noise=x_0 if noise is None else noise)
         noise = normal_like(x_0, generator) if noise is None else noise

@@ -87,7 +87,7 @@ def train(
 
     Args:
         model: trained in place, on its device; with a ``null_label`` that is not None it is class-conditional.
-        schedule, objective: what the network learns to predict ("eps", "x0" or "v") of which process.
+        schedule, objective: what the network learns to predict (one of `OBJECTIVES`) of which process.
         loader: yields ``(images, labels)``, ``(images,)`` or ``images`` in every pass; images in [-1, 1].
         num_steps: optimiser steps in total, more than were done before a resume.
         optimizer, weight_decay: a key of `OPTIMIZERS`, and the shrinking of the weights per unit of learning rate.
@@ -98,8 +98,7 @@ def train(
         bfloat16: compute in 16 bits; faster on a GPU and on the few processors that have instructions for it.
         generator, resume: decides times, noise and label dropout; a checkpoint to go on from.
 
-    Raises:
-        ValueError: if an argument is out of range, the loader is empty, or images are not in [-1, 1].
+    A `ValueError` says if an argument is out of range, the loader is empty, or images are not in [-1, 1].
     """
     choose("objective", objective, OBJECTIVES)
     choose("times", times, TIMES)
@@ -145,8 +144,7 @@ def train_diffusion(model: nn.Module, loader, schedule: DiffusionSchedule, epoch
     At the end, and if it is stopped by hand, `model` holds the averaged weights. `loader` must have a length; options
     are those of `train`.
     """
-    losses: list[float] = []
-    num_steps = epochs * len(loader)
+    losses, num_steps = [], epochs * len(loader)
     with tqdm(total=num_steps, unit="step", delay=1) as bar:
         try:
             for step in train(model, schedule, loader, num_steps=num_steps, **options):

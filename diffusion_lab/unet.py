@@ -126,8 +126,7 @@ class UNet(nn.Module):
         """Build the U.
 
         Args:
-            in_channels: colours of the image.
-            num_classes: number of classes, or None for a network without labels.
+            in_channels, num_classes: colours of the image, and number of classes, None for a network without labels.
             context_features: length of a token of the context (a caption), or None for none; `attention` reads it.
             width, multipliers: feature maps are ``width * m`` on the level of each m (a multiple of 8); every further
                 level has half the resolution.

@@ -228,6 +228,16 @@ def test_a_few_coloured_strokes_among_many_shades_keep_their_colours():
         assert np.abs(again[30 * k + 5, 30].astype(int) - colour).max() < 25, colour
 
 
+def test_dark_greys_take_no_tint_from_the_palette():
+    rng = np.random.default_rng(0)
+    pixels = np.repeat(rng.integers(8, 40, (200, 200, 1), dtype=np.uint8), 3, axis=2)
+    pixels[:40] = rng.integers(0, 256, (40, 200, 3), dtype=np.uint8)  # very many colours besides
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    again = np.array(Image.open(io.BytesIO(with_few_colours(buffer.getvalue()))).convert("RGB"))[40:].astype(int)
+    assert (again.max(axis=2) - again.min(axis=2)).mean() < 4
+
+
 def test_a_picture_of_curves_is_small_and_looks_the_same():
     figure, (axes,) = figures.new_figure()
     for k in range(5):

@@ -110,7 +110,7 @@ def test_conditions_without_a_null_reach_both_halves_unchanged(guided_names):
 
 
 @pytest.mark.parametrize("scale", [0.0, 2.0, 7.5])
-@pytest.mark.parametrize("objective", ["x0", "v", "score"])
+@pytest.mark.parametrize("objective", ["x0", "v", "score", "flow"])
 def test_guidance_is_the_same_in_every_space(objective, scale):
     def model(x_t, t, labels):
         return convert(stub(x_t, t, labels), x_t, t, SCHEDULE, "eps", objective)

@@ -36,7 +36,8 @@ def worst(a, b) -> float:
 def say(x_0, x_t, t, objective):
     """What `objective` calls the pair of x_0 and x_t = alpha x_0 + sigma eps."""
     eps = (x_t - ALPHA[t] * x_0) / SIGMA[t]
-    return {"x0": x_0, "eps": eps, "v": ALPHA[t] * eps - SIGMA[t] * x_0, "score": -eps / SIGMA[t]}[objective]
+    v, score = ALPHA[t] * eps - SIGMA[t] * x_0, -eps / SIGMA[t]
+    return {"x0": x_0, "eps": eps, "v": v, "score": score, "flow": eps - x_0}[objective]
 
 
 # A mixture of Gaussians -----------------------------------------------------------------------------------------------
@@ -149,7 +150,10 @@ def test_draws_have_the_weights_means_and_covariances():
     assert worst(points, other) > 0.1
 
 
-@pytest.mark.parametrize(("sampler", "objective"), [("ddim", "v"), ("ddpm", "eps"), ("ddpm", "score")])
+RUNS = [("ddim", "v"), ("ddpm", "eps"), ("ddpm", "score"), ("ddim", "flow")]
+
+
+@pytest.mark.parametrize(("sampler", "objective"), RUNS)
 def test_samplers_reproduce_the_mixture(sampler, objective):
     schedule = dl.DiffusionSchedule.cosine(150)
     x = dl.sample(
@@ -417,7 +421,7 @@ BAD_CALLS = {
     "asymmetric": (lambda: mixture(covariances=(I2, LOPSIDED)), "covariances must be symmetric"),
     "flat": (lambda: mixture(covariances=(I2, torch.ones(2, 2))), "covariances must be symmetric, positive definite"),
     "covariances nan": (lambda: mixture(covariances=(I2, math.nan * I2)), "covariances must be symmetric"),
-    "objective": (lambda: MIXTURE.denoiser(SCHEDULE, "banana"), "objective='banana'.*eps, score, v, x0"),
+    "objective": (lambda: MIXTURE.denoiser(SCHEDULE, "banana"), "objective='banana'.*eps, flow, score, v, x0"),
     "dimensions": (lambda: ask_mixture(X_T[:, :1]), r"x_t must have shape \(5, 2\), got \(5, 1\)"),
     "whole numbers": (lambda: ask_mixture(X_T.long()), "x_t must be floating point"),
     "t past T": (lambda: ask_mixture(t=9), r"t must lie in 0 … 8, got 9"),
@@ -425,7 +429,7 @@ BAD_CALLS = {
     "a mode too many": (lambda: ask_mixture(labels=torch.full((5,), 4)), r"labels must be in \[0, 1, 2\] or"),
     "labels too few": (lambda: ask_mixture(labels=torch.tensor([1])), r"labels must have shape \(5,\), got \(1,\)"),
     "density of others": (lambda: MIXTURE.log_density(NOISY, 1, SCHEDULE), r"x_t must have shape \(7, 2\)"),
-    "finite objective": (lambda: ask(objective="banana"), "objective='banana'.*eps, score, v, x0"),
+    "finite objective": (lambda: ask(objective="banana"), "objective='banana'.*eps, flow, score, v, x0"),
     "no data": (lambda: finite_data_denoiser(DATA[:0], SCHEDULE), r"len\(data\) must be at least 1, got 0"),
     "data of bytes": (lambda: finite_data_denoiser(DATA.byte(), SCHEDULE), "data must be floating point"),
     "no chunk": (lambda: finite_data_denoiser(DATA, SCHEDULE, chunk=0), "chunk must be at least 1, got 0"),
@@ -440,7 +444,7 @@ BAD_CALLS = {
     "without classes": (lambda: ask(classes=None, labels=torch.zeros(7).long()), "labels were given, but the data has"),
     **{
         f"{objective} at time 0": (lambda o=objective: ask(t=0, objective=o), "t must lie in 1 … 8, got 0")
-        for objective in ("eps", "v", "score")
+        for objective in ("eps", "v", "score", "flow")
     },
 }
 

@@ -212,7 +212,31 @@ def test_velocity_at_time_zero_is_the_noise(generator):
     assert all(torch.equal(a, b) for a, b in zip(split(v, x_0, 0, SCHEDULE, "v"), (x_0, eps), strict=True))
 
 
-@pytest.mark.parametrize("source", ["eps", "x0", "v"])
+def test_flow_at_time_zero_leaves_the_data(generator):
+    x_0, eps = pair(generator)
+    flow = express(x_0, eps, 0, SCHEDULE, "flow")
+    assert torch.equal(flow, eps - x_0)
+    assert torch.equal(split(flow, x_0, 0, SCHEDULE, "flow")[0], x_0)
+    assert worst(split(flow, x_0, 0, SCHEDULE, "flow")[1], eps) < 1e-12
+
+
+@pytest.mark.parametrize("schedule", [SCHEDULE, DiffusionSchedule.straight(5), DiffusionSchedule.cosine(5)], ids=repr)
+def test_flow_is_the_velocity_of_the_rescaled_sample_on_every_schedule(schedule, generator):
+    """x_t / (alpha + sigma) is (1 - s) x_0 + s eps with s = sigma / (alpha + sigma): a line, only the clock differs."""
+    x_0, eps = pair(generator)
+    abar = (1 - schedule.betas).cumprod(0)
+    scale = abar.sqrt() + (1 - abar).sqrt()
+    clock = (1 - abar).sqrt() / scale
+    places = [schedule.add_noise(x_0, t, eps) / scale[t] for t in range(6)]
+    for t, s in JUMPS:
+        velocity = (places[t] - places[s]) / (clock[t] - clock[s])
+        assert worst(velocity, express(x_0, eps, t, schedule, "flow")) < 1e-12
+        assert worst(velocity, express(x_0, eps, t, schedule, "v")) > 0.05
+    unscaled = [schedule.add_noise(x_0, t, eps) for t in range(6)]
+    assert worst((unscaled[3] - unscaled[0]) / clock[3], eps - x_0) > 0.05, "without the scale it would not be straight"
+
+
+@pytest.mark.parametrize("source", ["eps", "x0", "v", "flow"])
 @pytest.mark.parametrize("t", TIMES)
 def test_score_of_gaussian_data_is_the_gradient_of_its_log_density(source, t):
     m, variance, abar = 0.7, 0.6**2, ABAR[t]
@@ -221,7 +245,7 @@ def test_score_of_gaussian_data_is_the_gradient_of_its_log_density(source, t):
     Normal(*torch.tensor([m * abar**0.5, marginal**0.5], dtype=torch.float64)).log_prob(x_t).sum().backward()
     x_0 = (m + abar**0.5 * variance / marginal * (x_t - m * abar**0.5)).detach()
     eps = (x_t.detach() - abar**0.5 * x_0) / (1 - abar) ** 0.5
-    known = {"eps": eps, "x0": x_0, "v": abar**0.5 * eps - (1 - abar) ** 0.5 * x_0}
+    known = {"eps": eps, "x0": x_0, "v": abar**0.5 * eps - (1 - abar) ** 0.5 * x_0, "flow": eps - x_0}
     assert worst(convert(known[source], x_t.detach(), t, SCHEDULE, source, "score"), x_t.grad) < 1e-12
     assert worst(-eps / (1 - abar), x_t.grad) > 0.01, "sigma squared in place of sigma would pass"
 
@@ -241,8 +265,8 @@ BAD_CALLS = {
     "s after t in a batch": (lambda: posterior(X, X, T_3, SCHEDULE, torch.tensor([0, 1, 3])), r"\bs must"),
     "s below 0": (lambda: posterior(X, X, 3, SCHEDULE, -1), r"\bs must"),
     "posterior with x_0 that would broadcast": (lambda: posterior(X[:1], X, 3, SCHEDULE), "x_0"),
-    "express as a banana": (lambda: express(X, X, 1, SCHEDULE, "banana"), "objective='banana'.*eps, score, v, x0"),
-    "split a banana": (lambda: split(X, X, 1, SCHEDULE, "banana"), "objective='banana'.*eps, score, v, x0"),
+    "express as a banana": (lambda: express(X, X, 1, SCHEDULE, "banana"), "'banana'.*eps, flow, score, v, x0"),
+    "split a banana": (lambda: split(X, X, 1, SCHEDULE, "banana"), "objective='banana'.*eps, flow, score, v, x0"),
     "convert from a banana": (lambda: convert(X, X, 1, SCHEDULE, "banana", "v"), "objective='banana'"),
     "convert to a banana": (lambda: convert(X, X, 1, SCHEDULE, "v", "banana"), "objective='banana'"),
     "split with an output that would broadcast": (lambda: split(X[:1], X, 1, SCHEDULE, "v"), "x_t"),

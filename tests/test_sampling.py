@@ -6,7 +6,13 @@ from itertools import pairwise
 
 import pytest
 import torch
-from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler, HeunDiscreteScheduler
+from diffusers import (
+    DDIMScheduler,
+    DDPMScheduler,
+    DPMSolverMultistepScheduler,
+    FlowMatchEulerDiscreteScheduler,
+    HeunDiscreteScheduler,
+)
 from diffusers.schedulers import scheduling_dpmsolver_multistep
 from torch import nn
 
@@ -445,6 +451,57 @@ def gaussian_flow(schedule, m, v, x_T, t):
     return a.sqrt() * m + (x_T - a_T.sqrt() * m) * ((a * v + 1 - a) / (a_T * v + 1 - a_T)).sqrt()
 
 
+FLOWS = pytest.mark.parametrize(
+    "schedule", [DiffusionSchedule.straight(50), DiffusionSchedule.cosine(50), SCHEDULE], ids=repr
+)
+
+
+def scale_and_clock(schedule):
+    """What to divide x_t by so that it lies on the straight path, and the share of noise there."""
+    abar = (1 - schedule.betas).cumprod(0)
+    scale = abar.sqrt() + (1 - abar).sqrt()
+    return scale, (1 - abar).sqrt() / scale
+
+
+@FLOWS
+def test_ddim_of_a_flow_is_plain_euler_on_every_schedule(schedule):
+    scale, clock = scale_and_clock(schedule)
+    times, x_T = sampling_times(schedule, 10), start()
+    z, path = x_T / scale[-1], []
+    for t, s in pairwise(times):
+        z = z + (clock[s] - clock[t]) * stub(z * scale[t], torch.full((3,), t))
+        path.append(z * scale[s])
+    states = list(ddim(stub, schedule, x_T, num_steps=10, objective="flow", clip_x_0=False))
+    assert worst(trajectory(states), torch.stack(path)) < 1e-10
+    unscaled = x_T + (clock[times[1]] - clock[times[0]]) * stub(x_T, torch.full((3,), times[0]))
+    assert worst(states[0].x_t, unscaled) > 0.01, "Euler on x_t itself would pass"
+
+
+@FLOWS
+def test_ddim_of_a_flow_equals_the_flow_matching_of_diffusers(schedule):
+    scale, clock = scale_and_clock(schedule)
+    times, x_T = sampling_times(schedule, 10), start(torch.float32)
+    peer = FlowMatchEulerDiscreteScheduler(50)
+    peer.set_timesteps(sigmas=clock[times[:-1]].tolist())
+    z, path = x_T / scale[-1], []
+    for their_t, (t, s) in zip(peer.timesteps, pairwise(times), strict=True):
+        x_t = (z * scale[t]).float()
+        z = peer.step(stub(x_t, torch.full((3,), t)), their_t, z.float()).prev_sample
+        path.append(z * scale[s])
+    states = list(ddim(stub, schedule, x_T, num_steps=10, objective="flow", clip_x_0=False))
+    assert worst(trajectory(states), torch.stack(path)) < 1e-5
+    late = list(ddim(lambda x, t: stub(x, t - 1), schedule, x_T, num_steps=10, objective="flow", clip_x_0=False))
+    assert worst(trajectory(late), torch.stack(path)) > 0.01, "an index that is off by one would pass"
+
+
+def test_the_clock_of_the_straight_schedule_is_even():
+    _, clock = scale_and_clock(DiffusionSchedule.straight(50))
+    even = torch.linspace(0, 1, 51, dtype=torch.float64)
+    assert worst(clock[:-1], even[:-1]) < 1e-12
+    assert 0 < 1 - clock[-1] < 1e-3, "the last beta is 0.999, not 1"
+    assert worst(scale_and_clock(DiffusionSchedule.cosine(50))[1], even) > 0.05
+
+
 def test_heun_does_not_correct_out_of_pure_noise():
     """For cosine sigma / alpha falls from 2e4 to 13 in the first of 20 steps; the correction would miss by 1.8."""
     schedule, m, v = DiffusionSchedule.cosine(1000), 0.7, 0.5**2
@@ -554,7 +611,7 @@ MIXTURE_RUNS = [
 
 
 @pytest.mark.parametrize(("name", "num_steps", "options"), MIXTURE_RUNS)
-@pytest.mark.parametrize("objective", ["x0", "v"])
+@pytest.mark.parametrize("objective", ["x0", "v", "flow"])
 def test_samplers_draw_a_gaussian_mixture_with_its_weights_means_and_covariances(name, num_steps, options, objective):
     schedule = DiffusionSchedule.cosine(200)
     x_T = torch.randn(4000, 2, generator=seeded(), dtype=torch.float64)
@@ -581,7 +638,7 @@ def test_samplers_draw_a_gaussian_mixture_with_its_weights_means_and_covariances
 # Clipping -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("objective", ["eps", "x0", "v"])
+@pytest.mark.parametrize("objective", ["eps", "x0", "v", "flow"])
 @pytest.mark.parametrize(("shape", "clip_x_0", "clips"), [
     ((3, 1, 4, 4), None, True), ((3, 1, 4, 4), True, True), ((3, 1, 4, 4), False, False),
     ((9, 2), None, False), ((9, 2), True, True),
@@ -742,7 +799,7 @@ def run(sampler, **options):
 
 BAD_CALLS = {
     "unknown sampler": (lambda m: draw(m, sampler="banana"), "sampler='banana'.*ddim, ddpm, dpmpp_2m, heun"),
-    "unknown objective": (lambda m: draw(m, objective="banana"), "objective='banana'.*eps, score, v, x0"),
+    "unknown objective": (lambda m: draw(m, objective="banana"), "objective='banana'.*eps, flow, score, v, x0"),
     "unknown variance": (lambda m: run("ddpm", variance="banana"), "variance='banana'.*beta, posterior"),
     **{
         f"unknown spacing of {name}": (

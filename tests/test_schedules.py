@@ -7,12 +7,13 @@ import math
 import numpy as np
 import pytest
 import torch
-from diffusers import DDIMScheduler, DDPMScheduler
+from diffusers import DDIMScheduler, DDPMScheduler, FlowMatchEulerDiscreteScheduler
 
 from diffusion_lab.schedules import CURVES, DiffusionSchedule
 
 PEER_NAMES = {"linear": "linear", "cosine": "squaredcos_cap_v2", "quadratic": "scaled_linear", "sigmoid": "sigmoid"}
 RESCALED = ("linear", "quadratic", "sigmoid")
+UNSCALED = ("cosine", "straight")
 SMALL_BETAS = [0.1, 0.2, 0.3, 0.4, 0.5]
 SMALL = DiffusionSchedule.from_betas(SMALL_BETAS)
 
@@ -37,12 +38,17 @@ def reference_betas(curve: str, T: int) -> np.ndarray:
     if curve == "cosine":
         bar = [math.cos((i / T + 0.008) / 1.008 * math.pi / 2) ** 2 for i in range(T + 1)]
         return np.array([min(1 - after / before, 0.999) for before, after in itertools.pairwise(bar)])
+    if curve == "straight":
+        bar = [(T - i) ** 2 / ((T - i) ** 2 + i**2) for i in range(T + 1)]
+        return np.array([min(1 - after / before, 0.999) for before, after in itertools.pairwise(bar)])
     if curve == "sigmoid":
         return 1 / (1 + np.exp(-np.linspace(-6, 6, T))) * (0.02 - 1e-4) + 1e-4
     return np.linspace(1e-4, 0.02, T) if curve == "linear" else np.linspace(math.sqrt(1e-4), math.sqrt(0.02), T) ** 2
 
 
-PEER_CASES = [(c, p) for c in CURVES for p in (DDPMScheduler, DDIMScheduler) if (c, p) != ("sigmoid", DDIMScheduler)]
+PEER_CASES = [
+    (c, p) for c in PEER_NAMES for p in (DDPMScheduler, DDIMScheduler) if (c, p) != ("sigmoid", DDIMScheduler)
+]
 
 
 @pytest.mark.parametrize(("curve", "peer_class"), PEER_CASES)
@@ -56,13 +62,29 @@ def test_tables_at_1000_steps_are_those_of_diffusers_one_entry_later(curve, peer
 @pytest.mark.parametrize("T", [5, 50, 1000])
 @pytest.mark.parametrize("curve", CURVES)
 def test_tables_are_the_published_formulas_in_float64(curve, T):
-    scale = 1 if curve == "cosine" else 1000 / T
+    scale = 1 if curve in UNSCALED else 1000 / T
     betas = np.minimum(reference_betas(curve, T) * scale, 0.999)
     ours = DiffusionSchedule.named(curve, T)
     assert worst(ours.betas[1:], betas) < 1e-12
     assert worst(ours.alphas_cumprod[1:], np.cumprod(1 - betas)) < 1e-12
     in_float32 = np.cumprod((1 - betas).astype(np.float32))
     assert T < 1000 or worst(ours.alphas_cumprod[1:], in_float32) > 1e-10, "float32 tables would pass"
+
+
+def test_straight_is_the_path_of_flow_matching_in_diffusers(generator):
+    """Rescaled so that signal and noise add up to 1, x_t is theirs, which goes straight from data to noise."""
+    x_0, noise = torch.randn(2, 1000, 3, generator=generator)
+    t, schedule, peer = torch.arange(1, 1001), DiffusionSchedule.straight(1000), FlowMatchEulerDiscreteScheduler(1000)
+    theirs = peer.scale_noise(x_0, peer.timesteps.flip(0), noise)  # theirs fall
+
+    def ours(t):
+        alpha, sigma = schedule.alpha_sigma(t, x_0)
+        return schedule.add_noise(x_0, t, noise) / (alpha + sigma)
+
+    assert worst(ours(t)[:-1], theirs[:-1]) < 1e-5
+    assert worst(ours(t), theirs) < 3e-4, "the last beta is 0.999, not 1: a trace of the data is left"
+    assert worst(ours(t - 1), theirs) > 2e-3, "an index that is off by one would pass"
+    assert worst(schedule.add_noise(x_0, t, noise), theirs) > 0.5, "without the scale it is not the straight path"
 
 
 def test_every_pair_of_curves_differs():
@@ -94,7 +116,7 @@ def test_rescaling_makes_x_T_noise_where_the_literal_betas_leave_signal(T, liter
         assert named.alphas_cumprod[T] < 1e-3
         assert unscaled.alphas_cumprod[T] > 0.1
         assert worst(named.betas, unscaled.betas * 1000 / T) < 1e-15
-    assert DiffusionSchedule.cosine(T).alphas_cumprod[T] < 1e-3
+    assert max(DiffusionSchedule.named(curve, T).alphas_cumprod[T] for curve in UNSCALED) < 1e-3
 
 
 def test_literal_constructor_is_linear_at_1000_steps_and_differs_elsewhere():
@@ -104,8 +126,10 @@ def test_literal_constructor_is_linear_at_1000_steps_and_differs_elsewhere():
     assert ends[[1, 7]].tolist() == [0.01, 0.3]
 
 
-def test_cosine_ignores_rescale():
-    assert torch.equal(DiffusionSchedule.cosine(50).betas, DiffusionSchedule.named("cosine", 50, rescale=False).betas)
+@pytest.mark.parametrize("curve", UNSCALED)
+def test_what_is_made_for_every_length_ignores_rescale(curve):
+    as_it_is = DiffusionSchedule.named(curve, 50, rescale=False)
+    assert torch.equal(DiffusionSchedule.named(curve, 50).betas, as_it_is.betas)
 
 
 @pytest.mark.parametrize("curve", CURVES)

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 EXERCISES = sorted((ROOT / "exercises").glob("*.ipynb"))
 OTHER_PAGES = ("index", "README", "CONTRIBUTING", "search", "docs/course_map", "docs/notation", "docs/instructors",
-               "docs/where_it_runs")  # fmt: skip
+               "docs/where_it_runs", "docs/component_map")  # fmt: skip
 LOADS = {"script": "src", "img": "src", "iframe": "src", "source": "src", "video": "src", "audio": "src",
          "embed": "src", "object": "data", "input": "src"}  # fmt: skip
 LIMIT = 3_000_000  # bytes, a page with all pictures on it

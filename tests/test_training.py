@@ -12,6 +12,7 @@ import torch
 
 import diffusion_lab as dl
 from diffusion_lab.optimization import OPTIMIZERS, learning_rate_at
+from diffusion_lab.process import OBJECTIVES
 from diffusion_lab.training import TIMES, drop_labels, sample_timesteps
 
 SCHEDULE = dl.DiffusionSchedule.cosine(1000)
@@ -157,10 +158,11 @@ def test_every_label_has_its_own_coin(generator):
 
 
 def by_hand(objective, x_0, noise, alpha, sigma):
-    return {"eps": noise, "x0": x_0, "v": alpha * noise - sigma * x_0, "score": -noise / sigma}[objective]
+    v = alpha * noise - sigma * x_0
+    return {"eps": noise, "x0": x_0, "v": v, "score": -noise / sigma, "flow": noise - x_0}[objective]
 
 
-@pytest.mark.parametrize("objective", ["eps", "x0", "v", "score"])
+@pytest.mark.parametrize("objective", OBJECTIVES)
 def test_loss_is_the_mean_square_of_each_element(tiny, digits, generator, objective):
     x_0, labels = digits.images[:5], digits.labels[:5]
     t, noise = torch.tensor([1, 10, 500, 999, 1000]), torch.randn(5, 1, 28, 28, generator=generator)
@@ -201,7 +203,7 @@ def test_loss_repeats_with_the_generator(tiny, digits):
 
 
 def test_unknown_objective_lists_the_valid_ones(tiny, batches):
-    with pytest.raises(ValueError, match="objective='velocity' is not known; choose one of: eps, score, v, x0"):
+    with pytest.raises(ValueError, match="objective='velocity' is not known; choose one of: eps, flow, score, v, x0"):
         dl.diffusion_loss(tiny, batches[0][0], SCHEDULE, "velocity")
     with pytest.raises(ValueError, match="'velocity' is not known"):
         next(dl.train(tiny, SCHEDULE, batches, num_steps=5, objective="velocity"))

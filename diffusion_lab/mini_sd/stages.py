@@ -11,7 +11,8 @@ from torch import Generator, nn
 
 from diffusion_lab.data import Digits
 from diffusion_lab.files import read_tensors, write_tensors
-from diffusion_lab.mini_sd import judge, train
+from diffusion_lab.mini_sd import train
+from diffusion_lab.mini_sd.judge import SceneJudge, save_scene_judge, train_judge
 from diffusion_lab.mini_sd.pipeline import PARTS, MiniSD, save_mini_sd
 from diffusion_lab.mini_sd.scenes import HELD_OUT, NUMBERS
 from diffusion_lab.mini_sd.text import Clip
@@ -19,7 +20,7 @@ from diffusion_lab.mini_sd.vae import VAE
 from diffusion_lab.schedules import DiffusionSchedule
 from diffusion_lab.shapes import choose
 
-STEPS = {"vae": 2000, "clip": 3000, "unet": 8000, "judge": 1500}
+STEPS = {"vae": 2000, "clip": 3000, "unet": 7000, "judge": 1500}
 """Every stage that trains, in the order in which they need one another, with its optimiser steps."""
 SCENES = 60_000  # that the U-Net is trained on
 SCHEDULE, OBJECTIVE = DiffusionSchedule.cosine(1000), "v"
@@ -79,7 +80,7 @@ def start(
     if stage == "clip":
         return train.train_clip(Clip().to(device), digits, **options)
     if stage == "judge":
-        return judge.train_judge(judge.SceneJudge().to(device), digits, **options)
+        return train_judge(SceneJudge().to(device), digits, **options)
     latents_file, text = out / "latents.safetensors", load_part(out, "clip").text
     if not latents_file.is_file():
         codes = train.encode_scenes(load_part(out, "vae").to(device), digits, SCENES, Generator().manual_seed(seed + 2))
@@ -93,7 +94,7 @@ def keep(stage: str, out: Path, ema: nn.Module, **notes) -> Path:
     """Write what a stage trained: its averaged weights, without what is needed in training only."""
     path = part_file(out, stage)
     if stage == "judge":
-        judge.save_scene_judge(path, ema)
+        save_scene_judge(path, ema)
     else:
         save_part(path, ema.unet if stage == "unet" else ema, **notes)
     return path

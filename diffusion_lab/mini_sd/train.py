@@ -162,9 +162,9 @@ class Captioned(nn.Module):
 
 
 def new_unet(text: TextEncoder) -> UNet:
-    """Make the untrained U-Net of the latent: attention at both resolutions, 16 × 16 and 8 × 8."""
-    return UNet(in_channels=4, context_features=text.config["features"], width=64, multipliers=(1, 2), blocks=1,
-                attention=(0, 1), patch=1)  # fmt: skip
+    """Make the untrained U-Net of the latent: 16 × 16, 8 × 8 and 4 × 4 places, attention at the two smaller."""
+    return UNet(in_channels=4, context_features=text.config["features"], width=48, multipliers=(1, 2, 2), blocks=1,
+                attention=(1, 2), patch=1)  # fmt: skip
 
 
 def train_unet(

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from diffusion_lab.figures import Picture, cloud_strip, enlarge, grid, labelled_grid, to_uint8
 from diffusion_lab.oracle import GaussianMixture
-from diffusion_lab.schedules import CURVES, DiffusionSchedule
+from diffusion_lab.schedules import DiffusionSchedule
 from diffusion_lab.shapes import Images, check_range, normal_like
 from diffusion_lab.widgets.packing import encoded, int16, tiling
 from diffusion_lab.widgets.player import Player, places_of, slider, table
@@ -196,7 +196,7 @@ class ScheduleExplorer(Player):
         self,
         x_0: Images,
         *,
-        curves: Sequence[str] = tuple(CURVES),
+        curves: Sequence[str] = ("linear", "cosine", "quadratic", "sigmoid"),
         timesteps: Sequence[int] = (10, 50, 200, 1000),
         rescale: bool = False,
         noise: Images | None = None,

@@ -1,0 +1,130 @@
+"""All parts together: prompts decide the picture, guidance is what lesson 07 says, files keep everything."""
+
+from itertools import pairwise
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+import diffusion_lab as dl
+from diffusion_lab.mini_sd import attention, pipeline
+from diffusion_lab.unet import Attention
+
+PROMPTS = ["a big red seven", "a small blue three at the top"]
+
+
+def test_pictures_have_shape_and_range_and_repeat_with_the_seed(small):
+    first, again, other = (small.sample(PROMPTS, num_steps=3, seed=seed) for seed in (1, 1, 2))
+    assert first.shape == (2, 3, 64, 64)
+    assert first.abs().max() <= 1
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_the_prompt_decides(small):
+    a, b = (small.sample([prompt], num_steps=3) for prompt in PROMPTS)
+    assert not torch.allclose(a, b, atol=1e-3)
+
+
+def test_encode_and_decode_use_the_scale_both_ways(small):
+    images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    latents = small.encode(images)
+    assert torch.equal(latents, small.vae.encode(images)[0] * 1.5)
+    assert torch.allclose(small.decode(latents), small.vae.decode(small.vae.encode(images)[0]).clamp(-1, 1), atol=1e-5)
+
+
+def run_by_hand(small, prompts, negative, scale, steps=4):
+    """The loop written out: two evaluations, the formula of guidance, one step of DDIM."""
+    schedule, x = small.schedule, torch.randn(2, 4, 16, 16, generator=torch.Generator().manual_seed(0))
+    context, nothing = small.read(prompts), small.read([negative] * len(prompts))
+    times = dl.sampling.sampling_times(schedule, steps)
+    for t, s in pairwise(times):
+        time = torch.full((2,), t)
+        plain, bare = small.unet(x, time, context=context), small.unet(x, time, context=nothing)
+        v = bare + scale * (plain - bare)
+        alpha, sigma = (schedule.alphas_cumprod[t] ** 0.5).float(), ((1 - schedule.alphas_cumprod[t]) ** 0.5).float()
+        x_0, eps = alpha * x - sigma * v, sigma * x + alpha * v
+        x = (schedule.alphas_cumprod[s] ** 0.5).float() * x_0 + ((1 - schedule.alphas_cumprod[s]) ** 0.5).float() * eps
+    return x
+
+
+@pytest.mark.parametrize(("negative", "scale"), [("", 3.0), ("a green one", 2.0), ("", 1.0), ("", 0.0)])
+def test_guidance_leads_from_the_negative_prompt_to_the_prompt(small, negative, scale):
+    options = {"negative": negative, "guidance_scale": scale, "num_steps": 4, "sampler": "ddim"}
+    latents = small.sample_latents(PROMPTS, generator=torch.Generator().manual_seed(0), progress=False, **options)
+    assert torch.allclose(latents, run_by_hand(small, PROMPTS, negative, scale), atol=2e-3)
+
+
+def test_contexts_may_be_mixed(small):
+    middle = (small.read(PROMPTS[:1]) + small.read(PROMPTS[1:])) / 2
+    assert small.sample(middle, num_steps=2).shape == (1, 3, 64, 64)
+    assert torch.equal(small.sample(small.read(PROMPTS), num_steps=2), small.sample(PROMPTS, num_steps=2))
+
+
+def test_latents_are_not_clipped(small):
+    seen = []
+    options = {"num_steps": 3, "guidance_scale": 40.0}
+    small.sample(PROMPTS, on_step=lambda state: seen.append(state.x_0_hat.abs().max()), **options)
+    assert max(seen) > 1.5
+
+
+@pytest.mark.parametrize(("options", "named"), [
+    ({"sampler": "banana"}, "sampler='banana'"), ({"num_steps": 0}, "num_steps"), ({"negative": "pink"}, "pink"),
+])  # fmt: skip
+def test_bad_arguments_are_named(small, options, named):
+    with pytest.raises(ValueError, match=named):
+        small.sample(PROMPTS, **options)
+
+
+def test_file_keeps_everything(small, tmp_path):
+    path = tmp_path / "mini-sd.safetensors"
+    pipeline.save_mini_sd(path, small)
+    loaded = dl.load_model(path)
+    assert isinstance(loaded, pipeline.MiniSD)
+    assert (loaded.scale, loaded.objective, loaded.card) == (1.5, "v", "# small")
+    assert torch.equal(loaded.schedule.alphas_cumprod, small.schedule.alphas_cumprod)
+    assert torch.allclose(loaded.sample(PROMPTS, num_steps=3), small.sample(PROMPTS, num_steps=3), atol=0.02)
+    assert path.stat().st_size < 2.5 * sum(p.numel() for m in small[:3] for p in m.parameters()) + 40_000
+
+
+def test_other_and_broken_files_are_refused(small, tmp_path, monkeypatch):
+    path = tmp_path / "mini-sd.safetensors"
+    pipeline.save_mini_sd(path, small)
+    (tmp_path / "cut.safetensors").write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(ValueError, match="truncated"):
+        pipeline.load_mini_sd(tmp_path / "cut.safetensors")
+    save_file({"a": torch.zeros(1)}, tmp_path / "other.safetensors")
+    with pytest.raises(ValueError, match="not a mini-sd file"):
+        pipeline.load_mini_sd(tmp_path / "other.safetensors")
+    with pytest.raises(FileNotFoundError, match="there is no file"):
+        pipeline.load_mini_sd(tmp_path / "none.safetensors")
+    monkeypatch.setattr(pipeline, "WORDS", ("other", "words"))
+    with pytest.raises(ValueError, match="knows other words"):
+        pipeline.load_mini_sd(path)
+
+
+# where words are read
+
+
+def test_weights_are_those_with_which_the_layer_mixes():
+    """Mixing the values by the weights gives what the layer adds, by torch's own attention."""
+    torch.manual_seed(0)
+    layer = Attention(16, context_features=6)
+    torch.nn.init.normal_(layer.out.weight)
+    h, context = torch.randn(2, 16, 3, 5), torch.randn(2, 7, 6)
+    found = attention.weights(layer, h, context)
+    assert found.shape == (2, 4, 7, 3, 5)
+    assert torch.allclose(found.sum(2), torch.ones(2, 4, 3, 5))
+    value = layer.key_value(context).chunk(2, dim=-1)[1].unflatten(-1, (4, 4)).transpose(1, 2)
+    mixed = (found.flatten(3).transpose(2, 3) @ value).transpose(1, 2).flatten(2)
+    added = layer.out(mixed).transpose(1, 2).reshape(h.shape)
+    assert torch.allclose(layer(h, context), h + added, atol=1e-5)
+
+
+def test_watching_gives_one_map_per_evaluation_and_leaves_no_hooks(small):
+    with attention.watching(small.unet) as maps:
+        small.sample(PROMPTS, num_steps=3, guidance_scale=1.0, sampler="ddim")
+    assert [m.shape for m in maps] == [(2, 24, 16, 16)] * 3
+    assert torch.allclose(maps[0].sum(1), torch.ones(2, 16, 16), atol=1e-5)
+    small.sample(PROMPTS, num_steps=2)
+    assert len(maps) == 3
