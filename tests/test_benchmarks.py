@@ -20,6 +20,7 @@ from diffusion_lab.grading import keys  # noqa: E402
 from diffusion_lab.grading.answers import extract  # noqa: E402
 from diffusion_lab.mini_sd.pipeline import MiniSD  # noqa: E402
 from diffusion_lab.mini_sd.text import Clip  # noqa: E402
+from diffusion_lab.mini_sd.train import new_unet  # noqa: E402
 from diffusion_lab.mini_sd.vae import VAE  # noqa: E402
 
 MODULES = sorted(p.stem for p in (ROOT / "benchmarks").glob("*.py") if p.stem not in ("__init__", "common", "peers"))
@@ -375,6 +376,17 @@ def test_a_run_is_a_contender_and_seconds(latent_vs_pixel, text, capsys):
     with pytest.raises(SystemExit):
         latent_vs_pixel.main(["--runs", text])
     assert "--runs" in capsys.readouterr().err
+
+
+def test_the_latent_contender_is_built_like_the_network_that_ships(latent_vs_pixel):
+    shipped = new_unet(Clip(features=16, layers=1, width=8).text).config
+    latent = latent_vs_pixel.NETWORKS["latent"]
+    assert {key: shipped[key] for key in latent} == latent
+    for name, more in (("pixels-4", 0), ("pixels-2", 1), ("pixels-1", 2)):
+        other = latent_vs_pixel.NETWORKS[name]
+        assert other["multipliers"] == (1,) * more + latent["multipliers"]
+        assert other["attention"] == tuple(level + more for level in latent["attention"])
+        assert 64 // other["patch"] // 2**more == 16
 
 
 def test_latent_vs_pixel_needs_mnist(latent_vs_pixel, capsys):
