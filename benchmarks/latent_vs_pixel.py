@@ -34,9 +34,9 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "pixels-2": {"in_channels": 3, "patch": 2, "multipliers": (1, 1, 2, 2), "attention": (2, 3)},
     "pixels-1": {"in_channels": 3, "patch": 1, "multipliers": (1, 1, 1, 2, 2), "attention": (3, 4)},
 }
-"""Arguments of `dl.UNet` beside width and context. "latent" is the shape of the shipped one, `train.new_unet`. "pixels-4"
-folds 4 × 4 pixels and is the same but for its ends; "pixels-2" and "pixels-1" begin at 32 × 32 and 64 × 64 places and
-have one and two levels more in front. All attend at 8 × 8 and 4 × 4."""
+"""Arguments of `dl.UNet` beside width and context. "latent" has the shape of the shipped one, `train.new_unet`;
+"pixels-4" folds 4 × 4 pixels and is the same but for its ends; "pixels-2" and "pixels-1" begin at 32 × 32 and 64 × 64
+places and have one and two levels more in front. All attend at 8 × 8 and 4 × 4."""
 QUICK = {
     "runs": ["latent:0.4", "pixels-4:0.4"], "slice": 0.4, "rate_for": 0.1, "scenes": 200, "num_samples": 8,
     "reference": 40, "num_steps": 2, "width": 8,
