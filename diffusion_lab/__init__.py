@@ -31,6 +31,7 @@ __all__ = [
     "SimpleDiffusion",
     "State",
     "UNet",
+    "after",
     "convert",
     "data",
     "diffusion_loss",
@@ -62,8 +63,8 @@ __all__ = [
 
 
 def __getattr__(name: str):
-    """Load the modules that need matplotlib or ipywidgets only when they are asked for."""
-    if name in ("figures", "widgets"):
+    """Load the modules that need matplotlib or ipywidgets, or that one lesson needs, only when they are asked for."""
+    if name in ("after", "figures", "widgets"):
         return importlib.import_module(f"diffusion_lab.{name}")
     raise AttributeError(f"module 'diffusion_lab' has no attribute {name!r}")
 

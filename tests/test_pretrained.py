@@ -109,7 +109,7 @@ def test_wrong_number_of_labels_is_named(shipped, labels):
 
 @pytest.mark.parametrize("name", ["Digits", "judge", "", "../digits"])
 def test_unknown_name_lists_the_valid_ones(name):
-    with pytest.raises(ValueError, match=f"name={re.escape(repr(name))} is not known; choose one of: digits$"):
+    with pytest.raises(ValueError, match=f"name={re.escape(repr(name))} is not known; choose one of: digits, "):
         dl.load_pretrained(name)
 
 
@@ -283,3 +283,20 @@ def test_shipped_reference_is_that_of_the_whole_test_set():
     floors = [reference.floors[number] for number in sorted(reference.floors)]
     assert floors == sorted(floors, reverse=True)
     assert torch.linalg.eigvalsh(reference.gaussian.covariance).min() > 0
+
+
+@pytest.mark.parametrize(("name", "objective", "curve"), [
+    ("digits-small", "v", "cosine"), ("digits-flow", "flow", "straight"), ("digits-consistency", "v", "cosine"),
+])  # fmt: skip
+def test_the_small_networks_of_lesson_10_draw_digits(name, objective, curve):
+    small, labels = dl.load_pretrained(name), torch.arange(10).repeat(3)
+    assert (small.objective, small.schedule.config["curve"]) == (objective, curve)
+    assert small.card.startswith(f"# {name}\n")
+    assert sum(p.numel() for p in small.model.parameters()) < 0.45e6
+    images = small.sample(labels, num_steps=1 if name == "digits-consistency" else 8, progress=False)
+    _, predicted = evaluation.describe(dl.load_judge().classifier, images)
+    assert (predicted == labels).double().mean() > 0.8
+    sharp = (images.abs() > 0.5).double().mean() > 0.85
+    assert sharp, "one step of a denoiser would be grey: a mean of many digits"
+    assert name != "digits-consistency" or (dl.load_pretrained("digits").sample(
+        labels, num_steps=1, progress=False).abs() > 0.5).double().mean() < 0.85  # fmt: skip

@@ -1,7 +1,8 @@
 """Put a trained file into the package: ``python tools/ship_weights.py runs/digits.safetensors``.
 
 A digits model gets a card with what ``diffusion-lab evaluate`` measures; the card is stored in the file, and again as
-markdown beside it. The sha256 of every shipped file goes into the manifest.
+markdown beside it. The sha256 of every shipped file goes into the manifest. Another model than ``digits`` says its
+name, and how to measure it: ``--name digits-flow --measure "--sampler ddim --num-steps 4"``.
 """
 
 import argparse
@@ -9,6 +10,7 @@ import contextlib
 import hashlib
 import io
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -21,8 +23,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path)
     parser.add_argument("--seeds", type=int, default=3, help="evaluations in the card, one per seed")
+    parser.add_argument("--name", help="in the package; that of the file if there is none")
+    parser.add_argument("--measure", action="append", help="flags of an evaluation, in place of the usual; repeatable")
+    parser.add_argument("--note", action="append", default=[], help="a further line of the card; repeatable")
     options = parser.parse_args()
-    target = pretrained.FOLDER / options.file.name
+    name = options.name or options.file.stem
+    target = pretrained.FOLDER / f"{name}.safetensors"
     if target.stem == "judge":
         with replacing(target) as part:
             shutil.copyfile(options.file, part)
@@ -30,8 +36,10 @@ def main() -> None:
         trained = pretrained.load_model(options.file)
         runs = [f"--seed {seed}" for seed in range(options.seeds)]
         runs += ["--num-steps 10 --seed 0", "--sampler ddim --num-steps 20 --seed 0"] if options.seeds else []
-        measured = "\n".join(_evaluate(options.file, flags) for flags in runs)
-        card = f"{trained.card.split('## Measured')[0].rstrip()}\n\n## Measured\n\n```\n{measured}```\n"
+        measured = "\n".join(_evaluate(options.file, name, flags) for flags in options.measure or runs)
+        about = re.sub(r"\A# .*", f"# {name}", trained.card.split("## Measured")[0].rstrip())
+        about += "".join(f"\n- {note}" for note in options.note)
+        card = f"{about}\n\n## Measured\n\n```\n{measured}```\n"
         pretrained.save_model(target, trained.model, trained.schedule, trained.objective, card)
         with replacing(target.with_suffix(".md")) as part:
             part.write_text(card, encoding="utf-8")
@@ -42,13 +50,13 @@ def main() -> None:
         part.write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
 
 
-def _evaluate(file: Path, flags: str) -> str:
+def _evaluate(file: Path, name: str, flags: str) -> str:
     flags = f"--num-samples 2000 {flags}"
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         code = cli.main(["evaluate", str(file), *flags.split()])
     if code:
         raise SystemExit(f"the evaluation of {file} failed")
-    return f"$ diffusion-lab evaluate digits {flags}\n{printed.getvalue().replace(str(file), 'digits')}"
+    return f"$ diffusion-lab evaluate {name} {flags}\n{printed.getvalue().replace(str(file), name)}"
 
 
 if __name__ == "__main__":

@@ -213,6 +213,27 @@ _SECTIONS = {
         "ignores-window": "guided at all times; outside the window the plain prediction is wanted",
         "wrong-window": "guided outside the window instead of inside",
     },
+    ("10", "2. The straight path"): {
+        "swapped-ends": "the ends changed places: in this course s = 0 is data and s = 1 is noise",
+        "sign-of-the-velocity": "the sign is the other way: time runs from data to noise, so the velocity is eps - x_0",
+        "velocity-times-time": "the velocity depends on s; on a straight line it is the same everywhere, eps - x_0",
+        "not-straight": "these scales are those of a circle, with squares that add up to 1; on a line the scales do",
+    },
+    ("10", "3. What stands around the network"): {
+        "input-not-scaled": "the network was shown y as it is; c_in brings it to variance 1 at every noise level",
+        "boundary-missed": "without noise the guess has to be the data itself, whatever the network says",
+        "data-counts-one": "these are the scales for data of standard deviation 1; that of this data is given",
+        "eps-for-data": "the network's answer was taken off y as noise, as in DDPM; c_skip and c_out are wanted",
+    },
+    ("10", "4. One answer for the whole path"): {
+        "gradient-through-target": "a gradient goes through the target or the teacher as well; it has to stop there",
+        "target-not-averaged": "the student was its own target; the averaged network, target, is to be asked at s",
+        "no-teacher-step": "the target was asked about x_t; the teacher has to take one step first, from t to s",
+        "mean-for-end": "the teacher's guess of x_0 is a mean over many paths; wanted is what target says of x_s, at s",
+        "noise-not-kept": "in the teacher's step the noise is that of x_t, read out by the teacher, at the scale of s",
+        "summed-not-averaged": "the squares of a picture were added up; their mean is wanted",
+        "square-missing": "the differences were not squared",
+    },
 }
 
 CATALOGUE = {

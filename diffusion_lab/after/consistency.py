@@ -1,0 +1,157 @@
+"""Consistency models: one answer for a whole path of the probability flow, so that one step is enough.
+
+A consistency function f(x_t, t) gives, for every point of a path, the x_0 at which the path ends. It is known at the
+end, f(x_0, 0) = x_0, and the same at two neighbouring points: that is all that `distill` teaches a student, with a
+trained denoiser as the teacher who knows the path. Source: Song et al. 2023, Consistency Models.
+"""
+
+import copy
+from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+from torch import Generator, Tensor, nn
+
+from diffusion_lab.optimization import Muon, learning_rate_at, update_ema
+from diffusion_lab.process import split
+from diffusion_lab.sampling import State, guess, sampling_times
+from diffusion_lab.schedules import DiffusionSchedule
+from diffusion_lab.shapes import Data, Steps, check_range, check_share, choose, normal_like
+
+
+def consistency_function(
+    model: Callable, x_t: Data, t: int | Steps, schedule: DiffusionSchedule, objective: str = "v", **condition: Tensor
+) -> Data:
+    """Say where the path through x_t, (B, …), ends: f(x_t, t) = c_skip x_t + c_out model(x_t, t), of the shape of x_t.
+
+    Read as x_0, an answer in v has c_skip = alpha and c_out = -sigma, and so f(x_0, 0) = x_0 whatever the network says:
+    the boundary condition (Song et al. 2023, equations 3 and 5). For x_t / alpha these are their c_skip and c_out with
+    the data's standard deviation 1 and epsilon 0. An answer in flow has the same property, divided by alpha + sigma.
+    A `ValueError` says if the objective is another: "x0" has no boundary, and "eps" none to divide by at t = T.
+    """
+    choose("objective", objective, ("v", "flow"))
+    t = torch.as_tensor(t, device=x_t.device).expand(len(x_t))
+    return split(model(x_t, t, **condition), x_t, t, schedule, objective)[0]
+
+
+@torch.no_grad()
+def teacher_step(
+    teacher: Callable, x_t: Data, t: Steps, s: Steps, schedule: DiffusionSchedule, objective: str = "v",
+    **condition: Tensor,
+) -> Data:
+    """Go along the teacher's path from x_t, (B, …), at times t, (B,), to earlier times s, (B,): a step of DDIM.
+
+    For images, x_0 is kept in [-1, 1] on the way, as in `sampling.guess`.
+    """
+    x_0, eps = split(teacher(x_t, t, **condition), x_t, t, schedule, objective)
+    if x_t.ndim == 4:
+        x_0, eps = split(x_0.clamp(-1, 1), x_t, t, schedule, "x0")
+    return schedule.add_noise(x_0, s, eps)
+
+
+def pseudo_huber(difference: Tensor, softness: float = 0.00054) -> Tensor:
+    """Length of each element of a batch, (B, …), rounded off near 0: sqrt(|d|² + c²) - c, shape (B,).
+
+    c is `softness` times the root of the number of entries (Song & Dhariwal 2023, section 3.3). A few large errors do
+    not outweigh the rest, as they do when they are squared.
+    """
+    flat = difference.flatten(1)
+    c = softness * flat.shape[1] ** 0.5
+    return (flat.square().sum(1) + c**2).sqrt() - c
+
+
+def distillation_loss(
+    student: Callable, target: Callable, teacher: Callable, x_0: Data, t: Steps, s: Steps, schedule: DiffusionSchedule,
+    *, objective: str = "v", noise: Data | None = None, generator: Generator | None = None, **condition: Tensor,
+) -> Tensor:
+    """How far the student's answer at t is from the target's answer one teacher step earlier, shape (B,).
+
+    d(f_student(x_t, t), f_target(x_s, s)), where x_s is the teacher's and no gradient goes through the second (Song et
+    al. 2023, equations 7 and 9, algorithm 2). At s = 0 the target is x_s itself.
+
+    Args:
+        student, target, teacher: denoisers ``f(x, t, **condition)``; target is an average of earlier students.
+        x_0: clean data, (B, …).
+        t, s: times 1 … T, and earlier ones 0 … t - 1, (B,).
+        schedule, objective: of all three; "v" or "flow".
+        noise: standard normal, shape of x_0; drawn with `generator` if None.
+        **condition: passed to all three, such as ``labels``.
+    """
+    noise = normal_like(x_0, generator) if noise is None else noise
+    x_t = schedule.add_noise(x_0, t, noise)
+    with torch.no_grad():
+        x_s = teacher_step(teacher, x_t, t, s, schedule, objective, **condition)
+        wanted = consistency_function(target, x_s, s, schedule, objective, **condition)
+    return pseudo_huber(consistency_function(student, x_t, t, schedule, objective, **condition) - wanted)
+
+
+class Distilled(NamedTuple):
+    """What `distill` yields: steps done (from 1), loss of the batch before the step, and the averaged student."""
+
+    index: int
+    loss: float
+    target: nn.Module  # the one to draw with
+
+
+def distill(
+    student: nn.Module, teacher: nn.Module, schedule: DiffusionSchedule, loader: Iterable, *, num_steps: int,
+    objective: str = "v", levels: int = 12, learning_rate: float = 1e-3, ema_decay: float = 0.95,
+    bfloat16: bool = False, generator: Generator | None = None,
+) -> Iterator[Distilled]:
+    """Teach a student, in place, to be consistent along the paths of a teacher; yields after each optimiser step.
+
+    Args:
+        student: trained in place; begin with the teacher's weights, or with those of a smaller denoiser.
+        teacher: a trained denoiser of the same objective and schedule; it is not changed.
+        schedule, objective: of both.
+        loader: yields ``(images, labels)`` in every pass.
+        num_steps: optimiser steps.
+        levels: into how many steps a path is divided, evenly in time; more is closer to the flow, and slower to learn.
+        learning_rate, ema_decay: peak of `optimization.Muon`, and decay of the averaged student that gives the targets.
+        bfloat16: compute in 16 bits.
+        generator: decides times and noise.
+
+    A `ValueError` says if an argument is out of range.
+    """
+    check_range("num_steps", num_steps, 1)
+    check_share(ema_decay=ema_decay)
+    student.train()
+    target = copy.deepcopy(student).requires_grad_(False).eval()
+    student.trained_objective = target.trained_objective = objective
+    optimizer = Muon(student.parameters(), learning_rate, betas=(0.9, 0.99))
+    times = torch.tensor(sampling_times(schedule, levels))
+    index = 0
+    while index < num_steps:
+        for x_0, labels in loader:
+            optimizer.param_groups[0]["lr"] = learning_rate_at(index, num_steps, learning_rate, warmup=50)
+            optimizer.zero_grad()
+            n = torch.randint(levels, (len(x_0),), generator=generator)
+            options = {"objective": objective, "generator": generator, "labels": labels}
+            with torch.autocast(x_0.device.type, torch.bfloat16, enabled=bfloat16):
+                losses = distillation_loss(student, target, teacher, x_0, times[n], times[n + 1], schedule, **options)
+                loss = losses.mean()
+            loss.backward()
+            nn.utils.clip_grad_norm_(student.parameters(), 1.0)
+            optimizer.step()
+            index += 1
+            update_ema(target, student, min(ema_decay, index / (index + 10)))
+            yield Distilled(index, loss.item(), target)
+            if index == num_steps:
+                return
+
+
+def multistep(
+    model: Callable, schedule: DiffusionSchedule, x_T: Tensor, *, num_steps: int = 1, spacing: str = "trailing",
+    generator: Generator | None = None, **options,
+) -> Iterator[State]:
+    """Draw with a consistency model: ask for the end of the path, and between two askings noise it anew.
+
+    Song et al. 2023, algorithm 1, with the call form of `sampling.ddim`; one step is one evaluation. `sampling.ddim` is
+    the same with the old noise in place of fresh one.
+    """
+    x_t = x_T
+    for t, s in pairwise(sampling_times(schedule, num_steps, spacing)):
+        x_0, _ = guess(model, x_t, t, schedule, **options)
+        x_t = schedule.add_noise(x_0, s, generator=generator)
+        yield State(s, x_t, x_0)

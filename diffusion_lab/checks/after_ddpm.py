@@ -1,0 +1,359 @@
+"""Checks of exercise 10, after DDPM: the straight path, EDM's preconditioning, and the loss of a consistency model."""
+
+import torch
+from torch import nn
+
+from diffusion_lab.checks.engine import Exercise
+from diffusion_lab.schedules import DiffusionSchedule
+
+exercise = Exercise("10", "After DDPM")
+begin, hint, progress = exercise.begin, exercise.hint, exercise.progress
+
+FIVE = DiffusionSchedule(5, 0.1, 0.5)  # so short and steep that a time off by one shows
+
+
+def _wide(numbers, like):
+    """Numbers, (B,), in the shape in which they multiply `like`, (B, …)."""
+    return torch.as_tensor(numbers, dtype=like.dtype).reshape(-1, *[1] * (like.ndim - 1))
+
+
+# 10.1
+
+
+def _straight(place=lambda x_0, eps, s: (1 - s) * x_0 + s * eps, target=lambda x_0, eps, s: eps - x_0, wide=_wide):
+    """The straight path with something changed."""
+    return lambda x_0, eps, s: (
+        place(x_0, eps, wide(s, x_0)), target(x_0, eps, wide(s, x_0)) + torch.zeros_like(x_0)
+    )  # fmt: skip
+
+
+@exercise.task("10.1", "the straight path and its target", 3, "2. The straight path", hints=(
+    "Every picture has its own s. Give it the shape (B, 1, 1, 1), so that it multiplies whole pictures.",
+    "On a line between two ends the place is (1 - s) times the one plus s times the other. Which end is s = 0?",
+    "z = (1 - s) * x_0 + s * eps, and its slope along s is eps - x_0, the same everywhere on the line.",
+))  # fmt: skip
+def straight(x_0, eps, s):
+    """The place z_s on the line from data, s = 0, to noise, s = 1, and the velocity there; both (B, C, H, W)."""
+    return _straight()(x_0, eps, s)
+
+
+@straight.cases
+def _(draw):
+    for shape, s in (
+        ((4, 1, 4, 4), [0.2, 0.7, 0.45, 0.9]),
+        ((3, 2, 3, 5), [0.0, 1.0, 0.35]),
+        ((3, 1, 3, 3), [0.6, 0.15, 0.8]),
+    ):
+        yield draw.normal(*shape), draw.normal(*shape), torch.tensor(s)[draw.shuffled(range(len(s)))]
+
+
+@straight.numbers
+def _(straight, draw):
+    z, u = straight(draw.normal(40, 1, 5, 5) + 1, draw.normal(40, 1, 5, 5), draw.uniform(0.1, 0.9, 40))
+    return {"mean of z": z.mean(), "variance of z": z.var(), "mean of u": u.mean()}
+
+
+@straight.holds
+def _(straight, draw):
+    x_0, eps = draw.normal(2, 3, 1, 4, 4)
+    for s, end, name in ((0.0, x_0, "the data"), (1.0, eps, "the noise")):
+        if bool((straight(x_0, eps, torch.full((3,), s))[0] - end).abs().max() > 1e-3):
+            return f"at s = {s:g} the place has to be {name} itself, and yours is not"
+
+
+def _ends(x_0, eps, s):
+    return s * x_0 + (1 - s) * eps
+
+
+def _circle(x_0, eps, s):
+    return (1 - s).sqrt() * x_0 + s.sqrt() * eps
+
+
+def _quarter(x_0, eps, s):
+    return (1 - s**2).sqrt() * x_0 + s * eps
+
+
+straight.wrong("swapped-ends", _straight(_ends), _straight(_ends, lambda x_0, eps, s: x_0 - eps))
+straight.wrong("sign-of-the-velocity", _straight(target=lambda x_0, eps, s: x_0 - eps))
+straight.wrong("wrong-target", _straight(target=lambda x_0, eps, s: eps), sentence=(
+    "the noise was returned as the target; it is one end of the line, and the velocity is the way between both"
+))  # fmt: skip
+straight.wrong("wrong-target", _straight(target=lambda x_0, eps, s: x_0), sentence=(
+    "the data was returned as the target; it is one end of the line, and the velocity is the way between both"
+))  # fmt: skip
+straight.wrong("velocity-times-time", _straight(target=lambda x_0, eps, s: s * (eps - x_0)))
+straight.wrong("velocity-times-time", _straight(target=lambda x_0, eps, s: (1 - s) * eps - s * x_0), sentence=(
+    "this is v with the scales of the line; the velocity of a straight path has no scales, it is eps - x_0"
+))  # fmt: skip
+for _target in (lambda x_0, eps, s: eps - x_0, lambda x_0, eps, s: (1 - s).sqrt() * eps - s.sqrt() * x_0):
+    straight.wrong("not-straight", _straight(_circle, _target))
+straight.wrong("not-straight", _straight(_quarter))
+for _shape in ((-1,), (-1, 1), (-1, 1, 1)):
+    straight.wrong("misbroadcast-t", _straight(wide=lambda s, like, shape=_shape: s.reshape(shape)), sentence=(
+        "the times s, shape (B,), met the wrong axis of the pictures; (B, 1, 1, 1) is wanted"
+    ))  # fmt: skip
+straight.wrong(
+    "shared-t",
+    _straight(wide=lambda s, like: s[0]),
+    _straight(wide=lambda s, like: s.mean()),
+    sentence="one s was used for the whole batch; every picture has its own",
+)
+
+
+@straight.probe("draws-own-noise")
+def _(straight, draw):
+    x_0, eps = draw.normal(2, 3, 1, 4, 4)
+    return bool((straight(x_0, eps, torch.full((3,), 0.5))[0] != straight(x_0, eps, torch.full((3,), 0.5))[0]).any())
+
+
+# 10.2
+
+
+class Raw:
+    """A stand-in for a raw network: depends on its input and on the noise level, and wants one level per picture."""
+
+    def __call__(self, shown, ratio):
+        """Say F, (B, C, H, W)."""
+        if ratio.shape != (len(shown),):
+            raise ValueError(f"a network wants one ratio per picture, ({len(shown)},), got {tuple(ratio.shape)}")
+        return torch.sin(1.5 * shown) + 0.3 * torch.cos(3 * _wide(ratio, shown))
+
+
+def _frame(skip=lambda r, d: d**2 / (r**2 + d**2), out=lambda r, d: r * d / (r**2 + d**2).sqrt(),
+           shown=lambda r, d: (r**2 + d**2).rsqrt(), wide=_wide):  # fmt: skip
+    """A denoiser in EDM's frame with something changed."""
+
+    def denoise(network, y, ratio, data_std):
+        r, d = wide(ratio, y), torch.tensor(data_std)
+        return skip(r, d) * y + out(r, d) * network(shown(r, d) * y, ratio)
+
+    return denoise
+
+
+@exercise.task("10.2", "what stands around the network", 4, "3. What stands around the network", hints=(
+    "Everything is made of one sum: the variance of y is ratio² + data_std², as data and noise are independent.",
+    "c_in is 1 over the root of that sum. c_skip is the data's share of it, data_std² / sum.",
+    "c_out = ratio * data_std / sum.sqrt(), and the answer is c_skip * y + c_out * network(c_in * y, ratio).",
+))  # fmt: skip
+def denoise(network, y, ratio, data_std):
+    """The guess of x_0, (B, C, H, W), from y = x_0 + ratio eps by a raw network; ratio is (B,)."""
+    return _frame()(network, y, ratio, data_std)
+
+
+@denoise.cases
+def _(draw):
+    for shape, ratios, data_std in (
+        ((4, 1, 4, 4), [0.3, 1.5, 4.0, 0.8], 0.5),
+        ((3, 2, 3, 5), [0.0, 2.5, 0.6], 1.5),
+        ((3, 1, 3, 3), [1.2, 0.4, 3.0], 0.7),
+    ):
+        yield Raw(), draw.normal(*shape), torch.tensor(ratios)[draw.shuffled(range(len(ratios)))], data_std
+
+
+@denoise.numbers
+def _(denoise, draw):
+    out = denoise(Raw(), draw.normal(40, 1, 5, 5) + 1, draw.uniform(0.3, 3, 40), 0.6)
+    return {"mean": out.mean(), "variance": out.var()}
+
+
+@denoise.holds
+def _(denoise, draw):
+    y = draw.normal(3, 1, 4, 4)
+    if bool((denoise(Raw(), y, torch.zeros(3), 0.5) - y).abs().max() > 1e-3):
+        return "with ratio 0 there is no noise in y, and the guess has to be y itself; yours is not"
+
+
+_roots = {  # a standard deviation where a variance belongs, or the reverse
+    "skip": (
+        lambda r, d: d / (r + d),
+        lambda r, d: d / (r**2 + d**2).sqrt(),
+        lambda r, d: d**2 / (r**2 + d**2).sqrt(),
+        lambda r, d: d**2 / (r + d**2),
+    ),
+    "out": (
+        lambda r, d: r * d / (r**2 + d**2),
+        lambda r, d: r * d / (r + d).sqrt(),
+        lambda r, d: r * d / (r + d),
+        lambda r, d: r**2 * d**2 / (r**2 + d**2),
+    ),
+    "shown": (lambda r, d: 1 / (r**2 + d**2), lambda r, d: 1 / (r + d), lambda r, d: (r + d).rsqrt()),
+}
+for _which, _formulas in _roots.items():
+    denoise.wrong("variance-as-std", *(_frame(**{_which: formula}) for formula in _formulas), sentence=(
+        f"c_{_which if _which != 'shown' else 'in'} has a root too many or too few: ratio and data_std are standard "
+        "deviations"
+    ))  # fmt: skip
+denoise.wrong("input-not-scaled", _frame(shown=lambda r, d: torch.ones_like(r)))
+denoise.wrong("input-not-scaled", _frame(shown=lambda r, d: torch.ones_like(r) / d), sentence=(
+    "the input was divided by the spread of the data alone; the noise in it counts too, more and more as ratio grows"
+))  # fmt: skip
+denoise.wrong("boundary-missed", _frame(out=lambda r, d: torch.ones_like(r)), sentence=(
+    "the network's answer was added as it is; times c_out, which is 0 without noise, the guess of clean data is itself"
+))  # fmt: skip
+denoise.wrong("boundary-missed", _frame(out=lambda r, d: d * torch.ones_like(r)), sentence=(
+    "c_out is the same at every noise level; where there is no noise it must be 0, so that clean data stays as it is"
+))  # fmt: skip
+denoise.wrong("boundary-missed", _frame(skip=lambda r, d: torch.zeros_like(r)), sentence=(
+    "nothing of y goes past the network; without noise, where c_out is 0, the guess would be empty"
+))  # fmt: skip
+denoise.wrong("data-counts-one", _frame(skip=lambda r, d: 1 / (r**2 + 1), out=lambda r, d: r * (r**2 + 1).rsqrt(),
+                                        shown=lambda r, d: (r**2 + 1).rsqrt()))  # fmt: skip
+denoise.wrong("swapped-scales", _frame(skip=lambda r, d: r * d / (r**2 + d**2).sqrt(),
+                                       out=lambda r, d: d**2 / (r**2 + d**2)),
+              sentence="c_skip and c_out changed places")  # fmt: skip
+denoise.wrong("swapped-scales", _frame(skip=lambda r, d: r**2 / (r**2 + d**2)), sentence=(
+    "c_skip is the share of the noise; the share of the data, data_std², belongs above the line"
+))  # fmt: skip
+denoise.wrong("eps-for-data", _frame(skip=lambda r, d: torch.ones_like(r), out=lambda r, d: -r,
+                                     shown=lambda r, d: (r**2 + d**2).rsqrt()))  # fmt: skip
+for _shape in ((-1,), (-1, 1), (-1, 1, 1)):
+    denoise.wrong("misbroadcast-t", _frame(wide=lambda r, like, shape=_shape: r.reshape(shape)), sentence=(
+        "the ratios, shape (B,), met the wrong axis of the pictures; (B, 1, 1, 1) is wanted"
+    ))  # fmt: skip
+denoise.wrong(
+    "shared-t",
+    _frame(wide=lambda r, like: r[0]),
+    _frame(wide=lambda r, like: r.mean()),
+    sentence="one ratio was used for the whole batch; every picture has its own",
+)
+
+
+# 10.3
+
+
+class Painter(nn.Module):
+    """A stand-in for a network: says v, and depends on x_t, on t and on two weights."""
+
+    def __init__(self, weights):
+        """Take the weights, (2,), as they are."""
+        super().__init__()
+        self.weights = nn.Parameter(weights)
+
+    def forward(self, x_t, t):
+        """Say v, (B, C, H, W), of x_t at times t, (B,)."""
+        if not isinstance(t, torch.Tensor) or t.shape != (len(x_t),):
+            raise ValueError(f"a network wants one time per picture, ({len(x_t)},), got {t!r}"[:200])
+        return torch.tanh(self.weights[0] * x_t) + self.weights[1] * torch.cos(2 * _wide(t, x_t))
+
+
+def _takes_weights(function):
+    function.takes_weights = True
+    return function
+
+
+def _with_gradients(answer):
+    """Make networks of the weights, call the answer, and add what its loss does to the weights of all three."""
+    if getattr(answer, "takes_weights", False):  # a formula of this module
+        return answer
+
+    @_takes_weights
+    def call(student, target, teacher, x_t, t, s, schedule):
+        networks = [Painter(weights.clone()) for weights in (student, target, teacher)]
+        with torch.enable_grad():
+            loss = answer(*networks, x_t, t, s, schedule)
+            if not isinstance(loss, torch.Tensor) or loss.shape != (len(x_t),):
+                return loss
+            if loss.requires_grad:
+                loss.sum().backward()
+        grads = [torch.zeros(2) if n.weights.grad is None else n.weights.grad for n in networks]
+        return loss, *grads
+
+    return call
+
+
+def _consistency(asked=lambda student, target: target, stop=(True, True), at=lambda x_t, x_s: x_s,
+                 times=lambda t, s: (t, s, s), old=lambda x_t, eps, x_0: eps, clean=False, start=lambda x_0, x_s: x_s,
+                 join=lambda d: d.square().flatten(1).mean(1), answers=lambda f, x_t: f):  # fmt: skip
+    """The loss of 10.3 with something changed."""
+
+    def loss(student, target, teacher, x_t, t, s, schedule):
+        t_from, t_to, t_asked = times(t, s)
+
+        def ends(network, x, time):
+            alpha, sigma = schedule.alpha_sigma(time, x)
+            return alpha * x - sigma * network(x, time)
+
+        alpha, sigma = schedule.alpha_sigma(t_from, x_t)
+        v = teacher(x_t, t_from)
+        x_0, eps = alpha * x_t - sigma * v, sigma * x_t + alpha * v
+        alpha, sigma = schedule.alpha_sigma(t_to, x_t)
+        x_s = alpha * x_0 + sigma * old(x_t, eps, x_0)
+        x_s = x_s.detach() if stop[0] else x_s
+        wanted = x_0.detach() if clean else ends(asked(student, target), at(x_t, x_s), t_asked)
+        wanted = wanted.detach() if stop[1] else wanted
+        return join(answers(ends(student, x_t, t_from), x_t) - wanted)
+
+    return _with_gradients(loss)
+
+
+@exercise.task("10.3", "the loss of a consistency model", 4, "4. One answer for the whole path",
+               prepare=_with_gradients, hints=(
+    "alpha, sigma = schedule.alpha_sigma(t, x_t) has the shape to multiply pictures. The end of the path through "
+    "(x, t) is alpha * x - sigma * network(x, t).",
+    "First the teacher's step: x_0 = alpha_t x_t - sigma_t v and eps = sigma_t x_t + alpha_t v, joined again at s. "
+    "Then the end that `target` gives for (x_s, s). Both with torch.no_grad().",
+    "loss = (end of the student at (x_t, t) - end of target at (x_s, s)).square().flatten(1).mean(1).",
+))  # fmt: skip
+@_takes_weights
+def consistency_loss(student, target, teacher, x_t, t, s, schedule):
+    """Squared difference of two answers on one path of the teacher, a mean for each picture, (B,)."""
+    return _consistency()(student, target, teacher, x_t, t, s, schedule)
+
+
+@consistency_loss.cases
+def _(draw):
+    for shape, t, s in (
+        ((4, 1, 4, 4), [5, 4, 3, 5], [3, 2, 1, 1]),
+        ((3, 2, 3, 5), [2, 5, 4], [0, 4, 0]),
+        ((3, 1, 3, 3), [4, 3, 5], [3, 1, 2]),
+    ):
+        weights = [draw.uniform(0.5, 1.5, 2) for _ in range(3)]
+        yield *weights, draw.normal(*shape), torch.tensor(t), torch.tensor(s), FIVE
+
+
+@consistency_loss.numbers
+def _(loss, draw):
+    weights = [draw.uniform(0.5, 1.5, 2) for _ in range(3)]
+    t = draw.integers(3, 5, 30)
+    said, *gradients = loss(*weights, draw.normal(30, 1, 4, 4), t, t - draw.integers(1, 2, 30), FIVE)
+    return {"mean loss": said.mean(), "gradient of the student": gradients[0].sum() / 30}
+
+
+consistency_loss.wrong("gradient-through-target", _consistency(stop=(True, False)), _consistency(stop=(False, False)))
+consistency_loss.wrong("gradient-through-target",
+                       _consistency(asked=lambda student, target: student, stop=(True, False)),
+                       _consistency(asked=lambda student, target: student, stop=(False, False)))  # fmt: skip
+consistency_loss.wrong("target-not-averaged", _consistency(asked=lambda student, target: student))
+consistency_loss.wrong("no-teacher-step", _consistency(at=lambda x_t, x_s: x_t))
+consistency_loss.wrong(
+    "no-teacher-step",
+    _consistency(at=lambda x_t, x_s: x_t, times=lambda t, s: (t, s, t)),
+    sentence="student and target were asked about the same point; the teacher has to take one step, from t to s",
+)
+consistency_loss.wrong("mean-for-end", _consistency(clean=True))
+consistency_loss.wrong("index-shift", _consistency(times=lambda t, s: (t, s, t)), sentence=(
+    "the target was asked about x_s at the time t; x_s belongs to s"
+))  # fmt: skip
+consistency_loss.wrong("stride-beta", _consistency(times=lambda t, s: (t, t - 1, t - 1)),
+                       _consistency(times=lambda t, s: (t, t - 1, s)),
+                       sentence="the teacher went from t to t - 1; s may be much earlier")  # fmt: skip
+consistency_loss.wrong(
+    "noise-not-kept",
+    _consistency(old=lambda x_t, eps, x_0: 0 * eps),
+    _consistency(old=lambda x_t, eps, x_0: x_t),
+)
+consistency_loss.wrong("summed-not-averaged", _consistency(join=lambda d: d.square().flatten(1).sum(1)))
+consistency_loss.wrong("square-missing", _consistency(join=lambda d: d.abs().flatten(1).mean(1)),
+                       _consistency(join=lambda d: d.flatten(1).mean(1)))  # fmt: skip
+
+
+@consistency_loss.probe("detached-loss", "no gradient reaches the student: only the target's side may be cut off")
+def _(loss, draw):
+    weights = [draw.uniform(0.5, 1.5, 2) for _ in range(3)]
+    t, s = torch.tensor([5, 4, 3]), torch.tensor([2, 1, 1])
+    _said, gradient, *_ = loss(*weights, draw.normal(3, 1, 4, 4), t, s, FIVE)
+    return not bool(gradient.any())
+
+# 10.4
+
+exercise.explain("10.4", "why straight lines do not make one step enough, in a sentence")
