@@ -254,9 +254,12 @@ def _check_weights() -> tuple[bool, str]:
         begin = time.perf_counter()
         dl.load_judge()
         dl.load_pretrained("digits").sample([7], num_steps=10, progress=False)
+        seconds = time.perf_counter() - begin
+        for name in pretrained.shipped():
+            pretrained.checked_file(name)
     except (ValueError, OSError) as error:
         return False, f"weights: {error}"
-    return True, f"weights are whole; a digit in 10 steps took {time.perf_counter() - begin:.1f} s"
+    return True, f"weights are whole; a digit in 10 steps took {seconds:.1f} s"
 
 
 def _clone() -> Path | None:

@@ -1,8 +1,8 @@
 """Put a trained file into the package: ``python tools/ship_weights.py runs/digits.safetensors``.
 
-A digits model gets a card with what ``diffusion-lab evaluate`` measures; the card is stored in the file, and again as
-markdown beside it. The sha256 of every shipped file goes into the manifest. Another model than ``digits`` says its
-name, and how to measure it: ``--name digits-flow --measure "--sampler ddim --num-steps 4"``.
+A model gets a card with what ``diffusion-lab evaluate`` measures, in the file and again as markdown beside it, so
+ship a judge before the models that it measures. The sha256 of every shipped file goes into the manifest. Another model
+than ``digits`` says its name, and how to measure it: ``--name digits-flow --measure "--sampler ddim --num-steps 4"``.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from pathlib import Path
 
 from diffusion_lab import cli, pretrained
 from diffusion_lab.files import replacing
+from diffusion_lab.mini_sd.pipeline import MiniSD, save_mini_sd
 
 
 def main() -> None:
@@ -29,18 +30,23 @@ def main() -> None:
     options = parser.parse_args()
     name = options.name or options.file.stem
     target = pretrained.FOLDER / f"{name}.safetensors"
-    if target.stem == "judge":
+    if target.stem.endswith("judge"):
         with replacing(target) as part:
             shutil.copyfile(options.file, part)
     else:
         trained = pretrained.load_model(options.file)
+        scenes = isinstance(trained, MiniSD)
         runs = [f"--seed {seed}" for seed in range(options.seeds)]
         runs += ["--num-steps 10 --seed 0", "--sampler ddim --num-steps 20 --seed 0"] if options.seeds else []
+        runs = ["--num-samples 500", "--num-samples 500 --held-out"] if scenes else runs
         measured = "\n".join(_evaluate(options.file, name, flags) for flags in options.measure or runs)
         about = re.sub(r"\A# .*", f"# {name}", trained.card.split("## Measured")[0].rstrip())
         about += "".join(f"\n- {note}" for note in options.note)
         card = f"{about}\n\n## Measured\n\n```\n{measured}```\n"
-        pretrained.save_model(target, trained.model, trained.schedule, trained.objective, card)
+        if scenes:
+            save_mini_sd(target, trained._replace(card=card))
+        else:
+            pretrained.save_model(target, trained.model, trained.schedule, trained.objective, card)
         with replacing(target.with_suffix(".md")) as part:
             part.write_text(card, encoding="utf-8")
     manifest_file = pretrained.FOLDER / "manifest.json"
@@ -51,7 +57,7 @@ def main() -> None:
 
 
 def _evaluate(file: Path, name: str, flags: str) -> str:
-    flags = f"--num-samples 2000 {flags}"
+    flags = flags if "--num-samples" in flags else f"--num-samples 2000 {flags}"
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         code = cli.main(["evaluate", str(file), *flags.split()])
     if code:

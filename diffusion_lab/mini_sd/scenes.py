@@ -27,6 +27,10 @@ PLACES = ("on the left", "on the right", "at the top", "at the bottom", "in the 
 RELATIONS = ("left of", "right of", "above", "below")
 ARRANGEMENTS = ("one", "side by side", "one above the other", "three in a row")
 """How the digits of a scene stand; with two, the first is the left or the upper one, with three the leftmost."""
+TURNED = 0.2
+"""Share of pairs told the other way round, "right of" and "below". With a half, neither the order of the words nor the
+relation alone would say anything about who stands where, and a network that starts by learning simple things would find
+nothing to start with."""
 HELD_OUT = {"red": 4, "green": 1, "blue": 9, "yellow": 6, "purple": 3, "white": 8}
 """Pairs of colour and digit that no training scene shows, though it shows both, each with others."""
 
@@ -152,7 +156,7 @@ def caption(layout: Layout, generator: Generator | None = None) -> str:
     """Say what one scene shows, such as "a big red seven left of a small blue three".
 
     The wording varies: a size is told four times out of five, the place of a single digit as well, and of a pair
-    either one is named first.
+    one time out of five the right or lower one is named first (`TURNED`).
     """
     coins = torch.rand(SLOTS + 2, generator=generator).tolist()
     names = [phrase(layout, slot, coins[slot] < 0.8) for slot in range(SLOTS) if int(layout.digit[0, slot]) >= 0]
@@ -161,7 +165,7 @@ def caption(layout: Layout, generator: Generator | None = None) -> str:
         return f"{names[0]} {PLACES[int(layout.place[0])]}" if coins[-1] < 0.8 else names[0]
     if kind == 3:
         return f"{names[0]}, {names[1]} and {names[2]}"
-    turned = coins[-1] < 0.5
+    turned = coins[-1] < TURNED
     relation = RELATIONS[2 * (kind - 1) + turned]
     return f" {relation} ".join(reversed(names) if turned else names)
 

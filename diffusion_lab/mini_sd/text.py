@@ -133,30 +133,29 @@ def contrastive_loss(logits: Tensor) -> Tensor:
     return (F.cross_entropy(logits, right) + F.cross_entropy(logits[:, : len(logits)].T, right)) / 2
 
 
-SWAPS = [
-    *([a, b] for group in (tuple(SIZES), tuple(COLOURS), NUMBERS) for a in group for b in group if a != b),
-    ["left", "right"], ["right", "left"], ["above", "below"], ["below", "above"], ["top", "bottom"], ["bottom", "top"],
-]  # fmt: skip
+OPPOSITES = {"left": "right", "right": "left", "above": "below", "below": "above", "top": "bottom", "bottom": "top"}
 
 
 def near_miss(text: str, generator: torch.Generator | None = None) -> str:
-    """Change one word of a caption so that it says something else: a number, a colour, a size or a direction.
+    """Change a caption a little so that it says something else.
 
-    Or, in a caption of two digits and half of the time, exchange the two colours, numbers or sizes. Such captions teach
-    the text encoder to keep apart who is red and who stands left, which a bag of words would not need.
+    One of these, whichever are possible: exchange the two sizes, colours or numbers of a pair; turn the direction
+    round; put another size, colour or number in the place of one. Without such captions a text encoder need not know
+    who is red and who stands left: which words occur would be enough to find the caption (Yuksekgonul et al. 2023,
+    When and why vision-language models behave like bags-of-words, section 4).
     """
     words = words_of(text)
-    groups = [set(SIZES), set(COLOURS), set(NUMBERS)]
-    chances = torch.rand(3, generator=generator).tolist()
-    group = groups[int(chances[0] * 3)]
-    spots = [i for i, word in enumerate(words) if word in group]
-    if len(spots) == 2 and words[spots[0]] != words[spots[1]] and chances[1] < 0.5:
-        words[spots[0]], words[spots[1]] = words[spots[1]], words[spots[0]]
-        return " ".join(words)
-    options = [(i, new) for i, word in enumerate(words) for old, new in SWAPS if word == old]
-    kinds = sorted({next((k for k, g in enumerate(groups) if new in g), 3) for _, new in options})
-    kind = kinds[int(chances[1] * len(kinds)) % len(kinds)]
-    options = [pair for pair in options if next((k for k, g in enumerate(groups) if pair[1] in g), 3) == kind]
-    spot, new = options[int(chances[2] * len(options))]
-    words[spot] = new
-    return " ".join(words)
+    options: list[dict[int, str]] = []  # each: what to write at which place
+    for group in (tuple(SIZES), tuple(COLOURS), NUMBERS):
+        spots = [i for i, word in enumerate(words) if word in group]
+        if len(spots) == 2 and words[spots[0]] != words[spots[1]]:
+            options.append({spots[0]: words[spots[1]], spots[1]: words[spots[0]]})
+        if spots:
+            one, other = torch.rand(2, generator=generator).tolist()
+            spot = spots[int(one * len(spots))]
+            others = [word for word in group if word != words[spot]]
+            options.append({spot: others[int(other * len(others))]})
+    if turned := {i: OPPOSITES[word] for i, word in enumerate(words) if word in OPPOSITES}:
+        options.append(turned)
+    chosen = options[int(torch.rand((), generator=generator) * len(options))]
+    return " ".join(chosen.get(i, word) for i, word in enumerate(words))

@@ -88,13 +88,13 @@ def train_vae(vae: VAE, digits: Digits, *, batch_size: int = 32, beta: float = B
 
 
 
-def train_clip(clip: Clip, digits: Digits, *, batch_size: int = 64, **options) -> Iterator[Fitted]:
-    """Train both encoders so that a picture finds its caption among those of the batch and one near miss of each."""
+def train_clip(clip: Clip, digits: Digits, *, batch_size: int = 64, misses: int = 2, **options) -> Iterator[Fitted]:
+    """Train both encoders so that a picture finds its caption among those of the batch and `misses` near misses."""
     device = next(clip.parameters()).device
 
     def loss(model: Clip, generator: Generator) -> Tensor:
         scenes = compose(batch_size, digits, generator=generator)
-        captions = [*scenes.captions, *(near_miss(text, generator) for text in scenes.captions)]
+        captions = [*scenes.captions, *(near_miss(text, generator) for text in scenes.captions * misses)]
         return contrastive_loss(model(scenes.images.to(device), tokenize(captions).to(device)).float())
 
     return fit(clip, loss, **options)
