@@ -26,7 +26,7 @@ def consistency_function(
     """Say where the path through x_t, (B, …), ends: f(x_t, t) = c_skip x_t + c_out model(x_t, t), of the shape of x_t.
 
     Read as x_0, an answer in v has c_skip = alpha and c_out = -sigma, and so f(x_0, 0) = x_0 whatever the network says:
-    the boundary condition (Song et al. 2023, equations 3 and 5). For x_t / alpha these are their c_skip and c_out with
+    the boundary condition (Song et al. 2023, equations 4 and 5). For x_t / alpha these are their c_skip and c_out with
     the data's standard deviation 1 and epsilon 0. An answer in flow has the same property, divided by alpha + sigma.
     A `ValueError` says if the objective is another: "x0" has no boundary, and "eps" none to divide by at t = T.
     """
@@ -68,7 +68,7 @@ def distillation_loss(
     """How far the student's answer at t is from the target's answer one teacher step earlier, shape (B,).
 
     d(f_student(x_t, t), f_target(x_s, s)), where x_s is the teacher's and no gradient goes through the second (Song et
-    al. 2023, equations 7 and 9, algorithm 2). At s = 0 the target is x_s itself.
+    al. 2023, equations 6 to 8, algorithm 2). At s = 0 the target is x_s itself.
 
     Args:
         student, target, teacher: denoisers ``f(x, t, **condition)``; target is an average of earlier students.

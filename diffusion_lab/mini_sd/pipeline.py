@@ -21,7 +21,7 @@ from diffusion_lab.shapes import Context, Images
 from diffusion_lab.unet import UNet
 
 PARTS: dict[str, Callable[..., nn.Module]] = {"vae": VAE, "clip": Clip, "unet": UNet}
-GUIDANCE = 3.0
+GUIDANCE = 6.0
 """Guidance scale unless told otherwise."""
 
 

@@ -20,7 +20,7 @@ from diffusion_lab.mini_sd.vae import VAE
 from diffusion_lab.schedules import DiffusionSchedule
 from diffusion_lab.shapes import choose
 
-STEPS = {"vae": 2000, "clip": 3000, "unet": 7000, "judge": 1500}
+STEPS = {"vae": 2000, "clip": 4500, "unet": 8000, "judge": 1500}
 """Every stage that trains, in the order in which they need one another, with its optimiser steps."""
 SCENES = 60_000  # that the U-Net is trained on
 SCHEDULE, OBJECTIVE = DiffusionSchedule.cosine(1000), "v"
