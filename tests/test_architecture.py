@@ -64,8 +64,10 @@ MAY_IMPORT = {
     "widgets.board": {
         "figures", "schedules", "shapes", "widgets.drawings", "widgets.packing", "widgets.player", "widgets.scrubbers",
     },
+    "widgets.prompt": {"figures", "widgets.drawings", "widgets.player"},
     "widgets.__init__": {
-        "widgets.board", "widgets.explorer", "widgets.films", "widgets.packing", "widgets.player", "widgets.scrubbers",
+        "widgets.board", "widgets.explorer", "widgets.films", "widgets.packing", "widgets.player", "widgets.prompt",
+        "widgets.scrubbers",
     },
     "checks.__init__": set(),
     "checks.mistakes": set(),
