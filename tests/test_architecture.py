@@ -64,8 +64,10 @@ MAY_IMPORT = {
     "widgets.board": {
         "figures", "schedules", "shapes", "widgets.drawings", "widgets.packing", "widgets.player", "widgets.scrubbers",
     },
+    "widgets.prompt": {"figures", "widgets.drawings", "widgets.player"},
     "widgets.__init__": {
-        "widgets.board", "widgets.explorer", "widgets.films", "widgets.packing", "widgets.player", "widgets.scrubbers",
+        "widgets.board", "widgets.explorer", "widgets.films", "widgets.packing", "widgets.player", "widgets.prompt",
+        "widgets.scrubbers",
     },
     "checks.__init__": set(),
     "checks.mistakes": set(),
@@ -80,6 +82,8 @@ MAY_IMPORT = {
     "checks.unet": {"checks.engine"},
     "checks.training": {"checks.engine", "data", "schedules"},
     "checks.after_ddpm": {"checks.engine", "schedules"},
+    "checks.latents": {"checks.engine"},
+    "checks.text": {"checks.engine"},
     "links.__init__": set(),
     "links.repository": {"files"},
     "links.lone": set(),

@@ -23,6 +23,7 @@ from diffusion_lab.widgets import (
     GuidanceExplorer,
     NoiseScrubber,
     PointScrubber,
+    PromptBox,
     ScheduleExplorer,
     StepsExplorer,
     TrainingScrubber,
@@ -60,6 +61,7 @@ def make(name, schedule, digits):
         "live": lambda: GuidanceExplorer({0: x_T, 2: x_T / 2}, draw=lambda s: x_T / (s + 1), scales=[0.5, 1]),
         "sheet": lambda: DrawingBoard(digits.images[:1], schedule, generator=generator),
         "board": lambda: DrawingBoard(digits.images[:1], schedule, turned, axes={"how": ["up", "down"]}, noise=x_T[:1]),
+        "prompt": lambda: PromptBox(["two", "three"], spelled, axes={"scale": [1, 2]}, alt="squares"),
         "explorer": lambda: Explorer(axes, lambda block, t: {"maps": flat(t / 10), "block": block}, alt="greys"),
     }[name]()
 
@@ -72,8 +74,15 @@ def turned(x_0, t, how):
     return {"turned": x_0.flip(2) if how == "down" else x_0, "ink": f"{float((x_0 > 0).sum()):g} at {t}"}
 
 
+def spelled(prompt, scale):
+    """As bright as the word is long; only letters are known."""
+    if not prompt.isalpha():
+        raise ValueError(f"only letters, got {prompt!r}")
+    return {"bright": flat(len(prompt) * scale / 10), "letters": len(prompt)}
+
+
 COMPLETE = ["noise", "points", "trajectory", "schedule", "guidance", "steps", "maps", "training", "field", "sheet"]
-COMPLETE += ["board", "explorer"]
+COMPLETE += ["board", "prompt", "explorer"]
 NAMES = [*COMPLETE, "live"]
 
 
@@ -428,6 +437,30 @@ def test_a_drawing_reaches_the_answer_as_an_image(digits, schedule):
     assert message["readouts"] == {0: "500"}
     with pytest.raises(ValueError, match="x_0 must be one grey picture"):
         DrawingBoard(digits.images[:2], schedule)
+
+
+def test_a_typed_prompt_reaches_draw_with_the_values_of_the_sliders():
+    box = PromptBox(["two", "three"], spelled, axes={"scale": [1, 2]}, alt="squares")
+    assert [frame(box, 0, *places).max() for places in itertools.product((0, 1), (0, 1))] == pytest.approx(
+        [(length * scale / 10 + 1) * 127.5 for length in (3, 5) for scale in (1, 2)], abs=2.5
+    )
+
+    def typed(text):
+        return {"version": 7, "pixels": base64.b64encode(f"{text}\n".encode()).decode()}
+
+    assert box.answer((1, 1), {"version": 0, "pixels": ""}) is None
+    message = box.answer((1, 1), typed("  größer "))
+    assert (message["place"], message["readouts"]) == (3, {0: "6"})
+    assert list(message["panels"]) == [0]
+    for wrong in ("two 2", ""):
+        with pytest.raises(ValueError, match=f"only letters, got '{wrong}'"):
+            box.answer((0, 0), typed(wrong))
+
+
+@pytest.mark.parametrize("prompts", [["one"], ["one", "one"]])
+def test_a_prompt_box_needs_different_examples(prompts):
+    with pytest.raises(ValueError, match="prompts must be two different texts or more, got"):
+        PromptBox(prompts, spelled, axes={"scale": [1]}, alt="squares")
 
 
 def test_sliders_are_ipywidgets_and_value_is_the_first(schedule, digits):

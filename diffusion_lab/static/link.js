@@ -14,9 +14,55 @@ async function find(manager, name) {
   return null;
 }
 
+// a field for words above the pictures of a player, whose first slider chooses among examples; what is typed goes to
+// the kernel as a sketch does
+async function addField(player, label) {
+  const { k, sliders } = player.shared, own = `.dl-player[data-player="${player.id}"]`;
+  let root, typed = false, last = k[0];
+  for (let tries = 0; !root && tries < 50; tries++) { // the player may reach the page a moment later
+    root = [...document.querySelectorAll(own)].find((one) => one.dlPlayer === player);
+    if (!root) await new Promise((done) => setTimeout(done, 100));
+  }
+  if (!root) return null;
+  const make = (tag, style, properties) => {
+    const node = Object.assign(document.createElement(tag), properties);
+    node.style.cssText = style;
+    return node;
+  };
+  const row = make('div', 'display: flex; gap: .5em; margin: .3em 0 .5em; align-items: center', {});
+  const id = `dl-${Math.random().toString(36).slice(2)}`, example = () => sliders[0].values[k[0]];
+  const input = make('input', 'flex: 1; font: inherit; padding: .15em .4em', { type: 'text', id, value: example() });
+  const button = make('button', 'font: inherit; cursor: pointer', { type: 'button', textContent: 'draw' });
+  input.autocomplete = 'off';
+  for (const node of [input, button]) node.setAttribute('data-lm-suppress-shortcuts', 'true');
+  row.append(make('label', '', { htmlFor: id, textContent: label }), input, button);
+  button.onclick = () => {
+    const text = input.value.trim();
+    typed = text !== example();
+    player.shared.sketch = new TextEncoder().encode(`${text}\n`); // never empty: an empty prompt is one, too
+    player.drawn(!typed);
+  };
+  input.onkeydown = (event) => {
+    event.stopPropagation(); // what is typed is no command to the notebook
+    if (event.key === 'Enter') button.click();
+  };
+  root.querySelector('.dl-bar').after(row);
+  return {
+    remove: () => row.remove(),
+    chosen() {
+      if (k[0] === last) return;
+      last = k[0];
+      input.value = example();
+      if (typed) player.drawn(true);
+      typed = false;
+    },
+  };
+}
+
 async function connect(model) {
   const lab = (window[SHARED] ??= { players: [], links: new Map() });
-  const id = model.get('player'), players = new Set(), answers = new Map();
+  const id = model.get('player'), label = model.get('field');
+  const players = new Set(), answers = new Map(), fields = new Map();
   model.on('msg:custom', (answer) => {
     answers.set(answer.place, answer); // kept for a player that comes later
     players.forEach((player) => player.fill(answer));
@@ -28,6 +74,7 @@ async function connect(model) {
     alive: () => controls.every((control) => control.comm_live !== false),
     places: () => controls.map((control) => control.get(where(control))),
     move(a, n) {
+      chosen(); // before the kernel hears of the slider: it would draw the typed words once more
       if (!link.alive() || controls[a].get(where(controls[a])) === n) return;
       controls[a].set(where(controls[a]), n);
       controls[a].save_changes();
@@ -41,10 +88,16 @@ async function connect(model) {
     attach(player) {
       players.add(player);
       player.attach(link);
+      player.show();
       answers.forEach((answer) => player.fill(answer));
+      if (label && !fields.has(player)) addField(player, label).then((field) => fields.set(player, field));
     },
   };
-  const moved = () => players.forEach((player) => player.follow(link.places()));
+  const chosen = () => fields.forEach((field) => field?.chosen());
+  const moved = () => {
+    players.forEach((player) => player.follow(link.places()));
+    chosen();
+  };
   controls.forEach((control) => control.on(`change:${where(control)}`, moved));
   lab.links.set(id, link);
   lab.players.map((one) => one.deref()).forEach((player) => player?.id === id && link.attach(player));
@@ -52,6 +105,7 @@ async function connect(model) {
     controls.forEach((control) => control.off(`change:${where(control)}`, moved));
     if (lab.links.get(id) === link) lab.links.delete(id);
     players.forEach((player) => player.attach(null));
+    fields.forEach((field) => field?.remove());
   };
 }
 

@@ -19,6 +19,7 @@ from diffusion_lab.widgets.films import (
 )
 from diffusion_lab.widgets.packing import STATIC
 from diffusion_lab.widgets.player import Player
+from diffusion_lab.widgets.prompt import PromptBox
 from diffusion_lab.widgets.scrubbers import FieldExplorer, NoiseScrubber, PointScrubber, ScheduleExplorer
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "NoiseScrubber",
     "Player",
     "PointScrubber",
+    "PromptBox",
     "ScheduleExplorer",
     "StepsExplorer",
     "TrainingScrubber",

@@ -40,12 +40,13 @@ class Link(anywidget.AnyWidget):
 
     _esm = (STATIC / "link.js").read_text(encoding="utf-8")
     player = traitlets.Unicode().tag(sync=True)
+    field = traitlets.Unicode().tag(sync=True)
     controls = traitlets.List().tag(sync=True, **ipywidgets.widget_serialization)
     sketch = traitlets.Dict({"version": 0, "pixels": ""}).tag(sync=True)
 
     def __init__(self, player: Any):
         """Tie `player`, which is about to be shown."""
-        super().__init__(player=player.id, controls=list(player.sliders.values()))
+        super().__init__(player=player.id, field=player.field, controls=list(player.sliders.values()))
         self.of, self._lock, self._answers = player, threading.Lock(), {}
         if player.asks:
             for control in self.controls:

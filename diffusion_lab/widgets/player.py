@@ -64,6 +64,8 @@ class Player:
 
     asks: str | None = None
     """What to say on a page with no kernel where something is missing that only Python can draw, if that can happen."""
+    field = ""
+    """The name of a field for words, which the page has while a kernel runs, if there is one."""
 
     def __init__(self, text: str, spec: dict, still: Image.Image | Picture, alt: str):
         """Put together a player.
@@ -116,7 +118,8 @@ class Player:
     def answer(self, places: tuple[int, ...], sketch: dict) -> dict | None:
         """Draw what the browser lacks where the sliders stand at `places`, for a sketch; None if it lacks nothing.
 
-        The sketch has ``pixels``, bytes in base64, empty for the example that the page came with.
+        The sketch has ``pixels``, bytes in base64, empty for the example that the page came with; of words that were
+        typed it has UTF-8 in their place.
         """
 
     def _json(self) -> str:

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.browser
 CELLS = {
     "setup": """
 import time, torch, diffusion_lab as dl
-from diffusion_lab.widgets import DrawingBoard, GuidanceExplorer, NoiseScrubber, ScheduleExplorer, Explorer
+from diffusion_lab.widgets import DrawingBoard, GuidanceExplorer, NoiseScrubber, PromptBox, ScheduleExplorer, Explorer
 generator = torch.Generator().manual_seed(0)
 schedule = dl.DiffusionSchedule.linear(1000)
 x_0 = torch.full((1, 1, 28, 28), -1.0)
@@ -40,6 +40,15 @@ def answer(x_0, t):
     return {"upside down": x_0.flip(2), "ink": f"{float((x_0 > 0).sum()):g}"}
 board = DrawingBoard(x_0, schedule, answer, generator=generator)
 board""",
+    "prompt": """
+prompts = []
+def letters(prompt, times):
+    prompts.append(prompt)
+    if not prompt.isalpha():
+        raise ValueError(f"only letters, got {prompt!r}")
+    return {"": torch.full((1, 1, 8, 8), len(prompt) * times / 10 - 1), "letters": len(prompt)}
+prompt = PromptBox(["two", "three"], letters, axes={"times": [1, 2]}, alt="squares", shades=256)
+prompt""",
     "tell": """
 print(noise.value, heard[-1:], [slider.value for slider in schedules.sliders.values()], calls, board.value)""",
     "move": """
@@ -121,7 +130,7 @@ class Page:
 def shown(page, lab):
     shown = Page(page, lab)
     run_all(page)
-    for name in ("noise", "schedules", "live", "board"):
+    for name in ("noise", "schedules", "live", "board", "prompt"):
         shown.player(name).and_(page.locator("[data-live=yes]")).wait_for()
     return shown
 
@@ -218,6 +227,39 @@ def test_a_drawing_is_answered(shown, page, pixels):
     assert page.problems == []
 
 
+def test_a_prompt_is_typed_and_drawn_and_a_wrong_one_is_told(shown, page, pixels):
+    player, canvas = shown.player("prompt"), shown.player("prompt").locator("canvas")
+    field, told = player.get_by_label("your own prompt"), player.locator(".dl-readouts b")
+    field.wait_for()
+    assert field.input_value() == "two"
+    assert grey(pixels, canvas) == pytest.approx(-0.7, abs=0.01)
+
+    def type_in(text):
+        field.fill(text)
+        field.press("Enter")
+
+    type_in("sevenths")
+    told.filter(has_text="8").wait_for()
+    assert grey(pixels, canvas) == pytest.approx(-0.2, abs=0.01)
+    shown.slider("prompt").press("ArrowRight")  # another slider: the same words once more
+    page.wait_for_function("() => !document.querySelector('canvas[aria-busy=true]')")
+    assert grey(pixels, canvas) == pytest.approx(0.6, abs=0.01)
+    type_in("a dog!")
+    shown.status("prompt", "ValueError: only letters, got 'a dog!'")
+    player.get_by_role("radio", name="three").click()
+    told.filter(has_text="5").wait_for()
+    assert field.input_value() == "three"
+    assert player.locator(".dl-status").inner_text() == ""
+    assert grey(pixels, canvas) == pytest.approx(0, abs=0.01)
+    type_in("  one ")
+    told.filter(has_text="3").wait_for()
+    type_in("three")
+    told.filter(has_text="5").wait_for()
+    once = "['two', 'three', 'sevenths', 'a dog!', 'one'] 2 2"  # and each example twice, for both values of `times`
+    assert shown.told(once, "list(dict.fromkeys(prompts)), prompts.count('two'), prompts.count('three')")
+    assert page.problems == []
+
+
 def test_a_saved_notebook_moves_again_without_its_kernel(shown, page, lab, pixels, notebook):
     page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
     page.wait_for_function("() => !window.jupyterapp.shell.currentWidget.context.model.dirty")
@@ -226,7 +268,7 @@ def test_a_saved_notebook_moves_again_without_its_kernel(shown, page, lab, pixel
     assert "widget-view" not in saved
     assert "application/vnd.jupyter.widget-state" not in saved
     again = Page(page, lab)
-    for name in ("noise", "schedules", "live", "board"):
+    for name in ("noise", "schedules", "live", "board", "prompt"):
         again.player(name).locator("canvas").first.wait_for()
     assert "model not found" not in page.content()
     again.slider("noise").press("End")
@@ -238,7 +280,7 @@ def test_a_saved_notebook_moves_again_without_its_kernel(shown, page, lab, pixel
 def test_without_ipywidgets_it_is_the_player_of_a_page(page, lab, pixels):
     plain = Page(page, lab, "plain.ipynb")
     run_all(page)
-    for name in ("noise", "schedules", "live", "board"):
+    for name in ("noise", "schedules", "live", "board", "prompt"):
         plain.player(name).locator("canvas").first.wait_for()
         assert plain.player(name).get_attribute("data-live") is None
     plain.slider("noise").press("End")
