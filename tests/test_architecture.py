@@ -82,6 +82,8 @@ MAY_IMPORT = {
     "checks.unet": {"checks.engine"},
     "checks.training": {"checks.engine", "data", "schedules"},
     "checks.after_ddpm": {"checks.engine", "schedules"},
+    "checks.latents": {"checks.engine"},
+    "checks.text": {"checks.engine"},
     "links.__init__": set(),
     "links.repository": {"files"},
     "links.lone": set(),

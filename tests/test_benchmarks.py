@@ -18,6 +18,10 @@ sys.path.append(str(ROOT))  # the benchmarks are run from a clone; they are no p
 from benchmarks import common, peers, quality_per_budget  # noqa: E402
 from diffusion_lab.grading import keys  # noqa: E402
 from diffusion_lab.grading.answers import extract  # noqa: E402
+from diffusion_lab.mini_sd.pipeline import MiniSD  # noqa: E402
+from diffusion_lab.mini_sd.text import Clip  # noqa: E402
+from diffusion_lab.mini_sd.train import new_unet  # noqa: E402
+from diffusion_lab.mini_sd.vae import VAE  # noqa: E402
 
 MODULES = sorted(p.stem for p in (ROOT / "benchmarks").glob("*.py") if p.stem not in ("__init__", "common", "peers"))
 PACKAGES = ("diffusers", "denoising_diffusion_pytorch", "smalldiffusion", "accelerate", "ema_pytorch")
@@ -348,6 +352,95 @@ def test_rows_without_classes_have_no_class_accuracy(digits):
     row = quality_per_budget.verdict(options, run, 0, peers.dl.load_judge())
     assert row["class_accuracy"] is None
     assert row["frechet_distance"] > 100
+
+
+# --- latent_vs_pixel
+
+
+@pytest.fixture
+def latent_vs_pixel(monkeypatch):
+    """The benchmark with small untrained networks in the place of those that ship."""
+    module = importlib.import_module("benchmarks.latent_vs_pixel")
+    schedule, clip = peers.dl.DiffusionSchedule.cosine(20), Clip(features=16, layers=1, width=8)
+    parts = (VAE(width=8), clip, peers.dl.UNet(in_channels=4, context_features=16, width=8, attention=(0,), patch=1))
+    mini = MiniSD(*(part.eval().requires_grad_(False) for part in parts), schedule, "v", 2.0)
+    monkeypatch.setattr(module.dl, "load_pretrained", lambda _name: mini)
+    monkeypatch.setattr(module.scene_judge, "load_scene_judge", lambda: module.scene_judge.SceneJudge(8).eval())
+    monkeypatch.setattr(module.dl.data, "mnist", lambda train=True: peers.dl.data.sklearn_digits(train))
+    return module
+
+
+@pytest.mark.parametrize("text", ["latents:3", "latent", "latent:", "latent:0", "latent:-1", "latent:x", "latent:1:2"])
+def test_a_run_is_a_contender_and_seconds(latent_vs_pixel, text, capsys):
+    assert latent_vs_pixel.read_run("pixels-2:1.5") == ("pixels-2", 1.5)
+    with pytest.raises(SystemExit):
+        latent_vs_pixel.main(["--runs", text])
+    assert "--runs" in capsys.readouterr().err
+
+
+def test_the_latent_contender_is_built_like_the_network_that_ships(latent_vs_pixel):
+    shipped = new_unet(Clip(features=16, layers=1, width=8).text).config
+    latent = latent_vs_pixel.NETWORKS["latent"]
+    assert {key: shipped[key] for key in latent} == latent
+    for name, more in (("pixels-4", 0), ("pixels-2", 1), ("pixels-1", 2)):
+        other = latent_vs_pixel.NETWORKS[name]
+        assert other["multipliers"] == (1,) * more + latent["multipliers"]
+        assert other["attention"] == tuple(level + more for level in latent["attention"])
+        assert 64 // other["patch"] // 2**more == 16
+
+
+def test_latent_vs_pixel_needs_mnist(latent_vs_pixel, capsys):
+    with pytest.raises(SystemExit):
+        latent_vs_pixel.main([])
+    assert "needs MNIST" in capsys.readouterr().err
+
+
+def test_latent_and_pixels_are_trained_on_the_same_scenes(latent_vs_pixel, digits):
+    mini = latent_vs_pixel.dl.load_pretrained("mini-sd")
+    data = latent_vs_pixel.draw_scenes(mini, digits, 6, seed=1)
+    assert (data.pixels.shape, data.codes.shape, data.tokens.shape) == ((6, 3, 64, 64), (6, 4, 16, 16), (6, 24))
+    pixels, numbers = next(iter(latent_vs_pixel.Batches(data.pixels, 4, seed=2)))
+    codes, same = next(iter(latent_vs_pixel.Batches(data.codes, 4, seed=2)))
+    assert numbers.tolist() == same.tolist()
+    assert torch.equal(codes, data.codes[numbers])
+    assert torch.allclose(mini.encode(pixels), codes, atol=0.1)  # up to the rounding of pixels to bytes
+
+
+@pytest.mark.parametrize("name", ["latent", "pixels-4", "pixels-2", "pixels-1"])
+def test_a_network_that_knows_the_answer_draws_it(latent_vs_pixel, digits, name, monkeypatch):
+    mini = latent_vs_pixel.dl.load_pretrained("mini-sd")
+    data = latent_vs_pixel.draw_scenes(mini, digits, 4, seed=1)
+    options = SimpleNamespace(batch_size=4, width=8, guidance_scale=2.0, num_steps=4)
+    contender = latent_vs_pixel.Contender(name, mini, data, options, seed=0, num_steps=2)
+    before = [p.clone() for p in contender.unet.parameters()]
+    contender.step()
+    assert contender.images == 4
+    assert any((a != b).any() for a, b in zip(before, contender.unet.parameters(), strict=True))
+    known = data.codes[:1] if name == "latent" else data.pixels[:1].float() / 127.5 - 1
+
+    def exact(x, t, context):
+        alpha, sigma = mini.schedule.alpha_sigma(int(t[0]), x)
+        return alpha * (x - alpha * known) / sigma - sigma * known  # v of data that is always `known`
+
+    monkeypatch.setattr(contender.ema, "forward", exact)
+    drawn = contender.draw(["a red seven", "a blue one"], options, seed=0)
+    wanted = mini.decode(known) if name == "latent" else known
+    assert drawn.shape == (2, 3, 64, 64)
+    assert (drawn - wanted).abs().max() < 1e-2
+
+
+def test_latent_vs_pixel_from_end_to_end(latent_vs_pixel, tmp_path, capsys):
+    out = tmp_path / "result.json"
+    assert latent_vs_pixel.main(["--quick", "--out", str(out)]) == 0
+    content = json.loads(out.read_text("utf-8"))
+    assert [row["contender"] for row in content["rows"]] == ["latent", "pixels-4"]
+    for row in content["rows"]:
+        assert row["frechet_distance"] > 0 < row["floor"]
+        assert row["images"] == row["steps"] * content["options"]["batch_size"]
+        assert row["training_ms"] > 0 < row["drawing_ms"]
+        assert 0 <= row["digit"] <= 1
+    assert content["coding"]["decoding_ms"] > 0
+    assert "a quick run" in capsys.readouterr().err
 
 
 def test_it_runs_as_the_readme_says():

@@ -36,6 +36,7 @@ class Task:
         self.wrongs: list[tuple[str, str, Any]] = []
         self.probes: list[tuple[str, str, Callable, bool]] = []
         self.properties: list[Callable] = []
+        self.places: dict[str, tuple[str, str]] = {}  # the lesson and section for sentences that have one of their own
         self.make_cases, self.make_numbers = None, None
 
     def cases(self, make: Callable) -> None:
@@ -50,9 +51,14 @@ class Task:
         """Declare another right answer; `progress` says which was used."""
         return lambda right: self.rights.setdefault(name, right)
 
-    def wrong(self, name: str, *formulas: Callable, sentence: str = "") -> None:
-        """Declare the wrong formulas that a mistake of the catalogue comes down to, and another sentence."""
-        self.wrongs += [(name, sentence or CATALOGUE[name].sentence, formula) for formula in formulas]
+    def wrong(self, name: str, *formulas: Callable, sentence: str = "", at: tuple[str, str] | None = None) -> None:
+        """Declare the wrong formulas that a mistake of the catalogue comes down to, and another sentence.
+
+        `at` is the lesson and section that treat *that sentence*, where neither the mistake's nor the task's does.
+        """
+        sentence = sentence or CATALOGUE[name].sentence
+        self.places |= {sentence: at} if at else {}
+        self.wrongs += [(name, sentence, formula) for formula in formulas]
 
     def probe(self, name: str, sentence: str = "", always: bool = False) -> Callable:
         """Declare (answer, draw) -> bool, true if it makes the mistake; `always`: even where its numbers are right."""
@@ -85,7 +91,8 @@ class Task:
     def _mistaken(self, name: str, text: str, *more: str, printed: str = "") -> Mistaken:
         known, own = CATALOGUE.get(name), (self.exercise.number, self.section)
         there = known and (known.lesson == own[0] or (known.lesson < own[0] and text == known.sentence))
-        lesson, section = known[2:] if there else own  # own: no lesson to come, and none for a sentence of the task
+        # own: no lesson to come, and none for a sentence of the task
+        lesson, section = self.places.get(text) or (known[2:] if there else own)
         pointer = f'Read again: lesson {lesson}, section "{section}". For a hint: check.hint("{self.number}")'
         said = [f"Your code printed: {printed.strip()[:500]}"] if printed.strip() else []
         return Mistaken(name, text, *more, *said, pointer)

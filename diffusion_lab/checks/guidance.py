@@ -352,12 +352,14 @@ guided.wrong(
     "null-is-class-0",
     _guided(null=lambda null_label: null_label - 1),
     sentence="guided away from the last class; null_label, one past it, is wanted",
+    at=("07", "7. What goes wrong: three lines, four mistakes"),
 )
 for _shape in ((-1,), (-1, 1), (-1, 1, 1)):
     guided.wrong(
         "misbroadcast-t",
         _guided(shape=_shape),
         sentence="the scales, shape (B,), met the wrong axis of the pictures; (B, 1, 1, 1) is wanted",
+        at=("05", "9. What goes wrong: a loss too good to be true"),
     )
 guided.wrong(
     "shared-t",

@@ -179,13 +179,12 @@ _SECTIONS = {
     ("06", "5. Is the noise needed at all?"): {
         "no-noise-midway": "no noise was added on the way; every step but the last one wants some",
     },
-    ("06", "7. Few steps: which times, and which step?"): {
-        "stride-beta": "beta of one step was used for a jump over several; that is 1 - alpha bar(t) / alpha bar(s)",
-    },
     ("06", "9. Between two noises"): {
         "wrong-clock": "the sampler was told that it begins at T; a picture that was noised up to t begins at t",
+        "no-way-up": "nothing was noised up to t; what walks down from there is the shrunk picture *and* noise",
     },
     ("06", "10. What goes wrong: the dice at the wrong place, or of the wrong size"): {
+        "stride-beta": "beta of one step was used for a jump over several; that is 1 - alpha bar(t) / alpha bar(s)",
         "noise-at-end": "noise was added in the last step, to t = 0; none is wanted there",
         "noise-reused": "the same noise was used more than once; every step wants its own",
     },
@@ -198,7 +197,6 @@ _SECTIONS = {
     },
     ("07", "2. Learning to draw with no order"): {
         "batch-dropout": "one coin was thrown for the whole batch; every element wants its own",
-        "dropout-at-sampling": "labels were dropped while drawing; that belongs to training only",
         "inverted-coins": "the coins were read the wrong way round: a label is dropped where coin < probability",
         "ignores-probability": "a fixed probability was used; the one that your function is given is wanted",
     },
@@ -208,10 +206,57 @@ _SECTIONS = {
         "not-guided": "this is the plain answer, as with s = 1, or as if a label were guided away from itself",
         "difference-only": "s times the difference alone; it is added to the prediction without the label",
     },
+    ("07", "7. What goes wrong: three lines, four mistakes"): {
+        "dropout-at-sampling": "labels were dropped while drawing; that belongs to training only",
+    },
     ("07", "9. One thing to vary: when to guide"): {
         "null-outside": "outside the window the label is missing; plain there means with the label, s = 1",
         "ignores-window": "guided at all times; outside the window the plain prediction is wanted",
         "wrong-window": "guided outside the window instead of inside",
+    },
+    ("08", "2. The price of a code"): {
+        "logvar-as-variance": "logvar was taken for the variance itself; it is the logarithm of it: exp(logvar)",
+        "logvar-as-std": "logvar was taken for the standard deviation; that is exp(logvar / 2)",
+        "half-missing": "a factor 1/2 is missing",
+        "mean-not-squared": "the mean costs its *square*, and the square is missing",
+        "one-for-the-batch": "one number came for the whole batch; every picture wants its own, shape (B,)",
+        "kl-reversed": "the other direction was taken: what N(0, 1) would cost in the code of N(mean, exp(logvar))",
+        "shared-noise": "the pictures of the batch share their noise; every one wants its own",
+        "noise-left-out": "the mean was returned, and nothing was drawn: the noise is missing",
+    },
+    ("08", "3. One number for the U-Net"): {
+        "scale-inverted": "the scale is upside down: 1 / standard deviation makes the spread 1",
+        "scale-one-way": "the scale was used on one side only, or in the same way on both: multiply, then divide",
+        "scale-per-channel": "every channel got a scale of its own; one number for all of them is wanted",
+        "scale-per-batch": "the scale was measured on the batch at hand; measure it once, on many latents",
+        "mean-subtracted": "the mean was subtracted too; only the scale is changed, by one number",
+        "mean-square-for-variance": "that is 1 / the root of the mean square; a variance takes the mean away first",
+        "borrowed-scale": "0.18215 is the number of Stable Diffusion's encoder; every encoder has its own: measure it",
+        "not-scaled": "the U-Net got the latents as they came; it wants them with standard deviation 1",
+    },
+    ("09", "2. Pictures and captions in one space"): {
+        "not-normalised": "the embeddings were not brought to length 1, each row for itself, before they were compared",
+        "one-direction": "only one direction was counted: pictures look for captions, and captions for pictures",
+        "temperature-multiplied": "the similarities were multiplied by the temperature; they are divided by it",
+        "ignores-temperature": "the answer does not change with the temperature",
+        "softmax-over-pairs": "one softmax ran over all pairs; each row has its own, and so has each column",
+        "softmax-twice": "`cross_entropy` was given probabilities; it takes the softmax itself and wants the logits",
+        "wrong-labels": "the right caption of picture i is caption i; other labels were used",
+    },
+    ("09", "4. Every pixel reads the caption"): {
+        "softmax-over-pixels": "the weights of each pixel must add up to 1 over the tokens, not over the pixels",
+        "root-d-missing": "the scores were not divided by sqrt(D), so they grow with D and the softmax gets too sharp",
+        "swapped-queries": "queries and keys changed places: the pixels ask, the tokens answer",
+        "ignores-mask": "padding was read too; only the tokens where the mask is true belong to the caption",
+        "inverted-mask": "the mask was read the wrong way round: true is a token of the caption, false is padding",
+        "masked-by-zero": "a score of 0 still has the weight exp(0); padding wants a score of minus infinity",
+        "mask-after-softmax": "padding was taken out behind the softmax, and what is left does not add up to 1",
+    },
+    ("09", "5. Guidance on text"): {
+        "ignores-negative": "the empty caption was used although there is a negative one, which takes its place",
+        "null-and-negative": "empty and negative caption were both used; the negative one takes the empty one's place",
+        "halves-mixed": "the halves of the doubled batch do not fit together: cat and chunk both go by whole batches",
+        "two-calls": "the network was called more than once; one call with a doubled batch is wanted",
     },
     ("10", "2. The straight path"): {
         "swapped-ends": "the ends changed places: in this course s = 0 is data and s = 1 is noise",

@@ -13,6 +13,7 @@ begin, hint, progress = exercise.begin, exercise.hint, exercise.progress
 
 FIVE = DiffusionSchedule(5, 0.1, 0.5)  # so short and steep that an index off by one shows
 EIGHT = DiffusionSchedule(8, 0.05, 0.5)  # long enough to skip steps in
+FOUR_LANGUAGES = ("03", "5. Four languages")  # where it says how x_0 is read from v
 
 
 def _bars(schedule, *times):
@@ -299,6 +300,7 @@ ddim_step.wrong(
     "no-noise-midway",
     lambda *args: _ddim(z_of=lambda z, eps: 0)(*args),
     sentence="room was made for fresh noise, and none was added",
+    at=("06", "3. The same step, rearranged"),
 )
 ddim_step.wrong("ignores-eta", _ddim(lambda p, eta: p.tilde.sqrt()))
 ddim_step.wrong(
@@ -308,6 +310,7 @@ ddim_step.wrong(
     _ddim(lambda p, eta: eta * ((1 - p.abar_s) / (1 - p.abar_t)).sqrt()),
     _ddim(lambda p, eta: torch.as_tensor(eta)),
     sentence="sigma is not that of equation (3): two factors, of which the second is the beta of the jump",
+    at=("06", "3. The same step, rearranged"),
 )
 ddim_step.wrong("index-shift", _ddim(times=lambda t, s: (t, s + 1)))
 ddim_step.wrong("index-shift", _ddim(times=lambda t, s: (t - 1, s)), _ddim(times=lambda t, s: (t + 1, s)))
@@ -383,7 +386,7 @@ def _loop(sigma=_tilde, ask=lambda t, s, k: t, read=lambda out, x, abar: abar.sq
     return sampler
 
 
-@exercise.task("6.4", "the whole sampler, with skipped steps", 4, "7. Few steps: which times, and which step?", hints=(
+@exercise.task("6.4", "the whole sampler, with skipped steps", 4, "3. The same step, rearranged", hints=(
     "`for k, (t, s) in enumerate(pairwise(times))` has everything that changes: step k goes from t to s.",
     "In the loop: v = model(x, torch.full((len(x),), t)), x_0 = abar_t.sqrt() * x - (1 - abar_t).sqrt() * v, then a "
     "step from t to s with beta = 1 - abar_t / abar_s. Yours of 6.3 with eta = 1 is one.",
@@ -468,12 +471,14 @@ for _sigma in (_tilde, _stopped):
         _loop(_sigma, ask=lambda t, s, k: s),
         _loop(_sigma, ask=lambda t, s, k: t - 1),
         sentence="the network was asked about x_t with a time that is too early; it wants t, the time of x_t",
+        at=("04", "4. The time: waves, not a number"),
     )
     sampler.wrong(
         "index-shift",
         _loop(_sigma, ask=lambda t, s, k: k),
         _loop(_sigma, ask=lambda t, s, k: k + 1),
         sentence="the network was told the number of the step; it wants t, the time of x_t",
+        at=("04", "4. The time: waves, not a number"),
     )
     sampler.wrong("endpoint-missed", _loop(_sigma, steps=lambda pairs: pairs[:-1]))
     sampler.wrong("endpoint-missed", _loop(_sigma, steps=lambda pairs: pairs[1:]))
@@ -483,21 +488,25 @@ for _sigma in (_tilde, _stopped):
         _loop(_sigma, read=lambda out, x, abar: (x - (1 - abar).sqrt() * out) / abar.sqrt()),
         _loop(_sigma, read=lambda out, x, abar: x - out),
         sentence="what the network said was read as another quantity; it says v, and x_0 is alpha x_t - sigma v",
+        at=FOUR_LANGUAGES,
     )
     sampler.wrong(
         "swapped-scales",
         _loop(_sigma, read=lambda out, x, abar: (1 - abar).sqrt() * x - abar.sqrt() * out),
         sentence="x_0 is alpha x_t - sigma v; alpha and sigma changed places",
+        at=FOUR_LANGUAGES,
     )
     sampler.wrong(
         "variance-as-std",
         _loop(_sigma, read=lambda out, x, abar: abar * x - (1 - abar) * out),
         sentence="x_0 is alpha x_t - sigma v, with roots: alpha = sqrt(alpha bar), sigma = sqrt(1 - alpha bar)",
+        at=FOUR_LANGUAGES,
     )
     sampler.wrong(
         "not-iterated",
         _loop(_sigma, always_x_T=True),
         sentence="every step began at x_T; a step begins where the one before it ended",
+        at=("06", "2. Which variance?"),
     )
 sampler.wrong("noise-at-end", _loop(lambda p: p.beta.sqrt()), _loop(lambda p: p.beta.sqrt(), parts_of=_dense_spread))
 sampler.wrong("no-noise-midway", _loop(lambda p: 0), _loop(lambda p: 0, join=_ddim_join))
@@ -540,8 +549,7 @@ kept.wrong("wrong-clock", _about(0.748, 0.193, 0.386, 0.193))
 kept.wrong("no-shrinking", _about(0.85, 0.727, 0.708, 0.37), sentence="x_t needs the shrunk 1.3, not 1.3 itself")
 kept.wrong("variance-as-std", _about(0.832, 0.6, 0.238, 0.221), _about(0.943, 0.705, 0.382, 0.264))
 kept.wrong("swapped-scales", _about(0.408, 0.38, 0.772, 0.342))
-kept.wrong("no-noise-midway", _about(1, 0.837, 1, 0.366), _about(1, 0.735, 0, 0.247),
-           sentence="the walkers got no noise on the way up; x_t is the shrunk 1.3 and noise")  # fmt: skip
+kept.wrong("no-way-up", _about(1, 0.837, 1, 0.366), _about(1, 0.735, 0, 0.247))
 kept.wrong("ignores-eta", _about(0.769, 0.769, 0.398, 0.398), _about(0.663, 0.663, 0.267, 0.267))
 kept.wrong("ignores-eta", _about(0.663, 0.769, 0.267, 0.398), sentence="the numbers of the two etas changed places")
 

@@ -34,7 +34,7 @@ class PromptBox(Player):
                 in inference mode and possibly on another thread, while a kernel runs.
             alt: what there is to see, in words.
             axes: more sliders, such as ``{"guidance scale": [1, 3, 6]}``.
-            start: where sliders begin, such as ``{"guidance scale": 3}``; the first value of each that it does not name.
+            start: where sliders begin, such as ``{"guidance scale": 3}``; the first value of each it does not name.
             columns: pictures per row.
             shades: see `Explorer`.
         """

@@ -170,18 +170,20 @@ def test_of_several_results_the_one_that_differs_is_named(ask, exercise):
     assert "3 of 3 numbers of result 2 of 2, shape (3,), differ" in str(ask(both, lambda x: (x / 2, x)))
 
 
-@pytest.mark.parametrize(("number", "name", "sentence", "section"), [
-    ("01", "stride-beta", "", 'lesson 01, section "1. One step"'),  # not to a lesson that is still to come
-    ("02", "variance-as-std", "", 'lesson 01, section "2. Why the square roots?"'),
-    ("02", "variance-as-std", "a sentence of the task", 'lesson 02, section "1. One step"'),
-    ("01", "variance-as-std", "a sentence of the task", 'lesson 01, section "2. Why the square roots?"'),
+@pytest.mark.parametrize(("number", "name", "sentence", "at", "section"), [
+    ("01", "stride-beta", "", None, 'lesson 01, section "1. One step"'),  # not to a lesson that is still to come
+    ("02", "variance-as-std", "", None, 'lesson 01, section "2. Why the square roots?"'),
+    ("02", "variance-as-std", "a sentence of the task", None, 'lesson 02, section "1. One step"'),
+    ("01", "variance-as-std", "a sentence of the task", None, 'lesson 01, section "2. Why the square roots?"'),
+    ("02", "variance-as-std", "a sentence of the task", ("01", "Elsewhere"), 'lesson 01, section "Elsewhere"'),
+    ("01", "variance-as-std", "", ("01", "Elsewhere"), 'lesson 01, section "Elsewhere"'),
 ])  # fmt: skip
-def test_pointers_lead_to_what_helps(ask, number, name, sentence, section):
+def test_pointers_lead_to_what_helps(ask, number, name, sentence, at, section):
     @Exercise(number, "Made up").guess(f"{int(number)}.1", "a number", 1, "1. One step", hints=HINTS)
     def guess():
         return 2, 3
 
-    guess.wrong(name, lambda: (5, 6), sentence=sentence)
+    guess.wrong(name, lambda: (5, 6), sentence=sentence, at=at)
     assert section in str(ask(guess, 5.5))
 
 

@@ -47,3 +47,6 @@ def test_tasks_point_to_sections_of_their_lesson(name):
     for task in exercise.tasks.values():
         assert task.section in sections(exercise.number), task.name
         assert re.fullmatch(rf"{int(exercise.number)}\.\d+", task.number)
+        for sentence, (lesson, section) in task.places.items():
+            assert section in sections(lesson), sentence
+            assert lesson <= exercise.number, sentence

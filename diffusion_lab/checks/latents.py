@@ -1,0 +1,385 @@
+"""Checks of exercise 08, latents: the price of a code, a code that is drawn, and the one number for the U-Net."""
+
+import torch
+import torch.nn.functional as F
+
+from diffusion_lab.checks.engine import Exercise
+
+exercise = Exercise("08", "Latents")
+begin, hint, progress = exercise.begin, exercise.hint, exercise.progress
+
+# 8.1
+
+
+def _bracket(mean, logvar):
+    """Twice what each number of a latent costs, in nats."""
+    return mean**2 + logvar.exp() - 1 - logvar
+
+
+def _price(bracket, total=lambda each: each.flatten(1).sum(1), factor=0.5):
+    """A price with something changed: what stands in the bracket, how it is summed up, or the factor before it."""
+    return lambda mean, logvar: factor * total(bracket(mean, logvar))
+
+
+@exercise.task("8.1", "the price of a code", 3, "2. The price of a code", hints=(
+    "The variance is logvar.exp(), and its logarithm is logvar itself. So every number of a latent has a price of its "
+    "own, made of its mean and its logvar, by the formula of section 2.",
+    "0.5 * (mean**2 + logvar.exp() - 1 - logvar) has the shape of the latents, one price per number. A picture pays "
+    "for all its numbers, and for nobody else's.",
+    "(0.5 * (mean**2 + logvar.exp() - 1 - logvar)).flatten(1).sum(dim=1), shape (B,).",
+))  # fmt: skip
+def price(mean, logvar):
+    """KL divergence of N(mean, exp(logvar)) from N(0, 1) in nats, (B,), of latents (B, C, h, w).
+
+    Kingma & Welling 2013, appendix B, with the other sign: there it is a gain, here a cost.
+    """
+    return _price(_bracket)(mean, logvar)
+
+
+@price.cases
+def _(draw):
+    yield draw.normal(3, 2, 4, 5), draw.uniform(0.2, 1.8, 3, 2, 4, 5)  # a logvar above 0 has a root and a logarithm
+    yield draw.normal(2, 4, 3, 3) * 2, draw.normal(2, 4, 3, 3)
+    yield draw.normal(5, 1, 2, 2), draw.uniform(-4, -1, 5, 1, 2, 2)
+    yield draw.normal(1, 3, 4, 4), draw.normal(1, 3, 4, 4) * 0.5
+
+
+@price.numbers
+def _(price, draw):
+    each = price(draw.normal(20, 2, 3, 3), draw.normal(20, 2, 3, 3) - 1)
+    return {"mean of 20 pictures": each.mean(), "the dearest": each.max()}
+
+
+@price.holds
+def _(price, draw):
+    free = price(torch.zeros(3, 2, 4, 4), torch.zeros(3, 2, 4, 4))
+    if bool(free.abs().max() > 1e-4):
+        return f"a code that is standard normal itself costs nothing, and yours costs {free.flatten()[0]:.3f}"
+    some = price(draw.normal(50, 1, 2, 2), draw.normal(50, 1, 2, 2))
+    if bool((some < 0).any()):
+        return "a price is never below 0, and yours is"
+
+
+price.wrong(
+    "logvar-as-variance",
+    *(_price(lambda m, v, log=log: m**2 + v - 1 - log(v)) for log in (torch.log, lambda v: v.abs().log())),
+    _price(lambda m, v: m**2 + v - 1 - v),
+)
+price.wrong(
+    "logvar-as-std",
+    *(_price(lambda m, v, log=log: m**2 + v**2 - 1 - 2 * log(v)) for log in (torch.log, lambda v: v.abs().log())),
+    _price(lambda m, v: m**2 + v**2 - 1 - (v**2).log()),
+    _price(lambda m, v: m**2 + v**2 - 1 - v),
+)
+price.wrong(
+    "variance-as-std",
+    _price(lambda m, v: m**2 + (2 * v).exp() - 1 - 2 * v),
+    _price(lambda m, v: m**2 + (2 * v).exp() - 1 - v),
+    sentence="exp(logvar) was squared; it is the variance already, and logvar the logarithm of the variance",
+)
+price.wrong(
+    "variance-as-std",
+    _price(lambda m, v: m**2 + (v / 2).exp() - 1 - v),
+    _price(lambda m, v: m**2 + (v / 2).exp() - 1 - v / 2),
+    sentence="the standard deviation, exp(logvar / 2), stands where the variance, exp(logvar), is wanted",
+)
+price.wrong("wrong-sign", _price(_bracket, factor=-0.5), sentence=(
+    "the sign of the whole is wrong: that is what a code gains (so the paper writes it), its price is the opposite"
+))  # fmt: skip
+for _signed in (
+    lambda m, v: m**2 + v.exp() - 1 + v,
+    lambda m, v: m**2 - v.exp() - 1 - v,
+    lambda m, v: m**2 + v.exp() + 1 - v,
+    lambda m, v: m**2 - v.exp() + 1 + v,
+    lambda m, v: v.exp() - 1 - v - m**2,
+    lambda m, v: m**2 - v.exp() + 1 - v,
+    lambda m, v: m**2 + (-v).exp() - 1 - v,
+):
+    price.wrong("wrong-sign", _price(_signed), sentence=(
+        "a sign in the bracket is wrong: mean² and exp(logvar) have a plus, 1 and logvar a minus"
+    ))  # fmt: skip
+price.wrong("half-missing", _price(_bracket, factor=1))
+price.wrong("half-missing", _price(lambda m, v: m**2 + 2 * (v.exp() - 1 - v)), sentence=(
+    "the factor 1/2 stands before mean² only; it belongs before the whole bracket"
+))  # fmt: skip
+price.wrong("half-missing", _price(lambda m, v: 2 * m**2 + v.exp() - 1 - v), sentence=(
+    "the factor 1/2 stands before exp(logvar) - 1 - logvar only; mean² wants it too"
+))  # fmt: skip
+price.wrong("mean-not-squared", *(_price(lambda m, v, f=f: f(m) + v.exp() - 1 - v) for f in (torch.abs, lambda m: m)))
+price.wrong(
+    "mean-for-sum",
+    _price(_bracket, lambda each: each.flatten(1).mean(1)),
+    sentence="the mean over the numbers of a latent was returned; a picture pays for all of them, so it is the sum",
+)
+price.wrong(
+    "mean-for-sum",
+    _price(_bracket, torch.mean),
+    sentence="everything was averaged; sum up the numbers of a latent, and leave the batch alone: shape (B,)",
+)
+price.wrong("one-for-the-batch", _price(_bracket, torch.sum))
+price.wrong("one-for-the-batch", _price(_bracket, lambda each: each.flatten(1).sum(1).mean()), sentence=(
+    "the mean over the batch was returned; every picture wants a price of its own, shape (B,)"
+))  # fmt: skip
+price.wrong("kl-reversed", _price(lambda m, v: (1 + m**2) / v.exp() - 1 + v))
+
+# 8.2
+
+
+def _with_gradients(answer):
+    """The answer's latents, and the gradients that they send back to mean and logvar."""
+
+    def call(mean, logvar, noise):
+        leaves = [x.detach().requires_grad_() for x in (mean, logvar)]
+        with torch.enable_grad():
+            z = answer(*(leaf * 1 for leaf in leaves), noise)  # not the leaves, so that they may be changed in place
+            if not isinstance(z, torch.Tensor) or z.shape != mean.shape:
+                return z
+            if z.requires_grad:
+                (z * torch.arange(1.0, 1 + z.numel()).reshape(z.shape).sin()).sum().backward()
+        return z, *(torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in leaves)
+
+    return call
+
+
+def _drawn(size=lambda logvar: (logvar / 2).exp(), centre=lambda mean: mean, shake=lambda noise: noise):
+    """A drawn code with something changed: the size of the noise, its centre, or the noise."""
+    return _with_gradients(lambda mean, logvar, noise: centre(mean) + size(logvar) * shake(noise))
+
+
+@exercise.task("8.2", "a code that is drawn", 2, "2. The price of a code", prepare=_with_gradients, hints=(
+    "Noise of variance 1 that is multiplied by a number has the square of that number for a variance.",
+    "So multiply by the standard deviation. The variance is exp(logvar), and a root halves what stands in an exp.",
+    "mean + (logvar / 2).exp() * noise, all three as they come.",
+))  # fmt: skip
+def draw_code(mean, logvar, noise):
+    """A latent z ~ N(mean, exp(logvar)), (B, C, h, w), made of standard normal noise of the same shape.
+
+    Kingma & Welling 2013, section 2.4; mean and logvar get gradients through it.
+    """
+    return _drawn()(mean, logvar, noise)
+
+
+@draw_code.cases
+def _(draw):
+    shape = 3, 2, 4, 5
+    yield draw.normal(*shape), draw.uniform(0.3, 2, *shape), draw.normal(*shape)
+    yield draw.normal(4, 1, 4, 4), draw.normal(4, 1, 4, 4), draw.normal(4, 1, 4, 4)
+    yield draw.normal(2, 4, 3, 3), draw.uniform(-3, -1, 2, 4, 3, 3), draw.normal(2, 4, 3, 3)
+
+
+@draw_code.numbers
+def _(drawn, draw):
+    z, _, from_logvar = drawn(draw.normal(20, 4, 4, 4) + 1, draw.normal(20, 4, 4, 4) - 1, draw.normal(20, 4, 4, 4))
+    return {"mean": z.mean(), "variance": z.var(), "a gradient": from_logvar.flatten()[0]}
+
+
+@draw_code.holds
+def _(drawn, draw):
+    mean = draw.normal(2, 2, 3, 3)
+    if bool((drawn(mean, torch.zeros(2, 2, 3, 3), torch.zeros(2, 2, 3, 3))[0] - mean).abs().max() > 1e-4):
+        return "with noise 0 the latent has to be mean, and yours is not"
+
+
+@draw_code.probe("draws-own-noise")
+def _(drawn, draw):
+    given = draw.normal(3, 2, 1, 4, 4)
+    return bool((drawn(*given)[0] != drawn(*given)[0]).any())
+
+
+draw_code.wrong(
+    "variance-as-std",
+    _drawn(torch.exp),
+    _drawn(lambda logvar: (2 * logvar).exp()),
+    sentence="the noise was multiplied by the variance, exp(logvar), or more; its root, exp(logvar / 2), is wanted",
+)
+draw_code.wrong("variance-as-std", _drawn(lambda logvar: (logvar / 4).exp()), sentence=(
+    "a root too many: exp(logvar / 2) is the standard deviation already"
+))  # fmt: skip
+draw_code.wrong("logvar-as-std", _drawn(lambda logvar: logvar), _drawn(torch.abs))
+draw_code.wrong("logvar-as-std", _drawn(lambda logvar: logvar / 2), sentence=(
+    "logvar / 2 is the *logarithm* of the standard deviation; the exp is missing"
+))  # fmt: skip
+draw_code.wrong("logvar-as-variance", _drawn(torch.sqrt), _drawn(lambda logvar: logvar.abs().sqrt()))
+for _slice in (
+    lambda noise: noise[:1],
+    lambda noise: noise[-1:],
+    lambda noise: noise.mean(0, keepdim=True),
+):
+    draw_code.wrong("shared-noise", _drawn(shake=_slice))
+for _slice in (
+    lambda noise: noise[:, :1, :1, :1],
+    lambda noise: noise.mean(dim=(1, 2, 3), keepdim=True),
+):
+    draw_code.wrong(
+        "one-noise-per-picture",
+        _drawn(shake=_slice),
+        sentence="the noise is one number per picture; every number of a latent has its own",
+    )
+draw_code.wrong(
+    "detached-loss",
+    _drawn(lambda logvar: (logvar.detach() / 2).exp(), torch.detach),
+    sentence="no gradient reaches mean and logvar: leave out detach, .data and no_grad, or the encoder learns nothing",
+)
+draw_code.wrong("detached-loss", _drawn(lambda logvar: (logvar.detach() / 2).exp()), sentence=(
+    "no gradient reaches logvar, so the encoder cannot learn how sure to be: leave out detach, .data and no_grad"
+))  # fmt: skip
+draw_code.wrong("detached-loss", _drawn(centre=torch.detach), sentence=(
+    "no gradient reaches mean, so the encoder cannot learn where to put a picture: leave out detach, .data and no_grad"
+))  # fmt: skip
+draw_code.wrong("noise-left-out", _drawn(lambda logvar: 0 * logvar), _with_gradients(lambda mean, logvar, noise: mean))
+
+# 8.3
+
+
+class Painter:
+    """A stand-in for the U-Net of a latent: keeps what is small and squeezes what is large, so it feels the scale."""
+
+    def __init__(self, note=lambda scaled: None):
+        """`note` is told what comes in."""
+        self.note = note
+
+    def __call__(self, scaled):
+        """Latents (B, C, h, w) in and out."""
+        self.note(scaled)
+        return scaled + 0.5 * (2 * scaled).sin()
+
+
+class Decoder:
+    """A stand-in for the decoder: four pixels of three colours for each place of a latent; feels the scale too."""
+
+    def __call__(self, z):
+        """Pictures (B, 3, 2h, 2w) of latents (B, C, h, w)."""
+        if z.ndim != 4:
+            raise ValueError(f"a decoder wants latents of shape (B, C, h, w), got {tuple(z.shape)}")
+        weights = torch.arange(1.0, 1 + 3 * z.shape[1]).sin().reshape(3, -1)
+        mixed = torch.einsum("kc,bchw->bkhw", weights, (z / 4).sin())
+        return F.interpolate(mixed, scale_factor=2)
+
+
+def _std(latents):
+    return latents.std()
+
+
+def _carried(measure, to_unet=lambda z, k: z * k, to_decoder=lambda out, k: out / k, on=lambda latents, z: latents):
+    """The way through the latent with something changed; `measure` gives the scale k of the latents it is shown."""
+
+    def carried(latents, z, unet, decode):
+        k = measure(on(latents, z))
+        return decode(to_decoder(unet(to_unet(z, k)), k))
+
+    return carried
+
+
+@exercise.task("8.3", "one number, both ways", 3, "3. One number for the U-Net", hints=(
+    "First measure how large latents are, over all pictures and all channels: one standard deviation.",
+    "scale = 1 / latents.std(). Latents times scale have standard deviation 1, as the U-Net wants them. What does the "
+    "decoder want?",
+    "decode(unet(z * scale) / scale).",
+))  # fmt: skip
+def through_latent(latents, z, unet, decode):
+    """Pictures (B, 3, H, W) of latents z, (B, C, h, w), that a U-Net changed; latents, (N, C, h, w), give the scale.
+
+    Rombach et al. 2022, appendix G; 0.18215 is this number for the encoder of Stable Diffusion v1.
+    """
+    return _carried(lambda latents: 1 / _std(latents))(latents, z, unet, decode)
+
+
+@through_latent.also("divided by n, not n - 1")
+def _(latents, z, unet, decode):
+    return _carried(lambda latents: 1 / latents.std(unbiased=False))(latents, z, unet, decode)
+
+
+def _latents(draw, number, means, spreads, side=8):
+    """Latents as an encoder gives them: every channel with a mean and a spread of its own."""
+    means, spreads = (torch.tensor(values).reshape(1, -1, 1, 1) for values in (means, spreads))
+    return means + spreads * draw.normal(number, means.shape[1], side, side)
+
+
+@through_latent.cases
+def _(draw):
+    for means, spreads in (
+        ((0.5, -2.0, 1.0, 3.0), (2.0, 6.0, 4.0, 5.0)),
+        ((0.1, -0.2), (0.2, 0.6)),
+        ((2.0, 2.5, -1.0), (3.0, 1.0, 7.0)),
+    ):
+        yield _latents(draw, 60, means, spreads), _latents(draw, 3, means, spreads, 4), Painter(), Decoder()
+
+
+@through_latent.numbers
+def _(through, draw):
+    seen = []
+    means, spreads = (1.0, -3.0, 0.5, 0.0), (3.0, 8.0, 4.0, 6.0)
+    latents = _latents(draw, 100, means, spreads)
+    pictures = through(latents, latents[:50], Painter(lambda scaled: seen.append(scaled)), Decoder())
+    return {"standard deviation before the U-Net": seen[0].std(), "of the pictures": pictures.std()}
+
+
+@through_latent.holds
+def _(through, draw):
+    latents = _latents(draw, 60, (1.0, -1.0), (3.0, 5.0))
+    z = latents[:3]
+    pictures, wanted = through(latents, z, lambda scaled: scaled, Decoder()), Decoder()(z)
+    if pictures.shape == wanted.shape and bool((pictures - wanted).abs().max() > 1e-3):
+        return "with a U-Net that changes nothing, the pictures have to be those of the latents as they came"
+
+
+for _measure in (_std, lambda latents: latents.std(unbiased=False)):
+    through_latent.wrong("scale-inverted", _carried(_measure))
+    through_latent.wrong(
+        "variance-as-std",
+        _carried(lambda latents, f=_measure: 1 / f(latents) ** 2),
+        _carried(lambda latents, f=_measure: f(latents) ** 2),
+        _carried(lambda latents, f=_measure: f(latents) ** -0.5),
+        sentence="the scale is not 1 / standard deviation: a square or a root too many, and the result has no spread 1",
+    )
+    through_latent.wrong(
+        "scale-one-way",
+        _carried(lambda latents, f=_measure: 1 / f(latents), to_decoder=lambda out, k: out),
+        sentence="the decoder got scaled latents; divide by the scale behind the U-Net",
+    )
+    through_latent.wrong(
+        "scale-one-way",
+        _carried(lambda latents, f=_measure: 1 / f(latents), to_unet=lambda z, k: z),
+        sentence="the U-Net got latents that were not scaled, yet the decoder's were: multiply first, then divide",
+    )
+    through_latent.wrong(
+        "scale-one-way",
+        _carried(lambda latents, f=_measure: 1 / f(latents), to_decoder=lambda out, k: out * k),
+        _carried(_measure, to_decoder=lambda out, k: out * k),
+        sentence="the same was done on both sides of the U-Net; what multiplies before it has to divide behind it",
+    )
+    through_latent.wrong("scale-per-batch", _carried(lambda z, f=_measure: 1 / f(z), on=lambda latents, z: z))
+    through_latent.wrong(
+        "scale-per-channel",
+        _carried(lambda latents, f=_measure: 1 / torch.stack([f(c) for c in latents.unbind(1)])[:, None, None]),
+    )
+    through_latent.wrong(
+        "scale-per-channel",
+        _carried(lambda latents, f=_measure: 1 / torch.stack([f(c) for c in latents.unbind(1)]).mean()),
+        _carried(lambda latents, f=_measure: (1 / torch.stack([f(c) for c in latents.unbind(1)])).mean()),
+        sentence="each channel was measured for itself and then averaged; measure all of them together, once",
+    )
+    through_latent.wrong(
+        "mean-subtracted",
+        _carried(
+            lambda latents, f=_measure: (latents.mean(), 1 / f(latents)),
+            to_unet=lambda z, both: (z - both[0]) * both[1],
+            to_decoder=lambda out, both: out / both[1] + both[0],
+        ),
+    )
+    through_latent.wrong(
+        "mean-subtracted",
+        _carried(
+            lambda latents, f=_measure: (latents.mean(), 1 / f(latents)),
+            to_unet=lambda z, both: (z - both[0]) * both[1],
+            to_decoder=lambda out, both: out / both[1],
+        ),
+        sentence="the mean was subtracted and not put back; one number only is asked, the scale",
+    )
+through_latent.wrong("mean-square-for-variance", _carried(lambda latents: latents.square().mean() ** -0.5))
+through_latent.wrong("borrowed-scale", _carried(lambda latents: 0.18215))
+through_latent.wrong("not-scaled", _carried(lambda latents: 1))
+
+# 8.4
+
+exercise.explain("8.4", "what happens without the scale, in a sentence")

@@ -1,0 +1,221 @@
+"""Answers to exercise 08 as students write them. See tests/checks/test_banks.py for what each table promises."""
+
+
+def price(expression, before="pass"):
+    """A price in one line."""
+    return f"""
+def my_price(mean, logvar):
+    {before}
+    return {expression}
+"""
+
+
+def draw_code(expression, before="pass"):
+    """A drawn code in one line."""
+    return f"""
+def my_draw_code(mean, logvar, noise):
+    {before}
+    return {expression}
+"""
+
+
+def through(scale="1 / latents.std()", to_unet="z * scale", to_decoder="changed / scale"):
+    """The way through the latent with something changed."""
+    return f"""
+def my_through_latent(latents, z, unet, decode):
+    scale = {scale}
+    changed = unet({to_unet})
+    return decode({to_decoder})
+"""
+
+
+RIGHT = {
+    "price": [
+        price("0.5 * (mean**2 + logvar.exp() - 1 - logvar).sum(dim=(1, 2, 3))"),
+        price("-0.5 * (1 + logvar - mean.pow(2) - torch.exp(logvar)).flatten(1).sum(1)"),
+        price("(mean**2 + var - 1 - var.log()).reshape(len(mean), -1).sum(-1) / 2", "var = logvar.exp()"),
+        price("((mean**2 + (2 * log_std).exp() - 1) / 2 - log_std).flatten(1).sum(1)", "log_std = logvar / 2"),
+        """
+def my_price(mean, logvar):
+    q = torch.distributions.Normal(mean, (logvar / 2).exp())
+    each = torch.distributions.kl_divergence(q, torch.distributions.Normal(0.0, 1.0))
+    return torch.stack([one.sum() for one in each])
+""",
+        """
+import numpy as np
+
+def my_price(mean, logvar, print_it=True):
+    mean, logvar = mean.numpy().astype(float), logvar.numpy().astype(float)
+    price = 0.5 * (mean**2 + np.exp(logvar) - 1 - logvar)
+    price = price.sum(axis=(1, 2, 3))
+    if print_it:
+        print(price)
+    return price
+""",
+        """
+def my_price(mean, logvar):
+    number = mean[0].numel()
+    return number * (0.5 * (mean**2 + logvar.exp() - 1 - logvar)).mean((1, 2, 3))
+""",
+    ],
+    "draw_code": [
+        draw_code("mean + (logvar / 2).exp() * noise"),
+        draw_code("mean + logvar.exp().sqrt() * noise"),
+        draw_code("torch.exp(0.5 * logvar) * noise + mean"),
+        draw_code("torch.addcmul(mean, noise, std)", "std = logvar.mul(0.5).exp()"),
+        draw_code("mean", "mean += logvar.mul_(0.5).exp_() * noise"),
+        """
+def my_draw_code(mean, logvar, noise, verbose=False):
+    z = []
+    for m, v, n in zip(mean, logvar, noise):
+        z.append(m + n * torch.e ** (v / 2))
+    return torch.stack(z)
+""",
+    ],
+    "through_latent": [
+        through(),
+        through("latents.std()", "z / scale", "changed * scale"),
+        through("1 / latents.var().sqrt()"),
+        through("1 / latents.std(unbiased=False)"),
+        through("1 / ((latents - latents.mean()) ** 2).mean().sqrt()"),
+        through("(latents - latents.mean()).flatten().norm() / (latents.numel() - 1) ** 0.5", "z / scale",
+                "changed * scale"),
+        through("1 / float(latents.numpy().std())"),
+        through("torch.std_mean(latents)[0].item()", "z.clone().div_(scale)", "changed.mul_(scale)"),
+    ],
+}  # fmt: skip
+
+WRONG = {
+    "price": [
+        ("logvar-as-variance", price("0.5 * (mean**2 + logvar - 1 - logvar.log()).flatten(1).sum(1)")),
+        ("logvar-as-variance", price("0.5 * (mean**2 + logvar - 1 - logvar.abs().log()).flatten(1).sum(1)")),
+        ("logvar-as-variance", price("-0.5 * (1 + logvar - mean**2 - logvar).flatten(1).sum(1)")),
+        ("logvar-as-std", price("0.5 * (mean**2 + logvar**2 - 1 - torch.log(logvar**2)).flatten(1).sum(1)")),
+        ("logvar-as-std", price("(0.5 * (mean**2 + logvar**2 - 1) - logvar.log()).flatten(1).sum(1)")),
+        ("logvar-as-std", price("-0.5 * (1 + logvar - mean**2 - logvar**2).flatten(1).sum(1)")),
+        ("variance-as-std", price("0.5 * (mean**2 + logvar.exp()**2 - 1 - 2 * logvar).flatten(1).sum(1)")),
+        ("variance-as-std", price("0.5 * (mean**2 + logvar.exp()**2 - 1 - logvar).flatten(1).sum(1)")),
+        ("variance-as-std", price("0.5 * (mean**2 + std - 1 - logvar).flatten(1).sum(1)", "std = (logvar / 2).exp()")),
+        ("variance-as-std", price("0.5 * (mean**2 + std - 1 - std.log()).flatten(1).sum(1)",
+                                  "std = (logvar / 2).exp()")),
+        ("wrong-sign", price("0.5 * (1 + logvar - mean**2 - logvar.exp()).flatten(1).sum(1)")),
+        ("wrong-sign", price("0.5 * (mean**2 + logvar.exp() - 1 + logvar).flatten(1).sum(1)")),
+        ("wrong-sign", price("-0.5 * (1 + logvar - mean**2 + logvar.exp()).flatten(1).sum(1)")),
+        ("wrong-sign", price("-0.5 * (1 + logvar + mean**2 - logvar.exp()).flatten(1).sum(1)")),
+        ("wrong-sign", price("0.5 * (mean**2 + logvar.exp() + 1 - logvar).flatten(1).sum(1)")),
+        ("half-missing", price("(mean**2 + logvar.exp() - 1 - logvar).flatten(1).sum(1)")),
+        ("half-missing", price("(0.5 * mean**2 + logvar.exp() - 1 - logvar).flatten(1).sum(1)")),
+        ("half-missing", price("(mean**2 + 0.5 * (logvar.exp() - 1 - logvar)).flatten(1).sum(1)")),
+        ("mean-not-squared", price("0.5 * (mean + logvar.exp() - 1 - logvar).flatten(1).sum(1)")),
+        ("mean-not-squared", price("0.5 * (mean.abs() + logvar.exp() - 1 - logvar).flatten(1).sum(1)")),
+        ("mean-for-sum", price("0.5 * (mean**2 + logvar.exp() - 1 - logvar).mean(dim=(1, 2, 3))")),
+        ("mean-for-sum", price("-0.5 * torch.mean(1 + logvar - mean**2 - logvar.exp())")),
+        ("one-for-the-batch", price("0.5 * (mean**2 + logvar.exp() - 1 - logvar).sum()")),
+        ("one-for-the-batch", price("-0.5 * torch.sum(1 + logvar - mean.pow(2) - logvar.exp())")),
+        ("one-for-the-batch", price("0.5 * (mean**2 + logvar.exp() - 1 - logvar).sum((1, 2, 3)).mean()")),
+        ("kl-reversed", price("0.5 * ((1 + mean**2) / logvar.exp() - 1 + logvar).flatten(1).sum(1)")),
+        ("kl-reversed", """
+def my_price(mean, logvar):
+    one, two = torch.distributions.Normal(0.0, 1.0), torch.distributions.Normal(mean, (logvar / 2).exp())
+    return torch.distributions.kl_divergence(one, two).flatten(1).sum(1)
+"""),
+        ("differs", price("0.5 * (mean**2 + logvar.exp() - logvar).flatten(1).sum(1)")),
+        ("wrong-shape", price("0.5 * (mean**2 + logvar.exp() - 1 - logvar)")),
+        ("wrong-shape", price("0.5 * (mean**2 + logvar.exp() - 1 - logvar).sum(dim=1)")),
+        ("wrong-shape", price("0.5 * (mean**2 + logvar.exp() - 1 - logvar).sum(dim=(1, 2, 3), keepdim=True)")),
+        ("error", price("0.5 * (mean**2 + math.exp(logvar) - 1 - logvar).sum((1, 2, 3))", "import math")),
+        ("wrong-type", price("'free'")),
+        ("wrong-type", "my_price = 3.0"),
+    ],
+    "draw_code": [
+        ("variance-as-std", draw_code("mean + logvar.exp() * noise")),
+        ("variance-as-std", draw_code("mean + (2 * logvar).exp() * noise")),
+        ("variance-as-std", draw_code("mean + (logvar / 2).exp().sqrt() * noise")),
+        ("logvar-as-std", draw_code("mean + logvar * noise")),
+        ("logvar-as-std", draw_code("mean + 0.5 * logvar * noise")),
+        ("logvar-as-variance", draw_code("mean + logvar.sqrt() * noise")),
+        ("logvar-as-variance", draw_code("mean + logvar.abs().sqrt() * noise")),
+        ("shared-noise", draw_code("mean + (logvar / 2).exp() * noise[0]")),
+        ("shared-noise", draw_code("mean + (logvar / 2).exp() * noise[-1:]")),
+        ("shared-noise", draw_code("mean + (logvar / 2).exp() * noise.mean(0)")),
+        ("one-noise-per-picture", draw_code("mean + (logvar / 2).exp() * noise[:, :1, :1, :1]")),
+        ("one-noise-per-picture", draw_code("mean + (logvar / 2).exp() * noise.mean((1, 2, 3), keepdim=True)")),
+        ("detached-loss", draw_code("(mean + (logvar / 2).exp() * noise).detach()")),
+        ("detached-loss", draw_code("mean.data + (logvar / 2).data.exp() * noise")),
+        ("detached-loss", draw_code("mean + std * noise", "std = (logvar / 2).exp().detach()")),
+        ("detached-loss", draw_code("mean.detach() + (logvar / 2).exp() * noise")),
+        ("detached-loss", """
+def my_draw_code(mean, logvar, noise):
+    with torch.no_grad():
+        return mean + (logvar / 2).exp() * noise
+"""),
+        ("noise-left-out", draw_code("mean")),
+        ("noise-left-out", draw_code("mean + 0 * logvar")),
+        ("draws-own-noise", draw_code("mean + (logvar / 2).exp() * torch.randn_like(mean)")),
+        ("draws-own-noise", draw_code("torch.normal(mean, (logvar / 2).exp())")),
+        ("draws-own-noise", draw_code("torch.distributions.Normal(mean, (logvar / 2).exp()).rsample()")),
+        ("differs", draw_code("(logvar / 2).exp() * noise")),
+        ("differs", draw_code("mean - (logvar / 2).exp() * noise")),
+        ("error", draw_code("mean + np.exp(logvar / 2) * noise")),
+        ("error", draw_code("mean.numpy() + noise.numpy()")),
+        ("wrong-shape", draw_code("(mean + (logvar / 2).exp() * noise).flatten(1)")),
+        ("wrong-type", draw_code("'z'")),
+    ],
+    "through_latent": [
+        ("scale-inverted", through("latents.std()")),
+        ("scale-inverted", through("1 / latents.std()", "z / scale", "changed * scale")),
+        ("scale-inverted", through("latents.var() ** 0.5")),
+        ("variance-as-std", through("1 / latents.var()")),
+        ("variance-as-std", through("latents.var()")),
+        ("variance-as-std", through("1 / latents.std().sqrt()")),
+        ("scale-one-way", through(to_decoder="changed")),
+        ("scale-one-way", through(to_unet="z")),
+        ("scale-one-way", through(to_decoder="changed * scale")),
+        ("scale-one-way", through("latents.std()", to_decoder="changed * scale")),
+        ("scale-per-channel", through("1 / latents.std(dim=(0, 2, 3), keepdim=True)")),
+        ("scale-per-channel", through("1 / latents.std(dim=(0, 2, 3))[:, None, None]")),
+        ("scale-per-channel", through("1 / latents.std(dim=(0, 2, 3)).mean()")),
+        ("scale-per-channel", through("(1 / latents.std(dim=(0, 2, 3))).mean()")),
+        ("scale-per-batch", through("1 / z.std()")),
+        ("mean-subtracted", through(to_unet="(z - latents.mean()) * scale",
+                                    to_decoder="changed / scale + latents.mean()")),
+        ("mean-subtracted", through(to_unet="(z - latents.mean()) * scale")),
+        ("mean-square-for-variance", through("1 / latents.square().mean().sqrt()")),
+        ("mean-square-for-variance", through("1 / latents.norm() * latents.numel() ** 0.5")),
+        ("borrowed-scale", through("0.18215")),
+        ("not-scaled", through("1")),
+        ("not-scaled", "def my_through_latent(latents, z, unet, decode):\n    return decode(unet(z))"),
+        ("differs", "def my_through_latent(latents, z, unet, decode):\n    return decode(z)"),
+        ("wrong-shape", "def my_through_latent(latents, z, unet, decode):\n    return unet(z / latents.std())"),
+        ("error", through("1 / latents.std(dim=(0, 2, 3))")),
+        ("error", through("1 / latents.std(dim=2)")),
+        ("error", through(to_decoder="(changed / scale).flatten(1)")),
+        ("wrong-type", "my_through_latent = 0.18215"),
+    ],
+}  # fmt: skip
+
+COMPOUND = {
+    "price": [
+        ({"half-missing", "mean-for-sum"}, price("(mean**2 + logvar.exp() - 1 - logvar).mean((1, 2, 3))")),
+        ({"wrong-sign", "half-missing"}, price("(1 + logvar - mean**2 - logvar.exp()).flatten(1).sum(1)")),
+        ({"logvar-as-variance", "one-for-the-batch"}, price("0.5 * (mean**2 + logvar - 1 - logvar.log()).sum()")),
+        (set(), price("mean.flatten(1).sum(1)")),
+        (set(), price("0.5 * (mean**2).flatten(1).sum(1)")),
+        (set(), price("torch.zeros(len(mean))")),
+    ],
+    "draw_code": [
+        ({"variance-as-std", "shared-noise"}, draw_code("mean + logvar.exp() * noise[0]")),
+        ({"variance-as-std", "detached-loss"}, draw_code("(mean + logvar.exp() * noise).detach()")),
+        ({"shared-noise", "draws-own-noise"}, draw_code("mean + (logvar / 2).exp() * torch.randn_like(mean[0])")),
+        (set(), draw_code("noise")),
+        (set(), draw_code("mean * noise")),
+    ],
+    "through_latent": [
+        ({"scale-inverted", "scale-one-way"}, through("latents.std()", to_decoder="changed")),
+        ({"scale-per-batch", "variance-as-std"}, through("1 / z.var()")),
+        ({"scale-per-channel", "scale-per-batch"}, through("1 / z.std(dim=(0, 2, 3), keepdim=True)")),
+        (set(), through("1 / latents.abs().mean()")),
+        (set(), through("1 / latents.abs().max()")),
+        (set(), through("2 / (latents.max() - latents.min())")),
+    ],
+}  # fmt: skip
