@@ -1,10 +1,13 @@
 """What the README and the set-up files promise, held against the tree."""
 
+import base64
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
 
+import nbformat
 import pytest
 
 import diffusion_lab as dl
@@ -39,8 +42,15 @@ def test_make_targets_named_in_the_readme_exist_and_expand():
 
 @pytest.mark.parametrize("line", [line for line in shell_lines(README) if line.startswith("diffusion-lab ")])
 def test_commands_of_the_readme_parse(line):
-    options = cli._parser().parse_args(line.split()[1:])
+    options = cli._parser().parse_args(shlex.split(line)[1:])
     assert options.command == line.split()[1]
+
+
+def test_scenes_of_the_readme_are_those_of_the_lesson():
+    cells = nbformat.read(ROOT / "notebooks" / "09_text.ipynb", as_version=4).cells
+    (cell,) = [cell for cell in cells if cell.cell_type == "code" and "def show_with_words(" in cell.source]
+    (picture,) = [output.data["image/png"] for output in cell.outputs if "data" in output]
+    assert (ROOT / "docs" / "scenes.png").read_bytes() == base64.b64decode(picture)
 
 
 def test_python_of_the_readme_runs():

@@ -445,6 +445,10 @@ def test_a_typed_prompt_reaches_draw_with_the_values_of_the_sliders():
         [(length * scale / 10 + 1) * 127.5 for length in (3, 5) for scale in (1, 2)], abs=2.5
     )
 
+    later = PromptBox(["two", "three"], spelled, axes={"scale": [1, 2]}, start={"scale": 2}, alt="squares")
+    assert [axis["start"] for axis in later.spec["sliders"]] == [0, 1]
+    assert later.still != box.still
+
     def typed(text):
         return {"version": 7, "pixels": base64.b64encode(f"{text}\n".encode()).decode()}
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from diffusion_lab.figures import labelled_grid
 from diffusion_lab.widgets.drawings import Drawings, by_name
-from diffusion_lab.widgets.player import Player, slider
+from diffusion_lab.widgets.player import Player, places_of, slider
 
 
 class PromptBox(Player):
@@ -22,7 +22,8 @@ class PromptBox(Player):
 
     def __init__(
         self, prompts: Sequence[str], draw: Callable[..., Any], *, alt: str,
-        axes: Mapping[str, Sequence] | None = None, columns: int = 4, shades: int = 64,
+        axes: Mapping[str, Sequence] | None = None, start: Mapping[str, Any] | None = None, columns: int = 4,
+        shades: int = 64,
     ):  # fmt: skip
         """Draw the examples, for all values of the sliders.
 
@@ -33,6 +34,7 @@ class PromptBox(Player):
                 in inference mode and possibly on another thread, while a kernel runs.
             alt: what there is to see, in words.
             axes: more sliders, such as ``{"guidance scale": [1, 3, 6]}``.
+            start: where sliders begin, such as ``{"guidance scale": 3}``; the first value of each it does not name.
             columns: pictures per row.
             shades: see `Explorer`.
         """
@@ -44,8 +46,8 @@ class PromptBox(Player):
         self._draw, self._drawings = draw, Drawings(columns, shades)
         for place, values in enumerate(itertools.product(*self.options.values())):
             self._drawings.add(place, by_name(draw(*values), ""))
-        every = range(len(self.options))
-        sliders = [slider(*axis) for axis in self.options.items()]
+        every, begin = range(len(self.options)), places_of(self.options, start or {})
+        sliders = [slider(*axis, k) for axis, k in zip(self.options.items(), begin, strict=True)]
         for axis, values in zip(sliders, self.options.values(), strict=True):
             axis["kept"] = [*range(len(values))]  # of a typed prompt a page with no kernel has nothing
         super().__init__(
@@ -55,13 +57,12 @@ class PromptBox(Player):
                 "readouts": [one | {"asked": True} for one in self._drawings.readouts(every)],
                 "panels": [one | {"asked": True} for one in self._drawings.panels(every)],
             },
-            self._strip(prompts),
+            self._strip(prompts, begin[1:]),
             alt,
         )
 
-    def _strip(self, prompts: Sequence[str]):
-        """Show every example, with the other sliders at their first value."""
-        others = [0] * (len(self.options) - 1)
+    def _strip(self, prompts: Sequence[str], others: Sequence[int]):
+        """Show every example, with the other sliders where they begin."""
         rows = {
             name: [frames[self.place([k, *others])] for k in range(len(prompts))]
             for name, frames in self._drawings.frames.items()
