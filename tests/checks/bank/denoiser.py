@@ -174,7 +174,7 @@ def my_mean_of_the_data(x_t, t, data, schedule):
         """
 schedule, my_error_factors = dl.DiffusionSchedule(), {}
 x_t = torch.ones(3, 2)
-for language in dl.process.OBJECTIVES:
+for language in dl.process.OBJECTIVES[:4]:
     first, second = (dl.split(torch.full((3, 2), e), x_t, 200, schedule, language)[0] for e in (0.2, 0.3))
     my_error_factors[language] = ((second - first).abs().mean() / 0.1).numpy()
 """,
