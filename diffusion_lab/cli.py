@@ -29,7 +29,6 @@ from diffusion_lab.links import repository
 from diffusion_lab.mini_sd import judge as scene_judge
 from diffusion_lab.mini_sd import stages
 from diffusion_lab.mini_sd.pipeline import GUIDANCE, MiniSD
-from diffusion_lab.mini_sd.text import VOCABULARY
 from diffusion_lab.sampling import SPACINGS
 from diffusion_lab.schedules import CURVES
 from diffusion_lab.shapes import check_range
@@ -38,6 +37,7 @@ MINUTES_BETWEEN_CHECKPOINTS = 5
 CHOSEN = ("steps", "batch_size", "learning_rate", "ema", "objective", "schedule", "width", "blocks", "seed", "bfloat16")
 """The options that decide what comes out of a training run; with the data, what must not change when it resumes."""
 RUN = (*CHOSEN, "data")
+RUN_OF_A_STAGE = ("steps", "seed", "bfloat16", "data")
 BEST = {"sampler": "dpmpp_2m", "spacing": "logsnr", "eta": 1.0}
 """What `evaluate` samples with unless told otherwise: the winner of ``benchmarks.sampler_efficiency`` at 20 steps."""
 
@@ -84,22 +84,14 @@ def _parser() -> argparse.ArgumentParser:
                      help="noise schedule, T = 1000: %(choices)s (digits)")  # fmt: skip
     sub.add_argument("--width", type=int, default=32, help="feature maps of the first level (digits)")
     sub.add_argument("--blocks", type=int, default=1, help="residual blocks per level (digits)")
-    sub.add_argument("--bfloat16", action="store_true", help="compute in 16 bits (digits)")
-    sub.add_argument("--seed", type=int, default=0, help="decides everything that is random")
-    sub.add_argument("--threads", type=int, default=0, help="CPU threads; 0 lets torch choose")
-    sub.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], default="auto", help="where to train (digits)")
-    sub.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out (digits)")
+    _training_options(sub, " (digits)")
 
     sub = command("train-mini-sd", train_mini_sd, "Train the mini Stable Diffusion, one part after the other.")
     sub.add_argument("stage", choices=[*stages.STEPS, "pack"], help="what to train, in this order; pack joins them")
     sub.add_argument("--out", type=Path, default=Path("runs/mini-sd"), help="folder for the parts")
     many = ", ".join(f"{name} {number}" for name, number in stages.STEPS.items())
     sub.add_argument("--steps", type=int, default=argparse.SUPPRESS, help=f"optimiser steps (default: {many})")
-    sub.add_argument("--bfloat16", action="store_true", help="compute in 16 bits")
-    sub.add_argument("--seed", type=int, default=0, help="decides everything that is random")
-    sub.add_argument("--threads", type=int, default=0, help="CPU threads; 0 lets torch choose")
-    sub.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], default="auto", help="where to train")
-    sub.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
+    _training_options(sub)
 
     sub = command("sample", sample, "Draw digits, or scenes from words, into a PNG, or their denoising into a GIF.")
     _model_options(sub)
@@ -157,6 +149,14 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--timeout", type=float, default=300.0, help="seconds for all of it")
     sub.add_argument("--source", **unless, help="folder of the solutions (default: solutions/, here or above)")
     return parser
+
+
+def _training_options(sub: argparse.ArgumentParser, where: str = "") -> None:
+    sub.add_argument("--bfloat16", action="store_true", help=f"compute in 16 bits{where}")
+    sub.add_argument("--seed", type=int, default=0, help="decides everything that is random")
+    sub.add_argument("--threads", type=int, default=0, help="CPU threads; 0 lets torch choose")
+    sub.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], default="auto", help=f"where to train{where}")
+    sub.add_argument("--resume", action="store_true", help=f"go on from the checkpoint in --out{where}")
 
 
 def _report_options(sub: argparse.ArgumentParser) -> None:
@@ -306,8 +306,7 @@ def _train_digits(options: argparse.Namespace) -> int:
     digits = data.mnist()
     options.data = digits.source
     note = options.out / "run.json"
-    if options.resume and note.exists():
-        _refuse_another_run(options, json.loads(note.read_text()))
+    _refuse_another_run(options, note)
     schedule = dl.DiffusionSchedule.named(options.schedule, 1000)
     model = dl.UNet(num_classes=10, width=options.width, blocks=options.blocks).to(device)
     parameters = sum(p.numel() for p in model.parameters())
@@ -329,6 +328,19 @@ def _train_digits(options: argparse.Namespace) -> int:
         generator=torch.Generator().manual_seed(options.seed + 1),
         resume=checkpoint if options.resume else None,
     )
+    step, stopped = _watch(steps, options, checkpoint, note, RUN)
+    card = _card(options, step.index, digits.source, parameters)
+    dl.save_model(model_file, step.ema, schedule, options.objective, card)
+    step.save(checkpoint)
+    print(f"{'stopped' if stopped else 'done'} after {step.index} steps: {model_file}")
+    return 130 if stopped else 0
+
+
+def _watch(steps, options: argparse.Namespace, checkpoint: Path, note: Path, names: tuple[str, ...]) -> tuple:
+    """Go through a training with a bar, saving now and then; the last step, and whether Ctrl-C stopped it there.
+
+    The options `names`, which decide what comes out, are kept in `note` with the first step of a new run.
+    """
     stop = _StopRequest()
     saved, smooth = time.monotonic(), None
     with stop, tqdm(total=options.steps, unit="step") as bar:
@@ -338,7 +350,7 @@ def _train_digits(options: argparse.Namespace) -> int:
                 smooth = step.loss
                 if not options.resume:
                     with replacing(note) as part:
-                        part.write_text(json.dumps({name: getattr(options, name) for name in RUN}, indent=2))
+                        part.write_text(json.dumps({name: getattr(options, name) for name in names}, indent=2))
             smooth = 0.99 * smooth + 0.01 * step.loss
             bar.set_postfix(loss=f"{smooth:.4f}", refresh=False)
             bar.update()
@@ -347,15 +359,13 @@ def _train_digits(options: argparse.Namespace) -> int:
             if time.monotonic() - saved > 60 * MINUTES_BETWEEN_CHECKPOINTS:
                 step.save(checkpoint)
                 saved = time.monotonic()
-    card = _card(options, step.index, digits.source, parameters)
-    dl.save_model(model_file, step.ema, schedule, options.objective, card)
-    step.save(checkpoint)
-    print(f"{'stopped' if stop.asked else 'done'} after {step.index} steps: {model_file}")
-    return 130 if stop.asked else 0
+    return step, stop.asked
 
 
-def _refuse_another_run(options: argparse.Namespace, before: dict) -> None:
-    now = vars(options)
+def _refuse_another_run(options: argparse.Namespace, note: Path) -> None:
+    if not options.resume or not note.exists():
+        return
+    before, now = json.loads(note.read_text()), vars(options)
     if changed := [f"{k.replace('_', ' ')} was {v}" for k, v in before.items() if k != "steps" and now[k] != v]:
         raise ValueError(f"--resume goes on with the run in {options.out}, which was another: {', '.join(changed)}")
 
@@ -471,54 +481,24 @@ def train_mini_sd(options: argparse.Namespace) -> int:
         torch.set_num_threads(options.threads)
     out, stage = options.out, options.stage
     if stage == "pack":
-        print(f"done: {stages.pack(out, _mini_sd_card(stages.notes_of(out)))}")
+        print(f"done: {stages.pack(out)}")
         return 0
     file, state = stages.part_file(out, stage), stages.checkpoint(out, stage)
     if not options.resume and (file.exists() or state.exists()):
         raise FileExistsError(f"{out} holds {stage} already: add --resume to go on, or choose another --out")
     torch.manual_seed(options.seed)
     digits, device = data.mnist(), _device(options.device)
-    steps = getattr(options, "steps", stages.STEPS[stage])
-    training = stages.start(stage, out, digits, num_steps=steps, seed=options.seed, device=device,
+    options.data, options.steps = digits.source, getattr(options, "steps", stages.STEPS[stage])
+    note = out / f"{stage}.json"
+    _refuse_another_run(options, note)
+    training = stages.start(stage, out, digits, num_steps=options.steps, seed=options.seed, device=device,
                             bfloat16=options.bfloat16, resume=options.resume)  # fmt: skip
-    stop, saved, smooth = _StopRequest(), time.monotonic(), None
-    with stop, tqdm(total=steps, unit="step") as bar:
-        for step in training:
-            smooth = step.loss if smooth is None else 0.99 * smooth + 0.01 * step.loss
-            bar.n = step.index
-            bar.set_postfix(loss=f"{smooth:.4f}", refresh=False)
-            bar.update(0)
-            if stop.asked:
-                break
-            if time.monotonic() - saved > 60 * MINUTES_BETWEEN_CHECKPOINTS:
-                step.save(state)
-                saved = time.monotonic()
+    step, stopped = _watch(training, options, state, note, RUN_OF_A_STAGE)
     step.save(state)
-    notes = {"steps": step.index, "of": steps, "seed": options.seed, "bfloat16": options.bfloat16}
+    notes = {"steps": step.index, "of": options.steps, "seed": options.seed, "bfloat16": options.bfloat16}
     stages.keep(stage, out, step.ema, **notes, source=digits.source)
-    print(f"{'stopped' if stop.asked else 'done'} after {step.index} steps: {file}")
-    return 130 if stop.asked else 0
-
-
-def _mini_sd_card(notes: dict[str, dict]) -> str:
-    def line(stage: str, note: dict) -> str:
-        flags = f"--steps {note['of']} --seed {note['seed']}{' --bfloat16' * note['bfloat16']}"
-        return f"- `diffusion-lab train-mini-sd {stage} {flags}` ({note['steps']:,} steps done, {note['source']})"
-
-    how = "\n".join(line(stage, note) for stage, note in notes.items())
-    return f"""# mini-sd
-
-A Stable Diffusion in miniature: a VAE, a text encoder trained beside an image encoder (CLIP), and a U-Net in the
-latent that reads captions by cross-attention. It draws 64 × 64 scenes of one to three handwritten digits in six colours
-and two sizes, and knows {len(VOCABULARY)} words. Stored as float16.
-
-Trained by, in this order:
-
-{how}
-- `diffusion-lab train-mini-sd pack`
-
-It never saw these pairs of colour and digit together: {stages.held_out_in_words()}.
-"""
+    print(f"{'stopped' if stopped else 'done'} after {step.index} steps: {file}")
+    return 130 if stopped else 0
 
 
 def evaluate(options: argparse.Namespace) -> int:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from diffusion_lab.evaluation import DigitClassifier, Gaussian, Reference
 from diffusion_lab.files import read_tensors, write_tensors
-from diffusion_lab.mini_sd.pipeline import MiniSD, load_mini_sd
+from diffusion_lab.mini_sd import pipeline as mini_sd
 from diffusion_lab.sampling import sample
 from diffusion_lab.schedules import DiffusionSchedule
 from diffusion_lab.shapes import Images, choose
@@ -55,7 +55,7 @@ def shipped() -> dict[str, dict[str, str]]:
     return json.loads((FOLDER / "manifest.json").read_text())
 
 
-def load_pretrained(name: str) -> Pretrained | MiniSD:
+def load_pretrained(name: str) -> Pretrained | mini_sd.MiniSD:
     """Load what ships with the course: ``"digits"``, or ``"mini-sd"``, which draws from words.
 
     A `ValueError` says if there is none of that name, or its file is damaged.
@@ -64,7 +64,7 @@ def load_pretrained(name: str) -> Pretrained | MiniSD:
     return load_model(checked_file(name))
 
 
-def load_model(path: str | Path) -> Pretrained | MiniSD:
+def load_model(path: str | Path) -> Pretrained | mini_sd.MiniSD:
     """Load a model file written by `save_model`, ``diffusion-lab train`` or ``train-mini-sd``.
 
     Raises:
@@ -74,7 +74,7 @@ def load_model(path: str | Path) -> Pretrained | MiniSD:
     path = Path(path)
     tensors, metadata = read_tensors(path)
     if "configs" in metadata:
-        return load_mini_sd(path)
+        return mini_sd.unpack(path, tensors, metadata)
     try:
         network = NETWORKS[metadata["network"]](**json.loads(metadata["config"]))
         network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})

@@ -17,6 +17,22 @@ def _wide(numbers, like):
     return torch.as_tensor(numbers, dtype=like.dtype).reshape(-1, *[1] * (like.ndim - 1))
 
 
+def _levels_mixed_up(task, make, one, all_of_them):
+    """Two mistakes with numbers, (B,), of which every picture has its own; `make` takes another `_wide`."""
+    for shape in ((-1,), (-1, 1), (-1, 1, 1)):
+        task.wrong(
+            "misbroadcast-t",
+            make(wide=lambda numbers, _like, shape=shape: numbers.reshape(shape)),
+            sentence=f"{all_of_them}, shape (B,), met the wrong axis of the pictures; (B, 1, 1, 1) is wanted",
+        )
+    task.wrong(
+        "shared-t",
+        make(wide=lambda numbers, _like: numbers[0]),
+        make(wide=lambda numbers, _like: numbers.mean()),
+        sentence=f"one {one} was used for the whole batch; every picture has its own",
+    )
+
+
 # 10.1
 
 
@@ -88,16 +104,7 @@ straight.wrong("velocity-times-time", _straight(target=lambda x_0, eps, s: (1 - 
 for _target in (lambda x_0, eps, s: eps - x_0, lambda x_0, eps, s: (1 - s).sqrt() * eps - s.sqrt() * x_0):
     straight.wrong("not-straight", _straight(_circle, _target))
 straight.wrong("not-straight", _straight(_quarter))
-for _shape in ((-1,), (-1, 1), (-1, 1, 1)):
-    straight.wrong("misbroadcast-t", _straight(wide=lambda s, like, shape=_shape: s.reshape(shape)), sentence=(
-        "the times s, shape (B,), met the wrong axis of the pictures; (B, 1, 1, 1) is wanted"
-    ))  # fmt: skip
-straight.wrong(
-    "shared-t",
-    _straight(wide=lambda s, like: s[0]),
-    _straight(wide=lambda s, like: s.mean()),
-    sentence="one s was used for the whole batch; every picture has its own",
-)
+_levels_mixed_up(straight, _straight, "s", "the times s")
 
 
 @straight.probe("draws-own-noise")
@@ -206,16 +213,7 @@ denoise.wrong("swapped-scales", _frame(skip=lambda r, d: r**2 / (r**2 + d**2)), 
 ))  # fmt: skip
 denoise.wrong("eps-for-data", _frame(skip=lambda r, d: torch.ones_like(r), out=lambda r, d: -r,
                                      shown=lambda r, d: (r**2 + d**2).rsqrt()))  # fmt: skip
-for _shape in ((-1,), (-1, 1), (-1, 1, 1)):
-    denoise.wrong("misbroadcast-t", _frame(wide=lambda r, like, shape=_shape: r.reshape(shape)), sentence=(
-        "the ratios, shape (B,), met the wrong axis of the pictures; (B, 1, 1, 1) is wanted"
-    ))  # fmt: skip
-denoise.wrong(
-    "shared-t",
-    _frame(wide=lambda r, like: r[0]),
-    _frame(wide=lambda r, like: r.mean()),
-    sentence="one ratio was used for the whole batch; every picture has its own",
-)
+_levels_mixed_up(denoise, _frame, "ratio", "the ratios")
 
 
 # 10.3

@@ -19,16 +19,15 @@ from diffusion_lab.files import read_tensors, write_tensors
 from diffusion_lab.mini_sd.scenes import (
     ARRANGEMENTS,
     COLOURS,
+    COUNTS,
     NUMBERS,
     PLACES,
     SIZES,
     SLOTS,
     Layout,
-    arrange,
-    caption,
+    Scenes,
     compose,
-    render,
-)  # fmt: skip
+)
 from diffusion_lab.mini_sd.train import Fitted, fit
 from diffusion_lab.mini_sd.vae import Block
 from diffusion_lab.pretrained import checked_file
@@ -67,7 +66,7 @@ class SceneJudge(nn.Module):
         outputs = [self(part) for part in images.split(250)]
         best = {name: torch.cat([out[name].argmax(dim=2) for out in outputs]) for name in HEADS}
         arrangement = best["arrangement"][:, 0]
-        there = torch.arange(SLOTS) < torch.tensor([1, 2, 2, 3])[arrangement][:, None]
+        there = torch.arange(SLOTS) < COUNTS[arrangement][:, None]
         slots = [best[name].where(there, -1) for name in ("digit", "colour", "size")]
         place = best["place"][:, 0].where(arrangement == 0, -1)
         return Layout(arrangement, place, *slots, torch.zeros(len(images), SLOTS, 4), torch.zeros(len(images)))
@@ -150,20 +149,10 @@ def _phrases(layout: Layout, i: int) -> list[tuple[str, str]]:
     return [(names[colour], NUMBERS[digit]) for colour, digit in pairs if digit >= 0]
 
 
-class Exam(NamedTuple):
-    """Prompts, what they ask for, and real scenes that show it."""
-
-    captions: list[str]
-    layout: Layout
-    images: Images
-
-
-def exam(number: int, digits: Digits, *, held_out: bool = False, seed: int = 0) -> Exam:
-    """Write `number` prompts for one or two digits, and paint a real scene for each."""
+def exam(number: int, digits: Digits, *, held_out: bool = False, seed: int = 0) -> Scenes:
+    """Write `number` prompts for one or two digits, and paint a real scene for each; arguments as for `compose`."""
     generator = Generator().manual_seed(seed)
-    layout = arrange(number, generator=generator, held_out=held_out, shares=(1 / 3, 2 / 3, 0.0))
-    captions = [caption(layout.rows(slice(i, i + 1)), generator) for i in range(number)]
-    return Exam(captions, layout, render(layout, digits, generator))
+    return compose(number, digits, generator=generator, held_out=held_out, shares=(1 / 3, 2 / 3, 0.0))
 
 
 def save_scene_judge(path: str | Path, judge: SceneJudge) -> None:

@@ -104,7 +104,11 @@ def save_mini_sd(path: str | Path, model: MiniSD) -> None:
 
 def load_mini_sd(path: str | Path) -> MiniSD:
     """Read what `save_mini_sd` wrote; `FileNotFoundError`, or a `ValueError` if it is truncated or something else."""
-    tensors, metadata = read_tensors(path)
+    return unpack(path, *read_tensors(path))
+
+
+def unpack(path: str | Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> MiniSD:
+    """Build the parts out of what a file holds; `path` is for the error only."""
     try:
         if metadata["words"].split(" ") != list(WORDS):
             raise ValueError("its text encoder knows other words")

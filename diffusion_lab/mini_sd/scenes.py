@@ -31,6 +31,8 @@ TURNED = 0.2
 """Share of pairs told the other way round, "right of" and "below". With a half, neither the order of the words nor the
 relation alone would say anything about who stands where, and a network that starts by learning simple things would find
 nothing to start with."""
+COUNTS = torch.tensor([1, 2, 2, 3])
+"""How many digits each of `ARRANGEMENTS` has."""
 HELD_OUT = {"red": 4, "green": 1, "blue": 9, "yellow": 6, "purple": 3, "white": 8}
 """Pairs of colour and digit that no training scene shows, though it shows both, each with others."""
 
@@ -125,7 +127,7 @@ def arrange(
         chosen = arrangement == kind
         centre[chosen, : where.shape[1]] = where[chosen]
     geometry = torch.cat([centre, side[:, :, None], uniform(-0.25, 0.25, SLOTS, 1)], dim=2)
-    there = torch.arange(SLOTS) < torch.tensor([1, 2, 2, 3])[arrangement][:, None]
+    there = torch.arange(SLOTS) < COUNTS[arrangement][:, None]
     digit, colour, size = (table.where(there, -1) for table in (allowed[:, :, 0], allowed[:, :, 1], size))
     return Layout(arrangement, place.where(arrangement == 0, -1), digit, colour, size, geometry, uniform(0, 0.15))
 

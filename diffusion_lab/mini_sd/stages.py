@@ -1,6 +1,6 @@
 """Training stage by stage in a folder: what each stage needs, how it starts or goes on, and what it leaves there.
 
-``diffusion-lab train-mini-sd`` runs these; lesson 08 and 09 do the same in fewer steps.
+``diffusion-lab train-mini-sd`` runs these.
 """
 
 import json
@@ -15,7 +15,7 @@ from diffusion_lab.mini_sd import train
 from diffusion_lab.mini_sd.judge import SceneJudge, save_scene_judge, train_judge
 from diffusion_lab.mini_sd.pipeline import PARTS, MiniSD, save_mini_sd
 from diffusion_lab.mini_sd.scenes import HELD_OUT, NUMBERS
-from diffusion_lab.mini_sd.text import Clip
+from diffusion_lab.mini_sd.text import VOCABULARY, Clip
 from diffusion_lab.mini_sd.vae import VAE
 from diffusion_lab.schedules import DiffusionSchedule
 from diffusion_lab.shapes import choose
@@ -34,6 +34,11 @@ def part_file(out: Path, stage: str) -> Path:
 def checkpoint(out: Path, stage: str) -> Path:
     """Where a stage keeps what it needs to go on."""
     return out / f"{stage}.pt"
+
+
+def codes_file(out: Path) -> Path:
+    """Where the U-Net's stage keeps the scenes that it is trained on, in the code of this folder's VAE."""
+    return out / "latents.safetensors"
 
 
 def save_part(path: Path, part: nn.Module, **notes) -> None:
@@ -81,7 +86,7 @@ def start(
         return train.train_clip(Clip().to(device), digits, **options)
     if stage == "judge":
         return train_judge(SceneJudge().to(device), digits, **options)
-    latents_file, text = out / "latents.safetensors", load_part(out, "clip").text
+    latents_file, text = codes_file(out), load_part(out, "clip").text
     if not latents_file.is_file():
         codes = train.encode_scenes(load_part(out, "vae").to(device), digits, SCENES, Generator().manual_seed(seed + 2))
         train.save_latents(latents_file, codes)
@@ -93,6 +98,8 @@ def start(
 def keep(stage: str, out: Path, ema: nn.Module, **notes) -> Path:
     """Write what a stage trained: its averaged weights, without what is needed in training only."""
     path = part_file(out, stage)
+    if stage == "vae":
+        codes_file(out).unlink(missing_ok=True)  # those of the VAE before; the U-Net's stage makes them again
     if stage == "judge":
         save_scene_judge(path, ema)
     else:
@@ -100,21 +107,45 @@ def keep(stage: str, out: Path, ema: nn.Module, **notes) -> Path:
     return path
 
 
-def pack(out: Path, card: str = "") -> Path:
-    """Put the parts of all stages into one file, mini-sd.safetensors."""
+def pack(out: Path) -> Path:
+    """Put the parts of all stages into one file, mini-sd.safetensors.
+
+    A `FileNotFoundError` says which stage is missing, or that the U-Net was trained on codes of another VAE.
+    """
     parts = {name: load_part(out, name) for name in PARTS}
-    scale = train.load_latents(out / "latents.safetensors").scale
+    if not codes_file(out).is_file():
+        raise FileNotFoundError(f"the VAE in {out} is newer than the U-Net: run the stage 'unet' again, with --resume")
+    scale = train.load_latents(codes_file(out)).scale
     path = out / "mini-sd.safetensors"
-    save_mini_sd(path, MiniSD(**parts, schedule=SCHEDULE, objective=OBJECTIVE, scale=scale, card=card))
+    save_mini_sd(path, MiniSD(**parts, schedule=SCHEDULE, objective=OBJECTIVE, scale=scale, card=card_of(out)))
     return path
-
-
-def held_out_in_words() -> str:
-    """Name the pairs of `scenes.HELD_OUT`."""
-    return ", ".join(f"{colour} {NUMBERS[digit]}" for colour, digit in HELD_OUT.items())
 
 
 def notes_of(out: Path) -> dict[str, dict]:
     """What `keep` noted about each part that is there."""
     paths = {name: part_file(out, name) for name in PARTS}
     return {name: json.loads(read_tensors(path)[1]["notes"]) for name, path in paths.items() if path.is_file()}
+
+
+def card_of(out: Path) -> str:
+    """Say what the packed model is and by which commands its parts came to be."""
+
+    def line(stage: str, note: dict) -> str:
+        flags = f"--steps {note['of']} --seed {note['seed']}{' --bfloat16' * note['bfloat16']}"
+        return f"- `diffusion-lab train-mini-sd {stage} {flags}` ({note['steps']:,} steps done, {note['source']})"
+
+    held_out = ", ".join(f"{colour} {NUMBERS[digit]}" for colour, digit in HELD_OUT.items())
+    how = "\n".join(line(stage, note) for stage, note in notes_of(out).items())
+    return f"""# mini-sd
+
+A Stable Diffusion in miniature: a VAE, a text encoder trained beside an image encoder (CLIP), and a U-Net in the
+latent that reads captions by cross-attention. It draws 64 × 64 scenes of one to three handwritten digits in six colours
+and two sizes, and knows {len(VOCABULARY)} words. Stored as float16.
+
+Trained by, in this order:
+
+{how}
+- `diffusion-lab train-mini-sd pack`
+
+It never saw these pairs of colour and digit together: {held_out}.
+"""

@@ -17,7 +17,7 @@ def shipped():
 
 
 @pytest.fixture(scope="module")
-def asked(digits) -> judge.Exam:
+def asked(digits) -> scenes.Scenes:
     return judge.exam(40, digits, seed=11)
 
 

@@ -92,6 +92,9 @@ def test_command_line_from_nothing_to_a_picture(tmp_path, monkeypatch, capsys):
     assert run("train-mini-sd", "vae", "--out", out, "--steps", 2) == 2
     assert "--resume" in capsys.readouterr().err
     assert run("train-mini-sd", "vae", "--out", out, "--steps", 3, "--resume", "--device", "cpu") == 0
+    assert run("train-mini-sd", "pack", "--out", out) == 2
+    assert "newer than the U-Net: run the stage 'unet' again" in capsys.readouterr().err
+    assert run("train-mini-sd", "unet", "--out", out, "--steps", 3, "--resume", "--device", "cpu") == 0
     assert run("train-mini-sd", "pack", "--out", out) == 0
     card = dl.load_model(out / "mini-sd.safetensors").card
     assert "`diffusion-lab train-mini-sd vae --steps 3 --seed 0` (3 steps done, sklearn)" in card
@@ -102,7 +105,22 @@ def test_command_line_from_nothing_to_a_picture(tmp_path, monkeypatch, capsys):
     film = tmp_path / "scene.gif"
     assert run("sample", out / "mini-sd.safetensors", "--prompt", "a red 7", "--num-steps", 2, "--out", film) == 0
     notes = json.loads(read_tensors(out / "unet.safetensors")[1]["notes"])
-    assert notes == {"steps": 2, "of": 2, "seed": 0, "bfloat16": False, "source": "sklearn"}
+    assert notes == {"steps": 3, "of": 3, "seed": 0, "bfloat16": False, "source": "sklearn"}
+
+
+def test_another_run_is_not_resumed_and_codes_of_another_vae_are_not_used(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(data, "mnist", lambda train=True: data.sklearn_digits(train))
+    for stage in ("vae", "clip", "unet"):
+        assert run("train-mini-sd", stage, "--out", tmp_path, "--steps", 2, "--device", "cpu") == 0
+    assert run("train-mini-sd", "vae", "--out", tmp_path, "--steps", 3, "--resume", "--seed", 1) == 2
+    assert "seed was 0" in capsys.readouterr().err
+    before = train.load_latents(stages.codes_file(tmp_path))
+    assert run("train-mini-sd", "vae", "--out", tmp_path, "--steps", 3, "--resume", "--device", "cpu") == 0
+    assert not stages.codes_file(tmp_path).exists()
+    assert run("train-mini-sd", "unet", "--out", tmp_path, "--steps", 3, "--resume", "--device", "cpu") == 0
+    after = train.load_latents(stages.codes_file(tmp_path))
+    assert torch.equal(after.tokens, before.tokens)
+    assert not torch.equal(after.codes, before.codes)
 
 
 @pytest.mark.parametrize(("arguments", "named"), [
