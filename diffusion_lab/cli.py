@@ -539,7 +539,11 @@ def _evaluate_scenes(options: argparse.Namespace, model: MiniSD) -> int:
     print(f"{options.model}: {len(asked.captions)} prompts, {kind}, {options.num_steps} steps, "
           f"{time.process_time() - begin:.0f} CPU-seconds")  # fmt: skip
     for name, images in {"generated": torch.cat(drawn), f"real ({digits.source})": asked.images}.items():
-        print(f"{name}: {scene_judge.compare(asked.layout, asked.captions, judge.look(images)).line()}")
+        seen = judge.look(images)
+        print(f"{name}: {scene_judge.compare(asked.layout, asked.captions, seen).line()}")
+        if options.held_out:
+            alone = scene_judge.compare(asked.layout, asked.captions, seen, first_only=True)
+            print(f"  of the digit that is such a pair: {alone.line()}")
     return 0
 
 

@@ -224,7 +224,7 @@ PARTS: dict[str, dict[str, list[Cell]]] = {
         "path from data to noise": [
             Cell("quadratic", "β from 0.00085 to 0.012, T = 1000; `scaled_linear` in diffusers", "v1-config v1-betas"),
             Cell("quadratic", "the same", "sdxl-betas sdxl-scheduler"),
-            Cell("straight", "times shifted by 3", "sd3-paper sd3-blog"),
+            Cell("straight", "times shifted by 3; not so in its authors' script", "sd3-paper sd3-blog sd3-code"),
             Cell("straight", "times shifted more for larger pictures", "flux-sampling pipe-flux"),
         ],
         "share of data in the variance at T": [

@@ -150,12 +150,13 @@ def in_picture(column: Column | None = None) -> dict[str, dict[str, str]]:
     for model, answers in columns(column).items():
         vae, text, net, path = ({ask: cell.value for ask, cell in answers[part].items()} for part in PARTS)
         tokens = f"({text['tokens']})" if "+" in text["tokens"] else text["tokens"]
+        shift = "" if vae["shift, taken off before"] == "0" else f" + {vae['shift, taken off before']}"
         lines[model] = {
             "text encoder": f"{text['network']}\n{tokens} × {text['numbers per token']}",
             "denoiser": f"{net['network']}, {net['parameters']}\n{net['text enters by']}",
             "scheduler, guidance": f"{path['path from data to noise']}, {path['objective']}\n"
             f"{path['steps']} steps, scale {path['guidance scale']}",
-            "VAE decoder": f"{vae['latent']}, ÷ {vae['scale factor']}\n{vae['picture']}",
+            "VAE decoder": f"{vae['latent']}, ÷ {vae['scale factor']}{shift}\n{vae['picture']}",
         }
     return lines
 
@@ -174,6 +175,12 @@ diffusers the times of such a path count from 0 to 999, ours are one more. A gui
 but in FLUX.1 [dev]: null + scale × (conditional − null), for two evaluations per step. Parameters are the numbers that
 training sets; tables that are computed, such as those of positions, do not count. Steps and scales are the defaults of
 diffusers' pipelines; the authors' own scripts use others here and there.
+
+Some words of the tables: *T5* is the encoder of a language model. *Times shifted by 3* means that 3τ / (1 + 2τ) stands
+in the place of τ, so that more of the steps are spent where there is much noise. In *joint attention* text and pixels
+are one sequence; each has weights of its own and they meet in attention only, but in the later blocks of FLUX they
+share all weights. A network *distilled* to obey guidance was trained to say in one evaluation what guidance needs two
+for.
 
 {sources}
 """

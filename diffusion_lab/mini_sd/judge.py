@@ -112,16 +112,18 @@ class Verdict(NamedTuple):
         return ", ".join(parts)
 
 
-def compare(wanted: Layout, captions: list[str], seen: Layout) -> Verdict:
-    """Count what is right of all that captions say.
+def compare(wanted: Layout, captions: list[str], seen: Layout, *, first_only: bool = False) -> Verdict:
+    """Count what is right of all that captions say, or with `first_only` of what they say of the first digit itself.
 
     Digits of the picture are paired with phrases of the caption so that as many numbers and colours as possible agree:
     only then is a swap an error of position, not of number. Position counts if the caption tells it: the place of a
-    single digit, or the arrangement and the order of several.
+    single digit, or the arrangement and the order of several. (The first digit is the one of `HELD_OUT` in scenes that
+    have one.)
     """
     asked, right = dict.fromkeys(ATTRIBUTES, 0), dict.fromkeys(ATTRIBUTES, 0)
     for i, text in enumerate(captions):
         slots = [k for k in range(SLOTS) if int(wanted.digit[i, k]) >= 0]
+        counted = slots[:1] if first_only else slots
 
         def agree(order: tuple, name: str, i: int = i, slots: list = slots) -> list[bool]:
             want, see = getattr(wanted, name)[i].tolist(), getattr(seen, name)[i].tolist()
@@ -130,13 +132,13 @@ def compare(wanted: Layout, captions: list[str], seen: Layout) -> Verdict:
         orders = list(permutations(range(SLOTS), len(slots)))  # the one as wanted comes first, and wins a draw
         best = max(orders, key=lambda order: sum(agree(order, "digit") + agree(order, "colour")))
         told = [f"{c} {n}" for c, n in _phrases(wanted, i)]
-        sizes = [any(f"{size} {phrase}" in text for size in SIZES) for phrase in told]
+        sizes = [any(f"{size} {phrase}" in text for size in SIZES) for phrase in told][: len(counted)]
         for name in ("digit", "colour"):
-            asked[name] += len(slots)
-            right[name] += sum(agree(best, name))
+            asked[name] += len(counted)
+            right[name] += sum(agree(best, name)[: len(counted)])
         asked["size"] += sum(sizes)
-        right["size"] += sum(ok for ok, say in zip(agree(best, "size"), sizes, strict=True) if say)
-        if len(slots) > 1 or text.endswith(PLACES):
+        right["size"] += sum(ok for ok, say in zip(agree(best, "size"), sizes, strict=False) if say)
+        if not first_only and (len(slots) > 1 or text.endswith(PLACES)):
             asked["position"] += 1
             same = int(wanted.arrangement[i]) == int(seen.arrangement[i]) and best == tuple(slots)
             right["position"] += same and int(wanted.place[i]) == int(seen.place[i])

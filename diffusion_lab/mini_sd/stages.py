@@ -3,6 +3,7 @@
 ``diffusion-lab train-mini-sd`` runs these.
 """
 
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -98,6 +99,8 @@ def start(
 def keep(stage: str, out: Path, ema: nn.Module, **notes) -> Path:
     """Write what a stage trained: its averaged weights, without what is needed in training only."""
     path = part_file(out, stage)
+    if stage == "unet":
+        notes["reads"] = _fingerprint(part_file(out, "clip"))
     if stage == "vae":
         codes_file(out).unlink(missing_ok=True)  # those of the VAE before; the U-Net's stage makes them again
     if stage == "judge":
@@ -110,15 +113,22 @@ def keep(stage: str, out: Path, ema: nn.Module, **notes) -> Path:
 def pack(out: Path) -> Path:
     """Put the parts of all stages into one file, mini-sd.safetensors.
 
-    A `FileNotFoundError` says which stage is missing, or that the U-Net was trained on codes of another VAE.
+    A `FileNotFoundError` says which stage is missing, or that the U-Net learned with another VAE or text encoder.
     """
     parts = {name: load_part(out, name) for name in PARTS}
-    if not codes_file(out).is_file():
-        raise FileNotFoundError(f"the VAE in {out} is newer than the U-Net: run the stage 'unet' again, with --resume")
+    newer = [] if codes_file(out).is_file() else ["VAE"]
+    newer += ["text encoder"] if notes_of(out)["unet"]["reads"] != _fingerprint(part_file(out, "clip")) else []
+    if newer:
+        raise FileNotFoundError(f"the {' and the '.join(newer)} in {out} came after the U-Net: run the stage 'unet' "
+                                "again, with --resume and more --steps")  # fmt: skip
     scale = train.load_latents(codes_file(out)).scale
     path = out / "mini-sd.safetensors"
     save_mini_sd(path, MiniSD(**parts, schedule=SCHEDULE, objective=OBJECTIVE, scale=scale, card=card_of(out)))
     return path
+
+
+def _fingerprint(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
 def notes_of(out: Path) -> dict[str, dict]:

@@ -25,7 +25,7 @@ from diffusion_lab.schedules import DiffusionSchedule
 from diffusion_lab.shapes import check_range
 from diffusion_lab.unet import UNet
 
-BETA = 0.004  # weight of the KL divergence: a decoder that is sure of its pixels to 0.045 of their range of 2
+BETA = 0.004  # weight of the KL divergence: a decoder that is sure of its pixels to 0.045, in a range of 2
 
 
 class Fitted(NamedTuple):
@@ -84,8 +84,6 @@ def train_vae(vae: VAE, digits: Digits, *, batch_size: int = 32, beta: float = B
         return (error + price).mean()
 
     return fit(vae, loss, **options)
-
-
 
 
 def train_clip(clip: Clip, digits: Digits, *, batch_size: int = 64, misses: int = 2, **options) -> Iterator[Fitted]:

@@ -41,6 +41,18 @@ def test_each_fault_counts_where_it_belongs(seen, right):
     assert tuple(found[name][0] for name in judge.ATTRIBUTES) == right
 
 
+@pytest.mark.parametrize(("seen", "right"), [
+    (PAIR, (1, 1, 1)),
+    (layout_of((7, 0, 1), (1, 4, 1), arrangement=1), (1, 1, 1)),  # all wrong with the second
+    (layout_of((3, 2, 0), (7, 0, 1), arrangement=1), (1, 1, 1)),  # it stands on the other side
+    (layout_of((8, 0, 0), (3, 2, 0), arrangement=1), (0, 1, 0)),
+])  # fmt: skip
+def test_the_first_digit_can_be_counted_by_itself(seen, right):
+    found = judge.compare(PAIR, [CAPTION], seen, first_only=True)
+    assert found.asked == {"digit": 1, "colour": 1, "size": 1, "position": 0}
+    assert tuple(found.right[name] for name in ("digit", "colour", "size")) == right
+
+
 def test_only_what_the_caption_tells_is_asked():
     one = layout_of((4, 1, 1), place=2)
     assert verdict(one, "a green four", layout_of((4, 1, 0), place=0)) == {
