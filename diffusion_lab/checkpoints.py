@@ -26,9 +26,8 @@ class TrainingState:
         """Write a checkpoint, whole or not at all: an older one survives until the new one is complete."""
         content = {name: getattr(self, name).state_dict() for name in ("model", "ema", "optimizer")}
         content |= {name: getattr(self, name) for name in ("index", "batches_done", "epoch_start")}
-        content["kind"] = type(self.optimizer).__name__
-        with replacing(path) as part:
-            torch.save({**content, "generator": self.generator.get_state()}, part)
+        with replacing(path) as new:
+            torch.save({**content, "kind": type(self.optimizer).__name__, "generator": self.generator.get_state()}, new)
 
     def load(self, path: str | Path) -> None:
         """Read a checkpoint; a `ValueError` says if it is incomplete, or of another network or optimiser."""
@@ -44,7 +43,8 @@ class TrainingState:
         except FileNotFoundError:
             raise
         except Exception as error:
-            raise ValueError(f"{path} is not a whole checkpoint of this training: {error}") from error
+            reason = str(error).partition("\n")[0]  # torch names every weight, each in a line of its own
+            raise ValueError(f"{path} is not a whole checkpoint of this training: {reason}") from error
 
     def batches(self, loader: Iterable) -> Iterator:
         """Yield batches for ever, from where this state stands; exact if the loader has a ``generator``."""

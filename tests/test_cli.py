@@ -250,6 +250,14 @@ def test_resume_with_other_options_is_refused(command, tmp_path, option, was):
     assert f"which was another: {was}\n" in err
 
 
+def test_resume_with_a_broken_note_of_the_run_is_refused(command, trained, tmp_path):
+    (tmp_path / "checkpoint.pt").write_bytes((trained / "checkpoint.pt").read_bytes())
+    (tmp_path / "run.json").write_text("{")
+    code, _, err = command("train", *TINY, "--steps", 5, "--resume", "--out", tmp_path)
+    assert code == 2
+    assert f"{tmp_path / 'run.json'}, which should say what run --resume goes on with, is damaged" in err
+
+
 def test_resume_without_a_checkpoint_is_refused(refused, tmp_path):
     assert f"there is no {tmp_path / 'checkpoint.pt'}" in refused("train", *TINY, "--resume", "--out", tmp_path)
 
@@ -280,7 +288,9 @@ def test_resume_from_a_bad_checkpoint_is_refused(command, trained, tmp_path, dam
     width = ("--width", 16) if damage == "another width" else ()
     code, _, err = command("train", *TINY, *width, "--steps", 5, "--resume", "--out", tmp_path)
     assert code == 2
-    assert f"{tmp_path / 'checkpoint.pt'} is not a whole checkpoint of this training" in err
+    line = err.splitlines()[-1]
+    assert f"{tmp_path / 'checkpoint.pt'} is not a whole checkpoint of this training" in line
+    assert len(line) < 600
     assert "Traceback" not in err
 
 
