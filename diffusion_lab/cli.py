@@ -38,6 +38,8 @@ CHOSEN = ("steps", "batch_size", "learning_rate", "ema", "objective", "schedule"
 """The options that decide what comes out of a training run; with the data, what must not change when it resumes."""
 RUN = (*CHOSEN, "data")
 RUN_OF_A_STAGE = ("steps", "seed", "bfloat16", "data")
+TRAINING = {"bfloat16": False, "seed": 0, "device": "auto", "resume": False}
+"""What every training can be told, and what holds otherwise."""
 BEST = {"sampler": "dpmpp_2m", "spacing": "logsnr", "eta": 1.0}
 """What `evaluate` samples with unless told otherwise: the winner of ``benchmarks.sampler_efficiency`` at 20 steps."""
 
@@ -48,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return options.run(options)
     except (ValueError, OSError, ModuleNotFoundError) as error:
-        print(f"diffusion-lab {options.command}: {error}", file=sys.stderr)
+        print(f"diffusion-lab {options.command}: {' '.join(str(error).splitlines())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"diffusion-lab {options.command}: stopped", file=sys.stderr)
@@ -91,7 +93,8 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--out", type=Path, default=Path("runs/mini-sd"), help="folder for the parts")
     many = ", ".join(f"{name} {number}" for name, number in stages.STEPS.items())
     sub.add_argument("--steps", type=int, default=argparse.SUPPRESS, help=f"optimiser steps (default: {many})")
-    _training_options(sub)
+    sub.add_argument("--force", action="store_true", help="replace mini-sd.safetensors if it is there (pack)")
+    _training_options(sub, only_if_given=True)
 
     sub = command("sample", sample, "Draw digits, or scenes from words, into a PNG, or their denoising into a GIF.")
     _model_options(sub)
@@ -151,12 +154,19 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _training_options(sub: argparse.ArgumentParser, where: str = "") -> None:
-    sub.add_argument("--bfloat16", action="store_true", help=f"compute in 16 bits{where}")
-    sub.add_argument("--seed", type=int, default=0, help="decides everything that is random")
+def _training_options(sub: argparse.ArgumentParser, where: str = "", only_if_given: bool = False) -> None:
+    """Add what `TRAINING` names; with `only_if_given`, an option that was not given is not there."""
+
+    def add(name: str, text: str, **more) -> None:
+        default = argparse.SUPPRESS if only_if_given else TRAINING[name]
+        said = f" (default: {TRAINING[name]})" if only_if_given and TRAINING[name] is not False else ""
+        sub.add_argument(f"--{name}", default=default, help=f"{text}{said}", **more)
+
+    add("bfloat16", f"compute in 16 bits{where}", action="store_true")
+    add("seed", "decides everything that is random", type=int)
     sub.add_argument("--threads", type=int, default=0, help="CPU threads; 0 lets torch choose")
-    sub.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], default="auto", help=f"where to train{where}")
-    sub.add_argument("--resume", action="store_true", help=f"go on from the checkpoint in --out{where}")
+    add("device", f"where to train{where}", choices=["auto", "cpu", "cuda", "mps"])
+    add("resume", f"go on from the checkpoint in --out{where}", action="store_true")
 
 
 def _report_options(sub: argparse.ArgumentParser) -> None:
@@ -306,7 +316,8 @@ def _train_digits(options: argparse.Namespace) -> int:
     digits = data.mnist()
     options.data = digits.source
     note = options.out / "run.json"
-    _refuse_another_run(options, note)
+    if note.exists():
+        _refuse_another_run(options, note, RUN)
     schedule = dl.DiffusionSchedule.named(options.schedule, 1000)
     model = dl.UNet(num_classes=10, width=options.width, blocks=options.blocks).to(device)
     parameters = sum(p.numel() for p in model.parameters())
@@ -362,12 +373,18 @@ def _watch(steps, options: argparse.Namespace, checkpoint: Path, note: Path, nam
     return step, stop.asked
 
 
-def _refuse_another_run(options: argparse.Namespace, note: Path) -> None:
-    if not options.resume or not note.exists():
-        return
-    before, now = json.loads(note.read_text()), vars(options)
-    if changed := [f"{k.replace('_', ' ')} was {v}" for k, v in before.items() if k != "steps" and now[k] != v]:
+def _refuse_another_run(options: argparse.Namespace, note: Path, names: tuple[str, ...]) -> dict:
+    """Compare what decided the run in `note`, which is returned, with what was asked for now."""
+    if not options.resume:
+        return {}
+    try:
+        before, now = json.loads(note.read_text()), vars(options)
+        changed = [f"{k.replace('_', ' ')} was {before[k]}" for k in names if k != "steps" and now[k] != before[k]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{note}, which should say what run --resume goes on with, is damaged: {error!r}") from error
+    if changed:
         raise ValueError(f"--resume goes on with the run in {options.out}, which was another: {', '.join(changed)}")
+    return before
 
 
 class _StopRequest:
@@ -476,27 +493,43 @@ def _sample_scenes(options: argparse.Namespace, model: MiniSD, prompts: list[str
 
 def train_mini_sd(options: argparse.Namespace) -> int:
     """Train one stage into a folder, or join what all of them left there."""
+    out, stage = options.out, options.stage
+    if stage == "pack":
+        if given := [f"--{name}" for name in ("steps", *TRAINING) if name in options]:
+            raise ValueError(f"pack joins what was trained, and takes no {' and no '.join(given)}")
+        print(f"done: {stages.pack(out, options.force)}")
+        return 0
+    if options.force:
+        raise ValueError(f"--force is for pack, not for {stage}: choose another --out")
+    vars(options).update({"steps": stages.STEPS[stage], **TRAINING, **vars(options)})
+    check_range("--steps", options.steps, 1)
     check_range("--threads", options.threads, 0)
     if options.threads:
         torch.set_num_threads(options.threads)
-    out, stage = options.out, options.stage
-    if stage == "pack":
-        print(f"done: {stages.pack(out)}")
-        return 0
-    file, state = stages.part_file(out, stage), stages.checkpoint(out, stage)
+    file, state, note = stages.part_file(out, stage), stages.checkpoint(out, stage), out / f"{stage}.json"
     if not options.resume and (file.exists() or state.exists()):
         raise FileExistsError(f"{out} holds {stage} already: add --resume to go on, or choose another --out")
+    done = stages.read_checkpoint(out, stage)["index"] if options.resume else 0
+    if options.resume and not note.is_file():
+        raise FileNotFoundError(f"--resume: there is no {note}, which says what the run was")
     torch.manual_seed(options.seed)
-    digits, device = data.mnist(), _device(options.device)
-    options.data, options.steps = digits.source, getattr(options, "steps", stages.STEPS[stage])
-    note = out / f"{stage}.json"
-    _refuse_another_run(options, note)
+    parents, device = stages.parents(out, stage), _device(options.device)
+    digits = data.mnist()
+    options.data = digits.source
+    before = _refuse_another_run(options, note, RUN_OF_A_STAGE)
+    if options.resume and stage == "unet":
+        stages.refuse_other_parents(out, before)
+    vars(options).update(parents)
+    notes = {"of": options.steps, "seed": options.seed, "bfloat16": options.bfloat16, "source": digits.source}
+    notes |= parents
+    if done >= options.steps and not file.exists():  # stopped between its end and its part, or the part is lost
+        print(f"done after {done} steps: {stages.keep_again(stage, out, **notes)}")
+        return 0
     training = stages.start(stage, out, digits, num_steps=options.steps, seed=options.seed, device=device,
                             bfloat16=options.bfloat16, resume=options.resume)  # fmt: skip
-    step, stopped = _watch(training, options, state, note, RUN_OF_A_STAGE)
+    step, stopped = _watch(training, options, state, note, (*RUN_OF_A_STAGE, *parents))
+    stages.keep(stage, out, step.ema, steps=step.index, **notes)
     step.save(state)
-    notes = {"steps": step.index, "of": options.steps, "seed": options.seed, "bfloat16": options.bfloat16}
-    stages.keep(stage, out, step.ema, **notes, source=digits.source)
     print(f"{'stopped' if stopped else 'done'} after {step.index} steps: {file}")
     return 130 if stopped else 0
 

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import torch
 from torch import Generator, nn
 
 from diffusion_lab.data import Digits
@@ -16,15 +17,19 @@ from diffusion_lab.mini_sd import train
 from diffusion_lab.mini_sd.judge import SceneJudge, save_scene_judge, train_judge
 from diffusion_lab.mini_sd.pipeline import PARTS, MiniSD, save_mini_sd
 from diffusion_lab.mini_sd.scenes import HELD_OUT, NUMBERS
-from diffusion_lab.mini_sd.text import VOCABULARY, Clip
+from diffusion_lab.mini_sd.text import VOCABULARY, Clip, tokenize
 from diffusion_lab.mini_sd.vae import VAE
 from diffusion_lab.schedules import DiffusionSchedule
-from diffusion_lab.shapes import choose
+from diffusion_lab.shapes import check_range, choose
 
 STEPS = {"vae": 2000, "clip": 4500, "unet": 8000, "judge": 1500}
 """Every stage that trains, in the order in which they need one another, with its optimiser steps."""
 SCENES = 60_000  # that the U-Net is trained on
 SCHEDULE, OBJECTIVE = DiffusionSchedule.cosine(1000), "v"
+PARENTS = {"clip": "text encoder", "vae": "VAE"}
+"""The stages whose parts the U-Net is trained with, and what is said of them."""
+NOTED = ("steps", "of", "seed", "bfloat16", "source")
+"""What is noted about every part; about the U-Net also the fingerprints of `PARENTS`, and the scale of its codes."""
 
 
 def part_file(out: Path, stage: str) -> Path:
@@ -48,14 +53,64 @@ def save_part(path: Path, part: nn.Module, **notes) -> None:
 
 
 def load_part(out: Path, stage: str) -> nn.Module:
-    """Read one trained part; a `FileNotFoundError` says which stage must come first."""
+    """Read one trained part.
+
+    Raises:
+        FileNotFoundError: says which stage must come first.
+        ValueError: if the file is damaged, or something else.
+    """
+    tensors, metadata = read_tensors(path := _there(out, stage))
+    try:
+        part = PARTS[stage](**json.loads(metadata["config"]))
+        part.load_state_dict(tensors)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"{path} is not what the stage {stage!r} writes: {reason}") from error
+    return part.eval().requires_grad_(False)
+
+
+def _there(out: Path, stage: str) -> Path:
     path = part_file(out, stage)
     if not path.is_file():
         raise FileNotFoundError(f"there is no {path}: run the stage {stage!r} first")
-    tensors, metadata = read_tensors(path)
-    part = PARTS[stage](**json.loads(metadata["config"]))
-    part.load_state_dict(tensors)
-    return part.eval().requires_grad_(False)
+    return path
+
+
+def fingerprint(out: Path, stage: str) -> str:
+    """Tell one trained part from another: the beginning of the sha256 of its weights."""
+    found = hashlib.sha256()
+    for name, tensor in sorted(read_tensors(_there(out, stage))[0].items()):
+        found.update(name.encode())
+        found.update(tensor.flatten().view(torch.uint8).numpy().tobytes())
+    return found.hexdigest()[:16]
+
+
+def parents(out: Path, stage: str) -> dict[str, str]:
+    """Fingerprints of the parts that a stage is trained with: two for the U-Net, none for the others."""
+    return {name: fingerprint(out, name) for name in PARENTS} if stage == "unet" else {}
+
+
+def refuse_other_parents(out: Path, noted: dict) -> None:
+    """Raise a `ValueError` if the U-Net that noted its `parents` was trained with others than those in the folder."""
+    now = parents(out, "unet")
+    if other := [called for name, called in PARENTS.items() if noted.get(name) != now[name]]:
+        raise ValueError(
+            f"the {' and the '.join(other)} in {out} came after the U-Net: train 'unet' into another folder, "
+            "or remove unet.pt and unet.safetensors and run the stage 'unet' again"
+        )
+
+
+def read_checkpoint(out: Path, stage: str) -> dict:
+    """Read of a checkpoint the ``index``, steps done, and ``ema``, the averaged weights."""
+    path = checkpoint(out, stage)
+    if not path.is_file():
+        raise FileNotFoundError(f"--resume: there is no {path}")
+    try:
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+        return {"index": int(saved["index"]), "ema": saved["ema"]}
+    except Exception as error:  # torch has many kinds for a damaged file
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"{path} is not a whole checkpoint of this training: {reason}") from error
 
 
 def start(
@@ -67,17 +122,18 @@ def start(
     Args:
         stage, out: which, and the folder where earlier stages left their parts.
         digits: the handwriting.
-        num_steps, bfloat16: as for `train.fit`.
+        num_steps: optimiser steps in total, ``--steps``.
+        bfloat16: as for `train.fit`.
         seed: decides everything but the first weights, which come from torch's own random numbers.
         device: where to compute.
         resume: go on from the checkpoint in the folder.
 
     Raises:
         FileNotFoundError: if an earlier stage, or the checkpoint, is missing.
+        ValueError: if nothing is left to do, or a file is damaged.
     """
     choose("stage", stage, STEPS)
-    if resume and not checkpoint(out, stage).is_file():
-        raise FileNotFoundError(f"--resume: there is no {checkpoint(out, stage)}")
+    check_range("--steps", num_steps, 1 + (read_checkpoint(out, stage)["index"] if resume else 0))
     generator = Generator().manual_seed(seed + 1)
     options = {"num_steps": num_steps, "bfloat16": bfloat16, "generator": generator}
     options["resume"] = checkpoint(out, stage) if resume else None
@@ -87,22 +143,38 @@ def start(
         return train.train_clip(Clip().to(device), digits, **options)
     if stage == "judge":
         return train_judge(SceneJudge().to(device), digits, **options)
-    latents_file, text = codes_file(out), load_part(out, "clip").text
-    if not latents_file.is_file():
-        codes = train.encode_scenes(load_part(out, "vae").to(device), digits, SCENES, Generator().manual_seed(seed + 2))
-        train.save_latents(latents_file, codes)
-    latents = train.load_latents(latents_file)
+    # Always both, and in this order: building them uses up some of torch's own random numbers, and the first weights of
+    # the U-Net come from the next ones.
+    text, vae = load_part(out, "clip").text, load_part(out, "vae")
+    latents = codes(out, vae.to(device), digits, seed)
     unet = train.new_unet(text).to(device)
     return train.train_unet(unet, text.to(device), latents, SCHEDULE, objective=OBJECTIVE, **options)
 
 
+def codes(out: Path, vae: nn.Module, digits: Digits, seed: int) -> train.Latents:
+    """Read the codes of this folder's VAE; make them if there are none, or if they were made from anything else."""
+    path, made_from = codes_file(out), {"vae": fingerprint(out, "vae"), "source": digits.source, "seed": seed}
+    made_from["scenes"] = SCENES
+    try:
+        latents = train.load_latents(path)
+    except (FileNotFoundError, ValueError):
+        latents = None
+    if latents is None or latents.made_from != made_from:
+        latents = train.encode_scenes(vae, digits, SCENES, Generator().manual_seed(seed + 2))
+        train.save_latents(path, latents._replace(made_from=made_from))
+        latents = train.load_latents(path)  # as they are after a resume: rounded
+    return latents
+
+
 def keep(stage: str, out: Path, ema: nn.Module, **notes) -> Path:
-    """Write what a stage trained: its averaged weights, without what is needed in training only."""
+    """Write what a stage trained: its averaged weights, without what is needed in training only.
+
+    Notes are those of `NOTED`, and of the U-Net its `parents`.
+    """
     path = part_file(out, stage)
     if stage == "unet":
-        notes["reads"] = _fingerprint(part_file(out, "clip"))
-    if stage == "vae":
-        codes_file(out).unlink(missing_ok=True)  # those of the VAE before; the U-Net's stage makes them again
+        latents = train.load_latents(codes_file(out))
+        notes |= {"vae": latents.made_from.get("vae"), "scale": latents.scale}
     if stage == "judge":
         save_scene_judge(path, ema)
     else:
@@ -110,31 +182,52 @@ def keep(stage: str, out: Path, ema: nn.Module, **notes) -> Path:
     return path
 
 
-def pack(out: Path) -> Path:
+def keep_again(stage: str, out: Path, **notes) -> Path:
+    """Write a part that is lost, out of the checkpoint of its training."""
+    if stage == "unet":
+        text = load_part(out, "clip").text
+        ema: nn.Module = train.Captioned(train.new_unet(text), text, tokenize([]))
+    else:
+        ema = {"vae": VAE, "clip": Clip, "judge": SceneJudge}[stage]()
+    saved = read_checkpoint(out, stage)
+    try:
+        ema.load_state_dict(saved["ema"])
+    except RuntimeError as error:
+        raise ValueError(f"{checkpoint(out, stage)} is of another network than the stage {stage!r}") from error
+    return keep(stage, out, ema, steps=saved["index"], **notes)
+
+
+def pack(out: Path, force: bool = False) -> Path:
     """Put the parts of all stages into one file, mini-sd.safetensors.
 
-    A `FileNotFoundError` says which stage is missing, or that the U-Net learned with another VAE or text encoder.
+    Raises:
+        FileNotFoundError: says which stage is missing.
+        FileExistsError: if the file is there, without `force`.
+        ValueError: if the U-Net was trained with another VAE or text encoder, or a part is damaged.
     """
-    parts = {name: load_part(out, name) for name in PARTS}
-    newer = [] if codes_file(out).is_file() else ["VAE"]
-    newer += ["text encoder"] if notes_of(out)["unet"]["reads"] != _fingerprint(part_file(out, "clip")) else []
-    if newer:
-        raise FileNotFoundError(f"the {' and the '.join(newer)} in {out} came after the U-Net: run the stage 'unet' "
-                                "again, with --resume and more --steps")  # fmt: skip
-    scale = train.load_latents(codes_file(out)).scale
     path = out / "mini-sd.safetensors"
-    save_mini_sd(path, MiniSD(**parts, schedule=SCHEDULE, objective=OBJECTIVE, scale=scale, card=card_of(out)))
+    if path.exists() and not force:
+        raise FileExistsError(f"{path} is there already: add --force to replace it")
+    parts, noted = {name: load_part(out, name) for name in PARTS}, notes_of(out)["unet"]
+    refuse_other_parents(out, noted)
+    model = MiniSD(**parts, schedule=SCHEDULE, objective=OBJECTIVE, scale=noted["scale"], card=card_of(out))
+    save_mini_sd(path, model)
     return path
 
 
-def _fingerprint(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-
-
 def notes_of(out: Path) -> dict[str, dict]:
-    """What `keep` noted about each part that is there."""
-    paths = {name: part_file(out, name) for name in PARTS}
-    return {name: json.loads(read_tensors(path)[1]["notes"]) for name, path in paths.items() if path.is_file()}
+    """What `keep` noted about each part that is there; a `ValueError` names a file that has no such notes."""
+    found = {}
+    for name in PARTS:
+        if (path := part_file(out, name)).is_file():
+            try:
+                found[name] = json.loads(read_tensors(path)[1]["notes"])
+                missing = {*NOTED, *(() if name != "unet" else (*PARENTS, "scale"))} - found[name].keys()
+            except (KeyError, AttributeError, json.JSONDecodeError):
+                missing = {"notes"}
+            if missing:
+                raise ValueError(f"{path} does not say how it was trained: {', '.join(sorted(missing))} missing")
+    return found
 
 
 def card_of(out: Path) -> str:

@@ -5,6 +5,7 @@ both frozen, the U-Net, by the same `training.train` as every other denoiser of 
 """
 
 import copy
+import json
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
+from tqdm import tqdm
 
 from diffusion_lab import training
 from diffusion_lab.checkpoints import TrainingState
@@ -107,21 +109,23 @@ class Latents(NamedTuple):
     """(N, 24), int64."""
     scale: float
     """What codes were multiplied by."""
+    made_from: dict = {}  # noqa: RUF012 (nobody writes into it)
+    """What decided them, such as the fingerprint of the VAE and the seed."""
 
 
 @torch.no_grad()
-def encode_scenes(vae: VAE, digits: Digits, number: int, generator: Generator, scale: float | None = None) -> Latents:
-    """Draw scenes, code them once and for all, and measure the scale (or use one that was measured).
+def encode_scenes(vae: VAE, digits: Digits, number: int, generator: Generator) -> Latents:
+    """Draw scenes, code them once and for all, and measure the scale on the first of them.
 
     A code is the mean of q(z | x), without the noise that the VAE was trained with: that noise carries nothing, and
     the U-Net would have to learn it.
     """
     device, codes, tokens = next(vae.parameters()).device, [], []
-    for start in range(0, number, 500):
+    for start in tqdm(range(0, number, 500), "coding scenes", leave=False, delay=1):
         scenes = compose(min(500, number - start), digits, generator=generator)
         codes.append(vae.encode(scenes.images.to(device))[0].cpu())
         tokens.append(tokenize(scenes.captions))
-        if scale is None:
+        if start == 0:
             scale = measure_scale(vae, scenes.images.to(device))
     return Latents(torch.cat(codes) * scale, torch.cat(tokens), scale)
 
@@ -129,13 +133,17 @@ def encode_scenes(vae: VAE, digits: Digits, number: int, generator: Generator, s
 def save_latents(path: str | Path, latents: Latents) -> None:
     """Write latents, codes as float16."""
     tensors = {"codes": latents.codes, "tokens": latents.tokens.to(torch.uint8)}
-    write_tensors(path, tensors, {"scale": repr(latents.scale)})
+    write_tensors(path, tensors, {"scale": repr(latents.scale), "made_from": json.dumps(latents.made_from)})
 
 
 def load_latents(path: str | Path) -> Latents:
-    """Read what `save_latents` wrote."""
+    """Read what `save_latents` wrote; `FileNotFoundError`, or a `ValueError` if it is damaged or something else."""
     tensors, metadata = read_tensors(path)
-    return Latents(tensors["codes"].float(), tensors["tokens"].long(), float(metadata["scale"]))
+    try:
+        made_from = json.loads(metadata["made_from"])
+        return Latents(tensors["codes"].float(), tensors["tokens"].long(), float(metadata["scale"]), made_from)
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"{path} is not a file of codes: {error}") from error
 
 
 class Captioned(nn.Module):

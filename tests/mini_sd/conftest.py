@@ -1,10 +1,12 @@
 """Small untrained parts, and a folder in which every stage was trained for a few steps."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
 import diffusion_lab as dl
-from diffusion_lab import data
+from diffusion_lab import cli, data
 from diffusion_lab.mini_sd import stages, train
 from diffusion_lab.mini_sd.judge import SceneJudge
 from diffusion_lab.mini_sd.pipeline import MiniSD
@@ -34,11 +36,27 @@ def small() -> MiniSD:
     return MiniSD(*parts, schedule=dl.DiffusionSchedule.cosine(100), objective="v", scale=1.5, card="# small")
 
 
+def make_small(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(stages, "VAE", lambda: VAE(width=8))
+    patch.setattr(stages, "Clip", lambda: Clip(features=16, layers=1, heads=2, width=8))
+    patch.setattr(stages, "SceneJudge", lambda: SceneJudge(width=8))
+    patch.setattr(stages, "SCENES", 96)
+    patch.setattr(train, "new_unet", small_unet)
+
+
 @pytest.fixture
 def small_stages(monkeypatch):
     """Make the stages small enough for a test."""
-    monkeypatch.setattr(stages, "VAE", lambda: VAE(width=8))
-    monkeypatch.setattr(stages, "Clip", lambda: Clip(features=16, layers=1, heads=2, width=8))
-    monkeypatch.setattr(stages, "SceneJudge", lambda: SceneJudge(width=8))
-    monkeypatch.setattr(stages, "SCENES", 96)
-    monkeypatch.setattr(train, "new_unet", small_unet)
+    make_small(monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def parts(tmp_path_factory) -> Path:
+    """A folder in which all stages were trained for two steps by the command line; only to be copied."""
+    out = tmp_path_factory.mktemp("parts")
+    with pytest.MonkeyPatch.context() as patch:
+        make_small(patch)
+        patch.setattr(data, "mnist", lambda train=True: data.sklearn_digits(train))
+        for stage in stages.STEPS:
+            assert cli.main(["train-mini-sd", stage, "--out", str(out), "--steps", "2", "--device", "cpu"]) == 0
+    return out
