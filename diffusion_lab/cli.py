@@ -28,7 +28,7 @@ from diffusion_lab.grading import report
 from diffusion_lab.links import repository
 from diffusion_lab.mini_sd import judge as scene_judge
 from diffusion_lab.mini_sd import stages
-from diffusion_lab.mini_sd.pipeline import GUIDANCE, MiniSD
+from diffusion_lab.mini_sd.pipeline import GUIDANCE, SAMPLER, MiniSD
 from diffusion_lab.sampling import SPACINGS
 from diffusion_lab.schedules import CURVES
 from diffusion_lab.shapes import check_range
@@ -40,6 +40,8 @@ RUN = (*CHOSEN, "data")
 RUN_OF_A_STAGE = ("steps", "seed", "bfloat16", "data")
 TRAINING = {"bfloat16": False, "seed": 0, "device": "auto", "resume": False}
 """What every training can be told, and what holds otherwise."""
+LABELS = "0123456789"
+"""What `sample` draws with a model of digits unless told otherwise."""
 BEST = {"sampler": "dpmpp_2m", "spacing": "logsnr", "eta": 1.0}
 """What `evaluate` samples with unless told otherwise: the winner of ``benchmarks.sampler_efficiency`` at 20 steps."""
 
@@ -98,12 +100,14 @@ def _parser() -> argparse.ArgumentParser:
 
     sub = command("sample", sample, "Draw digits, or scenes from words, into a PNG, or their denoising into a GIF.")
     _model_options(sub)
-    sub.add_argument("--labels", default="0123456789", help="the digits to draw, in order")
+    sub.add_argument("--labels", default=argparse.SUPPRESS,
+                     help=f"what a digits model should draw, in order (default: {LABELS})")  # fmt: skip
     sub.add_argument("--prompt", action="append", default=argparse.SUPPRESS,
                      help='what mini-sd should draw, such as "a big red seven"; may be given again')  # fmt: skip
     sub.add_argument("--negative", default=argparse.SUPPRESS, help="what mini-sd should lead away from")
     sub.add_argument("--rows", type=int, default=4, help="how many of each")
-    sub.add_argument("--out", type=Path, default=Path("digits.png"), help="file to write, .png or .gif")
+    sub.add_argument("--out", type=Path, default=argparse.SUPPRESS,
+                     help="file to write, .png or .gif (default: digits.png; scenes.png for mini-sd)")  # fmt: skip
     sub.add_argument("--force", action="store_true", help="replace the file if it is there")
 
     sub = command("evaluate", evaluate, "Judge generated digits, or how well generated scenes follow their prompts.")
@@ -442,19 +446,20 @@ def _train_judge(options: argparse.Namespace) -> int:
 
 def sample(options: argparse.Namespace) -> int:
     """Draw digits into a picture."""
+    check_range("--rows", options.rows, 1)
+    model, prompts, labels = _load(options.model), getattr(options, "prompt", []), getattr(options, "labels", LABELS)
+    options.out = getattr(options, "out", Path("scenes.png" if isinstance(model, MiniSD) else "digits.png"))
     if options.out.suffix not in (".png", ".gif"):
         raise ValueError(f"--out must end in .png or .gif, got {options.out}")
     if options.out.exists() and not options.force:
         raise FileExistsError(f"{options.out} is there already: add --force to replace it")
-    if not options.labels.isdecimal():
-        raise ValueError(f"--labels must be digits, such as 0123456789, got {options.labels!r}")
-    check_range("--rows", options.rows, 1)
-    model, prompts = _load(options.model), getattr(options, "prompt", [])
     if isinstance(model, MiniSD):
         return _sample_scenes(options, model, prompts)
     if prompts or "negative" in options:
         raise ValueError(f"--prompt and --negative are for mini-sd; {options.model} draws --labels")
-    columns = len(options.labels)
+    if not labels.isdecimal():
+        raise ValueError(f"--labels must be digits, such as {LABELS}, got {labels!r}")
+    columns = len(labels)
     frames: list = []
 
     def keep(state: dl.State) -> None:
@@ -462,7 +467,7 @@ def sample(options: argparse.Namespace) -> int:
             frames.append(figures.grid(state.x_t, columns))
 
     model.sample(
-        [int(digit) for digit in options.labels] * options.rows,
+        [int(digit) for digit in labels] * options.rows,
         seed=options.seed,
         on_step=keep,
         **_sampling(options),
@@ -474,6 +479,8 @@ def sample(options: argparse.Namespace) -> int:
 
 def _sample_scenes(options: argparse.Namespace, model: MiniSD, prompts: list[str]) -> int:
     """Draw each prompt in a row of its own; a film shows what the VAE makes of every guess of x_0."""
+    if "labels" in options:
+        raise ValueError(f"--labels is for models of digits; {options.model} draws what each --prompt says")
     if not prompts:
         raise ValueError(f'{options.model} needs a --prompt, such as "a big red seven left of a small blue three"')
     frames: list = []
@@ -563,14 +570,17 @@ def evaluate(options: argparse.Namespace) -> int:
 
 def _evaluate_scenes(options: argparse.Namespace, model: MiniSD) -> int:
     """Print how often generated scenes show what their prompts say, beside real scenes of the same prompts."""
+    check_range("--num-samples", options.num_samples, 1)
     digits, judge = data.mnist(train=False), scene_judge.load_scene_judge()
     asked = scene_judge.exam(options.num_samples, digits, held_out=options.held_out, seed=options.seed)
     generator, begin = torch.Generator().manual_seed(options.seed), time.process_time()
     parts = [asked.captions[start : start + 50] for start in range(0, len(asked.captions), 50)]
-    drawn = [model.sample(part, generator=generator, **_sampling(options)) for part in tqdm(parts, leave=False)]
+    how = {"sampler": SAMPLER, "guidance_scale": GUIDANCE, **_sampling(options)}
+    drawn = [model.sample(part, generator=generator, **how) for part in tqdm(parts, leave=False)]
     kind = "pairs never seen in training" if options.held_out else "pairs seen in training"
-    print(f"{options.model}: {len(asked.captions)} prompts, {kind}, {options.num_steps} steps, "
-          f"{time.process_time() - begin:.0f} CPU-seconds")  # fmt: skip
+    way = ", ".join([how["sampler"], *(f"{name} {how[name]}" for name in ("spacing", "eta") if name in how)])
+    print(f"{options.model}: {len(asked.captions)} prompts, {kind}, {options.num_steps} steps, {way}, "
+          f"guidance scale {how['guidance_scale']:g}, {time.process_time() - begin:.0f} CPU-seconds")  # fmt: skip
     for name, images in {"generated": torch.cat(drawn), f"real ({digits.source})": asked.images}.items():
         seen = judge.look(images)
         print(f"{name}: {scene_judge.compare(asked.layout, asked.captions, seen).line()}")

@@ -21,8 +21,8 @@ from diffusion_lab.shapes import Context, Images
 from diffusion_lab.unet import UNet
 
 PARTS: dict[str, Callable[..., nn.Module]] = {"vae": VAE, "clip": Clip, "unet": UNet}
-GUIDANCE = 6.0
-"""Guidance scale unless told otherwise."""
+GUIDANCE, SAMPLER = 6.0, "dpmpp_2m"
+"""Guidance scale and sampler unless told otherwise."""
 
 
 class MiniSD(NamedTuple):
@@ -61,7 +61,7 @@ class MiniSD(NamedTuple):
 
     def sample(
         self, prompts: list[str] | Context, *, negative: str = "", guidance_scale: float = GUIDANCE,
-        num_steps: int = 20, sampler: str = "dpmpp_2m", seed: int = 0, generator: Generator | None = None,
+        num_steps: int = 20, sampler: str = SAMPLER, seed: int = 0, generator: Generator | None = None,
         progress: bool = False, on_step: Callable[[State], None] | None = None, **options,
     ) -> Images:
         """Draw one picture for each prompt, (B, 3, 64, 64) in [-1, 1]; the same seed gives the same pictures.

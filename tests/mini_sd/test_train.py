@@ -308,7 +308,10 @@ def test_pack_replaces_only_by_force_and_takes_no_options_of_training(folder, re
 
 @pytest.mark.parametrize(("arguments", "named"), [
     (("sample", "digits", "--prompt", "a red one"), "--prompt and --negative are for mini-sd"),
+    (("sample", "mini-sd", "--prompt", "a red one", "--labels", 3), "--labels is for models of digits"),
+    (("sample", "mini-sd"), "mini-sd needs a --prompt"),
     (("evaluate", "digits", "--held-out"), "--held-out is for mini-sd"),
+    (("evaluate", "mini-sd", "--num-samples", 0), "--num-samples must be at least 1, got 0"),
     (("train-mini-sd", "vae", "--resume"), "--resume: there is no"),
 ])  # fmt: skip
 def test_what_does_not_fit_is_refused_in_one_line(arguments, named, tmp_path, monkeypatch, capsys):
