@@ -5,6 +5,7 @@ the order of `scenes.ARRANGEMENTS`. It is trained on real scenes and never sees 
 """
 
 import json
+import re
 from collections.abc import Iterator
 from itertools import permutations
 from pathlib import Path
@@ -26,12 +27,13 @@ from diffusion_lab.mini_sd.scenes import (
     SLOTS,
     Layout,
     Scenes,
+    check_scenes,
     compose,
 )
 from diffusion_lab.mini_sd.train import Fitted, fit
 from diffusion_lab.mini_sd.vae import Block
 from diffusion_lab.pretrained import checked_file
-from diffusion_lab.shapes import Images, check_images
+from diffusion_lab.shapes import Images
 
 HEADS = {"arrangement": (1, len(ARRANGEMENTS)), "place": (1, len(PLACES)), "digit": (SLOTS, len(NUMBERS)),
          "colour": (SLOTS, len(COLOURS)), "size": (SLOTS, len(SIZES))}  # fmt: skip
@@ -56,7 +58,7 @@ class SceneJudge(nn.Module):
 
     def forward(self, images: Images) -> dict[str, Tensor]:
         """Look at scenes, (B, 3, 64, 64) in [-1, 1]; returns logits by question, (B, answers, choices)."""
-        check_images("images", images, 3, 64)
+        check_scenes(images)
         h = self.trunk(images)
         return {name: self.heads[name](h).unflatten(1, HEADS[name]) for name in HEADS}
 
@@ -73,11 +75,15 @@ class SceneJudge(nn.Module):
 
 
 def judge_loss(outputs: dict[str, Tensor], layout: Layout) -> Tensor:
-    """Cross-entropy of every question that the scene has an answer to, the mean of each, summed."""
+    """Cross-entropy of every question that a scene has an answer to, the mean of each, summed.
+
+    A question that no scene of the batch has an answer to, all -1, counts nothing.
+    """
     total = torch.zeros(())
     for name, logits in outputs.items():
         truth = getattr(layout, name).reshape(len(logits), -1).to(logits.device)
-        total = total.to(logits) + F.cross_entropy(logits.flatten(0, 1), truth.flatten(), ignore_index=-1)
+        error = F.cross_entropy(logits.flatten(0, 1), truth.flatten(), ignore_index=-1, reduction="sum")
+        total = total.to(logits) + error / (truth >= 0).sum().clamp(min=1)
     return total
 
 
@@ -119,6 +125,8 @@ def compare(wanted: Layout, captions: list[str], seen: Layout, *, first_only: bo
     only then is a swap an error of position, not of number. Position counts if the caption tells it: the place of a
     single digit, or the arrangement and the order of several. (The first digit is the one of `HELD_OUT` in scenes that
     have one.)
+
+    A `ValueError` shows a caption that does not name as many digits as its scene has.
     """
     asked, right = dict.fromkeys(ATTRIBUTES, 0), dict.fromkeys(ATTRIBUTES, 0)
     for i, text in enumerate(captions):
@@ -131,8 +139,10 @@ def compare(wanted: Layout, captions: list[str], seen: Layout, *, first_only: bo
 
         orders = list(permutations(range(SLOTS), len(slots)))  # the one as wanted comes first, and wins a draw
         best = max(orders, key=lambda order: sum(agree(order, "digit") + agree(order, "colour")))
-        told = [f"{c} {n}" for c, n in _phrases(wanted, i)]
-        sizes = [any(f"{size} {phrase}" in text for size in SIZES) for phrase in told][: len(counted)]
+        sizes = _sizes_told(text)
+        if len(sizes) != len(slots):
+            raise ValueError(f"captions must name the digits of their scenes, {len(slots)} here, got {text!r}")
+        sizes = sizes[: len(counted)]
         for name in ("digit", "colour"):
             asked[name] += len(counted)
             right[name] += sum(agree(best, name)[: len(counted)])
@@ -145,10 +155,13 @@ def compare(wanted: Layout, captions: list[str], seen: Layout, *, first_only: bo
     return Verdict(asked, right)
 
 
-def _phrases(layout: Layout, i: int) -> list[tuple[str, str]]:
-    names = list(COLOURS)
-    pairs = zip(layout.colour[i].tolist(), layout.digit[i].tolist(), strict=True)
-    return [(names[colour], NUMBERS[digit]) for colour, digit in pairs if digit >= 0]
+PHRASE = re.compile(f"({'|'.join(SIZES)})? ?({'|'.join(COLOURS)}) ({'|'.join(NUMBERS)})")
+
+
+def _sizes_told(caption: str) -> list[bool]:
+    """Whether the caption tells the size of each digit, in the order of the layout (see `scenes.caption`)."""
+    told = [bool(size) for size, _colour, _number in PHRASE.findall(caption)]
+    return told[::-1] if " right of " in caption or " below " in caption else told
 
 
 def exam(number: int, digits: Digits, *, held_out: bool = False, seed: int = 0) -> Scenes:
@@ -174,6 +187,6 @@ def load_scene_judge(path: str | Path | None = None) -> SceneJudge:
     try:
         judge = SceneJudge(**json.loads(metadata["config"]))
         judge.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
-    except (KeyError, TypeError, RuntimeError) as error:
+    except (KeyError, TypeError, RuntimeError, ValueError) as error:
         raise ValueError(f"{path} is not a judge of scenes: {error}") from error
     return judge.eval().requires_grad_(False)

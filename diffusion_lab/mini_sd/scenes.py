@@ -69,6 +69,12 @@ class Scenes(NamedTuple):
     layout: Layout
 
 
+def check_scenes(images: Images) -> None:
+    """Accept pictures of 64 × 64 pixels in three colours; a `ValueError` says what came."""
+    if images.shape[1:] != (3, SIDE, SIDE):
+        raise ValueError(f"images must have shape (B, 3, {SIDE}, {SIDE}), got {tuple(images.shape)}")
+
+
 def pairs(held_out: bool) -> Tensor:
     """All (digit, colour) pairs that training may show, or those of `HELD_OUT`: (54 or 6, 2)."""
     every = [(digit, colour) for digit in range(10) for colour in range(len(COLOURS))]

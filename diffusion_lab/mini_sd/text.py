@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from diffusion_lab.mini_sd.scenes import COLOURS, NUMBERS, PLACES, RELATIONS, SIZES
+from diffusion_lab.mini_sd.scenes import COLOURS, NUMBERS, PLACES, RELATIONS, SIZES, check_scenes
 from diffusion_lab.mini_sd.vae import Block
-from diffusion_lab.shapes import Context, Images, check_images
+from diffusion_lab.shapes import Context, Images
 
 START, END, PAD = "<start>", "<end>", "<pad>"
 PHRASES = (*SIZES, *COLOURS, *NUMBERS, *PLACES, *RELATIONS, "a", "and", ",")
@@ -91,7 +91,7 @@ class ImageEncoder(nn.Module):
 
     def forward(self, images: Images) -> Tensor:
         """Map (B, 3, 64, 64) in [-1, 1] to (B, features)."""
-        check_images("images", images, 3, 64)
+        check_scenes(images)
         return self.layers(images)
 
 

@@ -3,7 +3,9 @@
 import pytest
 import torch
 
+from diffusion_lab import pretrained
 from diffusion_lab.mini_sd import judge, scenes
+from diffusion_lab.mini_sd.text import ImageEncoder
 
 
 def layout_of(*digits, arrangement=0, place=-1) -> scenes.Layout:
@@ -64,6 +66,53 @@ def test_only_what_the_caption_tells_is_asked():
     assert "size" not in judge.compare(one, ["a green four"], one).line()
 
 
+@pytest.mark.parametrize(("caption", "seen", "right", "of_first"), [
+    ("a big red seven left of a red seven", (1, 1), 1, 1),
+    ("a red seven right of a big red seven", (1, 1), 1, 1),  # the second digit is told first
+    ("a red seven left of a small red seven", (0, 0), 1, 0),
+    ("a small red seven right of a red seven", (0, 0), 1, 0),
+    ("a small red seven right of a red seven", (1, 1), 0, 0),
+])  # fmt: skip
+def test_only_the_size_that_is_told_counts_even_if_both_digits_are_alike(caption, seen, right, of_first):
+    wanted = layout_of((7, 0, 1), (7, 0, 0), arrangement=1)
+    seen = layout_of((7, 0, seen[0]), (7, 0, seen[1]), arrangement=1)
+    assert verdict(wanted, caption, seen)["size"] == (right, 1)
+    assert judge.compare(wanted, [caption], seen, first_only=True).asked["size"] == of_first
+
+
+def test_sizes_asked_are_those_told_in_scenes_as_they_are_composed(digits):
+    asked = judge.exam(300, digits, seed=2)
+    told = sum(word in scenes.SIZES for text in asked.captions for word in text.split())
+    assert judge.compare(asked.layout, asked.captions, asked.layout).asked["size"] == told
+
+
+def test_a_caption_of_another_scene_is_refused():
+    with pytest.raises(ValueError, match="captions must name the digits of their scenes, 2 here, got 'a red 7'"):
+        judge.compare(PAIR, ["a red 7"], PAIR)
+
+
+def test_loss_is_that_of_the_answers_there_are():
+    torch.manual_seed(0)
+    outputs = {name: torch.randn(2, *shape, requires_grad=True) for name, shape in judge.HEADS.items()}
+    pairs = scenes.Layout(*(torch.cat([table, table]) for table in PAIR))  # no place: that question has no answer
+    loss = judge.judge_loss(outputs, pairs)
+    loss.backward()
+    wanted = 0
+    for name, truth in {"arrangement": [1], "digit": [7, 3], "colour": [0, 2], "size": [1, 0]}.items():
+        logs = outputs[name].detach().log_softmax(2)
+        wanted -= sum(logs[i, k, answer] for i in range(2) for k, answer in enumerate(truth)) / (2 * len(truth))
+    assert loss.item() == pytest.approx(float(wanted), rel=1e-5)
+    assert not outputs["place"].grad.any()
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("shape", [(1, 3, 128, 64), (1, 3, 64, 192), (1, 1, 64, 64), (3, 64, 64)])
+def test_only_pictures_of_64_pixels_are_looked_at(shape):
+    for network in (judge.SceneJudge(width=8), ImageEncoder(features=8, width=8)):
+        with pytest.raises(ValueError, match=r"images must have shape \(B, 3, 64, 64\), got \("):
+            network(torch.zeros(shape))
+
+
 def test_an_exam_is_real_scenes_of_its_own_prompts(digits):
     asked = judge.exam(60, digits, held_out=True, seed=3)
     assert asked.images.shape == (60, 3, 64, 64)
@@ -94,3 +143,9 @@ def test_it_learns_colours_in_a_minute_and_survives_a_file(digits, tmp_path):
 def test_other_files_are_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="there is no file"):
         judge.load_scene_judge(tmp_path / "none.safetensors")
+    with pytest.raises(ValueError, match=r"digits\.safetensors is not a judge of scenes"):
+        judge.load_scene_judge(pretrained.FOLDER / "digits.safetensors")
+    path = tmp_path / "cut.safetensors"
+    path.write_bytes((pretrained.FOLDER / "mini-sd-judge.safetensors").read_bytes()[:-100])
+    with pytest.raises(ValueError, match=r"cut\.safetensors is truncated"):
+        judge.load_scene_judge(path)
