@@ -125,6 +125,22 @@ def test_an_exam_is_real_scenes_of_its_own_prompts(digits):
     assert torch.equal(again.images, asked.images)
 
 
+def test_a_fifth_of_its_batches_shows_pairs_that_are_held_out(digits, monkeypatch):
+    held, compose = [], judge.compose
+
+    def spy(*arguments, held_out, **options):
+        held.append(held_out)
+        return compose(*arguments, held_out=held_out, **options)
+
+    monkeypatch.setattr(judge, "compose", spy)
+    monkeypatch.setattr(judge, "fit", lambda _judge, loss, **_options: iter([loss]))
+    network, generator = judge.SceneJudge(width=8).eval(), torch.Generator().manual_seed(0)
+    (loss,) = judge.train_judge(network, digits, batch_size=1)
+    for _ in range(100):
+        loss(network, generator)
+    assert 10 < sum(held) < 30
+
+
 def test_it_learns_colours_in_a_minute_and_survives_a_file(digits, tmp_path):
     torch.manual_seed(0)
     network = judge.SceneJudge(width=8)

@@ -5,6 +5,7 @@ from itertools import pairwise
 import pytest
 import torch
 from safetensors.torch import save_file
+from torch.nn import functional as F
 
 import diffusion_lab as dl
 from diffusion_lab.mini_sd import attention, pipeline
@@ -128,3 +129,22 @@ def test_watching_gives_one_map_per_evaluation_and_leaves_no_hooks(small):
     assert torch.allclose(maps[0].sum(1), torch.ones(2, 16, 16), atol=1e-5)
     small.sample(PROMPTS, num_steps=2)
     assert len(maps) == 3
+
+
+def test_a_map_is_the_mean_over_all_layers_that_read_words(small):
+    seen = []
+
+    def look(layer, inputs):
+        if len(inputs) == 2:
+            seen.append(attention.weights(layer, *inputs).mean(dim=1))
+
+    hooks = [m.register_forward_pre_hook(look) for m in small.unet.modules() if isinstance(m, Attention)]
+    x, t = torch.randn(2, 4, 16, 16, generator=torch.Generator().manual_seed(0)), torch.tensor([50, 50])
+    with attention.watching(small.unet) as maps:
+        small.unet(x, t, context=small.read(PROMPTS))
+    for hook in hooks:
+        hook.remove()
+    bigger = [F.interpolate(each, size=(16, 16), mode="bilinear", align_corners=False) for each in seen]
+    assert len(bigger) > 1
+    assert torch.allclose(maps[0], sum(bigger) / len(bigger), atol=1e-6)
+    assert min((maps[0] - each).abs().max() for each in bigger) > 1e-4

@@ -75,6 +75,13 @@ def test_places_and_relations_agree_with_the_geometry(many):
         assert any(wording in text for text in many.captions), wording
 
 
+def test_a_fifth_of_the_pairs_is_told_the_other_way_round(many):
+    straight = sum(" left of " in text or " above " in text for text in many.captions)
+    turned = sum(" right of " in text or " below " in text for text in many.captions)
+    assert straight + turned > 300
+    assert 0.1 < turned / (straight + turned) < 0.3
+
+
 def test_colours_are_those_of_the_ink(many):
     """The brightest pixels of a single digit have its colour; an independent look at the picture."""
     checked = 0

@@ -1,10 +1,12 @@
 """Words, the text encoder, and the contrastive loss beside what it should be."""
 
+from collections import Counter
+
 import pytest
 import torch
 from torch.nn import functional as F
 
-from diffusion_lab.mini_sd import text
+from diffusion_lab.mini_sd import scenes, text
 
 CAPTIONS = [
     "a big red seven left of a small blue three", "a white one", "a small red one, a small red two and a small red six",
@@ -98,3 +100,23 @@ def test_near_misses_differ_in_meaning_and_stay_captions():
                 assert [before[i] for i in changed] == [after[i] for i in reversed(changed)]
                 swapped += 1
     assert swapped > 20
+
+
+def test_every_kind_of_near_miss_occurs():
+    """By hand: what stands at each place, and what may have come there."""
+    groups = {"size": set(scenes.SIZES), "colour": set(scenes.COLOURS), "number": set(scenes.NUMBERS),
+              "direction": set(text.OPPOSITES)}  # fmt: skip
+    caption, found = "a big red seven left of a small blue three", Counter()
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(300):
+        before, after = caption.split(), text.near_miss(caption, generator).split()
+        changed = [i for i, (a, b) in enumerate(zip(before, after, strict=True)) if a != b]
+        (kind,) = (name for name, group in groups.items() if {before[i] for i in changed} <= group)
+        assert {after[i] for i in changed} <= groups[kind]
+        found[kind, len(changed)] += 1
+    kinds = {(name, number) for name in ("size", "colour", "number") for number in (1, 2)} | {("direction", 1)}
+    assert found.keys() == kinds
+    assert min(found.values()) > 20
+    turned = {text.near_miss(f"a red one {place}", generator).removeprefix("a red one ") for place in
+              ("at the top", "on the left") for _ in range(30)}  # fmt: skip
+    assert {"at the bottom", "on the right"} <= turned

@@ -12,7 +12,7 @@ import diffusion_lab as dl
 from diffusion_lab import cli, data, pretrained
 from diffusion_lab.files import read_tensors, write_tensors
 from diffusion_lab.mini_sd import scenes, stages, text, train
-from diffusion_lab.mini_sd.vae import VAE
+from diffusion_lab.mini_sd.vae import VAE, measure_scale
 
 pytestmark = pytest.mark.usefixtures("small_stages")
 
@@ -40,20 +40,43 @@ def test_fit_finds_the_answer_and_averages():
     assert torch.allclose(end.ema.weight, torch.tensor([[2.0, -1.0]]), atol=0.05)
 
 
-@pytest.mark.parametrize("stage", ["vae", "clip", "judge"])
-def test_a_stopped_training_goes_on_bit_for_bit(stage, digits, tmp_path):
+@pytest.mark.parametrize("stage", stages.STEPS)
+def test_a_stopped_training_goes_on_bit_for_bit(stage, digits, folder):
     def run(stop: int, resume: bool):
         torch.manual_seed(0)
-        steps = stages.start(stage, tmp_path, digits, num_steps=4, resume=resume)
+        steps = stages.start(stage, folder, digits, num_steps=4, resume=resume)
         for step in steps:
             if step.index == stop:
-                step.save(stages.checkpoint(tmp_path, stage))
+                step.save(stages.checkpoint(folder, stage))
                 return step.ema
         raise AssertionError
 
     whole = weights(run(4, False))
     run(2, False)
     assert torch.equal(weights(run(4, True)), whole)
+
+
+@pytest.mark.parametrize("stage", ["clip", "unet"])
+def test_the_seed_decides_more_than_the_first_weights(stage, digits, folder, monkeypatch):
+    latents = train.load_latents(stages.codes_file(folder))
+    monkeypatch.setattr(stages, "codes", lambda *_arguments: latents)
+
+    def first_loss(seed: int) -> float:
+        torch.manual_seed(0)
+        return next(stages.start(stage, folder, digits, num_steps=4, seed=seed)).loss
+
+    assert first_loss(0) == first_loss(0) != first_loss(1)
+
+
+def test_every_code_goes_with_its_own_caption(small, monkeypatch):
+    monkeypatch.setattr(train.training, "train", lambda _model, _schedule, batches, **_options: iter(batches))
+    codes = torch.randn(130, 4, 16, 16, generator=seeded())
+    latents = train.Latents(codes, text.tokenize(["a red one"] * 130), 1.0)
+    seen = []
+    for batch, labels in train.train_unet(small.unet, small.text, latents, small.schedule, generator=seeded()):
+        assert torch.equal(batch, codes[labels])
+        seen += labels.tolist()
+    assert len(set(seen)) == 128
 
 
 def test_vae_learns(digits):
@@ -69,6 +92,15 @@ def test_codes_are_scaled_means_with_their_captions(digits, small):
     again = scenes.compose(40, digits, generator=seeded())
     assert torch.equal(latents.tokens, text.tokenize(again.captions))
     assert torch.allclose(latents.codes, small.vae.encode(again.images)[0] * latents.scale, atol=1e-5)
+
+
+def test_the_scale_is_that_of_the_first_500_scenes_and_the_same_for_all(digits, small):
+    latents = train.encode_scenes(small.vae, digits, 503, seeded())
+    generator = seeded()
+    many, few = (scenes.compose(number, digits, generator=generator).images for number in (500, 3))
+    assert latents.scale == measure_scale(small.vae, many) != measure_scale(small.vae, few)
+    assert torch.allclose(latents.codes[:3], small.vae.encode(many[:3])[0] * latents.scale, atol=1e-5)
+    assert torch.allclose(latents.codes[500:], small.vae.encode(few)[0] * latents.scale, atol=1e-5)
 
 
 def test_labels_stand_for_captions_and_the_null_label_for_the_empty_one(small):
@@ -177,7 +209,9 @@ def test_codes_are_made_anew_only_if_something_that_made_them_is_another(folder,
         return bool(drawn)
 
     assert not makes(digits, 0)
+    before = train.load_latents(stages.codes_file(folder))
     assert makes(digits, 1)
+    assert not torch.equal(train.load_latents(stages.codes_file(folder)).tokens, before.tokens)
     assert not makes(digits, 1)
     assert makes(digits._replace(source="mnist"), 1)
     monkeypatch.setattr(stages, "SCENES", 80)
