@@ -232,10 +232,19 @@ _SECTIONS = {
         "mean-subtracted": "the mean was subtracted too; only the scale is changed, by one number",
         "mean-square-for-variance": "that is 1 / the root of the mean square; a variance takes the mean away first",
         "borrowed-scale": "0.18215 is the number of Stable Diffusion's encoder; every encoder has its own: measure it",
+        "not-decoded": "what came back are latents still: `decode` was not called",
+        "unet-left-out": "the U-Net was not called at all; latents go through it on their way to the decoder",
         "not-scaled": "the U-Net got the latents as they came; it wants them with standard deviation 1",
+    },
+    ("09", "1. Words to numbers"): {
+        "ignores-mask": "padding was read too; only the tokens where the mask is true belong to the caption",
+        "inverted-mask": "the mask was read the wrong way round: true is a token of the caption, false is padding",
+        "masked-by-zero": "a score of 0 still has the weight exp(0); padding wants a score of minus infinity",
+        "mask-after-softmax": "padding was taken out behind the softmax, and what is left does not add up to 1",
     },
     ("09", "2. Pictures and captions in one space"): {
         "not-normalised": "the embeddings were not brought to length 1, each row for itself, before they were compared",
+        "log-missing": "these are probabilities of the right answers; the loss is minus the mean of their *logarithm*",
         "one-direction": "only one direction was counted: pictures look for captions, and captions for pictures",
         "temperature-multiplied": "the similarities were multiplied by the temperature; they are divided by it",
         "ignores-temperature": "the answer does not change with the temperature",
@@ -247,10 +256,6 @@ _SECTIONS = {
         "softmax-over-pixels": "the weights of each pixel must add up to 1 over the tokens, not over the pixels",
         "root-d-missing": "the scores were not divided by sqrt(D), so they grow with D and the softmax gets too sharp",
         "swapped-queries": "queries and keys changed places: the pixels ask, the tokens answer",
-        "ignores-mask": "padding was read too; only the tokens where the mask is true belong to the caption",
-        "inverted-mask": "the mask was read the wrong way round: true is a token of the caption, false is padding",
-        "masked-by-zero": "a score of 0 still has the weight exp(0); padding wants a score of minus infinity",
-        "mask-after-softmax": "padding was taken out behind the softmax, and what is left does not add up to 1",
     },
     ("09", "5. Guidance on text"): {
         "ignores-negative": "the empty caption was used although there is a negative one, which takes its place",
@@ -259,6 +264,7 @@ _SECTIONS = {
         "two-calls": "the network was called more than once; one call with a doubled batch is wanted",
     },
     ("10", "2. The straight path"): {
+        "swapped-results": "the two results changed places: first the place z, then the velocity u",
         "swapped-ends": "the ends changed places: in this course s = 0 is data and s = 1 is noise",
         "sign-of-the-velocity": "the sign is the other way: time runs from data to noise, so the velocity is eps - x_0",
         "velocity-times-time": "the velocity depends on s; on a straight line it is the same everywhere, eps - x_0",
@@ -268,6 +274,7 @@ _SECTIONS = {
         "input-not-scaled": "the network was shown y as it is; c_in brings it to variance 1 at every noise level",
         "boundary-missed": "without noise the guess has to be the data itself, whatever the network says",
         "data-counts-one": "these are the scales for data of standard deviation 1; that of this data is given",
+        "skip-left-out": "y went past the network whole; c_skip, the share of the data in it, was left out",
         "eps-for-data": "the network's answer was taken off y as noise, as in DDPM; c_skip and c_out are wanted",
     },
     ("10", "4. One answer for the whole path"): {
