@@ -44,13 +44,13 @@ def _straight(place=lambda x_0, eps, s: (1 - s) * x_0 + s * eps, target=lambda x
 
 
 @exercise.task("10.1", "the straight path and its target", 3, "2. The straight path", hints=(
-    "Every picture has its own s. Give it the shape (B, 1, 1, 1), so that it multiplies whole pictures.",
-    "On a line between two ends the place is (1 - s) times the one plus s times the other. Which end is s = 0?",
-    "z = (1 - s) * x_0 + s * eps, and its slope along s is eps - x_0, the same everywhere on the line.",
+    "Every picture has its own tau. Give it the shape (B, 1, 1, 1), so that it multiplies whole pictures.",
+    "On a line between two ends the place is (1 - tau) times the one plus tau times the other. Which end is tau = 0?",
+    "z = (1 - tau) * x_0 + tau * eps, and its slope along tau is eps - x_0, the same everywhere on the line.",
 ))  # fmt: skip
-def straight(x_0, eps, s):
-    """The place z_s on the line from data, s = 0, to noise, s = 1, and the velocity there; both (B, C, H, W)."""
-    return _straight()(x_0, eps, s)
+def straight(x_0, eps, tau):
+    """The place z on the line from data, tau = 0, to noise, tau = 1, and the velocity there; both (B, C, H, W)."""
+    return _straight()(x_0, eps, tau)
 
 
 @straight.cases
@@ -74,7 +74,7 @@ def _(straight, draw):
     x_0, eps = draw.normal(2, 3, 1, 4, 4)
     for s, end, name in ((0.0, x_0, "the data"), (1.0, eps, "the noise")):
         if bool((straight(x_0, eps, torch.full((3,), s))[0] - end).abs().max() > 1e-3):
-            return f"at s = {s:g} the place has to be {name} itself, and yours is not"
+            return f"at tau = {s:g} the place has to be {name} itself, and yours is not"
 
 
 def _ends(x_0, eps, s):
@@ -108,7 +108,7 @@ straight.wrong("velocity-times-time", _straight(target=lambda x_0, eps, s: (1 - 
 for _target in (lambda x_0, eps, s: eps - x_0, lambda x_0, eps, s: (1 - s).sqrt() * eps - s.sqrt() * x_0):
     straight.wrong("not-straight", _straight(_circle, _target))
 straight.wrong("not-straight", _straight(_quarter))
-_levels_mixed_up(straight, _straight, "s", "the times s")
+_levels_mixed_up(straight, _straight, "tau", "the times tau")
 
 
 @straight.probe("draws-own-noise", "fresh noise was drawn; the noise that is given is wanted, or nobody can check it")

@@ -265,9 +265,9 @@ _SECTIONS = {
     },
     ("10", "2. The straight path"): {
         "swapped-results": "the two results changed places: first the place z, then the velocity u",
-        "swapped-ends": "the ends changed places: in this course s = 0 is data and s = 1 is noise",
+        "swapped-ends": "the ends changed places: in this course tau = 0 is data and tau = 1 is noise",
         "sign-of-the-velocity": "the sign is the other way: time runs from data to noise, so the velocity is eps - x_0",
-        "velocity-times-time": "the velocity depends on s; on a straight line it is the same everywhere, eps - x_0",
+        "velocity-times-time": "the velocity depends on tau; on a straight line it is the same everywhere, eps - x_0",
         "not-straight": "these scales are those of a circle, with squares that add up to 1; on a line the scales do",
     },
     ("10", "3. What stands around the network"): {
