@@ -20,8 +20,7 @@ class ClassifierFreeGuidance:
         guided, such as ``{"labels": 10}``; it is broadcast over the batch.
         """
         self.model, self.guidance_scale, self.null = model, guidance_scale, null
-        if hasattr(model, "trained_objective"):
-            self.trained_objective = model.trained_objective
+        self.trained_objective = getattr(model, "trained_objective", None)
 
     def __call__(self, x_t: Tensor, t: Tensor, **condition: Tensor) -> Tensor:
         """Predict by one evaluation of a doubled batch (plain at scale 1); a `ValueError` says if no condition came."""
