@@ -61,8 +61,10 @@ def guess(
     """Ask a denoiser ``f(x_t, t, **condition)`` about x_t, (B, …), at t, an int or (B,); read a pair (x_0, eps).
 
     `objective` says what the model predicts. `clip_x_0` keeps x_0 in [-1, 1], and eps consistent with it; None means
-    "for images", that is if x_t has four dimensions.
+    "for images", that is if x_t has four dimensions. What is unknown here is a condition, and must be a tensor.
     """
+    if unknown := [f"{k}={v!r}" for k, v in condition.items() if not isinstance(v, Tensor | None)]:
+        raise ValueError(f"unknown argument {', '.join(unknown)} (a condition of the model would be a tensor)")
     check_objective(model, objective)
     output = model(x_t, torch.as_tensor(t, device=x_t.device).expand(len(x_t)), **condition)
     x_0, eps = split(output, x_t, t, schedule, objective)

@@ -85,6 +85,8 @@ class MiniSD(NamedTuple):
         self, prompts: list[str] | Context, *, negative: str = "", guidance_scale: float = GUIDANCE, **options
     ) -> Tensor:
         """Draw scaled codes, (B, 4, 16, 16); arguments as for `sample`, without a seed."""
+        if "context" in options:
+            raise ValueError("context is made of the prompts; give what `read` returned as prompts, not as context")
         context = prompts if isinstance(prompts, Tensor) else self.read(prompts)
         denoiser = ClassifierFreeGuidance(self.unet, guidance_scale, null={"context": self.read([negative])})
         options = {"objective": self.objective, "clip_x_0": False, "context": context, **options}

@@ -21,6 +21,13 @@ def test_pictures_have_shape_and_range_and_repeat_with_the_seed(small):
     assert not torch.equal(first, other)
 
 
+def test_a_generator_takes_the_place_of_the_seed(small):
+    generator = torch.Generator().manual_seed(1)
+    first, second = (small.sample(PROMPTS, num_steps=1, generator=generator) for _ in range(2))
+    assert torch.equal(first, small.sample(PROMPTS, num_steps=1, seed=1))
+    assert not torch.equal(first, second), "the generator goes on"
+
+
 def test_the_prompt_decides(small):
     a, b = (small.sample([prompt], num_steps=3) for prompt in PROMPTS)
     assert not torch.allclose(a, b, atol=1e-3)
@@ -70,7 +77,11 @@ def test_latents_are_not_clipped(small):
 
 @pytest.mark.parametrize(("options", "named"), [
     ({"sampler": "banana"}, "sampler='banana'"), ({"num_steps": 0}, "num_steps"), ({"negative": "pink"}, "pink"),
+    ({"num_step": 5}, "unknown argument num_step=5 "), ({"num_step": 5, "guidance_scale": 1.0}, "num_step=5"),
+    ({"guidance_scale": float("nan")}, "guidance_scale must be a finite number"),
+    ({"context": torch.zeros(2, 24, 16)}, "context is made of the prompts"),
 ])  # fmt: skip
+@pytest.mark.usefixtures("unchecked")
 def test_bad_arguments_are_named(small, options, named):
     with pytest.raises(ValueError, match=named):
         small.sample(PROMPTS, **options)
