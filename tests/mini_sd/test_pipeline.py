@@ -87,6 +87,38 @@ def test_bad_arguments_are_named(small, options, named):
         small.sample(PROMPTS, **options)
 
 
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(("prompts", "named"), [
+    ("a red one", "prompts must be a list of strings, got 'a red one'"), ([7], "prompts must be a list of strings"),
+    (["a one", None], "prompts must be a list of strings"),
+    *((torch.zeros(shape), r"prompts must be a list of strings, or of shape \(B, 24, 16\), got shape")
+      for shape in ((1, 24, 5), (1, 7, 16), (24, 16), (1, 1, 24, 16))),
+])  # fmt: skip
+def test_bad_prompts_are_named(small, prompts, named):
+    with pytest.raises(ValueError, match=named):
+        small.sample(prompts)
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("negative", [["a red one"], None, 3])
+def test_a_negative_that_is_no_string_is_named(small, negative):
+    with pytest.raises(ValueError, match="negative must be a string, got"):
+        small.sample(PROMPTS, negative=negative)
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(("images", "named"), [
+    (torch.zeros(1, 3, 64, 64, dtype=torch.uint8), "images must be floating point in"),
+    (torch.linspace(-1, 1, 12288, dtype=torch.float64).reshape(1, 3, 64, 64), "images must be torch.float32, as this"),
+    (torch.linspace(0, 1, 12288).reshape(1, 3, 64, 64), "images must be in .* multiply by 2 and subtract 1"),
+    (torch.linspace(0, 255, 12288).reshape(1, 3, 64, 64), "images must be floating point in"),
+])  # fmt: skip
+def test_pictures_of_another_dtype_or_range_are_refused(small, images, named):
+    for encode in (small.encode, small.vae.encode):
+        with pytest.raises(ValueError, match=named):
+            encode(images)
+
+
 def test_file_keeps_everything(small, tmp_path):
     path = tmp_path / "mini-sd.safetensors"
     pipeline.save_mini_sd(path, small)
