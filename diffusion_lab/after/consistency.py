@@ -60,8 +60,11 @@ def pseudo_huber(difference: Tensor, softness: float = 0.00054) -> Tensor:
     """Length of each element of a batch, (B, …), rounded off near 0: sqrt(|d|² + c²) - c, shape (B,).
 
     c is `softness` times the root of the number of entries (Song & Dhariwal 2023, section 3.3). A few large errors do
-    not outweigh the rest, as they do when they are squared.
+    not outweigh the rest, as they do when they are squared. A `ValueError` says if softness is not more than 0, where
+    the square root has no gradient at 0.
     """
+    if not 0 < softness < torch.inf:
+        raise ValueError(f"softness must be finite and more than 0, got {softness}")
     flat = difference.flatten(1)
     c = softness * flat.shape[1] ** 0.5
     return (flat.square().sum(1) + c**2).sqrt() - c
@@ -156,6 +159,14 @@ def multistep(
 
     Song et al. 2023, algorithm 1, with the call form of `sampling.ddim`; one step is one evaluation. `sampling.ddim` is
     the same with the old noise in place of fresh one.
+
+    Args:
+        model, schedule, x_T: a consistency model ``f(x_t, t, **condition)``, its schedule, and noise, (B, …).
+        num_steps, spacing: steps, 1 … T, and a key of `sampling.SPACINGS`.
+        generator: of the fresh noise; the last step, to t = 0, adds none.
+        **options: passed to `sampling.guess`: ``objective``, ``clip_x_0`` and the condition.
+
+    Yields a `State` per step, its x_t of the shape of x_T; a `ValueError` names an argument that is out of range.
     """
     x_t = x_T
     for t, s in pairwise(sampling_times(schedule, num_steps, spacing)):

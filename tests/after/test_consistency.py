@@ -171,6 +171,13 @@ def test_pseudo_huber_is_round_at_zero_and_a_length_far_away():
     assert mixed[1] / mixed[0] == pytest.approx(2, rel=0.01), "a square would give 4"
 
 
+@pytest.mark.parametrize("softness", [0, -0.1, float("nan"), float("inf")])
+@pytest.mark.usefixtures("unchecked")
+def test_softness_is_more_than_zero(softness):
+    with pytest.raises(ValueError, match=f"softness must be finite and more than 0, got {softness}"):
+        pseudo_huber(torch.zeros(2, 3), softness)
+
+
 @every_objective
 def test_the_true_end_of_the_path_has_almost_no_loss_and_the_mean_guess_has(objective):
     """Teacher: the exact denoiser. The end of its path is consistent, up to the error of one step of DDIM."""

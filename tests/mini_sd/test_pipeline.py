@@ -171,3 +171,12 @@ def test_watching_gives_one_map_per_evaluation_and_leaves_no_hooks(small):
     assert torch.allclose(maps[0].sum(1), torch.ones(2, 16, 16), atol=1e-5)
     small.sample(PROMPTS, num_steps=2)
     assert len(maps) == 3
+
+
+def test_under_guidance_a_map_has_the_rows_of_the_empty_prompt_first(small):
+    with attention.watching(small.unet) as maps:
+        small.sample(["", PROMPTS[0]], num_steps=1)
+        small.sample(PROMPTS[:1], num_steps=1, guidance_scale=0.0)
+    assert [m.shape for m in maps] == [(4, 24, 16, 16), (2, 24, 16, 16)]
+    assert torch.allclose(maps[0][2], maps[0][0], atol=1e-5), "the first prompt is the empty one"
+    assert not torch.allclose(maps[0][3], maps[0][1], atol=1e-3)
