@@ -1,8 +1,9 @@
 """What does it save to diffuse in the latent? U-Nets for scenes, in the latent and in pixels, by the same recipe.
 
 Every network reads the captions by cross-attention, is trained by `dl.train` on the same scenes, and draws for the same
-prompts. Only training steps count against a budget; what the VAE took to train stands in its model card, and what
-coding a scene costs is measured. Contenders train in turn, a slice each.
+prompts. Only training steps count against a budget: not the training of the VAE and of the text encoder, of which the
+model card of the miniature has the steps and the time of all parts together. What coding a scene costs is measured.
+Contenders train in turn, a slice each.
 """
 
 import argparse
@@ -189,7 +190,7 @@ def features(judge: scene_judge.SceneJudge, images: Tensor) -> evaluation.Gaussi
 
 def coding_costs(mini: MiniSD, repeats: int) -> dict[str, float]:
     """CPU-milliseconds of coding and of decoding one scene."""
-    images = torch.zeros(32, 3, 64, 64)
+    images = -torch.ones(32, 3, 64, 64)  # dark; what is in it costs nothing
     codes = mini.encode(images)
     work = {"encoding_ms": lambda: mini.encode(images), "decoding_ms": lambda: mini.decode(codes)}
     return {name: 1000 * common.measure(job, repeats) / len(images) for name, job in work.items()}

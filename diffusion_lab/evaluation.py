@@ -29,15 +29,10 @@ class DigitClassifier(nn.Module):
             return [nn.Conv2d(before, after, 3, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
 
         self.convolutions = nn.Sequential(
-            *stage(1, 32),
-            nn.MaxPool2d(2),
-            *stage(32, 64),
-            *stage(64, 64),
-            nn.MaxPool2d(2),
-            *stage(64, 128),
-            nn.MaxPool2d(2),
-            nn.Flatten(),
-        )
+            *stage(1, 32), nn.MaxPool2d(2),
+            *stage(32, 64), *stage(64, 64), nn.MaxPool2d(2),
+            *stage(64, 128), nn.MaxPool2d(2), nn.Flatten(),
+        )  # fmt: skip
         self.hidden = nn.Linear(128 * 3 * 3, self.FEATURES)
         self.out = nn.Linear(self.FEATURES, 10)
 

@@ -17,11 +17,12 @@ class ClassifierFreeGuidance:
         """Wrap ``f(x_t, t, **condition)``.
 
         Scale 0 is unconditional, 1 plain, more than 1 guided. `null` holds the "nothing" of each condition that is
-        guided, such as ``{"labels": 10}``; it is broadcast over the batch.
+        guided, such as ``{"labels": 10}``; broadcast over the batch. A `ValueError` says if a scale is not finite.
         """
+        if not abs(guidance_scale) < torch.inf:
+            raise ValueError(f"guidance_scale must be a finite number, got {guidance_scale}")
         self.model, self.guidance_scale, self.null = model, guidance_scale, null
-        if hasattr(model, "trained_objective"):
-            self.trained_objective = model.trained_objective
+        self.trained_objective = getattr(model, "trained_objective", None)
 
     def __call__(self, x_t: Tensor, t: Tensor, **condition: Tensor) -> Tensor:
         """Predict by one evaluation of a doubled batch (plain at scale 1); a `ValueError` says if no condition came."""

@@ -56,7 +56,7 @@ def shipped() -> dict[str, dict[str, str]]:
 
 
 def load_pretrained(name: str) -> Pretrained | mini_sd.MiniSD:
-    """Load what ships with the course: ``"digits"``, or ``"mini-sd"``, which draws from words.
+    """Load a model that ships with the course, one of `shipped()` but no judge; ``"mini-sd"`` draws from words.
 
     A `ValueError` says if there is none of that name, or its file is damaged.
     """

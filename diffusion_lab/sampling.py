@@ -14,7 +14,7 @@ from tqdm import tqdm
 from diffusion_lab.guidance import ClassifierFreeGuidance
 from diffusion_lab.process import posterior, split
 from diffusion_lab.schedules import DiffusionSchedule
-from diffusion_lab.shapes import check_range, check_share, choose, normal_like
+from diffusion_lab.shapes import Steps, check_objective, check_range, check_share, choose, normal_like
 
 
 class State(NamedTuple):
@@ -55,17 +55,18 @@ def sampling_times(schedule: DiffusionSchedule, num_steps: int | None = None, sp
 
 @torch.no_grad()
 def guess(
-    model: Callable, x_t: Tensor, t: int, schedule: DiffusionSchedule, objective: str = "v",
+    model: Callable, x_t: Tensor, t: int | Steps, schedule: DiffusionSchedule, objective: str = "v",
     clip_x_0: bool | None = None, **condition: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """Ask a denoiser ``f(x_t, t, **condition)`` about x_t, (B, …), at time t; read its answer as a pair (x_0, eps).
+    """Ask a denoiser ``f(x_t, t, **condition)`` about x_t, (B, …), at t, an int or (B,); read a pair (x_0, eps).
 
     `objective` says what the model predicts. `clip_x_0` keeps x_0 in [-1, 1], and eps consistent with it; None means
-    "for images", that is if x_t has four dimensions.
+    "for images", that is if x_t has four dimensions. What is unknown here is a condition, and must be a tensor.
     """
-    if (trained := getattr(model, "trained_objective", objective)) != objective:
-        raise ValueError(f"objective={objective!r}, but this model was trained with objective={trained!r}")
-    output = model(x_t, torch.full((len(x_t),), t, device=x_t.device), **condition)
+    if unknown := [f"{k}={v!r}" for k, v in condition.items() if not isinstance(v, Tensor | None)]:
+        raise ValueError(f"unknown argument {', '.join(unknown)} (a condition of the model would be a tensor)")
+    check_objective(model, objective)
+    output = model(x_t, torch.as_tensor(t, device=x_t.device).expand(len(x_t)), **condition)
     x_0, eps = split(output, x_t, t, schedule, objective)
     if clip_x_0 or (clip_x_0 is None and x_t.ndim == 4):
         return split(x_0.clamp(-1, 1), x_t, t, schedule, "x0")

@@ -4,7 +4,7 @@ The aliases are `jaxtyping <https://docs.kidger.site/jaxtyping/>`_ annotations: 
 at run time by the test suite. ``batch`` in two arguments of one function means the same number.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 from jaxtyping import Float, Float64, Int
@@ -34,6 +34,12 @@ def choose(argument: str, value: str, options: Iterable[str]) -> str:
     if value not in options:
         raise ValueError(f"{argument}={value!r} is not known; choose one of: {', '.join(options)}")
     return value
+
+
+def check_objective(model: Callable, objective: str) -> None:
+    """Refuse, by a `ValueError`, another objective than the one that a model, if it knows it, was trained with."""
+    if (trained := getattr(model, "trained_objective", None) or objective) != objective:
+        raise ValueError(f"objective={objective!r}, but this model was trained with objective={trained!r}")
 
 
 def check_range(argument: str, value: int | Tensor, low: int, high: int | None = None) -> None:

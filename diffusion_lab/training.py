@@ -120,14 +120,12 @@ def train(
         x_0, *labels = (batch,) if isinstance(batch, Tensor) else batch
         if state.index == 0:
             check_scale("images", x_0)
-        condition = {}
+        options = {"generator": generator}
         if labels and null_label is not None:
-            condition["labels"] = drop_labels(labels[0].to(device), null_label, label_dropout, generator)
-        rate = learning_rate_at(state.index, num_steps, learning_rate, warmup)
-        chosen.param_groups[0]["lr"] = rate
+            options["labels"] = drop_labels(labels[0].to(device), null_label, label_dropout, generator)
+        rate = chosen.param_groups[0]["lr"] = learning_rate_at(state.index, num_steps, learning_rate, warmup)
         chosen.zero_grad()
-        t = sample_timesteps(len(x_0), schedule.timesteps, generator, times).to(device)
-        options = {"t": t, "generator": generator, **condition}
+        options["t"] = sample_timesteps(len(x_0), schedule.timesteps, generator, times).to(device)
         with torch.autocast(device.type, torch.bfloat16) if bfloat16 else nullcontext():
             loss = diffusion_loss(model, x_0.to(device), schedule, objective, **options).mean()
         loss.backward()

@@ -151,8 +151,7 @@ class UNet(nn.Module):
         self.down, self.shrink, self.up, self.grow = (nn.ModuleList() for _ in range(4))
         for i, (before, size) in enumerate(pairwise([width, *sizes])):
             self.down.append(nn.ModuleList(level(i, size if k else before) for k in range(blocks)))
-            is_last = i == len(sizes) - 1
-            self.shrink.append(nn.Identity() if is_last else nn.Conv2d(size, size, 3, stride=2, padding=1))
+            self.shrink.append(nn.Conv2d(size, size, 3, stride=2, padding=1) if i < len(sizes) - 1 else nn.Identity())
         self.middle = level(len(sizes) - 1, sizes[-1])
         for i, size in reversed(list(enumerate(sizes))):
             self.up.append(nn.ModuleList(level(i, 2 * size) for _ in range(blocks)))

@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "evaluation": {"shapes"},
     "after.__init__": {"after.consistency", "after.edm"},
     "after.edm": {"schedules", "shapes"},
-    "after.consistency": {"optimization", "process", "sampling", "schedules", "shapes"},
+    "after.consistency": {"checkpoints", "optimization", "process", "sampling", "schedules", "shapes"},
     "figures": {"files", "shapes"},
     "mini_sd.__init__": set(),
     "mini_sd.scenes": {"data", "shapes"},

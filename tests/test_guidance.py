@@ -129,6 +129,12 @@ def test_the_wrapped_model_can_be_wrapped_again():
     assert worst(outer(X_T, T, labels=LABELS, context=CONTEXT), 3 * plain - 2 * null) < 1e-12
 
 
+@pytest.mark.parametrize("scale", [math.nan, math.inf, -math.inf])
+def test_a_scale_that_is_not_finite_is_refused(scale):
+    with pytest.raises(ValueError, match=f"guidance_scale must be a finite number, got {scale}"):
+        ClassifierFreeGuidance(stub, scale, null={"labels": NULL})
+
+
 @pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize("condition", [{}, {"labels": None}, {"context": CONTEXT}])
 @pytest.mark.parametrize("scale", [0.0, 2.0])

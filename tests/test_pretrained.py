@@ -95,6 +95,12 @@ def test_digits_are_those_that_were_asked_for(shipped):
     assert (predicted == labels).sum() >= 9, predicted.tolist()
 
 
+@pytest.mark.parametrize("scale", [1.0, 2.0])
+def test_an_unknown_argument_is_named(shipped, unchecked, scale):
+    with pytest.raises(ValueError, match="unknown argument banana=1 "):
+        shipped.sample([1], guidance_scale=scale, banana=1)
+
+
 @pytest.mark.parametrize("labels", [[10], [3, -1], [100], torch.tensor([2.5]), torch.tensor([[1], [2]])])
 def test_bad_labels_are_named(shipped, unchecked, labels):
     with pytest.raises(ValueError, match="labels must"):

@@ -837,10 +837,13 @@ def test_bad_input_is_refused_by_name(call, match, tiny):
 
 @pytest.mark.usefixtures("unchecked")
 def test_a_misspelt_option_is_not_swallowed(tiny):
-    with pytest.raises(TypeError, match="etaa"):
-        draw(tiny, etaa=0.5)
-    with pytest.raises(TypeError, match="eta"):
-        draw(tiny, sampler="heun", eta=0.5)
+    for scale in (1.0, 2.0):
+        with pytest.raises(ValueError, match="unknown argument etaa="):
+            draw(tiny, etaa=0.5, guidance_scale=scale)
+        with pytest.raises(ValueError, match="unknown argument eta="):
+            draw(tiny, sampler="heun", eta=0.5, guidance_scale=scale)
+    with pytest.raises(TypeError, match="label"):
+        draw(tiny, label=torch.tensor([1, 2, 3, 4]))
 
 
 def test_names_at_the_top_of_the_package():

@@ -461,10 +461,18 @@ def test_a_typed_prompt_reaches_draw_with_the_values_of_the_sliders():
             box.answer((0, 0), typed(wrong))
 
 
-@pytest.mark.parametrize("prompts", [["one"], ["one", "one"]])
-def test_a_prompt_box_needs_different_examples(prompts):
-    with pytest.raises(ValueError, match="prompts must be two different texts or more, got"):
-        PromptBox(prompts, spelled, axes={"scale": [1]}, alt="squares")
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(("options", "match"), [
+    *(({"prompts": wrong}, "prompts must be a list of two different texts or more, got")
+      for wrong in (["one"], ["one", "one"], "ab", [1, 2], ["one", "two", None])),
+    ({"axes": {"prompt": ["three"]}}, 'another name than "prompt", got'),
+    ({"axes": {"scale": []}}, "axes must each have a value"),
+    ({"columns": 0}, "columns must be at least 1, got 0"),
+    ({"start": {"sale": 1}}, "start has 'sale', which is no axis"),
+])  # fmt: skip
+def test_a_prompt_box_names_what_does_not_fit(options, match):
+    with pytest.raises(ValueError, match=match):
+        PromptBox(**{"prompts": ["one", "two"], "axes": {"scale": [1]}, **options}, draw=spelled, alt="squares")
 
 
 def test_sliders_are_ipywidgets_and_value_is_the_first(schedule, digits):

@@ -2,10 +2,10 @@
 
 The teacher is the shipped ``digits``; the student begins as a denoiser of the same objective and schedule, shipped or
 from a model file (``diffusion-lab train digits`` writes one). With ``--student digits`` it begins as its teacher.
+Every 500 steps and at the end it writes ``consistency.safetensors``; one that is there already is left alone.
 """
 
 import argparse
-import sys
 import time
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 import diffusion_lab as dl
 from diffusion_lab.after.consistency import distill
+from diffusion_lab.pretrained import Pretrained
 
 
 def main() -> None:
@@ -27,13 +28,27 @@ def main() -> None:
     parser.add_argument("--learning-rate", type=float, default=1e-3, help="its peak")
     parser.add_argument("--bfloat16", action="store_true", help="compute in 16 bits")
     parser.add_argument("--seed", type=int, default=0, help="decides everything that is random")
+    parser.add_argument("--force", action="store_true", help="replace the model if it is there")
     options = parser.parse_args()
+    try:
+        run(options)
+    except (ValueError, OSError) as error:
+        parser.exit(1, f"{parser.prog}: {error}\n")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Do what the options say; a `ValueError` or an `OSError` says in one line why not."""
+    file = options.out / "consistency.safetensors"
+    if file.exists() and not options.force:
+        raise FileExistsError(f"{file} is there already: add --force to replace it")
     torch.manual_seed(options.seed)
     teacher, digits = dl.load_pretrained("digits"), dl.data.mnist()
     shipped = options.student in dl.pretrained.shipped()
     begin = dl.load_pretrained(options.student) if shipped else dl.load_model(options.student)
+    if not isinstance(begin, Pretrained):
+        raise ValueError(f"the student must be one network that draws digits, got {options.student}")
     if (begin.objective, begin.schedule.config) != (teacher.objective, teacher.schedule.config):
-        sys.exit(f"the student must have the teacher's objective, {teacher.objective}, and {teacher.schedule}")
+        raise ValueError(f"the student must have the teacher's objective, {teacher.objective}, and {teacher.schedule}")
     student = begin.model.requires_grad_(True)
     seeds = (torch.Generator().manual_seed(options.seed + k) for k in (0, 1))
     batches = dl.data.loader(digits.images, digits.labels, batch_size=options.batch_size, generator=next(seeds))
@@ -48,7 +63,6 @@ def main() -> None:
             bar.update()
             if step.index % 500 == 0 or step.index == options.steps:
                 card = _card(options, step.index, begin, time.process_time() - began, digits.source)
-                file = options.out / "consistency.safetensors"
                 dl.save_model(file, step.target, teacher.schedule, teacher.objective, card)
     print(f"done after {step.index} steps: {file}")
 

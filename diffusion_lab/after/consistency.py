@@ -13,11 +13,12 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor, nn
 
+from diffusion_lab.checkpoints import TrainingState
 from diffusion_lab.optimization import Muon, learning_rate_at, update_ema
 from diffusion_lab.process import split
 from diffusion_lab.sampling import State, guess, sampling_times
 from diffusion_lab.schedules import DiffusionSchedule
-from diffusion_lab.shapes import Data, Steps, check_range, check_share, choose, normal_like
+from diffusion_lab.shapes import Data, Steps, check_objective, check_range, check_share, choose, normal_like
 
 
 def consistency_function(
@@ -28,25 +29,30 @@ def consistency_function(
     Read as x_0, an answer in v has c_skip = alpha and c_out = -sigma, and so f(x_0, 0) = x_0 whatever the network says:
     the boundary condition (Song et al. 2023, equations 4 and 5). For x_t / alpha these are their c_skip and c_out with
     the data's standard deviation 1 and epsilon 0. An answer in flow has the same property, divided by alpha + sigma.
-    A `ValueError` says if the objective is another: "x0" has no boundary, and "eps" none to divide by at t = T.
+    A `ValueError` says if the objective is another ("x0" has no boundary, and "eps" none to divide by at t = T), or not
+    the model's, or if t is out of range or not one time, nor one per element.
     """
     choose("objective", objective, ("v", "flow"))
+    check_objective(model, objective)
+    schedule.lookup(schedule.betas, t, x_t)  # says if t does not fit
     t = torch.as_tensor(t, device=x_t.device).expand(len(x_t))
     return split(model(x_t, t, **condition), x_t, t, schedule, objective)[0]
 
 
-@torch.no_grad()
 def teacher_step(
     teacher: Callable, x_t: Data, t: Steps, s: Steps, schedule: DiffusionSchedule, objective: str = "v",
     **condition: Tensor,
 ) -> Data:
     """Go along the teacher's path from x_t, (B, …), at times t, (B,), to earlier times s, (B,): a step of DDIM.
 
-    For images, x_0 is kept in [-1, 1] on the way, as in `sampling.guess`.
+    For images, x_0 is kept in [-1, 1] on the way, as in `sampling.guess`. A `ValueError` says if s is not earlier than
+    t everywhere, a time is out of range, or the objective is not the teacher's.
     """
-    x_0, eps = split(teacher(x_t, t, **condition), x_t, t, schedule, objective)
-    if x_t.ndim == 4:
-        x_0, eps = split(x_0.clamp(-1, 1), x_t, t, schedule, "x0")
+    schedule.lookup(schedule.betas, t, x_t)
+    check_range("s", s, 0)
+    if s.shape != t.shape or bool((s >= t).any()):
+        raise ValueError(f"s must be earlier than t, element by element, got s={s.tolist()}, t={t.tolist()}")
+    x_0, eps = guess(teacher, x_t, t, schedule, objective, **condition)
     return schedule.add_noise(x_0, s, eps)
 
 
@@ -54,8 +60,11 @@ def pseudo_huber(difference: Tensor, softness: float = 0.00054) -> Tensor:
     """Length of each element of a batch, (B, …), rounded off near 0: sqrt(|d|² + c²) - c, shape (B,).
 
     c is `softness` times the root of the number of entries (Song & Dhariwal 2023, section 3.3). A few large errors do
-    not outweigh the rest, as they do when they are squared.
+    not outweigh the rest, as they do when they are squared. A `ValueError` says if softness is not more than 0, where
+    the square root has no gradient at 0.
     """
+    if not 0 < softness < torch.inf:
+        raise ValueError(f"softness must be finite and more than 0, got {softness}")
     flat = difference.flatten(1)
     c = softness * flat.shape[1] ** 0.5
     return (flat.square().sum(1) + c**2).sqrt() - c
@@ -95,7 +104,7 @@ class Distilled(NamedTuple):
 
 
 def distill(
-    student: nn.Module, teacher: nn.Module, schedule: DiffusionSchedule, loader: Iterable, *, num_steps: int,
+    student: nn.Module, teacher: Callable, schedule: DiffusionSchedule, loader: Iterable, *, num_steps: int,
     objective: str = "v", levels: int = 12, learning_rate: float = 1e-3, ema_decay: float = 0.95,
     bfloat16: bool = False, generator: Generator | None = None,
 ) -> Iterator[Distilled]:
@@ -104,41 +113,42 @@ def distill(
     Args:
         student: trained in place; begin with the teacher's weights, or with those of a smaller denoiser.
         teacher: a trained denoiser of the same objective and schedule; it is not changed.
-        schedule, objective: of both.
+        schedule, objective: of both; "v" or "flow".
         loader: yields ``(images, labels)`` in every pass.
         num_steps: optimiser steps.
-        levels: into how many steps a path is divided, evenly in time; more is closer to the flow, and slower to learn.
+        levels: into how many steps a path is divided, 1 … T, evenly in time; more is closer to the flow, and slower to
+            learn.
         learning_rate, ema_decay: peak of `optimization.Muon`, and decay of the averaged student that gives the targets.
         bfloat16: compute in 16 bits.
         generator: decides times and noise.
 
-    A `ValueError` says if an argument is out of range.
+    A `ValueError` says if an argument is out of range, the objective is not that of both, or the loader is empty.
     """
+    choose("objective", objective, ("v", "flow"))
+    for model in (student, teacher):
+        check_objective(model, objective)
     check_range("num_steps", num_steps, 1)
+    check_range("levels", levels, 1, schedule.timesteps)
     check_share(ema_decay=ema_decay)
     student.train()
     target = copy.deepcopy(student).requires_grad_(False).eval()
     student.trained_objective = target.trained_objective = objective
     optimizer = Muon(student.parameters(), learning_rate, betas=(0.9, 0.99))
     times = torch.tensor(sampling_times(schedule, levels))
-    index = 0
-    while index < num_steps:
-        for x_0, labels in loader:
-            optimizer.param_groups[0]["lr"] = learning_rate_at(index, num_steps, learning_rate, warmup=50)
-            optimizer.zero_grad()
-            n = torch.randint(levels, (len(x_0),), generator=generator)
-            options = {"objective": objective, "generator": generator, "labels": labels}
-            with torch.autocast(x_0.device.type, torch.bfloat16, enabled=bfloat16):
-                losses = distillation_loss(student, target, teacher, x_0, times[n], times[n + 1], schedule, **options)
-                loss = losses.mean()
-            loss.backward()
-            nn.utils.clip_grad_norm_(student.parameters(), 1.0)
-            optimizer.step()
-            index += 1
-            update_ema(target, student, min(ema_decay, index / (index + 10)))
-            yield Distilled(index, loss.item(), target)
-            if index == num_steps:
-                return
+    batches = TrainingState(student, target, optimizer, generator or torch.default_generator).batches(loader)
+    for index, (x_0, labels) in zip(range(1, num_steps + 1), batches, strict=False):
+        optimizer.param_groups[0]["lr"] = learning_rate_at(index - 1, num_steps, learning_rate, warmup=50)
+        optimizer.zero_grad()
+        n = torch.randint(levels, (len(x_0),), generator=generator)
+        options = {"objective": objective, "generator": generator, "labels": labels}
+        with torch.autocast(x_0.device.type, torch.bfloat16, enabled=bfloat16):
+            losses = distillation_loss(student, target, teacher, x_0, times[n], times[n + 1], schedule, **options)
+            loss = losses.mean()
+        loss.backward()
+        nn.utils.clip_grad_norm_(student.parameters(), 1.0)
+        optimizer.step()
+        update_ema(target, student, min(ema_decay, index / (index + 10)))
+        yield Distilled(index, loss.item(), target)
 
 
 def multistep(
@@ -149,6 +159,14 @@ def multistep(
 
     Song et al. 2023, algorithm 1, with the call form of `sampling.ddim`; one step is one evaluation. `sampling.ddim` is
     the same with the old noise in place of fresh one.
+
+    Args:
+        model, schedule, x_T: a consistency model ``f(x_t, t, **condition)``, its schedule, and noise, (B, …).
+        num_steps, spacing: steps, 1 … T, and a key of `sampling.SPACINGS`.
+        generator: of the fresh noise; the last step, to t = 0, adds none.
+        **options: passed to `sampling.guess`: ``objective``, ``clip_x_0`` and the condition.
+
+    Yields a `State` per step, its x_t of the shape of x_T; a `ValueError` names an argument that is out of range.
     """
     x_t = x_T
     for t, s in pairwise(sampling_times(schedule, num_steps, spacing)):

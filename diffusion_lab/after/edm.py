@@ -31,15 +31,16 @@ def preconditioning(ratio: Tensor, data_std: float = 1.0) -> Preconditioning:
     """Make D(y) = c_skip y + c_out F(c_in y) (Karras et al. 2022, EDM, equation 7 and table 1).
 
     Args:
-        ratio: standard deviation of the noise beside a signal of scale 1, sigma / alpha; any shape, not negative.
-        data_std: standard deviation of the data, more than 0. With 1, and our x_t, F is -v.
+        ratio: standard deviation of the noise beside a signal of scale 1, sigma / alpha; a tensor of any shape, finite,
+            not negative.
+        data_std: standard deviation of the data, finite, more than 0. With 1, and our x_t, F is -v.
 
-    A `ValueError` says if one of them is out of range.
+    A `ValueError` says if one of them is out of range, or ratio is no tensor.
     """
-    if not data_std > 0:
-        raise ValueError(f"data_std must be more than 0, got {data_std}")
-    if bool((ratio < 0).any()):
-        raise ValueError(f"ratio must not be negative, got {float(ratio.min()):g}")
+    if not 0 < data_std < torch.inf:
+        raise ValueError(f"data_std must be finite and more than 0, got {data_std}")
+    if not isinstance(ratio, Tensor) or not bool(((ratio >= 0) & (ratio < torch.inf)).all()):
+        raise ValueError(f"ratio must be a tensor, finite and not negative, got {ratio}")
     total = ratio**2 + data_std**2  # the variance of y
     c_out = ratio * data_std / total.sqrt()
     return Preconditioning(data_std**2 / total, c_out, total.rsqrt(), c_out**-2)
@@ -51,7 +52,8 @@ def preconditioned(
 ) -> Data:
     """Guess x_0 from x_t, (B, …), by a raw network ``F(input, t, **condition)`` in the frame of `preconditioning`.
 
-    At t = 0, where c_out is 0, the answer is x_t itself, whatever the network says.
+    Equation 7 of EDM, with y = x_t / alpha; t is an int or (B,), the result has the shape of x_t. At t = 0, where c_out
+    is 0, it is x_t itself, whatever the network says. A `ValueError` says if t or `data_std` is out of range.
     """
     check_data(x_t=x_t)
     alpha, sigma = schedule.alpha_sigma(t, x_t)

@@ -44,13 +44,13 @@ def _straight(place=lambda x_0, eps, s: (1 - s) * x_0 + s * eps, target=lambda x
 
 
 @exercise.task("10.1", "the straight path and its target", 3, "2. The straight path", hints=(
-    "Every picture has its own s. Give it the shape (B, 1, 1, 1), so that it multiplies whole pictures.",
-    "On a line between two ends the place is (1 - s) times the one plus s times the other. Which end is s = 0?",
-    "z = (1 - s) * x_0 + s * eps, and its slope along s is eps - x_0, the same everywhere on the line.",
+    "Every picture has its own tau. Give it the shape (B, 1, 1, 1), so that it multiplies whole pictures.",
+    "On a line between two ends the place is (1 - tau) times the one plus tau times the other. Which end is tau = 0?",
+    "z = (1 - tau) * x_0 + tau * eps, and its slope along tau is eps - x_0, the same everywhere on the line.",
 ))  # fmt: skip
-def straight(x_0, eps, s):
-    """The place z_s on the line from data, s = 0, to noise, s = 1, and the velocity there; both (B, C, H, W)."""
-    return _straight()(x_0, eps, s)
+def straight(x_0, eps, tau):
+    """The place z on the line from data, tau = 0, to noise, tau = 1, and the velocity there; both (B, C, H, W)."""
+    return _straight()(x_0, eps, tau)
 
 
 @straight.cases
@@ -74,7 +74,7 @@ def _(straight, draw):
     x_0, eps = draw.normal(2, 3, 1, 4, 4)
     for s, end, name in ((0.0, x_0, "the data"), (1.0, eps, "the noise")):
         if bool((straight(x_0, eps, torch.full((3,), s))[0] - end).abs().max() > 1e-3):
-            return f"at s = {s:g} the place has to be {name} itself, and yours is not"
+            return f"at tau = {s:g} the place has to be {name} itself, and yours is not"
 
 
 def _ends(x_0, eps, s):
@@ -90,6 +90,7 @@ def _quarter(x_0, eps, s):
 
 
 straight.wrong("swapped-ends", _straight(_ends), _straight(_ends, lambda x_0, eps, s: x_0 - eps))
+straight.wrong("swapped-results", lambda x_0, eps, s: _straight()(x_0, eps, s)[::-1])
 straight.wrong("sign-of-the-velocity", _straight(target=lambda x_0, eps, s: x_0 - eps))
 straight.wrong("wrong-target", _straight(target=lambda x_0, eps, s: eps), sentence=(
     "the noise was returned as the target; it is one end of the line, and the velocity is the way between both"
@@ -101,13 +102,16 @@ straight.wrong("velocity-times-time", _straight(target=lambda x_0, eps, s: s * (
 straight.wrong("velocity-times-time", _straight(target=lambda x_0, eps, s: (1 - s) * eps - s * x_0), sentence=(
     "this is v with the scales of the line; the velocity of a straight path has no scales, it is eps - x_0"
 ))  # fmt: skip
+straight.wrong("velocity-times-time", _straight(target=lambda x_0, eps, s: (1 - s) * (eps - x_0)), sentence=(
+    "that is the way from z to the noise, eps - z, and gets shorter; the velocity is the way from x_0: eps - x_0"
+))  # fmt: skip
 for _target in (lambda x_0, eps, s: eps - x_0, lambda x_0, eps, s: (1 - s).sqrt() * eps - s.sqrt() * x_0):
     straight.wrong("not-straight", _straight(_circle, _target))
 straight.wrong("not-straight", _straight(_quarter))
-_levels_mixed_up(straight, _straight, "s", "the times s")
+_levels_mixed_up(straight, _straight, "tau", "the times tau")
 
 
-@straight.probe("draws-own-noise")
+@straight.probe("draws-own-noise", "fresh noise was drawn; the noise that is given is wanted, or nobody can check it")
 def _(straight, draw):
     x_0, eps = draw.normal(2, 3, 1, 4, 4)
     return bool((straight(x_0, eps, torch.full((3,), 0.5))[0] != straight(x_0, eps, torch.full((3,), 0.5))[0]).any())
@@ -190,6 +194,23 @@ for _which, _formulas in _roots.items():
         f"c_{_which if _which != 'shown' else 'in'} has a root too many or too few: ratio and data_std are standard "
         "deviations"
     ))  # fmt: skip
+for _sum in (lambda r, d: r + d, lambda r, d: (r + d) ** 2):
+    denoise.wrong(
+        "variance-as-std",
+        *(
+            _frame(
+                skip=lambda r, d, data=data, total=_sum: d**data / total(r, d),
+                out=lambda r, d, total=_sum: r * d / total(r, d).sqrt(),
+                shown=lambda r, d, total=_sum: total(r, d).rsqrt(),
+            )
+            for data in (1, 2)
+        ),
+        sentence="ratio and data_std were added up; variances add up, so it is the sum of their squares",
+    )
+denoise.wrong("wrong-sign", _frame(out=lambda r, d: -r * d / (r**2 + d**2).sqrt()), sentence=(
+    "the network's answer was taken off; F is added. (With d = 1 it is -v, and only v would be taken off)"
+))  # fmt: skip
+denoise.wrong("skip-left-out", _frame(skip=lambda r, d: torch.ones_like(r)))
 denoise.wrong("input-not-scaled", _frame(shown=lambda r, d: torch.ones_like(r)))
 denoise.wrong("input-not-scaled", _frame(shown=lambda r, d: torch.ones_like(r) / d), sentence=(
     "the input was divided by the spread of the data alone; the noise in it counts too, more and more as ratio grows"
@@ -230,8 +251,12 @@ class Painter(nn.Module):
     def forward(self, x_t, t):
         """Say v, (B, C, H, W), of x_t at times t, (B,)."""
         if not isinstance(t, torch.Tensor) or t.shape != (len(x_t),):
-            raise ValueError(f"a network wants one time per picture, ({len(x_t)},), got {t!r}"[:200])
+            got = f"shape {tuple(t.shape)}" if isinstance(t, torch.Tensor) else repr(t)[:60]
+            raise ValueError(f"a network wants one time per picture, ({len(x_t)},), got {got}")
         return torch.tanh(self.weights[0] * x_t) + self.weights[1] * torch.cos(2 * _wide(t, x_t))
+
+
+_NETWORKS = "student", "target", "teacher"
 
 
 def _takes_weights(function):
@@ -285,7 +310,7 @@ def _consistency(asked=lambda student, target: target, stop=(True, True), at=lam
 
 
 @exercise.task("10.3", "the loss of a consistency model", 4, "4. One answer for the whole path",
-               prepare=_with_gradients, hints=(
+               prepare=_with_gradients, results=("the loss", *(f"the gradient of {one}" for one in _NETWORKS)), hints=(
     "alpha, sigma = schedule.alpha_sigma(t, x_t) has the shape to multiply pictures. The end of the path through "
     "(x, t) is alpha * x - sigma * network(x, t).",
     "First the teacher's step: x_0 = alpha_t x_t - sigma_t v and eps = sigma_t x_t + alpha_t v, joined again at s. "
@@ -345,12 +370,47 @@ consistency_loss.wrong("square-missing", _consistency(join=lambda d: d.abs().fla
                        _consistency(join=lambda d: d.flatten(1).mean(1)))  # fmt: skip
 
 
+@consistency_loss.holds
+def _(loss, draw):
+    """Where the difference lies: networks that say v = 0 are silent, and only one of them speaks at a time."""
+    x_t, weights, silent = draw.normal(3, 1, 4, 4), draw.uniform(0.5, 1.5, 2), torch.zeros(2)
+    t, s, start = torch.tensor([5, 4, 3]), torch.tensor([3, 2, 1]), torch.tensor([0, 0, 0])
+
+    def off(networks, s):
+        given = *networks, x_t, t, s, FIVE
+        return bool((loss(*given)[0] - consistency_loss.rights[""](*given)[0]).abs().max() > 1e-4)
+
+    if off([silent] * 3, s):
+        return ("wrong even if all three networks say v = 0, when only scales are left: the student's answer is "
+                "alpha_t x_t then, x_s is (alpha_s alpha_t + sigma_s sigma_t) x_t, and target's answer alpha_s x_s")
+    if off([weights, silent, silent], s):
+        return "right as long as the student says v = 0, and wrong if it speaks: its end is alpha_t x_t - sigma_t v"
+    if off([silent, silent, weights], start):
+        return "wrong at s = 0, where the teacher's step has to end at its guess of x_0, alpha_t x_t - sigma_t v"
+    if off([silent, silent, weights], s):
+        return ("wrong if the teacher says anything but v = 0: its step is x_s = alpha_s x_0 + sigma_s eps, with "
+                "x_0 = alpha_t x_t - sigma_t v and eps = sigma_t x_t + alpha_t v, both from the teacher's v")
+    if off([silent, weights, silent], start):
+        return "wrong at s = 0, where x_s itself is the end of the path, and what target says must not matter"
+    if off([silent, weights, silent], s):
+        return "right as long as target says v = 0, and wrong if it speaks: its end is alpha_s x_s - sigma_s v, at s"
+    return "every network by itself is treated well, and all together are not: who is asked about what?"
+
+
 @consistency_loss.probe("detached-loss", "no gradient reaches the student: only the target's side may be cut off")
 def _(loss, draw):
     weights = [draw.uniform(0.5, 1.5, 2) for _ in range(3)]
     t, s = torch.tensor([5, 4, 3]), torch.tensor([2, 1, 1])
     _said, gradient, *_ = loss(*weights, draw.normal(3, 1, 4, 4), t, s, FIVE)
     return not bool(gradient.any())
+
+
+@consistency_loss.probe("gradient-through-target", "a gradient reaches the teacher: its step, too, is to be cut off")
+def _(loss, draw):
+    weights = [draw.uniform(0.5, 1.5, 2) for _ in range(3)]
+    t, s = torch.tensor([5, 4, 3]), torch.tensor([2, 1, 1])
+    return bool(loss(*weights, draw.normal(3, 1, 4, 4), t, s, FIVE)[3].any())
+
 
 # 10.4
 

@@ -27,10 +27,15 @@ class Task:
     """A task that is answered by a function; see the module's docstring for what its methods declare."""
 
     def __init__(self, exercise: "Exercise", number: str, title: str, points: int, section: str, right: Callable,
-                 hints: Sequence[str] = (), prepare: Callable | None = None, tolerance: float = TOLERANCE):  # fmt: skip
-        """Keep all; `prepare` turns an answer into a function like the right one, or a guess's numbers into others."""
+                 hints: Sequence[str] = (), prepare: Callable | None = None, tolerance: float = TOLERANCE,
+                 results: Sequence[str] = ()):  # fmt: skip
+        """Keep all; `prepare` turns an answer into a function like the right one, or a guess's numbers into others.
+
+        Where it adds to the one tensor of an answer, such as gradients, `results` are the names of all.
+        """
         self.exercise, self.number, self.title, self.points = exercise, number, title, points
         self.section, self.hints, self.prepare, self.tolerance = section, hints, prepare, tolerance
+        self.results = results
         self.__doc__, self.name = right.__doc__, right.__name__
         self.rights: dict[str, Callable] = {"": right}
         self.wrongs: list[tuple[str, str, Any]] = []
@@ -134,7 +139,7 @@ class Task:
         cases = list(self.make_cases(self._draw()))
         got = [run(answer, args) for args in cases]
         empty = [not outcome.error and (outcome.value is None or outcome.value is ...) for outcome in got]
-        if all(empty) or any(isinstance(outcome.error, NotImplementedError) for outcome in got):
+        if all(empty) or any(outcomes.says_not_implemented(outcome.error) for outcome in got):
             raise self._blank("your function returns nothing. If you have written it, is a `return` missing?")
         wanted = {name: [run(right, args) for args in cases] for name, right in self.rights.items()}
         student = self._student(answer)
@@ -182,7 +187,7 @@ class Task:
                 return self._error(outcome, args)
         first = wanted[""]
         for outcome, right in zip(got, first, strict=True):
-            if problem := outcome.problem or outcomes.form(outcome, right):
+            if problem := outcome.problem or outcomes.form(outcome, right, self.results):
                 return self._mistaken(*problem, printed=printed)
         try:
             self._try_probes(student, self.probes)
@@ -193,7 +198,8 @@ class Task:
         names = inspect.signature(self.rights[""]).parameters
         given = ", ".join(f"{name} = {describe(value)}" for name, value in zip(names, cases[at], strict=False))
         text = found[0] if found else "the numbers are not those that are wanted"
-        where = outcomes.where(aligned(got[at].tensors, first[at].tensors), first[at].tensors, self.tolerance)
+        pair = aligned(got[at].tensors, first[at].tensors), first[at].tensors
+        where = outcomes.where(*pair, self.tolerance, self.results)
         return self._mistaken("differs", text, where, f"It was given {given}", printed=printed)
 
     def _is(self, wrong: Callable, cases: list, got: list[Outcome], wanted: dict) -> bool:
@@ -285,8 +291,9 @@ class Exercise:
         """Declare a question to answer in a sentence, which nobody checks but the instructor."""
         self.titles[number] = title
 
-    def hint(self, number: str) -> None:
+    def hint(self, number: str | float) -> None:
         """Print the next hint of a task; a `ValueError` says if there is no such task."""
+        number = str(number)
         if number not in self.tasks:
             raise ValueError(f"there are hints for {', '.join(self.tasks)}, not for {number!r}")
         hints = self.tasks[number].hints

@@ -8,7 +8,35 @@ from diffusion_lab.checks.engine import Exercise
 exercise = Exercise("08", "Latents")
 begin, hint, progress = exercise.begin, exercise.hint, exercise.progress
 
+
+def _with_gradients(shape):
+    """Make a `prepare` that adds to an answer the gradients it sends back to mean and logvar; `shape` is of mean."""
+
+    def prepare(answer):
+        def call(mean, logvar, *noise):
+            leaves = [x.detach().requires_grad_() for x in (mean, logvar)]
+            with torch.enable_grad():
+                out = answer(*(leaf * 1 for leaf in leaves), *noise)  # not the leaves: they may be changed in place
+                if not isinstance(out, torch.Tensor) or out.shape != shape(mean):
+                    return out
+                if out.requires_grad:
+                    (out * torch.arange(1.0, 1 + out.numel()).reshape(out.shape).sin()).sum().backward()
+            return out, *(torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in leaves)
+
+        return call
+
+    return prepare
+
+
+def _names(result):
+    return result, "the gradient of mean", "the gradient of logvar"
+
+
+_CUT = "leave out detach, .data, .item() and no_grad, or the encoder learns nothing"
+
 # 8.1
+
+_priced = _with_gradients(lambda mean: mean.shape[:1])
 
 
 def _bracket(mean, logvar):
@@ -18,14 +46,15 @@ def _bracket(mean, logvar):
 
 def _price(bracket, total=lambda each: each.flatten(1).sum(1), factor=0.5):
     """A price with something changed: what stands in the bracket, how it is summed up, or the factor before it."""
-    return lambda mean, logvar: factor * total(bracket(mean, logvar))
+    return _priced(lambda mean, logvar: factor * total(bracket(mean, logvar)))
 
 
-@exercise.task("8.1", "the price of a code", 3, "2. The price of a code", hints=(
+@exercise.task("8.1", "the price of a code", 3, "2. The price of a code",
+               prepare=_priced, results=_names("the price"), hints=(
     "The variance is logvar.exp(), and its logarithm is logvar itself. So every number of a latent has a price of its "
-    "own, made of its mean and its logvar, by the formula of section 2.",
-    "0.5 * (mean**2 + logvar.exp() - 1 - logvar) has the shape of the latents, one price per number. A picture pays "
-    "for all its numbers, and for nobody else's.",
+    "own, made of its mean and its logvar, by equation (2) of the lesson.",
+    "Equation (2), number by number, has the shape of the latents. A picture pays for all its numbers, and for nobody "
+    "else's: which axes are summed up, and which one stays?",
     "(0.5 * (mean**2 + logvar.exp() - 1 - logvar)).flatten(1).sum(dim=1), shape (B,).",
 ))  # fmt: skip
 def price(mean, logvar):
@@ -46,16 +75,16 @@ def _(draw):
 
 @price.numbers
 def _(price, draw):
-    each = price(draw.normal(20, 2, 3, 3), draw.normal(20, 2, 3, 3) - 1)
+    each, *_ = price(draw.normal(20, 2, 3, 3), draw.normal(20, 2, 3, 3) - 1)
     return {"mean of 20 pictures": each.mean(), "the dearest": each.max()}
 
 
 @price.holds
 def _(price, draw):
-    free = price(torch.zeros(3, 2, 4, 4), torch.zeros(3, 2, 4, 4))
+    free, *_ = price(torch.zeros(3, 2, 4, 4), torch.zeros(3, 2, 4, 4))
     if bool(free.abs().max() > 1e-4):
         return f"a code that is standard normal itself costs nothing, and yours costs {free.flatten()[0]:.3f}"
-    some = price(draw.normal(50, 1, 2, 2), draw.normal(50, 1, 2, 2))
+    some, *_ = price(draw.normal(50, 1, 2, 2), draw.normal(50, 1, 2, 2))
     if bool((some < 0).any()):
         return "a price is never below 0, and yours is"
 
@@ -84,7 +113,7 @@ price.wrong(
     sentence="the standard deviation, exp(logvar / 2), stands where the variance, exp(logvar), is wanted",
 )
 price.wrong("wrong-sign", _price(_bracket, factor=-0.5), sentence=(
-    "the sign of the whole is wrong: that is what a code gains (so the paper writes it), its price is the opposite"
+    "the sign of the whole is wrong: that is what a code gains (so Kingma & Welling put it); its price is the opposite"
 ))  # fmt: skip
 for _signed in (
     lambda m, v: m**2 + v.exp() - 1 + v,
@@ -120,34 +149,32 @@ price.wrong("one-for-the-batch", _price(_bracket, torch.sum))
 price.wrong("one-for-the-batch", _price(_bracket, lambda each: each.flatten(1).sum(1).mean()), sentence=(
     "the mean over the batch was returned; every picture wants a price of its own, shape (B,)"
 ))  # fmt: skip
+price.wrong("one-for-the-batch", *(_price(_bracket, lambda each, dim=dim: each.sum(dim)) for dim in (0, (0, 2, 3))),
+            sentence="the pictures of the batch were added up; add up the numbers of each picture, shape (B,)")
+for _cut, _what in (
+    (lambda m, v: (m.detach(), v.detach()), "mean and logvar"),
+    (lambda m, v: (m, v.detach()), "logvar"),
+    (lambda m, v: (m.detach(), v), "mean"),
+):
+    price.wrong("detached-loss", _price(lambda m, v, cut=_cut: _bracket(*cut(m, v))), sentence=(
+        f"the numbers are right, and no gradient reaches {_what}: {_CUT} to be cheap"
+    ))  # fmt: skip
 price.wrong("kl-reversed", _price(lambda m, v: (1 + m**2) / v.exp() - 1 + v))
 
 # 8.2
 
 
-def _with_gradients(answer):
-    """The answer's latents, and the gradients that they send back to mean and logvar."""
-
-    def call(mean, logvar, noise):
-        leaves = [x.detach().requires_grad_() for x in (mean, logvar)]
-        with torch.enable_grad():
-            z = answer(*(leaf * 1 for leaf in leaves), noise)  # not the leaves, so that they may be changed in place
-            if not isinstance(z, torch.Tensor) or z.shape != mean.shape:
-                return z
-            if z.requires_grad:
-                (z * torch.arange(1.0, 1 + z.numel()).reshape(z.shape).sin()).sum().backward()
-        return z, *(torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in leaves)
-
-    return call
+_coded = _with_gradients(lambda mean: mean.shape)
 
 
 def _drawn(size=lambda logvar: (logvar / 2).exp(), centre=lambda mean: mean, shake=lambda noise: noise):
     """A drawn code with something changed: the size of the noise, its centre, or the noise."""
-    return _with_gradients(lambda mean, logvar, noise: centre(mean) + size(logvar) * shake(noise))
+    return _coded(lambda mean, logvar, noise: centre(mean) + size(logvar) * shake(noise))
 
 
-@exercise.task("8.2", "a code that is drawn", 2, "2. The price of a code", prepare=_with_gradients, hints=(
-    "Noise of variance 1 that is multiplied by a number has the square of that number for a variance.",
+@exercise.task("8.2", "a code that is drawn", 2, "2. The price of a code",
+               prepare=_coded, results=_names("the latent"), hints=(
+    "Multiply noise of variance 1 by a number: what comes out has the square of that number as its variance.",
     "So multiply by the standard deviation. The variance is exp(logvar), and a root halves what stands in an exp.",
     "mean + (logvar / 2).exp() * noise, all three as they come.",
 ))  # fmt: skip
@@ -180,7 +207,7 @@ def _(drawn, draw):
         return "with noise 0 the latent has to be mean, and yours is not"
 
 
-@draw_code.probe("draws-own-noise")
+@draw_code.probe("draws-own-noise", "fresh noise was drawn; the noise that is given is wanted, or nobody can check it")
 def _(drawn, draw):
     given = draw.normal(3, 2, 1, 4, 4)
     return bool((drawn(*given)[0] != drawn(*given)[0]).any())
@@ -190,10 +217,22 @@ draw_code.wrong(
     "variance-as-std",
     _drawn(torch.exp),
     _drawn(lambda logvar: (2 * logvar).exp()),
-    sentence="the noise was multiplied by the variance, exp(logvar), or more; its root, exp(logvar / 2), is wanted",
+    sentence="the noise was multiplied by the variance, exp(logvar), or by its square; exp(logvar / 2) is its root",
 )
 draw_code.wrong("variance-as-std", _drawn(lambda logvar: (logvar / 4).exp()), sentence=(
     "a root too many: exp(logvar / 2) is the standard deviation already"
+))  # fmt: skip
+draw_code.wrong("variance-as-std", _drawn(lambda logvar: logvar.exp() / 2), sentence=(
+    "half the variance, exp(logvar) / 2, stands before the noise; the half belongs into the exponent: exp(logvar / 2)"
+))  # fmt: skip
+draw_code.wrong("wrong-sign", _drawn(lambda logvar: -(logvar / 2).exp()), sentence=(
+    "the noise was taken off the mean; equation (1) of the lesson adds it"
+))  # fmt: skip
+draw_code.wrong("wrong-sign", _drawn(lambda logvar: (-logvar / 2).exp()), sentence=(
+    "the sign in the exponent is wrong: where the encoder is sure, logvar is low and the noise small: exp(logvar / 2)"
+))  # fmt: skip
+draw_code.wrong("swapped-scales", _coded(lambda mean, logvar, noise: noise + (logvar / 2).exp() * mean), sentence=(
+    "mean and noise changed places: the noise is what the standard deviation multiplies"
 ))  # fmt: skip
 draw_code.wrong("logvar-as-std", _drawn(lambda logvar: logvar), _drawn(torch.abs))
 draw_code.wrong("logvar-as-std", _drawn(lambda logvar: logvar / 2), sentence=(
@@ -218,7 +257,7 @@ for _slice in (
 draw_code.wrong(
     "detached-loss",
     _drawn(lambda logvar: (logvar.detach() / 2).exp(), torch.detach),
-    sentence="no gradient reaches mean and logvar: leave out detach, .data and no_grad, or the encoder learns nothing",
+    sentence=f"no gradient reaches mean and logvar: {_CUT}",
 )
 draw_code.wrong("detached-loss", _drawn(lambda logvar: (logvar.detach() / 2).exp()), sentence=(
     "no gradient reaches logvar, so the encoder cannot learn how sure to be: leave out detach, .data and no_grad"
@@ -226,7 +265,7 @@ draw_code.wrong("detached-loss", _drawn(lambda logvar: (logvar.detach() / 2).exp
 draw_code.wrong("detached-loss", _drawn(centre=torch.detach), sentence=(
     "no gradient reaches mean, so the encoder cannot learn where to put a picture: leave out detach, .data and no_grad"
 ))  # fmt: skip
-draw_code.wrong("noise-left-out", _drawn(lambda logvar: 0 * logvar), _with_gradients(lambda mean, logvar, noise: mean))
+draw_code.wrong("noise-left-out", _drawn(lambda logvar: 0 * logvar), _coded(lambda mean, logvar, noise: mean))
 
 # 8.3
 
@@ -260,11 +299,13 @@ def _std(latents):
     return latents.std()
 
 
-def _carried(measure, to_unet=lambda z, k: z * k, to_decoder=lambda out, k: out / k, on=lambda latents, z: latents):
+def _carried(measure, to_unet=lambda z, k: z * k, to_decoder=lambda out, k: out / k, on=lambda latents, z: latents,
+             skip=lambda unet, decode: (unet, decode)):  # fmt: skip
     """The way through the latent with something changed; `measure` gives the scale k of the latents it is shown."""
 
     def carried(latents, z, unet, decode):
         k = measure(on(latents, z))
+        unet, decode = skip(unet, decode)
         return decode(to_decoder(unet(to_unet(z, k)), k))
 
     return carried
@@ -377,6 +418,10 @@ for _measure in (_std, lambda latents: latents.std(unbiased=False)):
         sentence="the mean was subtracted and not put back; one number only is asked, the scale",
     )
 through_latent.wrong("mean-square-for-variance", _carried(lambda latents: latents.square().mean() ** -0.5))
+for _measure in (_std, lambda latents: latents.std(unbiased=False)):
+    through_latent.wrong("not-decoded", _carried(lambda latents, f=_measure: 1 / f(latents),
+                                                 skip=lambda unet, decode: (unet, lambda z: z)))  # fmt: skip
+through_latent.wrong("unet-left-out", _carried(lambda latents: 1, skip=lambda unet, decode: (lambda z: z, decode)))
 through_latent.wrong("borrowed-scale", _carried(lambda latents: 0.18215))
 through_latent.wrong("not-scaled", _carried(lambda latents: 1))
 

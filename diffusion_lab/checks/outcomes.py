@@ -8,6 +8,7 @@ import copy
 import hashlib
 import io
 import math
+import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -138,33 +139,50 @@ def describe(value: Any) -> str:
     if isinstance(value, Tensor):
         few = value.numel() <= 8 and value.ndim <= 1
         return str([round(v, 4) for v in value.flatten().tolist()]) if few else f"{tuple(value.shape)} {value.dtype}"
-    return repr(value)[:80]
+    return "a function" if callable(value) else repr(value)[:80]
 
 
-def form(got: Outcome, wanted: Outcome) -> tuple[str, str] | None:
-    """What is wrong with the number of results, their shape or dtype, or with numbers that are none."""
-    tensors = aligned(got.tensors, wanted.tensors)
-    if len(tensors) != len(wanted.tensors):
-        return "wrong-shape", f"{len(wanted.tensors)} results were wanted, got {len(tensors)}"
-    for a, b in zip(tensors, wanted.tensors, strict=True):
+def says_not_implemented(error: BaseException | None) -> bool:
+    """Whether an error is the ``raise NotImplementedError`` of a function that is still to be written, not torch's."""
+    if not isinstance(error, NotImplementedError):
+        return False
+    line = traceback.extract_tb(error.__traceback__)[-1].line or ""
+    return not str(error) or line.startswith("raise")
+
+
+def form(got: Outcome, wanted: Outcome, names: Sequence[str] = ()) -> tuple[str, str] | None:
+    """What is wrong with the number of results, their shape or dtype, or with numbers that are none.
+
+    With `names`, all results but the first were made from it, which needs the first to have the right form.
+    """
+    ideal = wanted.tensors[:1] if names and len(got.tensors) != len(wanted.tensors) else wanted.tensors
+    tensors = got.tensors if names else aligned(got.tensors, ideal)
+    if len(tensors) != len(ideal):
+        some = "one result was" if len(ideal) == 1 else f"{len(ideal)} results were"
+        return "wrong-shape", f"{some} wanted, got {len(tensors)}"
+    for a, b in zip(tensors, ideal, strict=True):
         if a.shape != b.shape:
             return "wrong-shape", f"shape {tuple(b.shape)} was wanted, got {tuple(a.shape)}"
         if bool((~a.isfinite() & b.isfinite()).any()):
             number = int((~a.isfinite() & b.isfinite()).sum())
-            return "not-finite", f"{number} of {a.numel()} numbers are NaN or infinite: a root of something negative?"
+            return "not-finite", f"{number} of {a.numel()} numbers are NaN or infinite: a root below 0, or x / 0?"
+    if names and len(got.tensors) != len(wanted.tensors):
+        return "wrong-type", f"a tensor that gradients can pass was wanted, got {type(got.value).__name__}"
     dtype = getattr(got.value, "dtype", None)
     if isinstance(dtype, torch.dtype) and dtype not in (torch.float32, torch.float64):
-        whole = all(bool((b == b.round()).all()) for b in wanted.tensors)
+        whole = all(bool((b == b.round()).all()) for b in ideal)
         return None if whole else ("wrong-dtype", f"float32 or float64 was wanted, got {dtype}")
     return None
 
 
-def where(got: tuple, wanted: tuple, tolerance: float) -> str:
-    """Where two outcomes of the same form differ, and by how much."""
+def where(got: tuple, wanted: tuple, tolerance: float, names: Sequence[str] = ()) -> str:
+    """Where two outcomes of the same form differ, and by how much; `names` are those of several results."""
     pairs = enumerate(zip(got, wanted, strict=True), 1)
     k, (a, b) = next(pair for pair in pairs if bool(_off(*pair[1], tolerance).any()))
-    result = "the result" if len(got) == 1 else f"result {k} of {len(got)}"
+    result = names[k - 1] if names else "the result" if len(got) == 1 else f"result {k} of {len(got)}"
+    if not a.ndim:
+        return f"{result} differs: got {a.item():.4f}, wanted {b.item():.4f}"
     place = int((a - b).abs().nan_to_num(0).argmax())
-    index = [int(i) for i in np.unravel_index(place, a.shape)] if a.ndim else ""
+    index = [int(i) for i in np.unravel_index(place, a.shape)]
     share = f"{int(_off(a, b, tolerance).sum())} of {a.numel()} numbers of {result}, shape {tuple(a.shape)}, differ"
     return f"{share}; the most at {index}: got {a.flatten()[place]:.4f}, wanted {b.flatten()[place]:.4f}"

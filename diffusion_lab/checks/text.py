@@ -28,12 +28,30 @@ def _both(logits, labels=_right):
     return (_rows(logits, labels) + _rows(logits.T, labels)) / 2
 
 
+def _with_gradients(answer):
+    """The answer's loss, and the gradients that it sends back to the embeddings."""
+
+    def call(images, captions, temperature):
+        leaves = [x.detach().requires_grad_() for x in (images, captions)]
+        with torch.enable_grad():
+            loss = answer(*(leaf * 1 for leaf in leaves), temperature)  # not the leaves: they may be changed in place
+            loss = torch.tensor(loss) if isinstance(loss, float) else loss  # the number is looked at as well
+            if not isinstance(loss, torch.Tensor) or loss.ndim:
+                return loss
+            if loss.requires_grad:
+                loss.backward()
+        return loss, *(torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in leaves)
+
+    return call
+
+
 def _contrasted(images=_unit, captions=_unit, heat=lambda similar, temperature: similar / temperature, loss=_both):
     """The loss with something changed: how embeddings are brought to length 1, the temperature, or what is counted."""
-    return lambda i, c, temperature: loss(heat(images(i) @ captions(c).T, temperature))
+    return _with_gradients(lambda i, c, temperature: loss(heat(images(i) @ captions(c).T, temperature)))
 
 
-@exercise.task("9.1", "who belongs to whom", 3, "2. Pictures and captions in one space", hints=(
+@exercise.task("9.1", "who belongs to whom", 3, "2. Pictures and captions in one space", prepare=_with_gradients,
+               results=("the loss", "the gradient of images", "the gradient of captions"), hints=(
     "First every row of both to length 1, with `torch.nn.functional.normalize(x, dim=1)`. Then the products of all "
     "pictures with all captions are one matrix product, shape (B, B).",
     "logits = images @ captions.T / temperature. Row i is picture i, and its right column is i: the labels of "
@@ -60,16 +78,17 @@ def _(draw):
 def _(loss, draw):
     images = draw.normal(12, 16)
     captions, strangers = images + draw.normal(12, 16), draw.normal(12, 16)
-    return {"pairs": loss(images, captions, 0.3), "strangers": loss(images, strangers, 0.3)}
+    return {"pairs": loss(images, captions, 0.3)[0], "strangers": loss(images, strangers, 0.3)[0]}
 
 
 @contrastive_loss.holds
 def _(loss, draw):
     images, captions = draw.normal(2, 4, 6)
-    here, there = loss(images, captions, 0.5), loss(3 * images, captions, 0.5)
+    given = (images, captions), (3 * images, captions), (captions, images)
+    here, there, turned = (loss(*each, 0.5)[0] for each in given)
     if bool((here - there).abs().max() > 1e-3):
         return "longer embeddings must not change the loss, only their directions count, and yours changes"
-    if bool((here - loss(captions, images, 0.5)).abs().max() > 1e-3):
+    if bool((here - turned).abs().max() > 1e-3):
         return "pictures and captions have equal rights, and your loss changes if they change places"
 
 
@@ -113,6 +132,19 @@ contrastive_loss.wrong(
     _contrasted(loss=lambda logits: (_rows(logits.softmax(0)) + _rows(logits.T.softmax(0))) / 2),
     _contrasted(loss=lambda logits: _rows(logits.softmax(1))),
 )
+contrastive_loss.wrong(
+    "log-missing",
+    _contrasted(loss=lambda logits: -(logits.softmax(1).diagonal() + logits.softmax(0).diagonal()).mean() / 2),
+    _contrasted(loss=lambda logits: (logits.softmax(1).diagonal() + logits.softmax(0).diagonal()).mean() / 2),
+)
+for _cut, _what in (
+    ((lambda x: _unit(x.detach()),) * 2, "the embeddings"),
+    ((lambda x: _unit(x.detach()), _unit), "images"),
+    ((_unit, lambda x: _unit(x.detach())), "captions"),
+):
+    contrastive_loss.wrong("detached-loss", _contrasted(*_cut), sentence=(
+        f"the number is right, and no gradient reaches {_what}: leave out detach, .data, .item() and no_grad"
+    ))  # fmt: skip
 for _labels in (
     lambda logits: torch.zeros(len(logits), dtype=torch.long),
     lambda logits: torch.full((len(logits),), len(logits) - 1),
@@ -291,7 +323,7 @@ def _guided(join=lambda low, high, s: low + s * (high - low), away=lambda negati
     "out_away + s * (out_prompt - out_away).",
 ))  # fmt: skip
 def guided(model, x_t, t, prompt, negative, null, s):
-    """Guided v, (B, C, H, W), for captions of tokens (B, L, D), away from the negative ones, or the empty if None.
+    """Guided v, (B, C, H, W), for captions of rows (B, L, D), away from the negative ones, or the empty if None.
 
     Ho & Salimans 2022, equation 6, with s = 1 + w and the negative caption in the place of the empty one.
     """
@@ -352,7 +384,23 @@ guided.wrong("ignores-negative", _guided(away=lambda negative, null: null))
 guided.wrong("difference-only", _guided(lambda low, high, s: s * (high - low)), sentence=(
     "s times the difference alone; it is added to the answer to move away from"
 ))  # fmt: skip
-guided.wrong("not-guided", _guided(lambda low, high, s: high))
+guided.wrong("not-guided", _guided(lambda low, high, s: high), sentence=(
+    "the answer for the prompt was returned as it is, and s has no say in it"
+))  # fmt: skip
+
+
+def _without_a_negative(model, x_t, t, prompt, negative, null, s):
+    return _guided()(model, x_t, t, prompt, negative, null, s) if negative is not None else model(x_t, t, prompt)
+
+
+guided.wrong("not-guided", _without_a_negative, sentence=(
+    "without a negative caption nothing was guided; then null, the empty caption, is what to move away from"
+))  # fmt: skip
+guided.wrong(
+    "not-guided",
+    lambda model, x_t, t, prompt, negative, null, s: _guided()(model, x_t, t, prompt, negative, 0 * null, s),
+    sentence="without a negative caption zeros were used; null, the empty caption, is what to move away from",
+)
 guided.wrong("halves-mixed", _guided(halves=lambda out: (out[::2], out[1::2])))
 guided.wrong("halves-mixed", _guided(double=lambda x: x.repeat_interleave(2, dim=0)), sentence=(
     "pictures and captions were doubled in different orders, so a picture met another's caption: use cat for all three"

@@ -38,7 +38,6 @@ def ours(
     if fits != (latents.shape[1], context.shape[2]):
         raise ValueError(f"this UNet takes {fits[0]} channels and tokens of {fits[1]} numbers, got latents "
                          f"{tuple(latents.shape)} and context {tuple(context.shape)}")  # fmt: skip
-    frozen = not any(parameter.requires_grad for parameter in text_encoder.parameters())
     return {
         "VAE": {
             "class": Cell(type(vae).__name__),
@@ -55,7 +54,7 @@ def ours(
             "tokens": Cell(str(context.shape[1])),
             "numbers per token": Cell(str(context.shape[2])),
             "one vector beside them": Cell("none"),
-            "while the denoiser learns": Cell("frozen" if frozen else "trained"),
+            "while the denoiser learns": Cell("frozen"),
         },
         "denoiser": {
             "network": Cell("U-Net"),

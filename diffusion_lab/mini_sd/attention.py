@@ -16,7 +16,12 @@ from diffusion_lab.unet import Attention
 
 @torch.no_grad()
 def weights(layer: Attention, h: Tensor, context: Tensor) -> Tensor:
-    """How much every place of h, (B, C, H, W), reads of every token of a context: (B, heads, tokens, H, W), sum 1."""
+    """How much every place of h reads of every token of a context: (B, heads, tokens, H, W), with sum 1 over tokens.
+
+    softmax(query key^T / sqrt(features of a head))   (Vaswani et al. 2017, equation 1)
+
+    h, (B, C, H, W), and context, (B, tokens, context_features), are what `layer`, a cross-attention, was built for.
+    """
     pixels = layer.norm(h).flatten(2).transpose(1, 2)
     query, key = layer.query(pixels), layer.key_value(context).chunk(2, dim=-1)[0]
     query, key = (x.unflatten(-1, (layer.heads, -1)).transpose(1, 2) for x in (query, key))
@@ -28,7 +33,9 @@ def weights(layer: Attention, h: Tensor, context: Tensor) -> Tensor:
 def watching(unet: nn.Module, side: int = 16) -> Iterator[list[Tensor]]:
     """Collect, while the block runs, one map per evaluation of the network: (B, tokens, side, side).
 
-    Each is the mean over heads and over all layers of cross-attention, brought to `side` places.
+    Each is the mean over heads and over all layers of cross-attention, brought to `side` places. Under guidance the
+    network sees a doubled batch, and a map has 2B rows: those of the empty (or negative) prompt first, then those of
+    the prompts. A `ValueError` says if side is less than 1.
     """
     check_range("side", side, 1)
     layers = [m for m in unet.modules() if isinstance(m, Attention)]

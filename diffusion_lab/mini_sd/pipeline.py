@@ -13,7 +13,7 @@ from torch import Generator, Tensor, nn
 
 from diffusion_lab.files import read_tensors, write_tensors
 from diffusion_lab.guidance import ClassifierFreeGuidance
-from diffusion_lab.mini_sd.text import WORDS, Clip, TextEncoder, tokenize
+from diffusion_lab.mini_sd.text import MAX_TOKENS, WORDS, Clip, TextEncoder, check_texts, tokenize
 from diffusion_lab.mini_sd.vae import VAE
 from diffusion_lab.sampling import State, sample
 from diffusion_lab.schedules import DiffusionSchedule
@@ -56,7 +56,8 @@ class MiniSD(NamedTuple):
 
     @torch.no_grad()
     def read(self, prompts: list[str]) -> Context:
-        """Encode prompts, (B, 24, features); "" is the empty caption. A `ValueError` names words it does not know."""
+        """Encode prompts, (B, 24, features); "" is the empty caption. A `ValueError` names unknown words."""
+        check_texts("prompts", prompts)
         return self.text(tokenize(prompts))
 
     def sample(
@@ -85,7 +86,14 @@ class MiniSD(NamedTuple):
         self, prompts: list[str] | Context, *, negative: str = "", guidance_scale: float = GUIDANCE, **options
     ) -> Tensor:
         """Draw scaled codes, (B, 4, 16, 16); arguments as for `sample`, without a seed."""
+        if "context" in options:
+            raise ValueError("context is made of the prompts; give what `read` returned as prompts, not as context")
+        if not isinstance(negative, str):
+            raise ValueError(f"negative must be a string, got {negative!r}")
         context = prompts if isinstance(prompts, Tensor) else self.read(prompts)
+        if context.shape[1:] != (MAX_TOKENS, features := self.text.config["features"]):
+            wanted = f"a list of strings, or of shape (B, {MAX_TOKENS}, {features})"
+            raise ValueError(f"prompts must be {wanted}, got shape {tuple(context.shape)}")
         denoiser = ClassifierFreeGuidance(self.unet, guidance_scale, null={"context": self.read([negative])})
         options = {"objective": self.objective, "clip_x_0": False, "context": context, **options}
         return sample(denoiser, self.schedule, (len(context), self.unet.config["in_channels"], 16, 16), **options)

@@ -93,7 +93,10 @@ def compose(
         digits: the handwriting, from `data.mnist` (or its offline stand-in).
         generator: decides everything, layout, handwriting and wording.
         held_out: the first digit of each scene is one of `HELD_OUT`; otherwise no digit is.
-        shares: of scenes with one, two and three digits.
+        shares: of scenes with one, two and three digits, in any unit.
+
+    A `ValueError` says if the number is less than 1, one of the ten digits is lacking, or shares are not three numbers,
+    none negative, with a positive sum.
     """
     layout = arrange(number, generator=generator, held_out=held_out, shares=shares)
     captions = [caption(layout.rows(slice(i, i + 1)), generator) for i in range(number)]
@@ -103,13 +106,16 @@ def compose(
 def arrange(
     number: int, *, generator: Generator | None = None, held_out: bool = False, shares=(0.3, 0.6, 0.1)
 ) -> Layout:
-    """Draw the layouts of `number` scenes; arguments as for `compose`."""
+    """Draw the layouts of `number` scenes; arguments and errors as for `compose`."""
     check_range("number", number, 1)
+    weights = torch.as_tensor(shares, dtype=torch.float32)
+    if weights.shape != (3,) or not bool((weights >= 0).all()) or not 0 < float(weights.sum()) < torch.inf:
+        raise ValueError(f"shares must be three numbers, none negative, with a positive sum, got {shares}")
 
     def uniform(low, high, *shape: int) -> Tensor:
         return low + (high - low) * torch.rand(number, *shape, generator=generator)
 
-    count = torch.multinomial(torch.tensor(shares), number, replacement=True, generator=generator)
+    count = torch.multinomial(weights, number, replacement=True, generator=generator)
     upright = (uniform(0, 1) < 0.5).long()
     arrangement = torch.where(count == 1, 1 + upright, torch.where(count == 0, 0, 3))
     allowed = pairs(False)[torch.randint(54, (number, SLOTS), generator=generator)]
@@ -142,6 +148,8 @@ def render(layout: Layout, digits: Digits, generator: Generator | None = None) -
     """Paint layouts with handwriting chosen by `generator`, (N, 3, 64, 64) in [-1, 1]; later slots lie on top."""
     number = len(layout.digit)
     order, counts = digits.labels.argsort(stable=True), digits.labels.bincount(minlength=10)
+    if missing := (counts == 0).nonzero().flatten().tolist():
+        raise ValueError(f"digits must have all ten, got none of {', '.join(map(str, missing))}")
     starts = counts.cumsum(0) - counts
     chance = torch.rand(number, SLOTS, generator=generator)
     canvas = layout.background[:, None, None, None].expand(-1, 3, SIDE, SIDE)

@@ -36,14 +36,19 @@ def words_of(text: str) -> list[str]:
     return found
 
 
+def check_texts(argument: str, texts: list[str]) -> None:
+    """Accept a list of strings; a `ValueError` names the argument, what came and what was wanted."""
+    if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
+        raise ValueError(f"{argument} must be a list of strings, got {texts!r}")
+
+
 def tokenize(captions: list[str]) -> Tensor:
     """Turn captions into word numbers between a start and an end mark, padded: (B, 24), int64.
 
     Raises:
-        ValueError: if a word is unknown, or a caption has more than 22 words.
+        ValueError: if captions is no list of strings, a word is unknown, or a caption has more than 22 words.
     """
-    if isinstance(captions, str):
-        raise ValueError(f"captions must be a list of strings, got the string {captions!r}")
+    check_texts("captions", captions)
     rows = [[START, *words_of(text), END] for text in captions]
     if too_long := [text for text, row in zip(captions, rows, strict=True) if len(row) > MAX_TOKENS]:
         raise ValueError(f"a caption may have {MAX_TOKENS - 2} words, got {too_long[0]!r}")
@@ -127,8 +132,10 @@ def contrastive_loss(logits: Tensor) -> Tensor:
     """Cross-entropy of finding each picture's caption, and each caption's picture (Radford et al. 2021, figure 3).
 
     `logits` is (B, C) with C >= B: picture i belongs to caption i; captions from B on belong to no picture, and are
-    only to be told apart from the right ones.
+    only to be told apart from the right ones. Returns one number, in nats; a `ValueError` says if C < B.
     """
+    if logits.ndim != 2 or not 0 < len(logits) <= logits.shape[1]:
+        raise ValueError(f"logits must have shape (B, C) with C >= B >= 1, got {tuple(logits.shape)}")
     right = torch.arange(len(logits), device=logits.device)
     return (F.cross_entropy(logits, right) + F.cross_entropy(logits[:, : len(logits)].T, right)) / 2
 
@@ -143,6 +150,8 @@ def near_miss(text: str, generator: torch.Generator | None = None) -> str:
     round; put another size, colour or number in the place of one. Without such captions a text encoder need not know
     who is red and who stands left: which words occur would be enough to find the caption (Yuksekgonul et al. 2023,
     When and why vision-language models behave like bags-of-words, section 4).
+
+    `generator` decides which. A `ValueError` says if a word is unknown, or no word could be changed.
     """
     words = words_of(text)
     options: list[dict[int, str]] = []  # each: what to write at which place
@@ -157,5 +166,7 @@ def near_miss(text: str, generator: torch.Generator | None = None) -> str:
             options.append({spot: others[int(other * len(others))]})
     if turned := {i: OPPOSITES[word] for i, word in enumerate(words) if word in OPPOSITES}:
         options.append(turned)
+    if not options:
+        raise ValueError(f"text must have a size, a colour, a number or a direction to change, got {text!r}")
     chosen = options[int(torch.rand((), generator=generator) * len(options))]
     return " ".join(chosen.get(i, word) for i, word in enumerate(words))

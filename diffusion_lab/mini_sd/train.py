@@ -54,6 +54,8 @@ def fit(
         loss: draws its own batch and gives one number.
         num_steps, learning_rate: steps in total, and the peak of `learning_rate_at`, for Muon.
         ema_decay, bfloat16, generator, resume: as for `training.train`.
+
+    A `ValueError` says if num_steps is not more than were done already, or the checkpoint is of another training.
     """
     model.to(memory_format=torch.channels_last).train()
     device = next(model.parameters()).device
@@ -177,7 +179,15 @@ def train_unet(
     unet: UNet, text: TextEncoder, latents: Latents, schedule: DiffusionSchedule, *, batch_size: int = 64,
     generator: Generator, **options,
 ) -> Iterator[training.Step]:
-    """Train the U-Net on codes with captions by `training.train`; the yielded ``ema.unet`` is the one to keep."""
+    """Train the U-Net on codes with captions by `training.train`; the yielded ``ema.unet`` is the one to keep.
+
+    Args:
+        unet: trained in place, such as that of `new_unet`: for codes, (B, 4, 16, 16), and context, (B, 24, features).
+        text: the encoder of the captions, which is frozen.
+        latents, schedule: codes, (N, 4, 16, 16), with their captions, and the process that noises them.
+        batch_size, generator: codes per step, at most N; decides order, times, noise and which captions are left out.
+        **options: those of `training.train`, such as ``num_steps`` and ``objective``; errors are its own as well.
+    """
     model = Captioned(unet, text.eval().requires_grad_(False), latents.tokens)
     order = Generator().manual_seed(int(torch.randint(2**31, (1,), generator=generator)))
     batches = loader(latents.codes, torch.arange(len(latents.codes)), batch_size=batch_size, generator=order)

@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from diffusion_lab.shapes import Images, check_images, normal_like
+from diffusion_lab.shapes import Images, check_data, check_images, check_range, check_scale, normal_like
 
 
 class Block(nn.Module):
@@ -41,8 +41,14 @@ class VAE(nn.Module):
             in_channels: colours of the picture.
             latent_channels: numbers per place of the code.
             width: feature maps at half resolution, a multiple of 8; twice as many at a quarter.
+
+        A `ValueError` says if one of them is less than 1, or width no multiple of 8.
         """
         super().__init__()
+        for name, value in {"in_channels": in_channels, "latent_channels": latent_channels, "width": width}.items():
+            check_range(name, value, 1)
+        if width % 8:
+            raise ValueError(f"width must be a multiple of 8, got {width}")
         self.config = {"in_channels": in_channels, "latent_channels": latent_channels, "width": width}
         folded, wide = 4 * in_channels, 2 * width
         self.encoder = nn.Sequential(
@@ -62,9 +68,13 @@ class VAE(nn.Module):
         Args:
             images: (B, in_channels, H, W) in [-1, 1], H and W multiples of 4.
 
-        Returns the mean and the log-variance of q(z | x), each (B, latent_channels, H/4, W/4).
+        Returns the mean and the log-variance of q(z | x), each (B, latent_channels, H/4, W/4). A `ValueError` says if
+        images have another shape, dtype or range.
         """
         check_images("images", images, self.config["in_channels"], 4)
+        check_scale("images", images)
+        if images.dtype != (wanted := next(self.parameters()).dtype):
+            raise ValueError(f"images must be {wanted}, as this VAE is, got {images.dtype}")
         mean, logvar = self.encoder(images).chunk(2, dim=1)
         return mean, logvar.clamp(-20, 10)
 
@@ -75,15 +85,21 @@ class VAE(nn.Module):
 
 
 def draw_code(mean: Tensor, logvar: Tensor, generator: Generator | None = None) -> Tensor:
-    """Draw z from N(mean, exp(logvar)) so that gradients reach both (Kingma & Welling 2013, section 2.4)."""
+    """Draw z from N(mean, exp(logvar)) so that gradients reach both (Kingma & Welling 2013, section 2.4).
+
+    `mean`, `logvar` and the result have one shape, (B, c, h, w) or any other; a `ValueError` says if they have not.
+    """
+    check_data(mean=mean, logvar=logvar)
     return mean + (0.5 * logvar).exp() * normal_like(mean, generator)
 
 
 def kl_from_standard(mean: Tensor, logvar: Tensor) -> Tensor:
     """KL(q(z | x) || N(0, 1)) of each picture in nats, summed over its code, (B,) (ibid., appendix B).
 
-    KL = 1/2 sum(mean² + variance - log variance - 1)
+    KL = 1/2 sum(mean² + variance - log variance - 1), from `mean` and `logvar`, both (B, c, h, w) or (B, …).
+    A `ValueError` says if their shapes differ.
     """
+    check_data(mean=mean, logvar=logvar)
     return 0.5 * (mean.square() + logvar.exp() - logvar - 1).flatten(1).sum(dim=1)
 
 
@@ -102,6 +118,7 @@ def vae_loss(vae: VAE, images: Images, beta: float, generator: Generator | None 
 def measure_scale(vae: VAE, images: Images) -> float:
     """The one number that brings codes to unit standard deviation, 1 / std(mean) (Rombach et al. 2022, appendix G).
 
+    Measured over all numbers of the codes of `images`, (B, in_channels, H, W) in [-1, 1]; errors as for `VAE.encode`.
     Stable Diffusion's 0.18215 is this number for its own VAE.
     """
     return 1 / float(vae.encode(images)[0].std())
@@ -109,5 +126,10 @@ def measure_scale(vae: VAE, images: Images) -> float:
 
 @torch.no_grad()
 def psnr(reconstruction: Images, images: Images) -> float:
-    """Peak signal-to-noise ratio in decibels, 10 log10(4 / mean squared error) for pictures in [-1, 1]."""
+    """Peak signal-to-noise ratio in decibels, 10 log10(4 / mean squared error) for pictures in [-1, 1].
+
+    One number for all pictures, (B, C, H, W), where the reconstruction is cut to [-1, 1] first; infinite if there is no
+    error. A `ValueError` says if the shapes differ.
+    """
+    check_data(images=images, reconstruction=reconstruction)
     return float(10 * torch.log10(4 / F.mse_loss(reconstruction.clamp(-1, 1), images)))

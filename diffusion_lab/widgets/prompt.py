@@ -28,20 +28,28 @@ class PromptBox(Player):
         """Draw the examples, for all values of the sliders.
 
         Args:
-            prompts: the examples; at least two, all different.
+            prompts: the examples, a list of at least two texts, all different.
             draw: a function ``draw(prompt, *values)`` with one value for each of `axes`. It returns what `draw` of an
                 `Explorer` returns, each time with the same shapes, and is called again for each prompt that is typed,
                 in inference mode and possibly on another thread, while a kernel runs.
             alt: what there is to see, in words.
-            axes: more sliders, such as ``{"guidance scale": [1, 3, 6]}``.
+            axes: more sliders, such as ``{"guidance scale": [1, 3, 6]}``; none of them is called "prompt".
             start: where sliders begin, such as ``{"guidance scale": 3}``; the first value of each it does not name.
-            columns: pictures per row.
+            columns: pictures per row, at least 1.
             shades: see `Explorer`.
+
+        A `ValueError` says if prompts are not different texts, an axis has no values or is called "prompt", `start` has
+        what is in no axis, `columns` is less than 1, or what `draw` returned is no picture.
         """
-        prompts = list(prompts)
-        if len(prompts) < 2 or len(set(prompts)) < len(prompts):
-            raise ValueError(f"prompts must be two different texts or more, got {prompts}")
-        self.options = {"prompt": prompts} | {name: list(values) for name, values in (axes or {}).items()}
+        texts = [] if isinstance(prompts, str) else [prompt for prompt in prompts if isinstance(prompt, str)]
+        if len(texts) < len(prompts) or len(texts) < 2 or len(set(texts)) < len(texts):
+            raise ValueError(f"prompts must be a list of two different texts or more, got {prompts!r}")
+        prompts, axes = texts, {name: list(values) for name, values in (axes or {}).items()}
+        if "prompt" in axes or not all(axes.values()):
+            raise ValueError(f'axes must each have a value, and another name than "prompt", got {axes}')
+        if columns < 1:
+            raise ValueError(f"columns must be at least 1, got {columns}")
+        self.options = {"prompt": prompts} | axes
         self.asks = "Only these prompts are drawn on this page. Run the cell to type your own."
         self._draw, self._drawings = draw, Drawings(columns, shades)
         for place, values in enumerate(itertools.product(*self.options.values())):

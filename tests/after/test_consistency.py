@@ -118,11 +118,45 @@ def test_a_step_of_the_teacher_is_a_step_of_ddim_with_a_time_per_element(objecti
     assert worst(went, teacher_step(teacher, x, t, t - 1, SCHEDULE, objective)) > 0.01
 
 
-def test_the_teacher_of_images_is_kept_in_range():
-    x = 3 * torch.randn(4, 1, 2, 2, generator=seeded())
-    for clip, t, s in ((True, 20, 0), (True, 150, 0)):
-        went = teacher_step(lambda x, t: -9 * x, x, torch.full((4,), t), torch.full((4,), s), SCHEDULE)
-        assert (went.abs().max() <= 1) == clip
+@pytest.mark.parametrize(("shape", "clip"), [((4, 1, 2, 2), True), ((4, 2), False)])
+@pytest.mark.parametrize("t", [20, 150])
+def test_the_teacher_of_images_is_kept_in_range_and_no_other(shape, clip, t):
+    x = 3 * torch.randn(shape, generator=seeded())
+    went = teacher_step(lambda x, t: -9 * x, x, torch.full((4,), t), torch.zeros(4, dtype=torch.int64), SCHEDULE)
+    assert (went.abs().max() <= 1) == clip
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(("t", "s", "match"), [
+    ([20, 30], [10, 30], r"s must be earlier than t, element by element, got s=\[10, 30\], t=\[20, 30\]"),
+    ([20, 30], [21, 10], "s must be earlier"), ([20, 30], [10, -1], "s must be at least 0, got -1 … 10"),
+    ([20, 30], [10], "s must be earlier"), ([20, 201], [10, 10], "t must lie in 0 … 200"),
+    ([20, 30, 40], [10, 10, 10], "t must be one time, or one per element of the batch of 2"),
+])  # fmt: skip
+def test_times_of_the_teacher_are_checked(t, s, match):
+    with pytest.raises(ValueError, match=match):
+        teacher_step(lambda x, t: x, torch.zeros(2, 1), torch.tensor(t), torch.tensor(s), SCHEDULE)
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("t", [-1, 201, torch.tensor([3, 4, 5]), torch.tensor([[3], [4]])])
+def test_times_of_a_consistency_function_are_checked_before_the_model_is_asked(t):
+    with pytest.raises(ValueError, match="t must"):
+        consistency_function(None, torch.zeros(2, 1), t, SCHEDULE)
+
+
+def test_an_objective_that_is_not_the_models_is_refused(tiny):
+    flow, t = mean_denoiser("flow"), torch.tensor([3, 4])
+    with pytest.raises(ValueError, match="objective='v', but this model was trained with objective='flow'"):
+        consistency_function(flow, torch.zeros(2, 1), t, SCHEDULE)
+    with pytest.raises(ValueError, match="trained with objective='flow'"):
+        teacher_step(flow, torch.zeros(2, 1), t, t - 1, SCHEDULE)
+    with pytest.raises(ValueError, match="trained with objective='flow'"):
+        next(distill(tiny, flow, SCHEDULE, [], num_steps=1))
+    assert not hasattr(tiny, "trained_objective")
+    tiny.trained_objective = "flow"
+    with pytest.raises(ValueError, match="trained with objective='flow'"):
+        next(distill(tiny, mean_denoiser("v"), SCHEDULE, [], num_steps=1))
 
 
 def test_pseudo_huber_is_round_at_zero_and_a_length_far_away():
@@ -135,6 +169,13 @@ def test_pseudo_huber_is_round_at_zero_and_a_length_far_away():
     assert pseudo_huber(far).tolist() == pytest.approx([14 - 28 * 0.00054] * 2, abs=1e-4)
     mixed = pseudo_huber(torch.stack([far[0], 2 * far[0]]))
     assert mixed[1] / mixed[0] == pytest.approx(2, rel=0.01), "a square would give 4"
+
+
+@pytest.mark.parametrize("softness", [0, -0.1, float("nan"), float("inf")])
+@pytest.mark.usefixtures("unchecked")
+def test_softness_is_more_than_zero(softness):
+    with pytest.raises(ValueError, match=f"softness must be finite and more than 0, got {softness}"):
+        pseudo_huber(torch.zeros(2, 3), softness)
 
 
 @every_objective
@@ -244,13 +285,32 @@ def test_distill_repeats_leaves_the_teacher_and_averages(tiny):
 
 
 @pytest.mark.parametrize(("options", "match"), [
-    ({"num_steps": 0}, "num_steps"), ({"levels": 0}, "num_steps"), ({"ema_decay": 1.5}, "ema_decay"),
-    ({"objective": "eps"}, "objective='eps'"),
+    ({"num_steps": 0}, "num_steps"), ({"levels": 0}, "levels must lie in 1 … 200, got 0"), ({"levels": 201}, "levels"),
+    ({"ema_decay": 1.5}, "ema_decay"), ({"objective": "eps"}, "objective='eps'"),
 ])  # fmt: skip
 def test_bad_input_is_refused_by_name(tiny, options, match):
     batches = dl.data.loader(torch.zeros(8, 1, 4, 4), torch.zeros(8, dtype=torch.int64), batch_size=8)
     with pytest.raises(ValueError, match=match):
         next(distill(tiny, tiny, SCHEDULE, batches, **{"num_steps": 2, "generator": seeded(), **options}))
+
+
+@pytest.mark.parametrize("passes", [0, 1])
+def test_an_empty_or_used_up_loader_is_refused_and_not_waited_for(tiny, passes):
+    batches = iter([(torch.zeros(8, 1, 4, 4), torch.zeros(8, dtype=torch.int64))] * passes)
+    steps = distill(tiny, copy.deepcopy(tiny), SCHEDULE, batches, num_steps=3)
+    assert [next(steps).index for _ in range(passes)] == [1] * passes
+    with pytest.raises(ValueError, match="loader is empty: it gave no batch"):
+        next(steps)
+
+
+def test_the_average_follows_closely_at_first(tiny):
+    """After one step from w_0 to w_1 it is (w_0 + 10 w_1) / 11, however slow `ema_decay` is."""
+    batches = dl.data.loader(torch.zeros(8, 1, 4, 4), torch.zeros(8, dtype=torch.int64), batch_size=8)
+    teacher, before = copy.deepcopy(tiny), tiny.out.weight.detach().clone()
+    step = next(distill(tiny, teacher, SCHEDULE, batches, num_steps=1, ema_decay=0.999, generator=seeded()))
+    now = tiny.out.weight.detach()
+    assert worst(now, before) > 1e-5
+    torch.testing.assert_close(step.target.out.weight - before, 10 / 11 * (now - before), rtol=1e-2, atol=1e-7)
 
 
 def test_multistep_noises_the_answer_anew():

@@ -79,10 +79,15 @@ def test_at_time_zero_the_answer_is_the_data(generator):
 
 
 @pytest.mark.parametrize(("call", "match"), [
-    (lambda: preconditioning(RATIOS, 0.0), "data_std must be more than 0, got 0.0"),
-    (lambda: preconditioning(RATIOS, math.nan), "data_std must be more than 0, got nan"),
-    (lambda: preconditioning(-RATIOS), "ratio must not be negative, got -80"),
+    (lambda: preconditioning(RATIOS, 0.0), "data_std must be finite and more than 0, got 0.0"),
+    (lambda: preconditioning(RATIOS, math.nan), "data_std must be finite and more than 0, got nan"),
+    (lambda: preconditioning(RATIOS, math.inf), "data_std must be finite and more than 0, got inf"),
+    (lambda: preconditioning(-RATIOS), "ratio must be a tensor, finite and not negative, got tensor"),
+    (lambda: preconditioning(torch.tensor([1, math.nan])), "ratio must be a tensor, finite"),
+    (lambda: preconditioning(torch.tensor(math.inf)), "ratio must be a tensor, finite and not negative, got inf"),
+    (lambda: preconditioning(0.5), "ratio must be a tensor, finite and not negative, got 0.5"),
 ])  # fmt: skip
+@pytest.mark.usefixtures("unchecked")
 def test_bad_input_is_refused_by_name(call, match):
     with pytest.raises(ValueError, match=match):
         call()

@@ -22,6 +22,13 @@ def test_pictures_have_shape_and_range_and_repeat_with_the_seed(small):
     assert not torch.equal(first, other)
 
 
+def test_a_generator_takes_the_place_of_the_seed(small):
+    generator = torch.Generator().manual_seed(1)
+    first, second = (small.sample(PROMPTS, num_steps=1, generator=generator) for _ in range(2))
+    assert torch.equal(first, small.sample(PROMPTS, num_steps=1, seed=1))
+    assert not torch.equal(first, second), "the generator goes on"
+
+
 def test_the_prompt_decides(small):
     a, b = (small.sample([prompt], num_steps=3) for prompt in PROMPTS)
     assert not torch.allclose(a, b, atol=1e-3)
@@ -71,10 +78,46 @@ def test_latents_are_not_clipped(small):
 
 @pytest.mark.parametrize(("options", "named"), [
     ({"sampler": "banana"}, "sampler='banana'"), ({"num_steps": 0}, "num_steps"), ({"negative": "pink"}, "pink"),
+    ({"num_step": 5}, "unknown argument num_step=5 "), ({"num_step": 5, "guidance_scale": 1.0}, "num_step=5"),
+    ({"guidance_scale": float("nan")}, "guidance_scale must be a finite number"),
+    ({"context": torch.zeros(2, 24, 16)}, "context is made of the prompts"),
 ])  # fmt: skip
+@pytest.mark.usefixtures("unchecked")
 def test_bad_arguments_are_named(small, options, named):
     with pytest.raises(ValueError, match=named):
         small.sample(PROMPTS, **options)
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(("prompts", "named"), [
+    ("a red one", "prompts must be a list of strings, got 'a red one'"), ([7], "prompts must be a list of strings"),
+    (["a one", None], "prompts must be a list of strings"),
+    *((torch.zeros(shape), r"prompts must be a list of strings, or of shape \(B, 24, 16\), got shape")
+      for shape in ((1, 24, 5), (1, 7, 16), (24, 16), (1, 1, 24, 16))),
+])  # fmt: skip
+def test_bad_prompts_are_named(small, prompts, named):
+    with pytest.raises(ValueError, match=named):
+        small.sample(prompts)
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("negative", [["a red one"], None, 3])
+def test_a_negative_that_is_no_string_is_named(small, negative):
+    with pytest.raises(ValueError, match="negative must be a string, got"):
+        small.sample(PROMPTS, negative=negative)
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(("images", "named"), [
+    (torch.zeros(1, 3, 64, 64, dtype=torch.uint8), "images must be floating point in"),
+    (torch.linspace(-1, 1, 12288, dtype=torch.float64).reshape(1, 3, 64, 64), "images must be torch.float32, as this"),
+    (torch.linspace(0, 1, 12288).reshape(1, 3, 64, 64), "images must be in .* multiply by 2 and subtract 1"),
+    (torch.linspace(0, 255, 12288).reshape(1, 3, 64, 64), "images must be floating point in"),
+])  # fmt: skip
+def test_pictures_of_another_dtype_or_range_are_refused(small, images, named):
+    for encode in (small.encode, small.vae.encode):
+        with pytest.raises(ValueError, match=named):
+            encode(images)
 
 
 def test_file_keeps_everything(small, tmp_path):
@@ -148,3 +191,12 @@ def test_a_map_is_the_mean_over_all_layers_that_read_words(small):
     assert len(bigger) > 1
     assert torch.allclose(maps[0], sum(bigger) / len(bigger), atol=1e-6)
     assert min((maps[0] - each).abs().max() for each in bigger) > 1e-4
+
+
+def test_under_guidance_a_map_has_the_rows_of_the_empty_prompt_first(small):
+    with attention.watching(small.unet) as maps:
+        small.sample(["", PROMPTS[0]], num_steps=1)
+        small.sample(PROMPTS[:1], num_steps=1, guidance_scale=0.0)
+    assert [m.shape for m in maps] == [(4, 24, 16, 16), (2, 24, 16, 16)]
+    assert torch.allclose(maps[0][2], maps[0][0], atol=1e-5), "the first prompt is the empty one"
+    assert not torch.allclose(maps[0][3], maps[0][1], atol=1e-3)

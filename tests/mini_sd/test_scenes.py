@@ -136,6 +136,28 @@ def test_shares_decide_how_many_digits():
     assert 0.45 < (counts == 1).double().mean() < 0.55
 
 
+def test_shares_are_a_matter_of_proportion():
+    halves, parts = (scenes.arrange(50, generator=seeded(), shares=shares) for shares in ((0.25, 0.0, 0.75), (1, 0, 3)))
+    assert all(torch.equal(a, b) for a, b in zip(halves, parts, strict=True))
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("shares", [
+    (0.5, 0.5), (1, 1, 1, 1), (0.5, -0.1, 0.6), (0, 0, 0), (float("nan"), 1, 1), (float("inf"), 1, 1), 1.0,
+])  # fmt: skip
+def test_shares_are_three_numbers_with_a_sum(digits, shares):
+    for call in (scenes.arrange, lambda number, **options: scenes.compose(number, digits, **options)):
+        with pytest.raises(ValueError, match="shares must be three numbers, none negative, with a positive sum, got"):
+            call(3, generator=seeded(), shares=shares)
+
+
+def test_all_ten_digits_are_needed(digits):
+    keep = (digits.labels != 3) & (digits.labels != 8)
+    some = data.Digits(digits.images[keep], digits.labels[keep], "some")
+    with pytest.raises(ValueError, match="digits must have all ten, got none of 3, 8"):
+        scenes.compose(2, some, generator=seeded())
+
+
 @pytest.mark.parametrize("number", [0, -1])
 def test_number_must_be_whole_and_positive(digits, number):
     with pytest.raises(ValueError, match="number must"):

@@ -77,6 +77,21 @@ def test_embeddings_have_length_one_and_logits_are_their_cosines(clip):
     assert torch.allclose(clip(images, tokens), 10 * cosines, atol=1e-4)
 
 
+def test_the_scale_of_the_logits_has_a_limit(clip):
+    images = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    tokens, before = text.tokenize(CAPTIONS), clip.log_scale.detach().clone()
+    cosines = clip(images, tokens) / 10
+    clip.log_scale.data.fill_(50.0)
+    assert torch.allclose(clip(images, tokens), cosines * torch.tensor(4.6).exp(), rtol=1e-3)
+    clip.log_scale.data.copy_(before)
+
+
+@pytest.mark.parametrize("shape", [(3, 2), (0, 0), (2,), (1, 2, 2)])
+def test_logits_that_do_not_fit_are_refused(shape):
+    with pytest.raises(ValueError, match=r"logits must have shape \(B, C\) with C >= B >= 1, got"):
+        text.contrastive_loss(torch.zeros(shape))
+
+
 def test_contrastive_loss_of_known_logits():
     assert text.contrastive_loss(torch.zeros(4, 4)).item() == pytest.approx(torch.tensor(4.0).log().item())
     assert text.contrastive_loss(100 * torch.eye(4)).item() < 1e-6
@@ -120,3 +135,9 @@ def test_every_kind_of_near_miss_occurs():
     turned = {text.near_miss(f"a red one {place}", generator).removeprefix("a red one ") for place in
               ("at the top", "on the left") for _ in range(30)}  # fmt: skip
     assert {"at the bottom", "on the right"} <= turned
+
+
+@pytest.mark.parametrize("caption", ["", "a and a", "in the middle"])
+def test_a_caption_with_nothing_to_change_has_no_near_miss(caption):
+    with pytest.raises(ValueError, match=f"text must have a size, .* to change, got '{caption}'"):
+        text.near_miss(caption)

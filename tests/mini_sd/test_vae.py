@@ -89,6 +89,28 @@ def test_pictures_of_another_shape_are_refused(vae, shape):
 
 
 @pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("function", [draw_code, kl_from_standard, psnr])
+def test_shapes_that_differ_are_refused_though_they_would_broadcast(function):
+    with pytest.raises(ValueError, match=r"must have the shape of \w+, \(2"):
+        function(torch.zeros(2, 3, 4, 4), torch.zeros(2, 1, 4, 4))
+
+
+@pytest.mark.parametrize(("options", "match"), [
+    ({"width": 5}, "width must be a multiple of 8, got 5"), ({"width": 0}, "width must be at least 1, got 0"),
+    ({"latent_channels": 0}, "latent_channels must be at least 1"), ({"in_channels": -1}, "in_channels must be at"),
+])  # fmt: skip
+def test_sizes_that_cannot_be_built_are_refused(options, match):
+    with pytest.raises(ValueError, match=match):
+        VAE(**options)
+
+
+def test_a_log_variance_stays_where_its_exponential_is_a_number(vae, images):
+    for extreme, kept in ((1e4, 10.0), (-1e4, -20.0)):
+        torch.nn.init.constant_(vae.encoder[-1].bias, extreme)
+        assert vae.encode(images)[1].unique().tolist() == [kept]
+
+
+@pytest.mark.usefixtures("unchecked")
 def test_codes_of_another_shape_are_refused(vae):
     with pytest.raises(ValueError, match="z must have shape"):
         vae.decode(torch.zeros(1, 3, 4, 4))

@@ -42,11 +42,8 @@ def my_price(mean, logvar):
     return torch.stack([one.sum() for one in each])
 """,
         """
-import numpy as np
-
 def my_price(mean, logvar, print_it=True):
-    mean, logvar = mean.numpy().astype(float), logvar.numpy().astype(float)
-    price = 0.5 * (mean**2 + np.exp(logvar) - 1 - logvar)
+    price = 0.5 * (mean**2 + torch.exp(logvar) - 1 - logvar)
     price = price.sum(axis=(1, 2, 3))
     if print_it:
         print(price)
@@ -87,6 +84,23 @@ def my_draw_code(mean, logvar, noise, verbose=False):
 
 WRONG = {
     "price": [
+        ("error", """
+def my_price(mean, logvar):
+    mean, logvar = mean.numpy(), logvar.numpy()
+    return torch.tensor(0.5 * (mean**2 + np.exp(logvar) - 1 - logvar).sum(axis=(1, 2, 3)))
+"""),
+        ("detached-loss", price("0.5 * (mean**2 + logvar.exp() - 1 - logvar).flatten(1).sum(1).detach()")),
+        ("detached-loss", price("0.5 * (mean**2 + var - 1 - logvar).flatten(1).sum(1)",
+                                "logvar = logvar.detach(); var = logvar.exp()")),
+        ("detached-loss", price("0.5 * (mean.data**2 + logvar.exp() - 1 - logvar).flatten(1).sum(1)")),
+        ("detached-loss", """
+def my_price(mean, logvar):
+    each = 0.5 * (mean**2 + logvar.exp() - 1 - logvar)
+    return torch.tensor([one.sum().item() for one in each])
+"""),
+        ("one-for-the-batch", price("0.5 * (mean**2 + logvar.exp() - 1 - logvar).sum(dim=(0, 2, 3))")),
+        ("one-for-the-batch", price("0.5 * (mean**2 + logvar.exp() - 1 - logvar).sum(0)")),
+        ("wrong-type", price("'nothing'")),
         ("logvar-as-variance", price("0.5 * (mean**2 + logvar - 1 - logvar.log()).flatten(1).sum(1)")),
         ("logvar-as-variance", price("0.5 * (mean**2 + logvar - 1 - logvar.abs().log()).flatten(1).sum(1)")),
         ("logvar-as-variance", price("-0.5 * (1 + logvar - mean**2 - logvar).flatten(1).sum(1)")),
@@ -140,6 +154,10 @@ def my_price(mean, logvar):
         ("shared-noise", draw_code("mean + (logvar / 2).exp() * noise.mean(0)")),
         ("one-noise-per-picture", draw_code("mean + (logvar / 2).exp() * noise[:, :1, :1, :1]")),
         ("one-noise-per-picture", draw_code("mean + (logvar / 2).exp() * noise.mean((1, 2, 3), keepdim=True)")),
+        ("wrong-sign", draw_code("mean - (logvar / 2).exp() * noise")),
+        ("wrong-sign", draw_code("mean + torch.exp(-logvar / 2) * noise")),
+        ("variance-as-std", draw_code("mean + logvar.exp() / 2 * noise")),
+        ("swapped-scales", draw_code("noise + (logvar / 2).exp() * mean")),
         ("detached-loss", draw_code("(mean + (logvar / 2).exp() * noise).detach()")),
         ("detached-loss", draw_code("mean.data + (logvar / 2).data.exp() * noise")),
         ("detached-loss", draw_code("mean + std * noise", "std = (logvar / 2).exp().detach()")),
@@ -155,13 +173,22 @@ def my_draw_code(mean, logvar, noise):
         ("draws-own-noise", draw_code("torch.normal(mean, (logvar / 2).exp())")),
         ("draws-own-noise", draw_code("torch.distributions.Normal(mean, (logvar / 2).exp()).rsample()")),
         ("differs", draw_code("(logvar / 2).exp() * noise")),
-        ("differs", draw_code("mean - (logvar / 2).exp() * noise")),
         ("error", draw_code("mean + np.exp(logvar / 2) * noise")),
         ("error", draw_code("mean.numpy() + noise.numpy()")),
         ("wrong-shape", draw_code("(mean + (logvar / 2).exp() * noise).flatten(1)")),
         ("wrong-type", draw_code("'z'")),
     ],
     "through_latent": [
+        ("not-decoded", """
+def my_through_latent(latents, z, unet, decode):
+    scale = 1 / latents.std()
+    return unet(z * scale) / scale
+"""),
+        ("unet-left-out", """
+def my_through_latent(latents, z, unet, decode):
+    scale = 1 / latents.std()
+    return decode(z * scale / scale)
+"""),
         ("scale-inverted", through("latents.std()")),
         ("scale-inverted", through("1 / latents.std()", "z / scale", "changed * scale")),
         ("scale-inverted", through("latents.var() ** 0.5")),
@@ -185,7 +212,6 @@ def my_draw_code(mean, logvar, noise):
         ("borrowed-scale", through("0.18215")),
         ("not-scaled", through("1")),
         ("not-scaled", "def my_through_latent(latents, z, unet, decode):\n    return decode(unet(z))"),
-        ("differs", "def my_through_latent(latents, z, unet, decode):\n    return decode(z)"),
         ("wrong-shape", "def my_through_latent(latents, z, unet, decode):\n    return unet(z / latents.std())"),
         ("error", through("1 / latents.std(dim=(0, 2, 3))")),
         ("error", through("1 / latents.std(dim=2)")),

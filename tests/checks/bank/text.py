@@ -53,19 +53,6 @@ RIGHT = {
         contrast("both = F.normalize(torch.stack([images, captions]), dim=-1)", "images, captions = both"),
         contrast("pass", "pass", "F.cosine_similarity(images[:, None], captions[None], dim=-1) / temperature",
                  out="-(logits.log_softmax(0) + logits.log_softmax(1)).diagonal().mean() / 2"),
-        """
-import numpy as np
-
-def my_contrastive_loss(images, captions, temperature, verbose=True):
-    a, b = images.numpy().astype(float), captions.numpy().astype(float)
-    a, b = a / np.linalg.norm(a, axis=1)[:, None], b / np.linalg.norm(b, axis=1)[:, None]
-    weights = np.exp(a @ b.T / temperature)
-    of_row, of_column = np.diag(weights / weights.sum(1)[:, None]), np.diag(weights / weights.sum(0))
-    loss = -0.5 * np.mean(np.log(of_row) + np.log(of_column))
-    if verbose:
-        print(loss)
-    return loss
-""",
     ],
     "read_caption": [
         read(),
@@ -109,12 +96,44 @@ def my_guided(model, x_t, t, prompt, negative, null, s, verbose=True):
 
 WRONG = {
     "contrastive_loss": [
+        ("error", """
+import numpy as np
+
+def my_contrastive_loss(images, captions, temperature, verbose=True):
+    a, b = images.numpy().astype(float), captions.numpy().astype(float)
+    a, b = a / np.linalg.norm(a, axis=1)[:, None], b / np.linalg.norm(b, axis=1)[:, None]
+    weights = np.exp(a @ b.T / temperature)
+    of_row, of_column = np.diag(weights / weights.sum(1)[:, None]), np.diag(weights / weights.sum(0))
+    loss = -0.5 * np.mean(np.log(of_row) + np.log(of_column))
+    if verbose:
+        print(loss)
+    return loss
+"""),
+        ("detached-loss", """
+import numpy as np
+
+def my_contrastive_loss(images, captions, temperature, verbose=True):
+    a, b = images.detach().numpy().astype(float), captions.detach().numpy().astype(float)
+    a, b = a / np.linalg.norm(a, axis=1)[:, None], b / np.linalg.norm(b, axis=1)[:, None]
+    weights = np.exp(a @ b.T / temperature)
+    of_row, of_column = np.diag(weights / weights.sum(1)[:, None]), np.diag(weights / weights.sum(0))
+    loss = -0.5 * np.mean(np.log(of_row) + np.log(of_column))
+    if verbose:
+        print(loss)
+    return float(loss)
+"""),
         ("not-normalised", contrast("pass", "pass")),
         ("not-normalised", contrast("pass")),
         ("not-normalised", contrast(captions="pass")),
         ("not-normalised", contrast("images = F.normalize(images, dim=0)", "captions = F.normalize(captions, dim=0)")),
         ("not-normalised", contrast("images = images.softmax(1)", "captions = captions.softmax(1)")),
         ("not-normalised", contrast("images = images / images.norm()", "captions = captions / captions.norm()")),
+        ("log-missing", contrast(out="-(logits.softmax(1).diag().mean() + logits.softmax(0).diag().mean()) / 2")),
+        ("log-missing", contrast(out="(logits.softmax(1).diag().mean() + logits.softmax(0).diag().mean()) / 2")),
+        ("detached-loss", contrast(
+            out="((F.cross_entropy(logits, labels) + F.cross_entropy(logits.T, labels)) / 2).item()")),
+        ("detached-loss", contrast("images = F.normalize(images.detach(), dim=1)")),
+        ("detached-loss", contrast(captions="captions = F.normalize(captions, dim=1).data")),
         ("one-direction", contrast(out="F.cross_entropy(logits, labels)")),
         ("one-direction", contrast(out="F.cross_entropy(logits.T, labels)")),
         ("one-direction", contrast(out="(F.cross_entropy(logits, labels) + F.cross_entropy(logits, labels)) / 2")),
@@ -180,6 +199,9 @@ WRONG = {
         ("wrong-type", read(out="'red'")),
     ],
     "guided": [
+        ("not-guided", guided().replace(
+            "    away =", "    if negative is None:\n        return model(x_t, t, prompt)\n    away =")),
+        ("not-guided", guided("torch.zeros_like(prompt) if negative is None else negative")),
         ("swapped-guidance", guided(out="out_prompt + s * (out_away - out_prompt)")),
         ("swapped-guidance", guided(halves="both.chunk(2)[::-1]")),
         ("swapped-guidance", guided(tokens="torch.cat([prompt, away])")),
