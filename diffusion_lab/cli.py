@@ -529,8 +529,8 @@ def train_mini_sd(options: argparse.Namespace) -> int:
     vars(options).update(parents)
     notes = {"of": options.steps, "seed": options.seed, "bfloat16": options.bfloat16, "source": digits.source}
     notes |= parents
-    if done >= options.steps and not file.exists():  # stopped between its end and its part, or the part is lost
-        print(f"done after {done} steps: {stages.keep_again(stage, out, **notes)}")
+    if done == options.steps:  # nothing is left to do, but the part may be lost
+        print(f"done after {done} steps: {file if file.exists() else stages.keep_again(stage, out, **notes)}")
         return 0
     training = stages.start(stage, out, digits, num_steps=options.steps, seed=options.seed, device=device,
                             bfloat16=options.bfloat16, resume=options.resume)  # fmt: skip
