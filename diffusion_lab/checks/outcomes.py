@@ -5,11 +5,13 @@ Inputs come from a `Draw`; `run` calls a function with clones of them and keeps 
 
 import contextlib
 import copy
+import functools
 import hashlib
 import io
 import math
 import traceback
 import warnings
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -92,6 +94,42 @@ def run(function: Callable, args: Sequence) -> Outcome:
         return Outcome(value, _tensors(value), printed=printed.getvalue())
     except TypeError as error:
         return Outcome(value, problem=("wrong-type", str(error)), printed=printed.getvalue())
+
+
+def with_gradients(number: int, shape: Callable[..., Sequence[int]]) -> Callable:
+    """Make a `prepare` of a task: the tensor of an answer, and the gradients that it sends to its first arguments.
+
+    `number` says to how many, and ``shape(*args)`` what shape the tensor has to have; anything else is left as it is.
+    A list of tensors counts as stacked; a `TypeError` says if it cannot be, for what is added must come from here.
+    """
+    prepared: weakref.WeakSet = weakref.WeakSet()
+
+    def prepare(answer: Callable) -> Callable:
+        if answer in prepared:  # a formula of the module of checks
+            return answer
+
+        @functools.wraps(answer)
+        def call(*args):
+            leaves = [value.detach().requires_grad_() for value in args[:number]]
+            with torch.enable_grad():
+                out = answer(*(leaf * 1 for leaf in leaves), *args[number:])  # copies: they may be changed in place
+                if isinstance(out, list | tuple):
+                    try:
+                        out = torch.stack(list(out))
+                    except (TypeError, RuntimeError):
+                        kind = type(out).__name__
+                        raise TypeError(f"one tensor was wanted, got a {kind} of {len(out)}") from None
+                out = torch.tensor(out) if isinstance(out, float) else out  # so that the number is looked at as well
+                if not isinstance(out, Tensor) or out.shape != tuple(shape(*args)):
+                    return out
+                if out.requires_grad:
+                    (out * torch.arange(1.0, 1 + out.numel()).reshape(out.shape).sin()).sum().backward()
+            return out, *(torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in leaves)
+
+        prepared.add(call)
+        return call
+
+    return prepare
 
 
 def aligned(got: tuple, wanted: tuple) -> tuple:

@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 
 from diffusion_lab.checks.engine import Exercise
+from diffusion_lab.checks.outcomes import with_gradients
 
 exercise = Exercise("09", "Text")
 begin, hint, progress = exercise.begin, exercise.hint, exercise.progress
@@ -28,29 +29,15 @@ def _both(logits, labels=_right):
     return (_rows(logits, labels) + _rows(logits.T, labels)) / 2
 
 
-def _with_gradients(answer):
-    """The answer's loss, and the gradients that it sends back to the embeddings."""
-
-    def call(images, captions, temperature):
-        leaves = [x.detach().requires_grad_() for x in (images, captions)]
-        with torch.enable_grad():
-            loss = answer(*(leaf * 1 for leaf in leaves), temperature)  # not the leaves: they may be changed in place
-            loss = torch.tensor(loss) if isinstance(loss, float) else loss  # the number is looked at as well
-            if not isinstance(loss, torch.Tensor) or loss.ndim:
-                return loss
-            if loss.requires_grad:
-                loss.backward()
-        return loss, *(torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in leaves)
-
-    return call
+_learning = with_gradients(2, lambda *_: ())
 
 
 def _contrasted(images=_unit, captions=_unit, heat=lambda similar, temperature: similar / temperature, loss=_both):
     """The loss with something changed: how embeddings are brought to length 1, the temperature, or what is counted."""
-    return _with_gradients(lambda i, c, temperature: loss(heat(images(i) @ captions(c).T, temperature)))
+    return _learning(lambda i, c, temperature: loss(heat(images(i) @ captions(c).T, temperature)))
 
 
-@exercise.task("9.1", "who belongs to whom", 3, "2. Pictures and captions in one space", prepare=_with_gradients,
+@exercise.task("9.1", "who belongs to whom", 3, "2. Pictures and captions in one space", prepare=_learning,
                results=("the loss", "the gradient of images", "the gradient of captions"), hints=(
     "First every row of both to length 1, with `torch.nn.functional.normalize(x, dim=1)`. Then the products of all "
     "pictures with all captions are one matrix product, shape (B, B).",
@@ -58,12 +45,13 @@ def _contrasted(images=_unit, captions=_unit, heat=lambda similar, temperature: 
     "`torch.nn.functional.cross_entropy` are torch.arange(B).",
     "Columns are the rows of logits.T. So (cross_entropy(logits, labels) + cross_entropy(logits.T, labels)) / 2.",
 ))  # fmt: skip
+@_learning
 def contrastive_loss(images, captions, temperature):
     """The symmetric cross-entropy of all pairs, a number in nats, of embeddings (B, D) of any length.
 
     Radford et al. 2021, figure 3, where the temperature is the inverse of exp(t).
     """
-    return _contrasted()(images, captions, temperature)
+    return _both(_unit(images) @ _unit(captions).T / temperature)
 
 
 @contrastive_loss.cases

@@ -147,7 +147,7 @@ def compare(wanted: Layout, captions: list[str], seen: Layout, *, first_only: bo
             asked[name] += len(counted)
             right[name] += sum(agree(best, name)[: len(counted)])
         asked["size"] += sum(sizes)
-        right["size"] += sum(ok for ok, say in zip(agree(best, "size"), sizes, strict=False) if say)
+        right["size"] += sum(ok for ok, say in zip(agree(best, "size")[: len(counted)], sizes, strict=True) if say)
         if not first_only and (len(slots) > 1 or text.endswith(PLACES)):
             asked["position"] += 1
             same = int(wanted.arrangement[i]) == int(seen.arrangement[i]) and best == tuple(slots)

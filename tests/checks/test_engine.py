@@ -81,6 +81,22 @@ def test_not_implemented_is_a_blank_too(ask, halve):
     assert isinstance(ask(halve, answer), NotAttempted)
 
 
+@pytest.mark.parametrize("line", [
+    "return x.masked_fill(1 - (x > 0), 0)",  # torch raises a NotImplementedError here
+    "return x.no_such_method()",
+])  # fmt: skip
+def test_an_error_of_torch_is_no_blank(ask, halve, line):
+    said = ask(halve, student(f"def f(x, k):\n    {line}")["f"])
+    assert isinstance(said, Mistaken)
+    assert said.name == "error"
+    assert line in str(said)
+
+
+def test_a_blank_may_say_what_is_to_be_done(ask, halve):
+    answer = student("def f(x, k):\n    raise NotImplementedError('halve x')")["f"]
+    assert isinstance(ask(halve, answer), NotAttempted)
+
+
 def noisy(x, k):
     print("debugging")
     torch.tensor(x)  # warns
@@ -168,6 +184,48 @@ def test_of_several_results_the_one_that_differs_is_named(ask, exercise):
 
     both.cases(lambda draw: [(draw.normal(3),)])
     assert "3 of 3 numbers of result 2 of 2, shape (3,), differ" in str(ask(both, lambda x: (x / 2, x)))
+
+
+@pytest.fixture
+def learn(exercise):
+    """A task whose answer has to let gradients through."""
+    prepare = outcomes.with_gradients(1, lambda x, k: x.shape)
+
+    @exercise.task("1.8", "learn", 2, "1. One step", prepare=prepare, results=("half", "its gradient"), hints=HINTS)
+    @prepare
+    def learn(x, k):
+        return x / k
+
+    learn.cases(lambda draw: [(draw.normal(3), 2), (draw.normal(2), 4)])
+    learn.numbers(lambda learn, draw: {"first": learn(draw.normal(3), 2)[0][0]})
+    return learn
+
+
+@pytest.mark.parametrize("right", [lambda x, k: x / k, lambda x, k: x.div_(k), lambda x, k: [row / k for row in x]])
+def test_an_answer_through_which_gradients_pass_is_right(ask, learn, right):
+    assert ask(learn, right).startswith("1.8 solved, 2 points: first ")
+
+
+@pytest.mark.parametrize(("wrong", "said"), [
+    (lambda x, k: x.detach() / k, "3 of 3 numbers of its gradient, shape (3,), differ"),
+    (lambda x, k: x / k + 1, "3 of 3 numbers of half, shape (3,), differ"),
+    (lambda x, k: (x / k).mean(), "shape (3,) was wanted, got ()"),
+    (lambda x, k: float(x.mean()), "shape (3,) was wanted, got ()"),
+    (lambda x, k: ((x / k).detach(), torch.arange(1.0, 1 + len(x)).sin() / k), "shape (3,) was wanted, got (2, 3)"),
+    (lambda x, k: (x / k, x[0]), "one tensor was wanted, got a tuple of 2"),
+    (lambda x, k: (x / k).detach().numpy(), "a tensor that gradients can pass was wanted, got ndarray"),
+])  # fmt: skip
+def test_what_is_made_of_an_answer_is_called_by_its_name(ask, learn, wrong, said):
+    assert said in str(ask(learn, wrong))
+
+
+def test_a_single_number_has_no_place(ask, exercise):
+    @exercise.task("1.7", "mean", 2, "1. One step", hints=HINTS)
+    def mean(x):
+        return x.mean()
+
+    mean.cases(lambda draw: [(torch.ones(3),)])
+    assert "the result differs: got 3.0000, wanted 1.0000" in str(ask(mean, lambda x: x.sum()))
 
 
 @pytest.mark.parametrize(("number", "name", "sentence", "at", "section"), [
@@ -335,8 +393,8 @@ def test_a_guess_can_be_prepared(ask):
 
 
 def test_hints_come_one_by_one(exercise, capsys):
-    for _ in range(4):
-        exercise.hint("1.2")
+    for number in ("1.2", 1.2, "1.2", "1.2"):
+        exercise.hint(number)
     assert capsys.readouterr().out.splitlines() == [
         "1.2, hint 1 of 3: one", "1.2, hint 2 of 3: two", "1.2, hint 3 of 3: three", "1.2, hint 3 of 3: three",
     ]  # fmt: skip

@@ -61,13 +61,14 @@ def test_a_film_shows_the_guesses_of_x_0_and_ends_with_the_picture(mini, tmp_pat
         assert (frame == figures.grid(model.decode(latents), 2)).all()
 
 
+@pytest.mark.parametrize("held_out", [False, True])
 @pytest.mark.parametrize(("flags", "how", "passed"), [
     ((), "20 steps, dpmpp_2m, guidance scale 6,", {"num_steps": 20, "sampler": "dpmpp_2m", "guidance_scale": 6}),
     (("--num-steps", 3, "--sampler", "ddim", "--eta", 0.5, "--guidance-scale", 2.5, "--spacing", "quadratic"),
      "3 steps, ddim, spacing quadratic, eta 0.5, guidance scale 2.5,",
      {"num_steps": 3, "sampler": "ddim", "eta": 0.5, "guidance_scale": 2.5, "spacing": "quadratic"}),
 ])  # fmt: skip
-def test_evaluation_compares_what_was_drawn_from_fresh_noise(mini, monkeypatch, capsys, flags, how, passed):
+def test_evaluation_compares_what_was_drawn_from_fresh_noise(mini, monkeypatch, capsys, flags, how, passed, held_out):
     calls = []
 
     def spy(_model, prompts, *, generator, **options):
@@ -75,16 +76,21 @@ def test_evaluation_compares_what_was_drawn_from_fresh_noise(mini, monkeypatch, 
         return -torch.ones(len(prompts), 3, 64, 64)
 
     monkeypatch.setattr(MiniSD, "sample", spy)
-    assert run("evaluate", mini, "--num-samples", 60, "--seed", 3, *flags) == 0
+    assert run("evaluate", mini, "--num-samples", 60, "--seed", 3, *flags, *["--held-out"] * held_out) == 0
     first, *lines = capsys.readouterr().out.splitlines()
-    asked = judge.exam(60, data.sklearn_digits(train=False), seed=3)
+    asked = judge.exam(60, data.sklearn_digits(train=False), held_out=held_out, seed=3)
     noise = torch.Generator().manual_seed(3)
     assert [call[0] for call in calls] == [asked.captions[:50], asked.captions[50:]]
     assert [call[1] for call in calls] == [torch.randn(3, generator=noise).tolist() for _ in range(2)]
     assert all(call[2] == passed for call in calls)
-    assert re.fullmatch(rf"{mini}: 60 prompts, pairs seen in training, {how} \d+ CPU-seconds", first)
+    pairs = "never seen" if held_out else "seen"
+    assert re.fullmatch(rf"{mini}: 60 prompts, pairs {pairs} in training, {how} \d+ CPU-seconds", first)
     examiner = judge.load_scene_judge()
     for name, images in {"generated": -torch.ones(60, 3, 64, 64), "real (sklearn)": asked.images}.items():
         verdict = judge.compare(asked.layout, asked.captions, examiner.look(images))
         assert lines.pop(0) == f"{name}: {verdict.line()}"
+        if held_out:
+            verdict = judge.compare(asked.layout, asked.captions, examiner.look(images), first_only=True)
+            assert verdict.asked["digit"] == 60
+            assert lines.pop(0) == f"  of the digit that is such a pair: {verdict.line()}"
     assert not lines

@@ -10,6 +10,17 @@ def my_price(mean, logvar):
 """
 
 
+def in_numpy(read=".numpy()"):
+    """The price without torch, which no gradient can pass."""
+    return f"""
+import numpy as np
+
+def my_price(mean, logvar):
+    mean, logvar = mean{read}, logvar{read}
+    return 0.5 * (mean**2 + np.exp(logvar) - 1 - logvar).sum(axis=(1, 2, 3))
+"""
+
+
 def draw_code(expression, before="pass"):
     """A drawn code in one line."""
     return f"""
@@ -84,11 +95,8 @@ def my_draw_code(mean, logvar, noise, verbose=False):
 
 WRONG = {
     "price": [
-        ("error", """
-def my_price(mean, logvar):
-    mean, logvar = mean.numpy(), logvar.numpy()
-    return torch.tensor(0.5 * (mean**2 + np.exp(logvar) - 1 - logvar).sum(axis=(1, 2, 3)))
-"""),
+        ("error", in_numpy()),
+        ("wrong-type", in_numpy(".detach().numpy()")),
         ("detached-loss", price("0.5 * (mean**2 + logvar.exp() - 1 - logvar).flatten(1).sum(1).detach()")),
         ("detached-loss", price("0.5 * (mean**2 + var - 1 - logvar).flatten(1).sum(1)",
                                 "logvar = logvar.detach(); var = logvar.exp()")),

@@ -17,6 +17,23 @@ def my_contrastive_loss(images, captions, temperature):
 """
 
 
+def in_numpy(read=".numpy()"):
+    """The contrastive loss without torch, which no gradient can pass."""
+    return f"""
+import numpy as np
+
+def my_contrastive_loss(images, captions, temperature, verbose=True):
+    a, b = images{read}.astype(float), captions{read}.astype(float)
+    a, b = a / np.linalg.norm(a, axis=1)[:, None], b / np.linalg.norm(b, axis=1)[:, None]
+    weights = np.exp(a @ b.T / temperature)
+    of_row, of_column = np.diag(weights / weights.sum(1)[:, None]), np.diag(weights / weights.sum(0))
+    loss = -0.5 * np.mean(np.log(of_row) + np.log(of_column))
+    if verbose:
+        print(loss)
+    return float(loss)
+"""
+
+
 def read(scores="queries @ keys.transpose(1, 2) / queries.shape[-1] ** 0.5",
          hide="scores.masked_fill(~mask[:, None, :], -torch.inf)", weights="scores.softmax(dim=-1)",
          out="weights @ values"):  # fmt: skip
@@ -96,32 +113,8 @@ def my_guided(model, x_t, t, prompt, negative, null, s, verbose=True):
 
 WRONG = {
     "contrastive_loss": [
-        ("error", """
-import numpy as np
-
-def my_contrastive_loss(images, captions, temperature, verbose=True):
-    a, b = images.numpy().astype(float), captions.numpy().astype(float)
-    a, b = a / np.linalg.norm(a, axis=1)[:, None], b / np.linalg.norm(b, axis=1)[:, None]
-    weights = np.exp(a @ b.T / temperature)
-    of_row, of_column = np.diag(weights / weights.sum(1)[:, None]), np.diag(weights / weights.sum(0))
-    loss = -0.5 * np.mean(np.log(of_row) + np.log(of_column))
-    if verbose:
-        print(loss)
-    return loss
-"""),
-        ("detached-loss", """
-import numpy as np
-
-def my_contrastive_loss(images, captions, temperature, verbose=True):
-    a, b = images.detach().numpy().astype(float), captions.detach().numpy().astype(float)
-    a, b = a / np.linalg.norm(a, axis=1)[:, None], b / np.linalg.norm(b, axis=1)[:, None]
-    weights = np.exp(a @ b.T / temperature)
-    of_row, of_column = np.diag(weights / weights.sum(1)[:, None]), np.diag(weights / weights.sum(0))
-    loss = -0.5 * np.mean(np.log(of_row) + np.log(of_column))
-    if verbose:
-        print(loss)
-    return float(loss)
-"""),
+        ("error", in_numpy()),
+        ("detached-loss", in_numpy(".detach().numpy()")),
         ("not-normalised", contrast("pass", "pass")),
         ("not-normalised", contrast("pass")),
         ("not-normalised", contrast(captions="pass")),
