@@ -9,7 +9,7 @@ VENV ?= .venv
 LAB_ARGS ?=
 PIP_ARGS ?=
 TEST_ARGS ?=
-LONE_ARGS ?=
+STANDALONE_ARGS ?=
 JOBS ?= 2
 SUBMISSIONS ?= submissions
 GRADES ?= grades
@@ -19,7 +19,7 @@ BIN := $(VENV)/bin
 # JupyterLab refuses to run as root unless told to; in a bare container root is all there is
 ROOT_FLAG := $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 
-.PHONY: lab test lone lessons site linkcheck grade lint clean
+.PHONY: lab test standalone lessons site linkcheck grade lint clean
 .DEFAULT_GOAL := lab
 
 # set up once: open the course (trusted notebooks keep their sliders alive before any cell is run)
@@ -34,9 +34,9 @@ test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --timeout 600 $(TEST_ARGS)
 
 # every notebook on its own, in fresh environments as on Colab and Binder: 12 GB for a while, and half an hour
-lone: $(VENV)/.dev
-	$(BIN)/python tools/lone_notebooks.py colab $(LONE_ARGS)
-	$(BIN)/python tools/lone_notebooks.py binder $(LONE_ARGS)
+standalone: $(VENV)/.dev
+	$(BIN)/python tools/standalone_notebooks.py colab $(STANDALONE_ARGS)
+	$(BIN)/python tools/standalone_notebooks.py binder $(STANDALONE_ARGS)
 
 # execute the lessons again and keep their outputs
 lessons: $(VENV)/.dev

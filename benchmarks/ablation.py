@@ -14,7 +14,9 @@ def parser() -> argparse.ArgumentParser:
     """Make the parser of this benchmark: that of `quality_per_budget` with other defaults."""
     made = quality_per_budget.parser()
     made.description = __doc__
-    made.set_defaults(contenders=["ours", *(v.name for v in peers.VARIATIONS)], budgets=[150.0], num_samples=1000)
+    made.set_defaults(
+        contenders=["ours", *(v.name for v in peers.VARIATIONS)], budgets=[150.0], num_samples=1000
+    )
     made.set_defaults(num_steps=20)
     return made
 

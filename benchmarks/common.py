@@ -36,15 +36,24 @@ def parser(description: str) -> argparse.ArgumentParser:
     )
     made.add_argument("--out", type=Path, help="JSON file to write; none is written without it")
     made.add_argument("--force", action="store_true", help="replace the JSON file if it is there")
-    made.add_argument("--repeats", type=int, default=5, help="timed repetitions of each measurement, after a warm-up")
+    made.add_argument(
+        "--repeats", type=int, default=5, help="timed repetitions of each measurement, after a warm-up"
+    )
     made.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="one run for each")
-    made.add_argument("--threads", type=int, default=1, help="CPU threads; with several, CPU-seconds count spinning")
-    made.add_argument("--quick", action="store_true", help="a smoke run of seconds, whose numbers mean nothing")
+    made.add_argument(
+        "--threads", type=int, default=1, help="CPU threads; with several, CPU-seconds count spinning"
+    )
+    made.add_argument(
+        "--quick", action="store_true", help="a smoke run of seconds, whose numbers mean nothing"
+    )
     return made
 
 
 def parse(made: argparse.ArgumentParser, arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """Read the command line, set torch's threads and refuse a file that is there; exit code 2 names what is wrong."""
+    """Read the command line, set torch's threads and refuse a file that is there.
+
+    Exit code 2 names what is wrong.
+    """
     options = made.parse_args(arguments)
     try:
         check_range("--repeats", options.repeats, 1)
@@ -104,7 +113,10 @@ def _commit() -> str | None:
 
 
 def cpu_seconds() -> float:
-    """CPU-seconds that this process has used in all its threads; a difference of two measures what lies between."""
+    """CPU-seconds that this process has used in all its threads.
+
+    A difference of two measures what lies between.
+    """
     return time.process_time()
 
 
@@ -123,7 +135,8 @@ def measure(fn: Callable[[], Any], repeats: int = 5) -> float:
 def medians(rows: Iterable[Row], by: Sequence[str], of: Sequence[str]) -> list[Row]:
     """Group rows that agree in the keys `by`, in order of appearance, and take the median of each key in `of`.
 
-    Values that are None or not a number are left out; a median of none is None. ``runs`` counts the rows of a group.
+    Values that are None or not a number are left out; a median of none is None. ``runs`` counts the rows of a
+    group.
     """
     groups: dict[tuple, list[Row]] = {}
     for row in rows:
@@ -143,8 +156,9 @@ def table(rows: Sequence[Row], columns: Columns | None = None) -> str:
 
     Args:
         rows: dictionaries.
-        columns: keys in order, or a mapping from key to format such as ``{"images_per_second": ",.0f"}``; all keys of
-            the first row if None. Headings are the keys with blanks for underscores; "–" stands for None.
+        columns: keys in order, or a mapping from key to format such as ``{"images_per_second": ",.0f"}``; all
+            keys of the first row if None. Headings are the keys with blanks for underscores; "–" stands for
+            None.
     """
     if not rows:
         return "(no rows)"
@@ -179,7 +193,9 @@ def write(options: argparse.Namespace, name: str, question: str, rows: Sequence[
     """
     if options.out is None:
         return
-    chosen = {key: value for key, value in vars(options).items() if key not in PRIVATE and not callable(value)}
+    chosen = {
+        key: value for key, value in vars(options).items() if key not in PRIVATE and not callable(value)
+    }
     content = {
         "benchmark": name,
         "question": question,
@@ -191,7 +207,9 @@ def write(options: argparse.Namespace, name: str, question: str, rows: Sequence[
         **extra,
     }
     with replacing(options.out) as part:
-        part.write_text(json.dumps(_plain(content), indent=1, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
+        part.write_text(
+            json.dumps(_plain(content), indent=1, ensure_ascii=False, allow_nan=False) + "\n", "utf-8"
+        )
 
 
 def _plain(value: Any) -> Any:
@@ -208,8 +226,14 @@ def _plain(value: Any) -> Any:
 
 
 def finish(
-    options: argparse.Namespace, name: str, question: str, rows: Sequence[Row], *, medians: Sequence[Row] | None = None,
-    columns: Columns | None = None, **extra: Any,
+    options: argparse.Namespace,
+    name: str,
+    question: str,
+    rows: Sequence[Row],
+    *,
+    medians: Sequence[Row] | None = None,
+    columns: Columns | None = None,
+    **extra: Any,
 ) -> None:
     """Print the table and write the JSON file.
 

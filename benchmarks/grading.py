@@ -29,9 +29,16 @@ NAME = "grading"
 QUESTION = "How long does it take to grade a class, and does the same class always get the same scores?"
 ROOT = Path(__file__).parents[1]
 COLUMNS = {
-    "students": "", "jobs": "", "graded": "", "seconds": ".0f", "cpu_seconds": ".0f", "seconds_each": ".2f",
-    "peak_mib_per_job": ".0f", "mean_score": ".2f", "same_scores": "",
-}  # fmt: skip
+    "students": "",
+    "jobs": "",
+    "graded": "",
+    "seconds": ".0f",
+    "cpu_seconds": ".0f",
+    "seconds_each": ".2f",
+    "peak_mib_per_job": ".0f",
+    "mean_score": ".2f",
+    "same_scores": "",
+}
 
 
 def answers_of(exercise: str, solutions: Path) -> dict[str, list[str]]:
@@ -47,7 +54,10 @@ def answers_of(exercise: str, solutions: Path) -> dict[str, list[str]]:
 
 
 def make_class(folder: Path, students: int, exercise: str, seed: int) -> None:
-    """Write a notebook for each student, whose answers are drawn from the bank; half of them are the key's own."""
+    """Write a notebook for each student, whose answers are drawn from the bank.
+
+    Half of them are the key's own.
+    """
     solutions, draw = ROOT / "solutions", random.Random(seed)
     key, bank = keys.load(exercise, solutions), answers_of(exercise, solutions)
     mine = {number: cell.source for number, cell in keys.answer_cells(key.solution).items()}
@@ -56,7 +66,13 @@ def make_class(folder: Path, students: int, exercise: str, seed: int) -> None:
         notebook = nbformat.from_dict(key.blank)
         for number, cell in keys.answer_cells(notebook).items():
             choice = draw.choice(bank.get(number, [""]))
-            source = mine[number] if draw.random() < 0.5 else f"# ANSWER {number}\n{choice.strip()}" if choice else None
+            source = (
+                mine[number]
+                if draw.random() < 0.5
+                else f"# ANSWER {number}\n{choice.strip()}"
+                if choice
+                else None
+            )
             cell.source = cell.source if source is None else source
         place = folder / f"student_{student:03}" / name
         place.parent.mkdir(parents=True)
@@ -77,7 +93,10 @@ def _tree(root: int) -> list[int]:
 
 
 def memory_mib(root: int) -> float:
-    """Memory of a process and all that come from it, MiB; what several share is counted once (Linux; 0 elsewhere)."""
+    """Memory of a process and all that come from it, MiB.
+
+    What several share is counted once (Linux; 0 elsewhere).
+    """
     total = 0
     for pid in _tree(root):
         with contextlib.suppress(OSError):
@@ -88,10 +107,23 @@ def memory_mib(root: int) -> float:
 
 def grade(submissions: Path, out: Path, exercise: str, jobs: int) -> Row:
     """Grade a class, and measure: wall and CPU seconds of everything that was started, and the peak of memory."""
-    command = [sys.executable, "-m", "diffusion_lab", "grade", str(submissions), "--out", str(out), "--exercise",
-               exercise, "--jobs", str(jobs)]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "diffusion_lab",
+        "grade",
+        str(submissions),
+        "--out",
+        str(out),
+        "--exercise",
+        exercise,
+        "--jobs",
+        str(jobs),
+    ]
     before, began = os.times(), time.monotonic()
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
     peak, over = [0.0], threading.Event()
 
     def watch() -> None:
@@ -112,11 +144,16 @@ def grade(submissions: Path, out: Path, exercise: str, jobs: int) -> Row:
     rows = list(csv.DictReader((out / "grades.csv").open(encoding="utf-8", newline="")))
     seconds = time.monotonic() - began
     return {
-        "jobs": jobs, "students": len(rows), "graded": sum(row["status"] == "graded" for row in rows),
-        "seconds": seconds, "cpu_seconds": cpu, "seconds_each": seconds / max(1, len(rows)),
-        "peak_mib_per_job": peak[0] / jobs, "mean_score": sum(float(row["score"] or 0) for row in rows) / len(rows),
+        "jobs": jobs,
+        "students": len(rows),
+        "graded": sum(row["status"] == "graded" for row in rows),
+        "seconds": seconds,
+        "cpu_seconds": cpu,
+        "seconds_each": seconds / max(1, len(rows)),
+        "peak_mib_per_job": peak[0] / jobs,
+        "mean_score": sum(float(row["score"] or 0) for row in rows) / len(rows),
         "scores": {row["student"]: [row["status"], row["score"]] for row in rows},
-    }  # fmt: skip
+    }
 
 
 def parser() -> argparse.ArgumentParser:

@@ -1,9 +1,9 @@
 """What does it save to diffuse in the latent? U-Nets for scenes, in the latent and in pixels, by the same recipe.
 
-Every network reads the captions by cross-attention, is trained by `dl.train` on the same scenes, and draws for the same
-prompts. Only training steps count against a budget: not the training of the VAE and of the text encoder, of which the
-model card of the miniature has the steps and the time of all parts together. What coding a scene costs is measured.
-Contenders train in turn, a slice each.
+Every network reads the captions by cross-attention, is trained by `dl.train` on the same scenes, and draws
+for the same prompts. Only training steps count against a budget: not the training of the VAE and of the text
+encoder, of which the model card of the miniature has the steps and the time of all parts together. What
+coding a scene costs is measured. Contenders train in turn, a slice each.
 """
 
 import argparse
@@ -28,7 +28,9 @@ from diffusion_lab.mini_sd.train import Captioned
 from diffusion_lab.shapes import check_range, choose
 
 NAME = "latent_vs_pixel"
-QUESTION = "Scenes by captions: what do U-Nets in the latent and in pixels cost, and how good are they for it?"
+QUESTION = (
+    "Scenes by captions: what do U-Nets in the latent and in pixels cost, and how good are they for it?"
+)
 NETWORKS: dict[str, dict[str, Any]] = {
     "latent": {"in_channels": 4, "patch": 1, "multipliers": (1, 2, 2), "attention": (1, 2)},
     "pixels-4": {"in_channels": 3, "patch": 4, "multipliers": (1, 2, 2), "attention": (1, 2)},
@@ -36,17 +38,33 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "pixels-1": {"in_channels": 3, "patch": 1, "multipliers": (1, 1, 1, 2, 2), "attention": (3, 4)},
 }
 """Arguments of `dl.UNet` beside width and context. "latent" has the shape of the shipped one, `train.new_unet`;
-"pixels-4" folds 4 × 4 pixels and is the same but for its ends; "pixels-2" and "pixels-1" begin at 32 × 32 and 64 × 64
-places and have one and two levels more in front. All attend at 8 × 8 and 4 × 4."""
+"pixels-4" folds 4 × 4 pixels and is the same but for its ends; "pixels-2" and "pixels-1" begin at 32 × 32 and
+64 × 64 places and have one and two levels more in front. All attend at 8 × 8 and 4 × 4."""
 QUICK = {
-    "runs": ["latent:0.4", "pixels-4:0.4"], "slice": 0.4, "rate_for": 0.1, "scenes": 200, "num_samples": 8,
-    "reference": 40, "num_steps": 2, "width": 8,
-}  # fmt: skip
+    "runs": ["latent:0.4", "pixels-4:0.4"],
+    "slice": 0.4,
+    "rate_for": 0.1,
+    "scenes": 200,
+    "num_samples": 8,
+    "reference": 40,
+    "num_steps": 2,
+    "width": 8,
+}
 COLUMNS = {
-    "contender": "", "budget": "g", "runs": "", "training_ms": ".1f", "drawing_ms": ".0f", "images": ",.0f",
-    "frechet_distance": ".1f", "floor": ".1f", "digit": ".1%", "colour": ".1%", "size": ".1%", "position": ".1%",
+    "contender": "",
+    "budget": "g",
+    "runs": "",
+    "training_ms": ".1f",
+    "drawing_ms": ".0f",
+    "images": ",.0f",
+    "frechet_distance": ".1f",
+    "floor": ".1f",
+    "digit": ".1%",
+    "colour": ".1%",
+    "size": ".1%",
+    "position": ".1%",
     "parameters": ",",
-}  # fmt: skip
+}
 MEDIANS = tuple(key for key in COLUMNS if key not in ("contender", "budget", "runs", "parameters"))
 
 
@@ -54,17 +72,26 @@ def parser() -> argparse.ArgumentParser:
     """Make the parser of this benchmark."""
     made = common.parser(__doc__)
     made.add_argument(
-        "--runs", nargs="+", metavar="NAME:SECONDS", help=f"contenders, of {', '.join(NETWORKS)}, with their budgets",
+        "--runs",
+        nargs="+",
+        metavar="NAME:SECONDS",
+        help=f"contenders, of {', '.join(NETWORKS)}, with their budgets",
         default=["latent:120", "pixels-2:120", "pixels-2:480", "pixels-4:480"],
-    )  # fmt: skip
-    made.add_argument("--slice", type=float, default=20, help="CPU-seconds that a contender trains before the next one")
-    made.add_argument("--rate-for", type=float, default=3, help="CPU-seconds in which the training rate is measured")
+    )
+    made.add_argument(
+        "--slice", type=float, default=20, help="CPU-seconds that a contender trains before the next one"
+    )
+    made.add_argument(
+        "--rate-for", type=float, default=3, help="CPU-seconds in which the training rate is measured"
+    )
     made.add_argument("--width", type=int, default=32, help="of every network")
     made.add_argument("--batch-size", type=int, default=32, help="scenes per step")
     made.add_argument("--scenes", type=int, default=12_000, help="to train on")
     made.add_argument("--num-samples", type=int, default=300, help="pictures that judge a run")
     made.add_argument("--reference", type=int, default=2000, help="real scenes that they are compared with")
-    made.add_argument("--num-steps", type=int, default=15, help="sampling steps, of two network evaluations each")
+    made.add_argument(
+        "--num-steps", type=int, default=15, help="sampling steps, of two network evaluations each"
+    )
     made.add_argument("--guidance-scale", type=float, default=2.0, help="when drawing")
     made.set_defaults(repeats=3, seeds=[0])
     return made
@@ -90,7 +117,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     costs = coding_costs(models[0], options.repeats)
     for row in measure(options, digits, *models):
         rows.append(row)
-        said = f"{row['contender']} after {row['budget']:g} CPU-seconds: Fréchet distance {row['frechet_distance']:.1f}"
+        said = (
+            f"{row['contender']} after {row['budget']:g} CPU-seconds: Fréchet distance"
+            f" {row['frechet_distance']:.1f}"
+        )
         print(f"seed {row['seed']}: {said}", file=sys.stderr)
         common.write(options, NAME, QUESTION, rows, medians=medians(rows), coding=costs)
     common.finish(options, NAME, QUESTION, rows, medians=medians(rows), columns=COLUMNS, coding=costs)
@@ -147,7 +177,13 @@ class Contender:
     decays = True
 
     def __init__(
-        self, name: str, mini: MiniSD, data: Data, options: argparse.Namespace, seed: int, num_steps: int = 10**6
+        self,
+        name: str,
+        mini: MiniSD,
+        data: Data,
+        options: argparse.Namespace,
+        seed: int,
+        num_steps: int = 10**6,
     ):
         """Begin `num_steps` of training with the network that `NETWORKS` has under this name."""
         self.name, self.mini, self.images = name, mini, 0
@@ -170,14 +206,24 @@ class Contender:
 
     def draw(self, prompts: list[str], options: argparse.Namespace, seed: int) -> Tensor:
         """Draw a scene for each prompt, (B, 3, 64, 64) in [-1, 1]."""
-        guided = dl.ClassifierFreeGuidance(self.ema, options.guidance_scale, null={"context": self.mini.read([""])})
+        guided = dl.ClassifierFreeGuidance(
+            self.ema, options.guidance_scale, null={"context": self.mini.read([""])}
+        )
         generator, parts, latent = Generator().manual_seed(seed), [], self.name == "latent"
         for start in range(0, len(prompts), 50):
             context = self.mini.read(prompts[start : start + 50])
             out = dl.sample(
-                guided, self.mini.schedule, (len(context), *self.shape), num_steps=options.num_steps, objective="v",
-                sampler="dpmpp_2m", context=context, generator=generator, clip_x_0=not latent, progress=False,
-            )  # fmt: skip
+                guided,
+                self.mini.schedule,
+                (len(context), *self.shape),
+                num_steps=options.num_steps,
+                objective="v",
+                sampler="dpmpp_2m",
+                context=context,
+                generator=generator,
+                clip_x_0=not latent,
+                progress=False,
+            )
             parts.append(self.mini.decode(out) if latent else out.clamp(-1, 1))
         return torch.cat(parts)
 
@@ -216,14 +262,22 @@ def measure(
             drawing = common.cpu_seconds() - begin
             verdict = scene_judge.compare(exam.layout, exam.captions, judge.look(drawn))
             yield {
-                "contender": run.name, "seed": seed, "budget": budget, "cpu_seconds": run.cpu_seconds,
-                "steps": run.steps, "planned_steps": run.contender.num_steps, "images": run.contender.images,
+                "contender": run.name,
+                "seed": seed,
+                "budget": budget,
+                "cpu_seconds": run.cpu_seconds,
+                "steps": run.steps,
+                "planned_steps": run.contender.num_steps,
+                "images": run.contender.images,
                 "training_ms": 1000 * run.cpu_seconds / run.contender.images,
-                "drawing_ms": 1000 * drawing / len(drawn), "parameters": run.contender.parameters,
-                "samples": len(drawn), "frechet_distance": evaluation.frechet_distance(features(judge, drawn), real),
-                "floor": floor, **{name: verdict.share(name) for name in scene_judge.ATTRIBUTES},
+                "drawing_ms": 1000 * drawing / len(drawn),
+                "parameters": run.contender.parameters,
+                "samples": len(drawn),
+                "frechet_distance": evaluation.frechet_distance(features(judge, drawn), real),
+                "floor": floor,
+                **{name: verdict.share(name) for name in scene_judge.ATTRIBUTES},
                 "commit": common.versions()["commit"],
-            }  # fmt: skip
+            }
 
 
 def medians(rows: Sequence[Row]) -> list[Row]:

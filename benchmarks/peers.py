@@ -1,8 +1,8 @@
 """The contenders: each one a network, its documented recipe for 28 × 28 digits and its own sampler.
 
-All see the same pictures, served by the same loader. What a recipe needs to run here and its source does not say is in
-`departures`, and every choice there is in favour of the peer. Packages are imported when a contender is built, so this
-module needs none of them.
+All see the same pictures, served by the same loader. What a recipe needs to run here and its source does not
+say is in `departures`, and every choice there is in favour of the peer. Packages are imported when a
+contender is built, so this module needs none of them.
 """
 
 import abc
@@ -40,7 +40,9 @@ class Contender(abc.ABC):
     """Whether the learning rate falls to zero over `num_steps`, so that every budget is a run of its own."""
     batch_size: int
 
-    def __init__(self, digits: Digits, *, seed: int = 0, batch_size: int | None = None, num_steps: int = 10**9):
+    def __init__(
+        self, digits: Digits, *, seed: int = 0, batch_size: int | None = None, num_steps: int = 10**9
+    ):
         """Build a network and its optimiser.
 
         Args:
@@ -90,7 +92,9 @@ def need(package: str) -> None:
     try:
         importlib.import_module(package)
     except ImportError as error:
-        raise ModuleNotFoundError(f'{package} does not import ({error}): pip install -e ".[benchmarks]"') from error
+        raise ModuleNotFoundError(
+            f'{package} does not import ({error}): pip install -e ".[benchmarks]"'
+        ) from error
 
 
 class CountingLoader:
@@ -99,7 +103,9 @@ class CountingLoader:
     def __init__(self, digits: Digits, batch_size: int, seed: int):
         """Serve `digits` in an order decided by `seed`."""
         self.generator = torch.Generator().manual_seed(seed)
-        self.loader = dl.data.loader(digits.images, digits.labels, batch_size=batch_size, generator=self.generator)
+        self.loader = dl.data.loader(
+            digits.images, digits.labels, batch_size=batch_size, generator=self.generator
+        )
         self.images = 0
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
@@ -127,7 +133,10 @@ class Ours(Contender):
 
     name = "ours"
     source = "README.md of this repository"
-    recipe = "UNet, train and data.loader with their defaults, cosine schedule of 1000 steps, averaged weights, DDIM"
+    recipe = (
+        "UNet, train and data.loader with their defaults, cosine schedule of 1000 steps, averaged weights,"
+        " DDIM"
+    )
     conditional = True
     decays = True
     batch_size = _default(dl.data.loader, "batch_size")
@@ -144,7 +153,10 @@ class Ours(Contender):
     def build(self) -> None:
         """Start the generator `train`."""
         self.model, self.schedule = self.network(), dl.DiffusionSchedule.named(self.curve, 1000)
-        options = {"num_steps": self.num_steps, "generator": torch.Generator().manual_seed(torch.initial_seed() + 1)}
+        options = {
+            "num_steps": self.num_steps,
+            "generator": torch.Generator().manual_seed(torch.initial_seed() + 1),
+        }
         self.steps = dl.train(self.model, self.schedule, self.loader, **options, **self.train_options)
 
     def step(self) -> None:
@@ -161,7 +173,9 @@ class Ours(Contender):
         """Give every default that took part."""
         arguments = inspect.signature(dl.train).parameters.values()
         defaults = {a.name: a.default for a in arguments if a.default is not a.empty}
-        train = {k: getattr(v, "__name__", v) for k, v in defaults.items() if k not in ("generator", "resume")}
+        train = {
+            k: getattr(v, "__name__", v) for k, v in defaults.items() if k not in ("generator", "resume")
+        }
         train |= self.train_options
         network = getattr(self.model, "config", None)
         return super().settings() | {"network": network, "train": train, "curve": self.curve}
@@ -200,10 +214,12 @@ class Diffusers(Contender):
     package = "diffusers"
     source = "https://github.com/huggingface/diffusion-models-class/blob/main/units/en/unit2/3.mdx"
     recipe = (
-        "UNet2DModel (32, 64, 64), 2 layers per block, attention at 14 × 14 and 7 × 7, the class as 4 more input "
-        "channels; squaredcos_cap_v2 of 1000 steps, eps, Adam 1e-3, batch 128, no averaged weights"
+        "UNet2DModel (32, 64, 64), 2 layers per block, attention at 14 × 14 and 7 × 7, the class as 4 more"
+        " input channels; squaredcos_cap_v2 of 1000 steps, eps, Adam 1e-3, batch 128, no averaged weights"
     )
-    departures = "sampled by DDIMScheduler, not by 1000 steps of DDPMScheduler; pictures in memory, not a DataLoader"
+    departures = (
+        "sampled by DDIMScheduler, not by 1000 steps of DDPMScheduler; pictures in memory, not a DataLoader"
+    )
     conditional = True
     batch_size = 128
 
@@ -286,12 +302,13 @@ class DenoisingDiffusionPytorch(Contender):
     package = "denoising_diffusion_pytorch"
     source = "https://github.com/lucidrains/denoising-diffusion-pytorch/blob/main/README.md (and its Trainer)"
     recipe = (
-        "Unet dim 64, GaussianDiffusion with its defaults (v, sigmoid schedule of 1000 steps), Adam 8e-5 (0.9, 0.99), "
-        "batch 32 accumulated twice, gradients clipped at 1, averaged weights 0.995 every 10 steps, its DDIM"
+        "Unet dim 64, GaussianDiffusion with its defaults (v, sigmoid schedule of 1000 steps), Adam 8e-5"
+        " (0.9, 0.99), batch 32 accumulated twice, gradients clipped at 1, averaged weights 0.995 every 10"
+        " steps, its DDIM"
     )
     departures = (
-        "dim_mults (1, 2, 4), as 28 is not a multiple of 8; one channel; no mirrored pictures, which its Trainer makes "
-        "by default; one batch of 64 for two of 32; 32-bit"
+        "dim_mults (1, 2, 4), as 28 is not a multiple of 8; one channel; no mirrored pictures, which its"
+        " Trainer makes by default; one batch of 64 for two of 32; 32-bit"
     )
     batch_size = 64
 
@@ -331,12 +348,12 @@ class Smalldiffusion(Contender):
     package = "smalldiffusion"
     source = "https://github.com/yuanchenyang/smalldiffusion/blob/main/examples/fashion_mnist_unet.py"
     recipe = (
-        "Scaled(Unet) ch 64, ch_mult (1, 1, 2), attention at 14 × 14, log-linear sigmas 0.01 … 20 (800), eps, "
-        "AdamW 7e-4, averaged weights 0.999, its sampler with gam 1.6"
+        "Scaled(Unet) ch 64, ch_mult (1, 1, 2), attention at 14 × 14, log-linear sigmas 0.01 … 20 (800), eps,"
+        " AdamW 7e-4, averaged weights 0.999, its sampler with gam 1.6"
     )
     departures = (
-        "batch 128: the example's 1024 gives a handful of steps in these budgets (`smalldiffusion:1024` has it); no "
-        "mirrored pictures, which would spoil digits"
+        "batch 128: the example's 1024 gives a handful of steps in these budgets (`smalldiffusion:1024` has"
+        " it); no mirrored pictures, which would spoil digits"
     )
     batch_size = 128
 
@@ -378,7 +395,10 @@ class Classic(Contender):
 
     name = "classic"
     source = "Ho et al. 2020 (DDPM), algorithm 1 and section 4; the network of lesson 04"
-    recipe = "SimpleDiffusion with its defaults, eps, linear schedule of 1000 steps, Adam 1e-4, batch 128, no averaging"
+    recipe = (
+        "SimpleDiffusion with its defaults, eps, linear schedule of 1000 steps, Adam 1e-4, batch 128, no"
+        " averaging"
+    )
     departures = "sampled by DDIM, not by 1000 ancestral steps"
     batch_size = 128
 

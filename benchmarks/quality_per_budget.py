@@ -1,6 +1,7 @@
 """How good are the digits after so many CPU-seconds of training? Ours beside four peers, each by its own recipe.
 
-Contenders train in turn, a slice each (A B C A B C …), so that a slow moment of the machine hits all alike. Only
+Contenders train in turn, a slice each (A B C A B C …), so that a slow moment of the machine hits all alike.
+Only
 training steps count against a budget: building, sampling and judging do not.
 """
 
@@ -19,7 +20,14 @@ from diffusion_lab.shapes import check_range
 
 NAME = "quality_per_budget"
 QUESTION = "How good are the digits after so many CPU-seconds of training?"
-QUICK = {"budgets": [0.5, 1.0], "slice": 0.5, "num_samples": 200, "peer_samples": 200, "num_steps": 2, "rate_for": 0.2}
+QUICK = {
+    "budgets": [0.5, 1.0],
+    "slice": 0.5,
+    "num_samples": 200,
+    "peer_samples": 200,
+    "num_steps": 2,
+    "rate_for": 0.2,
+}
 COLUMNS = {
     "contender": "",
     "budget": "g",
@@ -32,29 +40,50 @@ COLUMNS = {
     "steps": ",.0f",
     "parameters": ",",
 }
-MEDIANS = ("frechet_distance", "times_floor", "class_accuracy", "images_per_cpu_second", "steps", "cpu_seconds")
+MEDIANS = (
+    "frechet_distance",
+    "times_floor",
+    "class_accuracy",
+    "images_per_cpu_second",
+    "steps",
+    "cpu_seconds",
+)
 
 
 def parser() -> argparse.ArgumentParser:
     """Make the parser of this benchmark."""
     made = common.parser(__doc__)
     made.add_argument(
-        "--contenders", nargs="+", default=list(peers.DEFAULT), metavar="NAME",
+        "--contenders",
+        nargs="+",
+        default=list(peers.DEFAULT),
+        metavar="NAME",
         help=f"of {', '.join(peers.CONTENDERS)}; NAME:32 has batches of 32 instead of its recipe's",
     )
-    made.add_argument("--budgets", type=float, nargs="+", default=[60, 150, 300, 600], help="CPU-seconds of training")
-    made.add_argument("--slice", type=float, default=30, help="CPU-seconds that a contender trains before the next one")
+    made.add_argument(
+        "--budgets", type=float, nargs="+", default=[60, 150, 300, 600], help="CPU-seconds of training"
+    )
+    made.add_argument(
+        "--slice", type=float, default=30, help="CPU-seconds that a contender trains before the next one"
+    )
     made.add_argument("--num-samples", type=int, default=2000, help="pictures that judge a run of ours")
     made.add_argument("--peer-samples", type=int, help="the same for a peer; as many as ours if left out")
     made.add_argument("--num-steps", type=int, default=50, help="network evaluations per picture")
-    made.add_argument("--rate-for", type=float, default=4, help="CPU-seconds in which the training rate is measured")
-    made.add_argument("--resume", action="store_true", help="keep the rows that stand in --out and add what is missing")
+    made.add_argument(
+        "--rate-for", type=float, default=4, help="CPU-seconds in which the training rate is measured"
+    )
+    made.add_argument(
+        "--resume", action="store_true", help="keep the rows that stand in --out and add what is missing"
+    )
     made.set_defaults(repeats=1)
     return made
 
 
 def main(
-    arguments: Sequence[str] | None = None, made: argparse.ArgumentParser | None = None, name=NAME, question=QUESTION
+    arguments: Sequence[str] | None = None,
+    made: argparse.ArgumentParser | None = None,
+    name=NAME,
+    question=QUESTION,
 ) -> int:
     """Measure, print and write; returns the exit code. `ablation` asks another question by another parser."""
     made = made or parser()
@@ -103,7 +132,9 @@ def earlier(options: argparse.Namespace) -> tuple[list[common.Row], dict]:
         raise ValueError(f"--resume: {options.out} is no result of this benchmark: {error!r}") from error
     now = [common.machine()["cpu"], common.machine()["threads"], common.versions()["torch"]]
     if now != before:
-        raise ValueError(f"--resume: {options.out} was measured on {before} (CPU, threads, torch), and this is {now}")
+        raise ValueError(
+            f"--resume: {options.out} was measured on {before} (CPU, threads, torch), and this is {now}"
+        )
     return rows, facts
 
 
@@ -120,8 +151,13 @@ def describe(options: argparse.Namespace, digits: Digits, facts: dict) -> None:
         settings = json.loads(json.dumps(contender.settings()))
         before = facts.get(name, {}).get("settings", settings)
         if before != settings:
-            raise ValueError(f"--resume: the rows of {name} in --out were measured with {before}, not {settings}")
-        about = {key: getattr(contender, key) for key in ("source", "recipe", "departures", "package", "parameters")}
+            raise ValueError(
+                f"--resume: the rows of {name} in --out were measured with {before}, not {settings}"
+            )
+        about = {
+            key: getattr(contender, key)
+            for key in ("source", "recipe", "departures", "package", "parameters")
+        }
         facts[name] = about | {"settings": settings}
 
 
@@ -143,7 +179,10 @@ class Run:
 
 
 def race(runs: Sequence[Run], slice_: float) -> Iterator[tuple[Run, float]]:
-    """Train all runs in turn, `slice_` CPU-seconds each; yields a run whenever it has reached one of its budgets."""
+    """Train all runs in turn, `slice_` CPU-seconds each.
+
+    Yields a run whenever it has reached one of its budgets.
+    """
     waiting = list(runs)
     while waiting:
         for run in waiting:
@@ -162,21 +201,30 @@ def measure(options: argparse.Namespace, digits: Digits, rows: list[common.Row])
     for seed in options.seeds:
         for run, budget in race(list(start(options, digits, seed, rows)), options.slice):
             row = {"contender": run.name, "seed": seed, "budget": budget}
-            row |= progress(run) | verdict(options, run, seed, judge) | {"commit": common.versions()["commit"]}
+            row |= (
+                progress(run) | verdict(options, run, seed, judge) | {"commit": common.versions()["commit"]}
+            )
             rows.append(row)
             note = f"{run.name} after {budget:g} CPU-seconds: Fréchet distance {row['frechet_distance']:.2f}"
             print(f"seed {seed}: {note}", file=sys.stderr)
             yield row
 
 
-def start(options: argparse.Namespace, digits: Digits, seed: int, rows: Sequence[common.Row]) -> Iterator[Run]:
+def start(
+    options: argparse.Namespace, digits: Digits, seed: int, rows: Sequence[common.Row]
+) -> Iterator[Run]:
     """Make the runs of one seed that are still to be done.
 
-    A contender whose learning rate falls to zero gets a run for each budget, as long as its measured rate allows.
-    Others get one run, judged on its way.
+    A contender whose learning rate falls to zero gets a run for each budget, as long as its measured rate
+    allows. Others get one run, judged on its way.
     """
     for name in options.contenders:
-        same = {"contender": name, "seed": seed, "samples": samples_of(options, name), "evaluations": options.num_steps}
+        same = {
+            "contender": name,
+            "seed": seed,
+            "samples": samples_of(options, name),
+            "evaluations": options.num_steps,
+        }
         done = {row["budget"] for row in rows if same.items() <= row.items()}
         budgets = [budget for budget in options.budgets if budget not in done]
         if not budgets:
@@ -185,7 +233,11 @@ def start(options: argparse.Namespace, digits: Digits, seed: int, rows: Sequence
         trial = Run(name, kind(digits, seed=seed, batch_size=batch_size), [])
         rate = training_rate(trial, options.rate_for)
         for chosen in [[budget] for budget in budgets] if kind.decays else [budgets]:
-            limit = {"num_steps": planned_steps(chosen[0], rate, trial.contender.batch_size)} if kind.decays else {}
+            limit = (
+                {"num_steps": planned_steps(chosen[0], rate, trial.contender.batch_size)}
+                if kind.decays
+                else {}
+            )
             yield Run(name, kind(digits, seed=seed, batch_size=batch_size, **limit), chosen)
 
 
@@ -241,7 +293,9 @@ def verdict(options: argparse.Namespace, run: Run, seed: int, judge: dl.pretrain
 
 def medians(rows: Sequence[common.Row]) -> list[common.Row]:
     """Sum up the seeds, for each budget from the best to the worst."""
-    summed = common.medians(rows, by=("contender", "budget", "samples", "evaluations", "parameters"), of=MEDIANS)
+    summed = common.medians(
+        rows, by=("contender", "budget", "samples", "evaluations", "parameters"), of=MEDIANS
+    )
     return sorted(summed, key=lambda row: (row["budget"], row["frechet_distance"]))
 
 

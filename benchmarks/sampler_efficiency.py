@@ -1,12 +1,12 @@
 """What does a network evaluation buy? Fréchet distance against evaluations, for our samplers and diffusers' schedulers.
 
-All of them drive the same network from the same noise. Evaluations are counted at the network, not taken from the
-number of steps. Where a sampler can keep its guesses of x_0 in [-1, 1] it does (ours do for images; their schedulers by
-``clip_sample`` or ``thresholding``), and those called "unclipped" show what that is worth. Pictures are clamped to
-[-1, 1] before they are judged, as they would be on their way into a file.
+All of them drive the same network from the same noise. Evaluations are counted at the network, not taken from
+the number of steps. Where a sampler can keep its guesses of x_0 in [-1, 1] it does (ours do for images; their
+schedulers by ``clip_sample`` or ``thresholding``), and those called "unclipped" show what that is worth.
+Pictures are clamped to [-1, 1] before they are judged, as they would be on their way into a file.
 
-diffusers counts times from 0 to T - 1: theirs is ours minus one. Its Heun and Euler walk in sigma / alpha, which our
-cosine schedule begins at 20,000; notes in the table say where a scheduler does not survive that.
+diffusers counts times from 0 to T - 1: theirs is ours minus one. Its Heun and Euler walk in sigma / alpha,
+which our cosine schedule begins at 20,000; notes in the table say where a scheduler does not survive that.
 """
 
 import argparse
@@ -34,10 +34,25 @@ QUESTION = "What does a network evaluation buy?"
 QUICK = {"evaluations": [3], "num_samples": 200, "batch_size": 200}
 QUICK_SAMPLERS = ("ddim", "heun", "diffusers-ddim")
 COLUMNS = {
-    "sampler": "", "evaluations": "g", "samples": ",", "runs": "", "frechet_distance": ".3f", "times_floor": ".2f",
-    "class_accuracy": ".2%", "diversity": ".2f", "cpu_ms_per_image": ".2f", "note": "",
-}  # fmt: skip
-MEDIANS = ("evaluations", "frechet_distance", "times_floor", "class_accuracy", "diversity", "cpu_ms_per_image")
+    "sampler": "",
+    "evaluations": "g",
+    "samples": ",",
+    "runs": "",
+    "frechet_distance": ".3f",
+    "times_floor": ".2f",
+    "class_accuracy": ".2%",
+    "diversity": ".2f",
+    "cpu_ms_per_image": ".2f",
+    "note": "",
+}
+MEDIANS = (
+    "evaluations",
+    "frechet_distance",
+    "times_floor",
+    "class_accuracy",
+    "diversity",
+    "cpu_ms_per_image",
+)
 
 
 class Counted(nn.Module):
@@ -59,7 +74,10 @@ class Sampler(NamedTuple):
     """A way to draw."""
 
     draw: Callable[..., Tensor]
-    """Called as ``draw(model, trained, labels, num_steps, generator)``; `trained` knows schedule and objective."""
+    """Called as ``draw(model, trained, labels, num_steps, generator)``.
+
+    `trained` knows schedule and objective.
+    """
     per_step: int = 1
     """Network evaluations of a step; with two, the last step takes one (there is nothing to ask at t = 0)."""
     note: str = ""
@@ -73,17 +91,30 @@ class Sampler(NamedTuple):
 def draw_ours(model, trained, labels: Tensor, num_steps: int, generator: Generator, **options) -> Tensor:
     """Draw a batch with `dl.sample`."""
     shape, schedule = (len(labels), trained.model.config["in_channels"], 28, 28), trained.schedule
-    options |= {"labels": labels, "num_steps": num_steps, "objective": trained.objective, "generator": generator}
+    options |= {
+        "labels": labels,
+        "num_steps": num_steps,
+        "objective": trained.objective,
+        "generator": generator,
+    }
     return dl.sample(model, schedule, shape, progress=False, **options)
 
 
 @torch.no_grad()
 def draw_theirs(
-    model, trained, labels: Tensor, num_steps: int, generator: Generator, *, make: Callable, above: float | None = None
+    model,
+    trained,
+    labels: Tensor,
+    num_steps: int,
+    generator: Generator,
+    *,
+    make: Callable,
+    above: float | None = None,
 ) -> Tensor:
     """Draw a batch with a scheduler of diffusers, which ``make(betas, …)`` makes.
 
-    `above` leaves out the times with more sigma / alpha than that, and starts with noise at the first of the others.
+    `above` leaves out the times with more sigma / alpha than that, and starts with noise at the first of the
+    others.
     """
     schedule, device = trained.schedule, labels.device
     betas = schedule.betas[1:]
@@ -143,16 +174,25 @@ def their_samplers() -> dict[str, Sampler]:
         "euler_ancestral": partial(diffusers.EulerAncestralDiscreteScheduler, **trailing),
         "heun": partial(heun, clip_sample=True, **trailing),
     }
-    found = {name: Sampler(partial(draw_theirs, make=make), 1 + (name == "heun")) for name, make in makers.items()}
+    found = {
+        name: Sampler(partial(draw_theirs, make=make), 1 + (name == "heun")) for name, make in makers.items()
+    }
     late = {"above": 80.0}  # where Karras et al. 2022 begin
-    found["dpmpp_2m-karras80"] = Sampler(partial(draw_theirs, make=partial(multistep, **clip, **karras), **late))
+    found["dpmpp_2m-karras80"] = Sampler(
+        partial(draw_theirs, make=partial(multistep, **clip, **karras), **late)
+    )
     found["heun"] = found["heun"]._replace(note="takes a mean of slopes over its first step, from pure noise")
-    found["heun-karras80"] = Sampler(partial(draw_theirs, make=partial(heun, clip_sample=True, **karras), **late), 2)
+    found["heun-karras80"] = Sampler(
+        partial(draw_theirs, make=partial(heun, clip_sample=True, **karras), **late), 2
+    )
     return {f"diffusers-{name}": sampler for name, sampler in found.items()}
 
 
 def choose_samplers(patterns: Sequence[str] | None) -> dict[str, Sampler]:
-    """Give the samplers whose names fit a pattern, or all; a `ValueError` names the pattern that fits none."""
+    """Give the samplers whose names fit a pattern, or all.
+
+    A `ValueError` names the pattern that fits none.
+    """
     found = our_samplers()
     try:
         found |= their_samplers()
@@ -165,8 +205,13 @@ def choose_samplers(patterns: Sequence[str] | None) -> dict[str, Sampler]:
     return {name: sampler for name, sampler in found.items() if any(fnmatchcase(name, p) for p in chosen)}
 
 
-def measure(sampler: Sampler, trained, judge, evaluations: int, seed: int, options: argparse.Namespace) -> Row:
-    """Draw with one sampler and judge the pictures; the same seed gives every sampler the same noise to begin with."""
+def measure(
+    sampler: Sampler, trained, judge, evaluations: int, seed: int, options: argparse.Namespace
+) -> Row:
+    """Draw with one sampler and judge the pictures.
+
+    The same seed gives every sampler the same noise to begin with.
+    """
     device = next(trained.model.parameters()).device
     model, labels, pictures = Counted(trained.model), judge.reference.labels(options.num_samples), []
     begin = common.cpu_seconds()
@@ -212,7 +257,10 @@ def summary_of(rows: Sequence[Row], order: Sequence[str]) -> list[Row]:
 
 
 def overview_of(summary: Sequence[Row]) -> list[Row]:
-    """Lay the Fréchet distances out, a line per sampler; the last number is that of 10 evaluations over that of 100."""
+    """Lay the Fréchet distances out, a line per sampler.
+
+    The last number is that of 10 evaluations over that of 100.
+    """
     lines: dict[tuple, Row] = {}
     for row in summary:
         head = {key: row[key] for key in ("sampler", "samples")}
@@ -227,12 +275,20 @@ def overview_of(summary: Sequence[Row]) -> list[Row]:
 def parser() -> argparse.ArgumentParser:
     """Make the parser of this benchmark."""
     made = common.parser(f"{QUESTION} Fréchet distance and class accuracy against network evaluations.")
-    made.add_argument("--model", default="digits", help="a network that ships with the course, or a .safetensors file")
-    made.add_argument("--samplers", nargs="+", metavar="NAME", help="all if left out; 'diffusers-*' is a pattern")
-    made.add_argument("--evaluations", type=int, nargs="+", default=[5, 10, 20, 50, 100], help="per picture, at most")
+    made.add_argument(
+        "--model", default="digits", help="a network that ships with the course, or a .safetensors file"
+    )
+    made.add_argument(
+        "--samplers", nargs="+", metavar="NAME", help="all if left out; 'diffusers-*' is a pattern"
+    )
+    made.add_argument(
+        "--evaluations", type=int, nargs="+", default=[5, 10, 20, 50, 100], help="per picture, at most"
+    )
     made.add_argument("--num-samples", type=int, default=2000, help="pictures of each run")
     made.add_argument("--batch-size", type=int, default=250, help="pictures at a time")
-    made.add_argument("--resume", action="store_true", help="keep the rows that stand in --out and add what is missing")
+    made.add_argument(
+        "--resume", action="store_true", help="keep the rows that stand in --out and add what is missing"
+    )
     return made
 
 
@@ -263,7 +319,10 @@ def load(name: str) -> tuple[pretrained.Pretrained, dict[str, str]]:
 
 
 def earlier(options: argparse.Namespace, model: dict[str, str]) -> list[Row]:
-    """Read the rows of the run that ``--resume`` goes on with; a `ValueError` says if they are of another network."""
+    """Read the rows of the run that ``--resume`` goes on with.
+
+    A `ValueError` says if they are of another network.
+    """
     if not options.resume or not options.out.exists():
         return []
     try:
@@ -309,7 +368,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             common.write(options, NAME, QUESTION, rows, model=model)
     summary = summary_of(rows, list(samplers))
     overview = overview_of(summary)
-    common.finish(options, NAME, QUESTION, rows, medians=summary, columns=COLUMNS, overview=overview, model=model)
+    common.finish(
+        options, NAME, QUESTION, rows, medians=summary, columns=COLUMNS, overview=overview, model=model
+    )
     asked = map(str, sorted({row["asked"] for row in summary}))
     formats = {"sampler": "", "samples": ",", **dict.fromkeys(asked, ".3f"), "10_over_100": ".2f"}
     print("\nFréchet distance by evaluations asked for, and that of 10 over that of 100:\n")

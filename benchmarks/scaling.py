@@ -1,9 +1,9 @@
 """How does the time grow with batch, width, image size and number of steps?
 
-A training step of `dl.UNet` and sampling with it are timed along four lines through one middle point, all points in
-turn. For each line a power law is fitted by least squares to the logarithms: ``time ~ value ** exponent``. The exponent
-of the floating-point operations stands beside it: where that of the time is smaller, larger sizes use the machine
-better; where it is larger, something other than arithmetic grows.
+A training step of `dl.UNet` and sampling with it are timed along four lines through one middle point, all
+points in turn. For each line a power law is fitted by least squares to the logarithms: ``time ~ value **
+exponent``. The exponent of the floating-point operations stands beside it: where that of the time is smaller,
+larger sizes use the machine better; where it is larger, something other than arithmetic grows.
 """
 
 import argparse
@@ -24,11 +24,31 @@ NAME = "scaling"
 QUESTION = "How does the time grow with batch, width, image size and number of steps?"
 LINES = {"batch": (16, 32, 64, 128, 256), "width": (16, 32, 64, 96, 128), "size": (12, 20, 28, 40, 56)}
 STEPS = (5, 10, 20, 50)
-QUICK = {"batch": [2, 4], "width": [8, 16], "size": [8, 16], "steps": [1, 2], "middle": [4, 8, 8], "repeats": 1}
+QUICK = {
+    "batch": [2, 4],
+    "width": [8, 16],
+    "size": [8, 16],
+    "steps": [1, 2],
+    "middle": [4, 8, 8],
+    "repeats": 1,
+}
 EVALUATIONS = 5
 """Network evaluations of a timed sampling, which is divided by them except along the number of steps."""
-POINTS = {"line": "", "value": "", "training_ms": ".2f", "sampling_ms": ".2f", "training_gflops_per_second": ".1f"}
-FITS = {"line": "", "of": "", "exponent": ".2f", "r_squared": ".4f", "worst_off_by": ".1%", "exponent_of_flop": ".2f"}
+POINTS = {
+    "line": "",
+    "value": "",
+    "training_ms": ".2f",
+    "sampling_ms": ".2f",
+    "training_gflops_per_second": ".1f",
+}
+FITS = {
+    "line": "",
+    "of": "",
+    "exponent": ".2f",
+    "r_squared": ".4f",
+    "worst_off_by": ".1%",
+    "exponent_of_flop": ".2f",
+}
 
 
 class Point(NamedTuple):
@@ -54,12 +74,17 @@ def points(options: argparse.Namespace, device: torch.device) -> list[Point]:
             jobs = {"training": job.train, "sampling": lambda job=job: job.draw(EVALUATIONS)}
             made.append(Point(line, value, EVALUATIONS, jobs))
     job = work(dl.UNet(num_classes=10, width=width), batch, size, device)
-    made += [Point("steps", value, 1, {"sampling": lambda value=value: job.draw(value)}) for value in options.steps]
+    made += [
+        Point("steps", value, 1, {"sampling": lambda value=value: job.draw(value)}) for value in options.steps
+    ]
     return made
 
 
 def flops(point: Point, of: str) -> float:
-    """Floating-point operations of a job; a `ValueError` names the option if the network cannot take its value."""
+    """Floating-point operations of a job.
+
+    A `ValueError` names the option if the network cannot take its value.
+    """
     try:
         return flops_of(point.jobs[of]).total()
     except ValueError as error:
@@ -95,7 +120,9 @@ def parser() -> argparse.ArgumentParser:
         made.add_argument(f"--{line}", type=int, nargs="+", default=values, help="values to try, two or more")
     middle = (32, default_of(dl.UNet, "width"), 28)
     names = ("BATCH", "WIDTH", "SIZE")
-    made.add_argument("--middle", type=int, nargs=3, default=middle, metavar=names, help="where the lines meet")
+    made.add_argument(
+        "--middle", type=int, nargs=3, default=middle, metavar=names, help="where the lines meet"
+    )
     return made
 
 
@@ -133,7 +160,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     batch, width, size = options.middle
     question = f"{QUESTION} (the lines meet at batch {batch}, width {width}, size {size}; {clock})"
     common.finish(options, NAME, question, rows, medians=summary, columns=POINTS, fits=laws, clock=clock)
-    print("\nSampling is one evaluation of the network; along steps, all of them. Fitted, time ~ value ** exponent:\n")
+    print(
+        "\nSampling is one evaluation of the network; along steps, all of them. Fitted, time ~ value **"
+        " exponent:\n"
+    )
     print(common.table(laws, FITS))
     return 0
 

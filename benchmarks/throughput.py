@@ -1,13 +1,15 @@
 """How much of this machine does training use?
 
-In one run, in turn: a training step of `dl.UNet` (whatever `dl.train` does in one, loading of data left out), sampling
-with it, and what the machine can do at best, the ceiling: the fastest of some large matrix products and some 3 × 3
-convolutions, forward and backward. Then two accounts of the step: by kind of operation (a profile of whole steps), and
-by layer (each convolution and linear layer alone, forward and backward, on the input that it has in training). A *gap*
-is the time that would be saved if that part ran at the ceiling.
+In one run, in turn: a training step of `dl.UNet` (whatever `dl.train` does in one, loading of data left out),
+sampling
+with it, and what the machine can do at best, the ceiling: the fastest of some large matrix products and some
+3 × 3 convolutions, forward and backward. Then two accounts of the step: by kind of operation (a profile of
+whole steps), and by layer (each convolution and linear layer alone, forward and backward, on the input that
+it has in training). A *gap* is the time that would be saved if that part ran at the ceiling.
 
-Times are CPU-seconds; on a machine with a GPU they are CUDA events on the GPU, and diffusers' `UNet2DModel` of the same
-width is measured in turn (on a CPU too with ``--peer``). The GPU's path runs only where there is one.
+Times are CPU-seconds; on a machine with a GPU they are CUDA events on the GPU, and diffusers' `UNet2DModel`
+of the same width is measured in turn (on a CPU too with ``--peer``). The GPU's path runs only where there is
+one.
 """
 
 import argparse
@@ -19,7 +21,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-os.environ.setdefault("KINETO_LOG_LEVEL", "9")  # the profiler would say on every machine without a GPU that it has none
+os.environ.setdefault(
+    "KINETO_LOG_LEVEL", "9"
+)  # the profiler would say on every machine without a GPU that it has none
 
 import torch
 from torch import Tensor, nn
@@ -58,7 +62,9 @@ def seconds(fn: Callable[[], Any], device: torch.device, calls: int = 1) -> floa
     return begin.elapsed_time(end) / 1000 / calls
 
 
-def in_turn(jobs: dict[str, Callable[[], Any]], repeats: int, device: torch.device, least: float) -> dict[str, list]:
+def in_turn(
+    jobs: dict[str, Callable[[], Any]], repeats: int, device: torch.device, least: float
+) -> dict[str, list]:
     """Time every job once per round, so that all of them meet the same weather; a list of seconds for each.
 
     Each is called once to warm up, and then, for a timing, so often that it takes about `least` seconds.
@@ -76,11 +82,14 @@ def in_turn(jobs: dict[str, Callable[[], Any]], repeats: int, device: torch.devi
 def flops_of(fn: Callable[[], Any], inside: str = "Global") -> Counter:
     """Floating-point operations of ``fn()`` by operator (a multiplication and an addition are two).
 
-    `inside` counts only those of one module and their backward pass, such as "UNet", and leaves out the optimiser's.
+    `inside` counts only those of one module and their backward pass, such as "UNet", and leaves out the
+    optimiser's.
     """
     with FlopCounterMode(display=False) as counter:
         fn()
-    return Counter({str(name).removeprefix("aten."): n for name, n in counter.get_flop_counts()[inside].items()})
+    return Counter(
+        {str(name).removeprefix("aten."): n for name, n in counter.get_flop_counts()[inside].items()}
+    )
 
 
 class Work(NamedTuple):
@@ -96,7 +105,9 @@ class Work(NamedTuple):
 def work(model: nn.Module, batch_size: int, image_size: int, device: torch.device) -> Work:
     """Put a network to work as `dl.train` and `dl.sample` do, on pictures of noise: time does not depend on them."""
     schedule = dl.DiffusionSchedule.cosine(1000)
-    images = torch.rand(batch_size, model.config["in_channels"], image_size, image_size, device=device) * 2 - 1
+    images = (
+        torch.rand(batch_size, model.config["in_channels"], image_size, image_size, device=device) * 2 - 1
+    )
     batch = (images, torch.arange(batch_size, device=device) % 10)
     generator = torch.Generator().manual_seed(0)
     steps = dl.train(model.to(device), schedule, [batch], num_steps=10**6, generator=generator)
@@ -137,7 +148,8 @@ class Peer(nn.Module):
 def ceilings(device: torch.device, quick: bool) -> dict[str, tuple[Callable[[], Any], float]]:
     """What the machine can do at best: by name a job and its floating-point operations.
 
-    float32 with torch's own settings, as training has it (on a GPU they let convolutions, not matrices, use TF32).
+    float32 with torch's own settings, as training has it (on a GPU they let convolutions, not matrices, use
+    TF32).
     """
     gpu = device.type == "cuda"
     sides = (256,) if quick else (4096, 8192) if gpu else (512, 1024, 2048)
@@ -148,9 +160,16 @@ def ceilings(device: torch.device, quick: bool) -> dict[str, tuple[Callable[[], 
         jobs[f"matmul {side} × {side}"] = (lambda a=a, b=b: a @ b, 2 * side**3)
     for size in channels:
         layer = nn.Conv2d(size, size, 3, padding=1, bias=False).to(device, memory_format=torch.channels_last)
-        x = torch.randn(batch, size, 14, 14, device=device).to(memory_format=torch.channels_last).requires_grad_()
+        x = (
+            torch.randn(batch, size, 14, 14, device=device)
+            .to(memory_format=torch.channels_last)
+            .requires_grad_()
+        )
         job = forward_backward(layer, x)
-        jobs[f"conv 3×3, {size} channels, batch {batch} at 14×14, forward and backward"] = (job, flops_of(job).total())
+        jobs[f"conv 3×3, {size} channels, batch {batch} at 14×14, forward and backward"] = (
+            job,
+            flops_of(job).total(),
+        )
     return jobs
 
 
@@ -181,7 +200,9 @@ def calls_of(model: nn.Module, step: Callable[[], Any]) -> list[Call]:
     def watch(name: str, layer: nn.Module) -> Any:
         def note(layer: nn.Module, args: tuple, out: Tensor) -> None:
             if torch.is_grad_enabled():
-                calls.append(Call(name, layer, args[0].detach().clone().requires_grad_(args[0].requires_grad)))
+                calls.append(
+                    Call(name, layer, args[0].detach().clone().requires_grad_(args[0].requires_grad))
+                )
 
         return layer.register_forward_hook(note)
 
@@ -199,22 +220,34 @@ def describe(call: Call) -> str:
     """Say what a layer is, such as ``conv 3×3, 64 → 128, at 14×14``."""
     layer = call.layer
     if isinstance(layer, nn.Linear):
-        return f"linear, {layer.in_features} → {layer.out_features}, {call.x.numel() // layer.in_features:,} rows"
+        return (
+            f"linear, {layer.in_features} → {layer.out_features}, {call.x.numel() // layer.in_features:,}"
+            " rows"
+        )
     kernel, place = ("×".join(map(str, sides)) for sides in (layer.kernel_size, call.x.shape[2:]))
     stride = f" stride {layer.stride[0]}" if layer.stride[0] > 1 else ""
     return f"conv {kernel}{stride}, {layer.in_channels} → {layer.out_channels}, at {place}"
 
 
 def by_layer(
-    model: nn.Module, step: Callable[[], Any], step_seconds: float, ceiling: float, repeats: int, device: torch.device
+    model: nn.Module,
+    step: Callable[[], Any],
+    step_seconds: float,
+    ceiling: float,
+    repeats: int,
+    device: torch.device,
 ) -> list[Row]:
     """Time every layer that has weights alone, forward and backward; rows with the largest gap first."""
-    jobs = {f"{i}": (call, forward_backward(call.layer, call.x)) for i, call in enumerate(calls_of(model, step))}
+    jobs = {
+        f"{i}": (call, forward_backward(call.layer, call.x)) for i, call in enumerate(calls_of(model, step))
+    }
     times = in_turn({name: job for name, (_, job) in jobs.items()}, repeats, device, least=0.01)
     rows = []
     for name, (call, job) in jobs.items():
         taken, flops = statistics.median(times[name]), flops_of(job).total()
-        rows.append({"layer": call.name, "what": describe(call), **account(flops, taken, step_seconds, ceiling)})
+        rows.append(
+            {"layer": call.name, "what": describe(call), **account(flops, taken, step_seconds, ceiling)}
+        )
     return sorted(rows, key=lambda row: -row["gap_ms"])
 
 
@@ -238,9 +271,20 @@ KINDS = {
     "attention": ("scaled_dot_product", "ScaledDotProduct"),
     "group norm": ("group_norm", "GroupNorm"),
     "SiLU": ("silu", "Silu"),
-    "matmul, linear": ("aten::addmm", "aten::mm", "aten::bmm", "aten::linear", "aten::matmul", "AddmmB", "MmB"),
+    "matmul, linear": (
+        "aten::addmm",
+        "aten::mm",
+        "aten::bmm",
+        "aten::linear",
+        "aten::matmul",
+        "AddmmB",
+        "MmB",
+    ),
 }
-"""Kinds of operation, and what stands in the name of one or of an operation that called it; the first that fits."""
+"""Kinds of operation, and what stands in the name of one or of an operation that called it.
+
+The first that fits.
+"""
 OPERATORS = {
     "convolution forward": ("convolution",),
     "convolution backward": ("convolution_backward",),
@@ -263,13 +307,19 @@ def kind_of(names: Sequence[str]) -> str:
 
 
 def by_kind(
-    model: nn.Module, step: Callable[[], Any], step_seconds: float, ceiling: float, repeats: int, device: torch.device
+    model: nn.Module,
+    step: Callable[[], Any],
+    step_seconds: float,
+    ceiling: float,
+    repeats: int,
+    device: torch.device,
 ) -> list[Row]:
     """Profile whole training steps; rows with the largest gap first.
 
     The profile says which share each kind has, and the step's own time, measured without it, what that is in
-    milliseconds: the profiler makes short operations look longer, and it reads a clock on the wall, so that a machine
-    with other work blurs the shares. On a GPU the time is that of the kernels, and of waiting for the next one.
+    milliseconds: the profiler makes short operations look longer, and it reads a clock on the wall, so that a
+    machine with other work blurs the shares. On a GPU the time is that of the kernels, and of waiting for the
+    next one.
     """
     regions = []
 
@@ -284,7 +334,9 @@ def by_kind(
     gpu = device.type == "cuda"
     try:
         step()
-        with profile(activities=[ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if gpu else [])]) as profiled:
+        with profile(
+            activities=[ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if gpu else [])]
+        ) as profiled:
             for _ in range(repeats):
                 with record_function("step"):
                     step()
@@ -305,7 +357,9 @@ def by_kind(
     for kind, time in spent.items():
         flops = sum(n for name, n in by_operator.items() if belongs(name, OPERATORS.get(kind, ())))
         flops += of_the_optimiser * (kind == "optimiser")
-        rows.append({"kind": kind, **account(flops, step_seconds * time / spent.total(), step_seconds, ceiling)})
+        rows.append(
+            {"kind": kind, **account(flops, step_seconds * time / spent.total(), step_seconds, ceiling)}
+        )
     return sorted((row for row in rows if row["ms"]), key=lambda row: -row["gap_ms"])
 
 
@@ -321,7 +375,9 @@ def callers(event: Any) -> Iterator[str]:
         event = event.cpu_parent
 
 
-def rates(name: str, job: Work, times: dict[str, list], evaluations: int, batch: int, ceiling: float) -> list[Row]:
+def rates(
+    name: str, job: Work, times: dict[str, list], evaluations: int, batch: int, ceiling: float
+) -> list[Row]:
     """Sum up the timings of one network: images per second, and FLOP/s beside the ceiling."""
     training, sampling = (statistics.median(times[f"{name}/{what}"]) for what in ("training", "sampling"))
     each, picture = sampling / evaluations, sampling / evaluations * SAMPLING_STEPS
@@ -346,16 +402,26 @@ def rates(name: str, job: Work, times: dict[str, list], evaluations: int, batch:
 
 
 NUMBERS = {
-    "ms": ".2f", "share_of_step": ".1%", "gflop": ".3f", "gflops_per_second": ".1f", "share_of_ceiling": ".1%",
+    "ms": ".2f",
+    "share_of_step": ".1%",
+    "gflop": ".3f",
+    "gflops_per_second": ".1f",
+    "share_of_ceiling": ".1%",
     "gap_ms": ".2f",
 }
 """Columns of both accounts, and their formats."""
 
 
 def print_accounts(machine: list[Row], kinds: list[Row], layers: list[Row], step: float, show: int) -> None:
-    """Print the ceiling and both accounts of a step of so many seconds; of the layers only those with large gaps."""
+    """Print the ceiling and both accounts of a step of so many seconds.
+
+    Of the layers only those with large gaps.
+    """
     ceiling = max(row["gflops_per_second"] for row in machine) * 1e9
-    print(f"\nThe ceiling is the fastest of these:\n\n{table(machine, {'operation': '', 'gflops_per_second': '.1f'})}")
+    print(
+        "\nThe ceiling is the fastest of"
+        f" these:\n\n{table(machine, {'operation': '', 'gflops_per_second': '.1f'})}"
+    )
     print(f"\nA training step of dl.UNet, {step * 1000:.1f} ms, by kind of operation, largest gap first:\n")
     print(table(kinds, {"kind": "", **NUMBERS}))
 
@@ -373,11 +439,19 @@ def print_accounts(machine: list[Row], kinds: list[Row], layers: list[Row], step
 
 def parser() -> argparse.ArgumentParser:
     """Make the parser of this benchmark."""
-    made = common.parser(f"{QUESTION} Images and FLOP per second of training and sampling, beside the best it can do.")
-    made.add_argument("--width", type=int, default=default_of(dl.UNet, "width"), help="feature maps of dl.UNet")
-    made.add_argument("--batch-size", type=int, default=default_of(dl.data.loader, "batch_size"), help="of pictures")
+    made = common.parser(
+        f"{QUESTION} Images and FLOP per second of training and sampling, beside the best it can do."
+    )
+    made.add_argument(
+        "--width", type=int, default=default_of(dl.UNet, "width"), help="feature maps of dl.UNet"
+    )
+    made.add_argument(
+        "--batch-size", type=int, default=default_of(dl.data.loader, "batch_size"), help="of pictures"
+    )
     made.add_argument("--image-size", type=int, default=28, help="side of the pictures")
-    made.add_argument("--peer", action="store_true", help="measure diffusers' UNet too; on a GPU it always is")
+    made.add_argument(
+        "--peer", action="store_true", help="measure diffusers' UNet too; on a GPU it always is"
+    )
     made.add_argument("--layers", type=int, default=12, help="lines of the account by layer to print")
     return made
 
@@ -401,7 +475,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             networks["diffusers UNet2DModel"] = Peer(options.width, options.image_size)
         except ImportError as error:
             print(f"diffusers' UNet2DModel is left out: {error}")
-    works = {name: work(net, options.batch_size, options.image_size, device) for name, net in networks.items()}
+    works = {
+        name: work(net, options.batch_size, options.image_size, device) for name, net in networks.items()
+    }
     try:
         for job in works.values():
             job.draw(1)
@@ -418,7 +494,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for name, (_, flops) in best.items()
     ]
     ceiling = max(row["gflops_per_second"] for row in machine) * 1e9
-    summary = [row for n, w in works.items() for row in rates(n, w, times, evaluations, options.batch_size, ceiling)]
+    summary = [
+        row for n, w in works.items() for row in rates(n, w, times, evaluations, options.batch_size, ceiling)
+    ]
     model, train, _ = works["dl.UNet"]
     step = statistics.median(times["dl.UNet/training"])
     kinds = by_kind(model, train, step, ceiling, options.repeats, device)
@@ -428,7 +506,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     place = f"batch {options.batch_size} at {options.image_size}×{options.image_size}, in {clock}"
     columns = {"network": "", "work": "", "images_per_second": ",.1f", "gflop_per_image": ".3f"}
     columns |= {"gflops_per_second": ".1f", "share_of_ceiling": ".1%"}
-    rows = [{"job": name, "repeat": i, "seconds": t} for name, taken in times.items() for i, t in enumerate(taken)]
+    rows = [
+        {"job": name, "repeat": i, "seconds": t} for name, taken in times.items() for i, t in enumerate(taken)
+    ]
     accounts = {"ceiling": machine, "kinds": kinds, "layers": layers, "clock": clock, "step_seconds": step}
     common.finish(options, NAME, f"{QUESTION} ({place})", rows, medians=summary, columns=columns, **accounts)
     print_accounts(machine, kinds, layers, step, options.layers)

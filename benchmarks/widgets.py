@@ -1,19 +1,19 @@
 """How soon, and how often, does a picture follow the hand? Our players in JupyterLab, beside what Python draws.
 
-One JupyterLab, one page, one kernel. Everyone shows eight grey 28 × 28 pictures, except `FieldExplorer` (350 points
-and 144 arrows) and `DrawingBoard` (one picture). They take turns, in each repeat another one is first, and each has a
-new cell every time:
+One JupyterLab, one page, one kernel. Everyone shows eight grey 28 × 28 pictures, except `FieldExplorer` (350
+points and 144 arrows) and `DrawingBoard` (one picture). They take turns, in each repeat another one is first,
+and each has a new cell every time:
 
-* *keys*: a key moves the slider by one, and the next is pressed a moment after the new picture. On the board, a piece
-  of a stroke.
+* *keys*: a key moves the slider by one, and the next is pressed a moment after the new picture. On the board,
+  a piece of a stroke.
 * *play*: some seconds from the press of the play button, where there is one.
-* *drag*: in as many seconds the mouse drags the slider there and back, or fills the sheet with a stroke, 60 steps a
-  second.
+* *drag*: in as many seconds the mouse drags the slider there and back, or fills the sheet with a stroke, 60
+  steps a second.
 
-The page is watched from inside: each frame hashes the pixels of the picture before they are painted. A latency goes
-from the event's own time stamp to the first task after the frame that shows other pixels. Frames per second count the
-frames that show other pixels than the one before. Bytes are what the outputs of the cell add to the .ipynb, which holds
-no widget state.
+The page is watched from inside: each frame hashes the pixels of the picture before they are painted. A
+latency goes from the event's own time stamp to the first task after the frame that shows other pixels. Frames
+per second count the frames that show other pixels than the one before. Bytes are what the outputs of the cell
+add to the .ipynb, which holds no widget state.
 """
 
 import argparse
@@ -41,7 +41,13 @@ NAME = "widgets"
 QUESTION = "How soon, and how often, does a picture follow the hand in JupyterLab?"
 BROWSER_TESTS = Path(__file__).parents[1] / "tests" / "browser"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-sync",
+]
 PACKAGES = ("jupyterlab", "ipywidgets", "anywidget", "ipykernel", "matplotlib", "playwright")
 QUICK = {"repeats": 1, "presses": 3, "seconds": 0.3}
 MOVES_PER_SECOND = 60  # of the mouse
@@ -49,13 +55,25 @@ PATIENCE = 5.0  # seconds to wait for a picture
 REST = 0.3  # seconds for everything to come to rest
 ROWS = 9  # of a stroke that fills the sheet
 COLUMNS = {
-    "contender": "", "drawn_by": "", "latency_ms": ".0f", "latency_p95_ms": ".0f", "python_ms": ".1f",
-    "fps_dragging": ".0f", "fps_playing": ".0f", "bytes": ",.0f",
-}  # fmt: skip
+    "contender": "",
+    "drawn_by": "",
+    "latency_ms": ".0f",
+    "latency_p95_ms": ".0f",
+    "python_ms": ".1f",
+    "fps_dragging": ".0f",
+    "fps_playing": ".0f",
+    "bytes": ",.0f",
+}
 MEDIANS = (
-    *list(COLUMNS)[2:], "unanswered", "moves_per_second", "drawn_per_second", "page_fps_dragging", "page_fps_playing",
-    "late_ms", "watching_ms",
-)  # fmt: skip
+    *list(COLUMNS)[2:],
+    "unanswered",
+    "moves_per_second",
+    "drawn_per_second",
+    "page_fps_dragging",
+    "page_fps_playing",
+    "late_ms",
+    "watching_ms",
+)
 
 SETUP = """
 import functools, io, statistics, time
@@ -151,7 +169,11 @@ CONTENDERS = {
     "FieldExplorer": Contender("browser", FIELD),
     "Explorer, 81 frames": Contender("browser", FRAMES),
     "DrawingBoard": Contender(
-        "browser", "widgets.DrawingBoard(x_0[:1], schedule, noise=noise[:1])", handle=None, track="canvas", play=None
+        "browser",
+        "widgets.DrawingBoard(x_0[:1], schedule, noise=noise[:1])",
+        handle=None,
+        track="canvas",
+        play=None,
     ),
     "GuidanceExplorer, live": Contender("Python: one network call", LIVE),
     "interact + matplotlib": Contender("Python", INTERACT, picture="img", play=None, **SLIDER),
@@ -240,10 +262,17 @@ class Lab:
         if contender.picture == "canvas":
             await out.locator(".dl-player[data-live=yes]").wait_for()
         await out.locator(contender.track).first.scroll_into_view_if_needed()
-        await out.evaluate("(out, picture) => (watch.find = () => out.querySelector(picture))", contender.picture)
+        await out.evaluate(
+            "(out, picture) => (watch.find = () => out.querySelector(picture))", contender.picture
+        )
         await asyncio.sleep(REST)
         row = await self.keys(contender, out)
-        return row | await self.play(contender, out) | await self.drag(contender, out) | {"bytes": await self.size(n)}
+        return (
+            row
+            | await self.play(contender, out)
+            | await self.drag(contender, out)
+            | {"bytes": await self.size(n)}
+        )
 
     async def tell(self, code: str) -> Any:
         """Give what an expression is in the kernel: a number or None."""
@@ -287,7 +316,10 @@ class Lab:
         return {key: count / seen["seconds"] for key, count in counts.items()}
 
     async def drag(self, contender: Contender, out: Any) -> Row:
-        """Move the mouse for some seconds, and count the pictures; let go, and see when the last one comes."""
+        """Move the mouse for some seconds, and count the pictures.
+
+        Let go, and see when the last one comes.
+        """
         move = await (self.grip(contender, out) if contender.handle else self.stroke(out))
         await self.tell("spent.clear()")
         await self.page.evaluate("() => watch.begin()")
@@ -312,8 +344,13 @@ class Lab:
         }
 
     async def grip(self, contender: Contender, out: Any) -> Callable[[float], Awaitable]:
-        """Take the handle of a slider; gives a function that drags it there and back, over shares 0 … 1 of the way."""
-        track, held = [await out.locator(part).first.bounding_box() for part in (contender.track, contender.handle)]
+        """Take the handle of a slider.
+
+        Gives a function that drags it there and back, over shares 0 … 1 of the way.
+        """
+        track, held = [
+            await out.locator(part).first.bounding_box() for part in (contender.track, contender.handle)
+        ]
         mouse, middle = self.page.mouse, track["y"] + track["height"] / 2
 
         def move(share: float) -> Awaitable:
@@ -334,7 +371,9 @@ class Lab:
         def move(share: float) -> Awaitable:
             row, along = divmod(min(share, 0.999) * ROWS, 1)
             x, y = (1 - along if row % 2 else along), row / (ROWS - 1)
-            return mouse.move(box["x"] + box["width"] * (0.08 + 0.84 * x), box["y"] + box["height"] * (0.08 + 0.84 * y))
+            return mouse.move(
+                box["x"] + box["width"] * (0.08 + 0.84 * x), box["y"] + box["height"] * (0.08 + 0.84 * y)
+            )
 
         await move(0)
         await mouse.down()
@@ -355,7 +394,10 @@ class Lab:
 async def measured(
     options: argparse.Namespace, chromium: str, turns: Sequence[tuple[int, str]]
 ) -> tuple[list[Row], dict[str, Any]]:
-    """Open the notebook in JupyterLab and visit its cells; gives a row for each and what there is to say of all."""
+    """Open the notebook in JupyterLab and visit its cells.
+
+    Gives a row for each and what there is to say of all.
+    """
     import nbformat
     from playwright.async_api import async_playwright
 
@@ -367,11 +409,16 @@ async def measured(
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell.strip()) for cell in cells])
     os.environ["OMP_NUM_THREADS"] = str(options.threads)  # the kernel's, too
     rows, before = [], os.getloadavg()[0]
-    with tempfile.TemporaryDirectory() as home, jupyterlab(Path(home), {"widgets.ipynb": notebook}) as address:
+    with (
+        tempfile.TemporaryDirectory() as home,
+        jupyterlab(Path(home), {"widgets.ipynb": notebook}) as address,
+    ):
         async with async_playwright() as playwright:
             browser = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
             page = await browser.new_page(viewport={"width": 1280, "height": 1400})
-            await page.goto(f"{address}/lab/workspaces/w/tree/widgets.ipynb?token=test", wait_until="domcontentloaded")
+            await page.goto(
+                f"{address}/lab/workspaces/w/tree/widgets.ipynb?token=test", wait_until="domcontentloaded"
+            )
             await page.locator(f"{NOTEBOOK} .jp-Cell").first.wait_for(timeout=60_000)
             await page.wait_for_function(KERNEL_IS_IDLE, timeout=60_000)
             lab = Lab(page, options)
@@ -382,7 +429,11 @@ async def measured(
                 rows.append(about | await lab.visit(CONTENDERS[name], n) | load)
             version = browser.version
             await browser.close()
-    return rows, {"chromium": version, "load_average": [before, os.getloadavg()[0]], "page_errors": lab.errors}
+    return rows, {
+        "chromium": version,
+        "load_average": [before, os.getloadavg()[0]],
+        "page_errors": lab.errors,
+    }
 
 
 def parser() -> argparse.ArgumentParser:
@@ -391,7 +442,9 @@ def parser() -> argparse.ArgumentParser:
     made.set_defaults(repeats=3)
     made.add_argument("--presses", type=int, default=30, help="of a key, for each contender in each repeat")
     made.add_argument("--seconds", type=float, default=2.0, help="of each drag, and of each play")
-    made.add_argument("--contenders", nargs="+", default=list(CONTENDERS), choices=CONTENDERS, help="who takes part")
+    made.add_argument(
+        "--contenders", nargs="+", default=list(CONTENDERS), choices=CONTENDERS, help="who takes part"
+    )
     return made
 
 
@@ -404,13 +457,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         check_range("--presses", options.presses, 1, 35)
         if not 0.1 <= options.seconds <= 2:
-            raise ValueError(f"--seconds must lie in 0.1 … 2, before the last frame is there, got {options.seconds}")
+            raise ValueError(
+                f"--seconds must lie in 0.1 … 2, before the last frame is there, got {options.seconds}"
+            )
     except ValueError as error:
         made.error(str(error))
     chromium = next(filter(None, map(shutil.which, BROWSERS)), None)
     missing = [name for name in PACKAGES if not find_spec(name)] + ["Chromium"] * (chromium is None)
     if missing:
-        made.error(f"{', '.join(missing)} not found: pip install -e '.[dev]', and on Debian apt install chromium")
+        made.error(
+            f"{', '.join(missing)} not found: pip install -e '.[dev]', and on Debian apt install chromium"
+        )
 
     names, turns = options.contenders, []
     for repeat in range(options.repeats):

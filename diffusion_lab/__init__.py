@@ -1,6 +1,7 @@
 """diffusion_lab: the package that the diffusion-lab course is written with.
 
-``import diffusion_lab as dl`` brings the parts below; ``dl.figures`` and ``dl.widgets`` load when they are first used.
+``import diffusion_lab as dl`` brings the parts below; ``dl.figures`` and ``dl.widgets`` load when they are
+first used.
 """
 
 import importlib
@@ -31,7 +32,6 @@ __all__ = [
     "SimpleDiffusion",
     "State",
     "UNet",
-    "after",
     "convert",
     "data",
     "diffusion_loss",
@@ -58,13 +58,14 @@ __all__ = [
     "training",
     "unet",
     "unless_quick",
+    "variants",
     "widgets",
 ]
 
 
 def __getattr__(name: str):
     """Load the modules that need matplotlib or ipywidgets, or that one lesson needs, only when they are asked for."""
-    if name in ("after", "figures", "widgets"):
+    if name in ("variants", "figures", "widgets"):
         return importlib.import_module(f"diffusion_lab.{name}")
     raise AttributeError(f"module 'diffusion_lab' has no attribute {name!r}")
 
@@ -77,7 +78,7 @@ def show_source(thing: Callable) -> None:
 def unless_quick(full: Any, quick: Any) -> Any:
     """Give `full`, or `quick` where the environment variable DIFFUSION_LAB_QUICK is set to anything but 0.
 
-    Lessons ask it how long to train, and the tests set the variable: the same notebook then runs in seconds, and its
-    networks draw nothing worth looking at.
+    Lessons ask it how long to train, and the tests set the variable: the same notebook then runs in seconds,
+    and its networks draw nothing worth looking at.
     """
     return full if os.environ.get("DIFFUSION_LAB_QUICK", "0") in ("", "0") else quick

@@ -27,7 +27,10 @@ class TrainingState:
         content = {name: getattr(self, name).state_dict() for name in ("model", "ema", "optimizer")}
         content |= {name: getattr(self, name) for name in ("index", "batches_done", "epoch_start")}
         with replacing(path) as new:
-            torch.save({**content, "kind": type(self.optimizer).__name__, "generator": self.generator.get_state()}, new)
+            torch.save(
+                {**content, "kind": type(self.optimizer).__name__, "generator": self.generator.get_state()},
+                new,
+            )
 
     def load(self, path: str | Path) -> None:
         """Read a checkpoint; a `ValueError` says if it is incomplete, or of another network or optimiser."""

@@ -1,6 +1,7 @@
 """The command line: ``diffusion-lab …`` or ``python -m diffusion_lab …``.
 
-Every command ends with exit code 0 only when the thing was done; bad input ends with one line and exit code 2.
+Every command ends with exit code 0 only when the thing was done; bad input ends with one line and exit code
+2.
 """
 
 import argparse
@@ -34,8 +35,22 @@ from diffusion_lab.schedules import CURVES
 from diffusion_lab.shapes import check_range
 
 MINUTES_BETWEEN_CHECKPOINTS = 5
-CHOSEN = ("steps", "batch_size", "learning_rate", "ema", "objective", "schedule", "width", "blocks", "seed", "bfloat16")
-"""The options that decide what comes out of a training run; with the data, what must not change when it resumes."""
+CHOSEN = (
+    "steps",
+    "batch_size",
+    "learning_rate",
+    "ema",
+    "objective",
+    "schedule",
+    "width",
+    "blocks",
+    "seed",
+    "bfloat16",
+)
+"""The options that decide what comes out of a training run.
+
+With the data, what must not change when it resumes.
+"""
 RUN = (*CHOSEN, "data")
 RUN_OF_A_STAGE = ("steps", "seed", "bfloat16", "data")
 TRAINING = {"bfloat16": False, "seed": 0, "device": "auto", "resume": False}
@@ -83,52 +98,93 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--batch-size", type=int, default=64, help="images per step (digits)")
     sub.add_argument("--learning-rate", type=float, default=4e-3, help="its peak (digits)")
     sub.add_argument("--ema", type=float, default=0.999, help="decay of the averaged weights (digits)")
-    sub.add_argument("--objective", choices=["eps", "x0", "v", "flow"], default="v", help="what to predict (digits)")
-    sub.add_argument("--schedule", choices=sorted(CURVES), default="cosine", metavar="NAME",
-                     help="noise schedule, T = 1000: %(choices)s (digits)")  # fmt: skip
+    sub.add_argument(
+        "--objective", choices=["eps", "x0", "v", "flow"], default="v", help="what to predict (digits)"
+    )
+    sub.add_argument(
+        "--schedule",
+        choices=sorted(CURVES),
+        default="cosine",
+        metavar="NAME",
+        help="noise schedule, T = 1000: %(choices)s (digits)",
+    )
     sub.add_argument("--width", type=int, default=32, help="feature maps of the first level (digits)")
     sub.add_argument("--blocks", type=int, default=1, help="residual blocks per level (digits)")
     _training_options(sub, " (digits)")
 
-    sub = command("train-mini-sd", train_mini_sd, "Train the mini Stable Diffusion, one part after the other.")
-    sub.add_argument("stage", choices=[*stages.STEPS, "pack"], help="what to train, in this order; pack joins them")
+    sub = command(
+        "train-mini-sd", train_mini_sd, "Train the mini Stable Diffusion, one part after the other."
+    )
+    sub.add_argument(
+        "stage", choices=[*stages.STEPS, "pack"], help="what to train, in this order; pack joins them"
+    )
     sub.add_argument("--out", type=Path, default=Path("runs/mini-sd"), help="folder for the parts")
     many = ", ".join(f"{name} {number}" for name, number in stages.STEPS.items())
-    sub.add_argument("--steps", type=int, default=argparse.SUPPRESS, help=f"optimiser steps (default: {many})")
+    sub.add_argument(
+        "--steps", type=int, default=argparse.SUPPRESS, help=f"optimiser steps (default: {many})"
+    )
     sub.add_argument("--force", action="store_true", help="replace mini-sd.safetensors if it is there (pack)")
     _training_options(sub, only_if_given=True)
 
-    sub = command("sample", sample, "Draw digits, or scenes from words, into a PNG, or their denoising into a GIF.")
+    sub = command(
+        "sample", sample, "Draw digits, or scenes from words, into a PNG, or their denoising into a GIF."
+    )
     _model_options(sub)
-    sub.add_argument("--labels", default=argparse.SUPPRESS,
-                     help=f"what a digits model should draw, in order (default: {LABELS})")  # fmt: skip
-    sub.add_argument("--prompt", action="append", default=argparse.SUPPRESS,
-                     help='what mini-sd should draw, such as "a big red seven"; may be given again')  # fmt: skip
+    sub.add_argument(
+        "--labels",
+        default=argparse.SUPPRESS,
+        help=f"what a digits model should draw, in order (default: {LABELS})",
+    )
+    sub.add_argument(
+        "--prompt",
+        action="append",
+        default=argparse.SUPPRESS,
+        help='what mini-sd should draw, such as "a big red seven"; may be given again',
+    )
     sub.add_argument("--negative", default=argparse.SUPPRESS, help="what mini-sd should lead away from")
     sub.add_argument("--rows", type=int, default=4, help="how many of each")
-    sub.add_argument("--out", type=Path, default=argparse.SUPPRESS,
-                     help="file to write, .png or .gif (default: digits.png; scenes.png for mini-sd)")  # fmt: skip
+    sub.add_argument(
+        "--out",
+        type=Path,
+        default=argparse.SUPPRESS,
+        help="file to write, .png or .gif (default: digits.png; scenes.png for mini-sd)",
+    )
     sub.add_argument("--force", action="store_true", help="replace the file if it is there")
 
-    sub = command("evaluate", evaluate, "Judge generated digits, or how well generated scenes follow their prompts.")
+    sub = command(
+        "evaluate", evaluate, "Judge generated digits, or how well generated scenes follow their prompts."
+    )
     _model_options(sub)
     sub.add_argument("--num-samples", type=int, default=2000, help="digits, or scenes, to draw")
-    sub.add_argument("--held-out", action="store_true", help="prompts with pairs that training never showed (mini-sd)")
+    sub.add_argument(
+        "--held-out", action="store_true", help="prompts with pairs that training never showed (mini-sd)"
+    )
     best = ", ".join(f"{name} {value}" for name, value in BEST.items())
     sub.epilog = f"Without --sampler it is what suits the shipped digits best: {best}."
 
     sub = command("build-exercises", build_exercises, "Make the exercises out of the solutions.")
     unless = {"type": Path, "default": argparse.SUPPRESS}
     unless_text = {"type": str, "default": argparse.SUPPRESS}
-    sub.add_argument("--source", **unless, help="folder of the solutions (default: solutions/, here or above)")
+    sub.add_argument(
+        "--source", **unless, help="folder of the solutions (default: solutions/, here or above)"
+    )
     sub.add_argument("--out", **unless, help="folder to write to (default: exercises/, beside the source)")
     sub.add_argument("--check", action="store_true", help="write nothing; name what is stale, and end with 1")
 
-    sub = command("set-repository", set_repository, "Make all badges and install commands lead to your repository.")
-    sub.add_argument("names", nargs="?", metavar="OWNER/NAME", default=argparse.SUPPRESS,
-                     help="on GitHub (default: as it is; new notebooks get their links)")  # fmt: skip
+    sub = command(
+        "set-repository", set_repository, "Make all badges and install commands lead to your repository."
+    )
+    sub.add_argument(
+        "names",
+        nargs="?",
+        metavar="OWNER/NAME",
+        default=argparse.SUPPRESS,
+        help="on GitHub (default: as it is; new notebooks get their links)",
+    )
     sub.add_argument("--branch", **unless_text, help="the branch that links lead to (default: as it is)")
-    sub.add_argument("--check", action="store_true", help="write nothing; name what disagrees, and end with 1")
+    sub.add_argument(
+        "--check", action="store_true", help="write nothing; name what disagrees, and end with 1"
+    )
 
     sub = command("grade", grade, "Grade what a class handed in; see docs/instructors.md.")
     sub.add_argument("submissions", type=Path, help="folder or zip; it is only read")
@@ -136,14 +192,20 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--exercise", **unless_text, help="grade this one only, such as 01 (default: all)")
     sub.add_argument("--jobs", type=int, default=_cores(), help="submissions at a time")
     sub.add_argument("--only", **unless_text, help="grade this student only; with --resume, again")
-    sub.add_argument("--nonce", type=int, default=argparse.SUPPRESS, help="what the checks draw (default: at random)")
+    sub.add_argument(
+        "--nonce", type=int, default=argparse.SUPPRESS, help="what the checks draw (default: at random)"
+    )
     sub.add_argument("--resume", action="store_true", help="go on with the gradebook in --out")
     sub.add_argument("--pattern", **unless_text, help="regular expression for paths, with the group student")
     sub.add_argument("--shard", **unless_text, help="i/n: grade the i-th of n parts of the class")
     sub.add_argument("--timeout", type=float, default=120.0, help="seconds for one submission")
-    sub.add_argument("--box", choices=["auto", "namespaces", "none"], default="auto", help="where kernels run")
+    sub.add_argument(
+        "--box", choices=["auto", "namespaces", "none"], default="auto", help="where kernels run"
+    )
     sub.add_argument("--gpu", action="store_true", help="let kernels see the GPU")
-    sub.add_argument("--source", **unless, help="folder of the solutions (default: solutions/, here or above)")
+    sub.add_argument(
+        "--source", **unless, help="folder of the solutions (default: solutions/, here or above)"
+    )
     _report_options(sub)
 
     sub = command("grade-merge", grade_merge, "Make one gradebook of those that grade --shard made.")
@@ -152,9 +214,13 @@ def _parser() -> argparse.ArgumentParser:
     _report_options(sub)
 
     sub = command("check", check, "Check your own exercise as it will be graded, and print the feedback.")
-    sub.add_argument("notebook", type=Path, help="such as exercises/01_forward_noising.ipynb; it is only read")
+    sub.add_argument(
+        "notebook", type=Path, help="such as exercises/01_forward_noising.ipynb; it is only read"
+    )
     sub.add_argument("--timeout", type=float, default=300.0, help="seconds for all of it")
-    sub.add_argument("--source", **unless, help="folder of the solutions (default: solutions/, here or above)")
+    sub.add_argument(
+        "--source", **unless, help="folder of the solutions (default: solutions/, here or above)"
+    )
     return parser
 
 
@@ -175,8 +241,14 @@ def _training_options(sub: argparse.ArgumentParser, where: str = "", only_if_giv
 
 def _report_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--manual", type=Path, default=argparse.SUPPRESS, help="table of points given by hand")
-    sub.add_argument("--format", dest="formats", action="append", choices=report.FORMATS, default=argparse.SUPPRESS,
-                     help="a table for this server as well; may be given again")  # fmt: skip
+    sub.add_argument(
+        "--format",
+        dest="formats",
+        action="append",
+        choices=report.FORMATS,
+        default=argparse.SUPPRESS,
+        help="a table for this server as well; may be given again",
+    )
 
 
 def _cores() -> int:
@@ -186,14 +258,27 @@ def _cores() -> int:
 def _model_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("model", nargs="?", default="digits", help="a shipped model, or a .safetensors file")
     sub.add_argument("--num-steps", type=int, default=20, help="steps from noise to data")
-    sub.add_argument("--sampler", choices=sorted(dl.SAMPLERS), default=argparse.SUPPRESS,
-                     help="way from noise to data (default: the model's)")  # fmt: skip
     sub.add_argument(
-        "--spacing", choices=sorted(SPACINGS), default=argparse.SUPPRESS, help="of the times (default: the sampler's)"
+        "--sampler",
+        choices=sorted(dl.SAMPLERS),
+        default=argparse.SUPPRESS,
+        help="way from noise to data (default: the model's)",
     )
-    sub.add_argument("--eta", type=float, default=argparse.SUPPRESS, help="share of fresh noise, in ddim and dpmpp_2m")
-    sub.add_argument("--guidance-scale", type=float, default=argparse.SUPPRESS,
-                     help=f"1 is plain, more exaggerates (default: 1; {GUIDANCE:g} for mini-sd)")  # fmt: skip
+    sub.add_argument(
+        "--spacing",
+        choices=sorted(SPACINGS),
+        default=argparse.SUPPRESS,
+        help="of the times (default: the sampler's)",
+    )
+    sub.add_argument(
+        "--eta", type=float, default=argparse.SUPPRESS, help="share of fresh noise, in ddim and dpmpp_2m"
+    )
+    sub.add_argument(
+        "--guidance-scale",
+        type=float,
+        default=argparse.SUPPRESS,
+        help=f"1 is plain, more exaggerates (default: 1; {GUIDANCE:g} for mini-sd)",
+    )
     sub.add_argument("--seed", type=int, default=0, help="same seed, same pictures")
 
 
@@ -214,7 +299,10 @@ def doctor(_options: argparse.Namespace) -> int:
     checks = [
         _check_python,
         _check_torch,
-        *(lambda package=package: _check_package(package) for package in ("torchvision", "matplotlib", "jupyterlab")),
+        *(
+            lambda package=package: _check_package(package)
+            for package in ("torchvision", "matplotlib", "jupyterlab")
+        ),
         _check_widgets,
         _check_data,
         _check_weights,
@@ -235,7 +323,11 @@ def _check_python() -> tuple[bool, str]:
 
 def _check_torch() -> tuple[bool, str]:
     device = _device("auto")
-    where = f"{torch.get_num_threads()} CPU threads (all the course needs)" if device == "cpu" else f"device {device}"
+    where = (
+        f"{torch.get_num_threads()} CPU threads (all the course needs)"
+        if device == "cpu"
+        else f"device {device}"
+    )
     return True, f"torch {torch.__version__}, {where}"
 
 
@@ -257,10 +349,16 @@ def _check_widgets() -> tuple[bool, str]:
 
 def _check_data() -> tuple[bool, str]:
     named = os.environ.get("DIFFUSION_LAB_DATA")
-    for name, folder in {"the folder that DIFFUSION_LAB_DATA names": named, "the cache": data.cache_folder()}.items():
+    for name, folder in {
+        "the folder that DIFFUSION_LAB_DATA names": named,
+        "the cache": data.cache_folder(),
+    }.items():
         if folder and data.has_mnist(folder):
             return True, f"MNIST, in {name}"
-    return True, "MNIST is not here yet: the first use downloads 11 MB, or takes scikit-learn's digits if it cannot"
+    return (
+        True,
+        "MNIST is not here yet: the first use downloads 11 MB, or takes scikit-learn's digits if it cannot",
+    )
 
 
 def _check_weights() -> tuple[bool, str]:
@@ -314,7 +412,9 @@ def _train_digits(options: argparse.Namespace) -> int:
     if options.resume and not checkpoint.is_file():
         raise FileNotFoundError(f"--resume: there is no {checkpoint}")
     if not options.resume and (checkpoint.exists() or model_file.exists()):
-        raise FileExistsError(f"{options.out} holds a run already: add --resume to go on, or choose another --out")
+        raise FileExistsError(
+            f"{options.out} holds a run already: add --resume to go on, or choose another --out"
+        )
     check_range("--blocks", options.blocks, 1)
     device = _device(options.device)
     digits = data.mnist()
@@ -325,7 +425,9 @@ def _train_digits(options: argparse.Namespace) -> int:
     schedule = dl.DiffusionSchedule.named(options.schedule, 1000)
     model = dl.UNet(num_classes=10, width=options.width, blocks=options.blocks).to(device)
     parameters = sum(p.numel() for p in model.parameters())
-    print(f"{parameters / 1e6:.2f} M parameters, {len(digits.images):,} images ({digits.source}), on {device}")
+    print(
+        f"{parameters / 1e6:.2f} M parameters, {len(digits.images):,} images ({digits.source}), on {device}"
+    )
     steps = dl.train(
         model,
         schedule,
@@ -365,7 +467,9 @@ def _watch(steps, options: argparse.Namespace, checkpoint: Path, note: Path, nam
                 smooth = step.loss
                 if not options.resume:
                     with replacing(note) as part:
-                        part.write_text(json.dumps({name: getattr(options, name) for name in names}, indent=2))
+                        part.write_text(
+                            json.dumps({name: getattr(options, name) for name in names}, indent=2)
+                        )
             smooth = 0.99 * smooth + 0.01 * step.loss
             bar.set_postfix(loss=f"{smooth:.4f}", refresh=False)
             bar.update()
@@ -383,11 +487,17 @@ def _refuse_another_run(options: argparse.Namespace, note: Path, names: tuple[st
         return {}
     try:
         before, now = json.loads(note.read_text()), vars(options)
-        changed = [f"{k.replace('_', ' ')} was {before[k]}" for k in names if k != "steps" and now[k] != before[k]]
+        changed = [
+            f"{k.replace('_', ' ')} was {before[k]}" for k in names if k != "steps" and now[k] != before[k]
+        ]
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{note}, which should say what run --resume goes on with, is damaged: {error!r}") from error
+        raise ValueError(
+            f"{note}, which should say what run --resume goes on with, is damaged: {error!r}"
+        ) from error
     if changed:
-        raise ValueError(f"--resume goes on with the run in {options.out}, which was another: {', '.join(changed)}")
+        raise ValueError(
+            f"--resume goes on with the run in {options.out}, which was another: {', '.join(changed)}"
+        )
     return before
 
 
@@ -447,7 +557,11 @@ def _train_judge(options: argparse.Namespace) -> int:
 def sample(options: argparse.Namespace) -> int:
     """Draw digits into a picture."""
     check_range("--rows", options.rows, 1)
-    model, prompts, labels = _load(options.model), getattr(options, "prompt", []), getattr(options, "labels", LABELS)
+    model, prompts, labels = (
+        _load(options.model),
+        getattr(options, "prompt", []),
+        getattr(options, "labels", LABELS),
+    )
     options.out = getattr(options, "out", Path("scenes.png" if isinstance(model, MiniSD) else "digits.png"))
     if options.out.suffix not in (".png", ".gif"):
         raise ValueError(f"--out must end in .png or .gif, got {options.out}")
@@ -482,7 +596,9 @@ def _sample_scenes(options: argparse.Namespace, model: MiniSD, prompts: list[str
     if "labels" in options:
         raise ValueError(f"--labels is for models of digits; {options.model} draws what each --prompt says")
     if not prompts:
-        raise ValueError(f'{options.model} needs a --prompt, such as "a big red seven left of a small blue three"')
+        raise ValueError(
+            f'{options.model} needs a --prompt, such as "a big red seven left of a small blue three"'
+        )
     frames: list = []
 
     def keep(state: dl.State) -> None:
@@ -491,8 +607,14 @@ def _sample_scenes(options: argparse.Namespace, model: MiniSD, prompts: list[str
             frames.append(figures.grid(model.decode(shown), options.rows))
 
     wanted = [prompt for prompt in prompts for _ in range(options.rows)]
-    model.sample(wanted, negative=getattr(options, "negative", ""), seed=options.seed, progress=True, on_step=keep,
-                 **_sampling(options))  # fmt: skip
+    model.sample(
+        wanted,
+        negative=getattr(options, "negative", ""),
+        seed=options.seed,
+        progress=True,
+        on_step=keep,
+        **_sampling(options),
+    )
     figures.save_picture(options.out, frames)
     print(f"{options.out}: {len(wanted)} pictures of {len(prompts)} prompts in {options.num_steps} steps")
     return 0
@@ -532,8 +654,16 @@ def train_mini_sd(options: argparse.Namespace) -> int:
     if done == options.steps:  # nothing is left to do, but the part may be lost
         print(f"done after {done} steps: {file if file.exists() else stages.keep_again(stage, out, **notes)}")
         return 0
-    training = stages.start(stage, out, digits, num_steps=options.steps, seed=options.seed, device=device,
-                            bfloat16=options.bfloat16, resume=options.resume)  # fmt: skip
+    training = stages.start(
+        stage,
+        out,
+        digits,
+        num_steps=options.steps,
+        seed=options.seed,
+        device=device,
+        bfloat16=options.bfloat16,
+        resume=options.resume,
+    )
     step, stopped = _watch(training, options, state, note, (*RUN_OF_A_STAGE, *parents))
     stages.keep(stage, out, step.ema, steps=step.index, **notes)
     step.save(state)
@@ -558,7 +688,9 @@ def evaluate(options: argparse.Namespace) -> int:
         *dl.load_judge(),
         num_samples=options.num_samples,
     )
-    how = ", ".join(f"{name} {vars(options)[name]}" for name in BEST if name in options).removeprefix("sampler ")
+    how = ", ".join(f"{name} {vars(options)[name]}" for name in BEST if name in options).removeprefix(
+        "sampler "
+    )
     print(
         f"{options.model}: {options.num_samples:,} samples, {how}, "
         f"{sum(evaluated) / options.num_samples:g} network evaluations each, "
@@ -579,8 +711,10 @@ def _evaluate_scenes(options: argparse.Namespace, model: MiniSD) -> int:
     drawn = [model.sample(part, generator=generator, **how) for part in tqdm(parts, leave=False)]
     kind = "pairs never seen in training" if options.held_out else "pairs seen in training"
     way = ", ".join([how["sampler"], *(f"{name} {how[name]}" for name in ("spacing", "eta") if name in how)])
-    print(f"{options.model}: {len(asked.captions)} prompts, {kind}, {options.num_steps} steps, {way}, "
-          f"guidance scale {how['guidance_scale']:g}, {time.process_time() - begin:.0f} CPU-seconds")  # fmt: skip
+    print(
+        f"{options.model}: {len(asked.captions)} prompts, {kind}, {options.num_steps} steps, {way}, "
+        f"guidance scale {how['guidance_scale']:g}, {time.process_time() - begin:.0f} CPU-seconds"
+    )
     for name, images in {"generated": torch.cat(drawn), f"real ({digits.source})": asked.images}.items():
         seen = judge.look(images)
         print(f"{name}: {scene_judge.compare(asked.layout, asked.captions, seen).line()}")
@@ -597,7 +731,9 @@ def build_exercises(options: argparse.Namespace) -> int:
     stale = build.build(source, out, options.check)
     for name in stale:
         print(f"{out / name}: {'stale' if options.check else 'written'}")
-    print(f"{out}: {f'{len(stale)} to be built again' if stale and options.check else 'as the solutions say'}")
+    print(
+        f"{out}: {f'{len(stale)} to be built again' if stale and options.check else 'as the solutions say'}"
+    )
     return 1 if stale and options.check else 0
 
 
@@ -612,7 +748,9 @@ def set_repository(options: argparse.Namespace) -> int:
     paths = list(repository.changes(root, new)) if options.check else repository.change(root, new)
     for path in paths:
         print(f"{path.relative_to(root)}: {'disagrees' if options.check else 'written'}")
-    print(f"{len(paths)} files {'disagree with' if options.check else 'changed; all links lead to'} {new.url}")
+    print(
+        f"{len(paths)} files {'disagree with' if options.check else 'changed; all links lead to'} {new.url}"
+    )
     return 1 if paths and options.check else 0
 
 
@@ -631,11 +769,18 @@ def grade(options: argparse.Namespace) -> int:
     solutions = options.source if "source" in options else build.find_solutions(Path.cwd())
     print(f"box: {box.level}; {box.reason}", file=sys.stderr)
     if box.level == "none":
-        print("WARNING: run this in a container or a virtual machine; see docs/instructors.md", file=sys.stderr)
+        print(
+            "WARNING: run this in a container or a virtual machine; see docs/instructors.md", file=sys.stderr
+        )
     graded = grading.grade(
-        options.submissions, options.out, solutions=solutions, box=box, advice=_advice, command=shlex.join(sys.argv),
+        options.submissions,
+        options.out,
+        solutions=solutions,
+        box=box,
+        advice=_advice,
+        command=shlex.join(sys.argv),
         **more,
-    )  # fmt: skip
+    )
     return _said(graded, options.out)
 
 
@@ -651,7 +796,9 @@ def check(options: argparse.Namespace) -> int:
     """Print the feedback on one notebook; exit code 0 only if all tasks are solved."""
     from diffusion_lab.grading import grade as grading
 
-    solutions = options.source if "source" in options else build.find_solutions(options.notebook.resolve().parent)
+    solutions = (
+        options.source if "source" in options else build.find_solutions(options.notebook.resolve().parent)
+    )
     row, keys = grading.check(
         options.notebook, solutions=solutions, box=_box(None), advice=_advice, timeout=options.timeout
     )
@@ -671,8 +818,11 @@ def _box(level: str | None, **limits):
 
 def _advice(key) -> dict[str, tuple[str, str]]:
     """The section to read and the first hint, by task, as the checks that a solution imports say."""
-    imported = re.search(r"^from diffusion_lab\.checks import (\w+) as check$",
-                         "\n".join(cell.source for cell in key.solution.cells), re.M)  # fmt: skip
+    imported = re.search(
+        r"^from diffusion_lab\.checks import (\w+) as check$",
+        "\n".join(cell.source for cell in key.solution.cells),
+        re.M,
+    )
     if not imported:
         return {}
     exercise = importlib.import_module(f"diffusion_lab.checks.{imported[1]}").exercise
@@ -684,7 +834,9 @@ def _said(graded, out: Path) -> int:
     for warning in graded.warnings:
         print(warning, file=sys.stderr)
     counts = Counter(row.status for row in graded.rows)
-    print(f"{out}: " + ", ".join(f"{counts[status]} {status}" for status in report.STATUSES if counts[status]))
+    print(
+        f"{out}: " + ", ".join(f"{counts[status]} {status}" for status in report.STATUSES if counts[status])
+    )
     for row in graded.rows:
         if row.status == "GRADER-ERROR":
             print(f"{row.student}: {'; '.join(row.notes)[:200]}", file=sys.stderr)

@@ -1,4 +1,7 @@
-"""Data: MNIST, the digits that need no network, and points in the plane. All of it comes out in [-1, 1]-like units."""
+"""Data: MNIST, the digits that need no network, and points in the plane.
+
+All of it comes out in [-1, 1]-like units.
+"""
 
 import os
 import sys
@@ -37,9 +40,9 @@ def mnist(train: bool = True, *, root: str | Path | None = None) -> Digits:
     """Load MNIST, or real but smaller digits where it cannot be had.
 
     Looks in `root` or the folder that the environment variable ``DIFFUSION_LAB_DATA`` names (each holds
-    ``MNIST/raw/``), then in the user's cache, then downloads into that cache through torchvision. Where all of that
-    fails it says so in one line and returns scikit-learn's 1,797 digits of 8 × 8 pixels, enlarged. With
-    ``DIFFUSION_LAB_OFFLINE=1`` it never downloads.
+    ``MNIST/raw/``), then in the user's cache, then downloads into that cache through torchvision. Where all
+    of that fails it says so in one line and returns scikit-learn's 1,797 digits of 8 × 8 pixels, enlarged.
+    With ``DIFFUSION_LAB_OFFLINE=1`` it never downloads.
 
     Args:
         train: the 60,000 training images, or the 10,000 test images.
@@ -52,7 +55,10 @@ def mnist(train: bool = True, *, root: str | Path | None = None) -> Digits:
     if named and has_mnist(named):
         return _read_mnist(Path(named), train)
     if named:
-        _say(f"no MNIST in {named} (it should hold MNIST/raw/train-images-idx3-ubyte and three more); looking further")
+        _say(
+            f"no MNIST in {named} (it should hold MNIST/raw/train-images-idx3-ubyte and three more); looking"
+            " further"
+        )
     if has_mnist(cache_folder()):
         return _read_mnist(cache_folder(), train)
     reason = "DIFFUSION_LAB_OFFLINE is set"
@@ -86,7 +92,9 @@ def _read_mnist(root: Path, train: bool) -> Digits:
     for name, wanted in MNIST_BYTES.items():
         file = root / "MNIST" / "raw" / name
         if file.stat().st_size != wanted:
-            raise ValueError(f"{file} has {file.stat().st_size:,} bytes instead of {wanted:,}: delete it and try again")
+            raise ValueError(
+                f"{file} has {file.stat().st_size:,} bytes instead of {wanted:,}: delete it and try again"
+            )
     try:
         dataset = MNIST(root, train=train)
     except Exception as error:  # the sizes are right, but not what is inside
@@ -114,8 +122,8 @@ def sklearn_digits(train: bool = True) -> Digits:
 def loader(*tensors: Tensor, batch_size: int = 64, generator: torch.Generator | None = None) -> DataLoader:
     """Serve shuffled batches of tensors that lie in memory, such as ``loader(digits.images, digits.labels)``.
 
-    The last, smaller batch of a pass is left out. The generator decides the order, and `training.train` resumes in
-    the middle of a pass by it.
+    The last, smaller batch of a pass is left out. The generator decides the order, and `training.train`
+    resumes in the middle of a pass by it.
 
     Raises:
         ValueError: if there are fewer elements than one batch.

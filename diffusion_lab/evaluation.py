@@ -1,8 +1,8 @@
 """How good are generated digits? A classifier judges, and its features give a distance between distributions.
 
-The judge is a small convolutional network trained on MNIST. Four numbers come out of it: class accuracy (is a "3" a
-3?), Fréchet distance (do the features of many pictures have the mean and covariance of real ones?), the same distance
-between real and real as the floor, and diversity within a class.
+The judge is a small convolutional network trained on MNIST. Four numbers come out of it: class accuracy (is a
+"3" a 3?), Fréchet distance (do the features of many pictures have the mean and covariance of real ones?), the
+same distance between real and real as the floor, and diversity within a class.
 """
 
 from collections.abc import Callable, Iterator
@@ -29,10 +29,15 @@ class DigitClassifier(nn.Module):
             return [nn.Conv2d(before, after, 3, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
 
         self.convolutions = nn.Sequential(
-            *stage(1, 32), nn.MaxPool2d(2),
-            *stage(32, 64), *stage(64, 64), nn.MaxPool2d(2),
-            *stage(64, 128), nn.MaxPool2d(2), nn.Flatten(),
-        )  # fmt: skip
+            *stage(1, 32),
+            nn.MaxPool2d(2),
+            *stage(32, 64),
+            *stage(64, 64),
+            nn.MaxPool2d(2),
+            *stage(64, 128),
+            nn.MaxPool2d(2),
+            nn.Flatten(),
+        )
         self.hidden = nn.Linear(128 * 3 * 3, self.FEATURES)
         self.out = nn.Linear(self.FEATURES, 10)
 
@@ -132,7 +137,10 @@ class Reference(NamedTuple):
         return proportional_labels(self.class_counts, number)
 
     def floor(self, number: int) -> float:
-        """Floor for `number` samples, interpolated in 1 / number; that for the most measured, if it is more."""
+        """Floor for `number` samples, interpolated in 1 / number.
+
+        That for the most measured, if it is more.
+        """
         sizes = sorted(self.floors)
         size = min(max(number, sizes[0]), sizes[-1])
         above = next(s for s in sizes if s >= size)
@@ -144,12 +152,18 @@ class Reference(NamedTuple):
 
 
 def measure_reference(
-    classifier: DigitClassifier, test: Images, test_labels: Labels, train: Images, train_labels: Labels, *,
+    classifier: DigitClassifier,
+    test: Images,
+    test_labels: Labels,
+    train: Images,
+    train_labels: Labels,
+    *,
     generator: torch.Generator,
 ) -> Reference:
     """Describe MNIST's test set, and measure the floor: 40 draws of training images for each number of samples.
 
-    The draws have the class proportions of the test set, as generated samples have, or the floor would be too high.
+    The draws have the class proportions of the test set, as generated samples have, or the floor would be too
+    high.
     """
     features, _ = describe(classifier, test)
     gaussian, counts = fit_gaussian(features), test_labels.bincount(minlength=10)
@@ -185,7 +199,10 @@ class Report(NamedTuple):
         return "\n".join(
             [
                 f"class accuracy     {self.class_accuracy:7.2%}",
-                f"Fréchet distance   {self.frechet_distance:7.3f}   ({self.frechet_distance / self.floor:.2f} × floor)",
+                (
+                    f"Fréchet distance   {self.frechet_distance:7.3f}  "
+                    f" ({self.frechet_distance / self.floor:.2f} × floor)"
+                ),
                 f"  real against real{self.floor:7.3f}   (the floor, for {self.num_samples:,} samples)",
                 f"diversity          {self.diversity:7.2f}   (1 = as varied within a class as real digits)",
             ]
@@ -210,7 +227,11 @@ def judge(classifier: DigitClassifier, reference: Reference, images: Images, lab
 
 
 def evaluate(
-    draw: Callable[[Labels], Images], classifier: DigitClassifier, reference: Reference, *, num_samples: int = 2000,
+    draw: Callable[[Labels], Images],
+    classifier: DigitClassifier,
+    reference: Reference,
+    *,
+    num_samples: int = 2000,
     batch_size: int = 250,
 ) -> Report:
     """Draw digits in the class proportions of MNIST's test set and judge them.

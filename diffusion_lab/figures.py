@@ -1,4 +1,7 @@
-"""Still pictures: grids, strips, curves and histograms. The only place where images in [-1, 1] become bytes."""
+"""Still pictures: grids, strips, curves and histograms.
+
+The only place where images in [-1, 1] become bytes.
+"""
 
 import base64
 import io
@@ -19,7 +22,10 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 
 
 def to_uint8(images: Images) -> np.ndarray:
-    """Turn images in [-1, 1], (B, C, H, W), into bytes, (B, H, W) if grey, else (B, H, W, 3); values are clipped."""
+    """Turn images in [-1, 1], (B, C, H, W), into bytes, (B, H, W) if grey, else (B, H, W, 3).
+
+    Values are clipped.
+    """
     if images.ndim != 4 or images.shape[1] not in (1, 3):
         raise ValueError(f"images must have shape (B, 1, H, W) or (B, 3, H, W), got {tuple(images.shape)}")
     pixels = ((images.detach().float().cpu().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).numpy()
@@ -45,7 +51,9 @@ def enlarge(pixels: np.ndarray, scale: int) -> Image.Image:
     return Image.fromarray(pixels.repeat(scale, axis=0).repeat(scale, axis=1))
 
 
-def save_picture(path: str | Path, frames: Sequence[np.ndarray], *, scale: int = 4, frame_ms: int = 80) -> None:
+def save_picture(
+    path: str | Path, frames: Sequence[np.ndarray], *, scale: int = 4, frame_ms: int = 80
+) -> None:
     """Write one frame as PNG, or several as an animated GIF that rests on the last; whole or not at all."""
     pictures = [enlarge(frame, scale) for frame in frames]
     if len(pictures) > 1:  # noise does not compress: 16 shades make a film four times smaller
@@ -62,7 +70,9 @@ def with_few_colours(png: bytes, colours: int = 256) -> bytes:
     The palette covers all colours there are, so that the few pixels of a thin yellow stroke stay yellow.
     """
     picture = Image.open(io.BytesIO(png)).convert("RGB")
-    number, moved = (256, 0) if picture.getcolors(256) else (colours, 1)  # towards the middle of what each stands for
+    number, moved = (
+        (256, 0) if picture.getcolors(256) else (colours, 1)
+    )  # towards the middle of what each stands for
     few = picture.quantize(number, method=Image.Quantize.MAXCOVERAGE, kmeans=moved, dither=Image.Dither.NONE)
     buffer = io.BytesIO()
     few.save(buffer, "PNG", optimize=True)
@@ -102,7 +112,13 @@ def new_figure(panels: int = 1, *, width: float = 8, height: float = 2.8, share:
 
 
 def show_images(
-    images: Images, *, columns: int = 8, scale: float = 0.55, title: str = "", labels: Sequence[str] = (), alt: str = ""
+    images: Images,
+    *,
+    columns: int = 8,
+    scale: float = 0.55,
+    title: str = "",
+    labels: Sequence[str] = (),
+    alt: str = "",
 ) -> Picture:
     """Show images in [-1, 1], (B, C, H, W), as one grid.
 
@@ -117,7 +133,9 @@ def show_images(
     picture = grid(images, columns)
     columns = min(columns, len(images))
     height = scale * columns * picture.shape[0] / picture.shape[1]
-    figure, (axes,) = new_figure(width=scale * columns, height=height + 0.35 * bool(title) + 0.3 * bool(labels))
+    figure, (axes,) = new_figure(
+        width=scale * columns, height=height + 0.35 * bool(title) + 0.3 * bool(labels)
+    )
     axes.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     axes.set_title(title, fontsize=10)
     step = picture.shape[1] / columns
@@ -128,7 +146,9 @@ def show_images(
     return Picture(figure, alt or title or f"{len(images)} pictures")
 
 
-def show_histograms(columns: dict[str, Tensor], *, limit: float = 4.0, title: str = "", alt: str = "") -> Picture:
+def show_histograms(
+    columns: dict[str, Tensor], *, limit: float = 4.0, title: str = "", alt: str = ""
+) -> Picture:
     """Show one histogram per entry on one scale (bars taller than 1 are cut), beside the standard normal density."""
     figure, axes = new_figure(len(columns), width=max(4.0, 1.9 * len(columns)), height=2.2, share=True)
     line = np.linspace(-limit, limit, 200)
@@ -154,7 +174,13 @@ def show_points(clouds: dict[str, Tensor], *, limit: float = 3.0, title: str = "
 
 
 def show_curves(
-    x: Sequence | Tensor, curves: dict[str, Sequence | Tensor], *, x_label: str, y_label: str, log=False, alt: str = ""
+    x: Sequence | Tensor,
+    curves: dict[str, Sequence | Tensor],
+    *,
+    x_label: str,
+    y_label: str,
+    log=False,
+    alt: str = "",
 ) -> Picture:
     """Show several curves over one axis, told apart by colour and by dashes."""
     figure, (axes,) = new_figure(width=6.0, height=3.0)
@@ -166,9 +192,17 @@ def show_curves(
 
 
 def labelled_grid(
-    rows: dict[str, Sequence[np.ndarray]], columns: Sequence[str], *, title: str = "", width: float = 8, alt: str = ""
+    rows: dict[str, Sequence[np.ndarray]],
+    columns: Sequence[str],
+    *,
+    title: str = "",
+    width: float = 8,
+    alt: str = "",
 ) -> Picture:
-    """Show pictures of bytes, (H, W) or (H, W, 3), in rows and columns with a name each; `width` in inches."""
+    """Show pictures of bytes, (H, W) or (H, W, 3), in rows and columns with a name each.
+
+    `width` in inches.
+    """
     from matplotlib.figure import Figure
 
     each = width / len(columns)
@@ -179,7 +213,9 @@ def labelled_grid(
     for line, (name, row) in zip(grid_of_axes, rows.items(), strict=True):
         for axes, picture in zip(line, row, strict=True):
             small = picture.shape[1] < each * figure.dpi
-            axes.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation="nearest" if small else "antialiased")
+            axes.imshow(
+                picture, cmap="gray", vmin=0, vmax=255, interpolation="nearest" if small else "antialiased"
+            )
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
         line[0].set_xlabel(name, fontsize=9, loc="left")
@@ -200,7 +236,11 @@ def cloud_strip(clouds: Sequence[Tensor], limit: float, side: int = 120) -> Imag
 
 
 def component_map(
-    lines: dict[str, dict[str, str]], *, prompt: str = "a big red seven", image: Images | None = None, alt: str = ""
+    lines: dict[str, dict[str, str]],
+    *,
+    prompt: str = "a big red seven",
+    image: Images | None = None,
+    alt: str = "",
 ) -> Picture:
     """Draw the machine that every text-to-image model here is, and under its boxes what each model has there.
 
@@ -228,15 +268,21 @@ def component_map(
         axes.annotate("", end, start, arrowprops=style | {"connectionstyle": f"arc3,rad={bend}"})
 
     for name, x, colour in zip(boxes, centres, COLOURS[4:6] + COLOURS[2:4], strict=True):
-        shape = {"boxstyle": "round,pad=0,rounding_size=0.08", "facecolor": colour + "40", "edgecolor": colour}
+        shape = {
+            "boxstyle": "round,pad=0,rounding_size=0.08",
+            "facecolor": colour + "40",
+            "edgecolor": colour,
+        }
         axes.add_patch(FancyBboxPatch((x - half, middle - 0.27), 2 * half, 0.54, linewidth=1.3, **shape))
         write(x, middle, name.replace(", ", ",\n"), 9.5, weight="bold")
     text, denoiser, scheduler, decoder = centres
     write(0.65, middle, textwrap.fill(f"“{prompt}”", 14), 9.0, style="italic")
     for start, end, words in (
-        (1.2, text - half, ""), (text + half, denoiser - half, "tokens"), (scheduler + half, decoder - half, "$x_0$"),
+        (1.2, text - half, ""),
+        (text + half, denoiser - half, "tokens"),
+        (scheduler + half, decoder - half, "$x_0$"),
         (decoder + half, width - 0.75, ""),
-    ):  # fmt: skip
+    ):
         arrow((start, middle), (end, middle))
         write((start + end) / 2, middle + 0.1, words, color=grey)
     between = (denoiser + scheduler) / 2
@@ -259,4 +305,6 @@ def component_map(
         write(0.1, y, model, 9.0, ha="left", weight="bold")
         for box, x in zip(boxes, centres, strict=True):
             write(x, y, answers[box], linespacing=1.3)
-    return Picture(figure, alt or f"prompt, {', then '.join(boxes)}, picture: what each is in {', '.join(lines)}")
+    return Picture(
+        figure, alt or f"prompt, {', then '.join(boxes)}, picture: what each is in {', '.join(lines)}"
+    )

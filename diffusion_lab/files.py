@@ -16,8 +16,8 @@ from torch import Tensor
 def replacing(path: str | Path) -> Iterator[Path]:
     """Give a temporary file to write to; put it in the place of `path` only when the block ends well.
 
-    A kill, a full disk or an error at any moment leaves the old file as it was. The temporary file keeps the suffix of
-    `path`, so that libraries which look at it write the right format.
+    A kill, a full disk or an error at any moment leaves the old file as it was. The temporary file keeps the
+    suffix of `path`, so that libraries which look at it write the right format.
 
     Raises:
         OSError: if the folder cannot be made or written to.
@@ -47,7 +47,9 @@ def _umask() -> int:
     return mask
 
 
-def write_tensors(path: str | Path, tensors: dict[str, Tensor], metadata: dict[str, str], half: bool = True) -> None:
+def write_tensors(
+    path: str | Path, tensors: dict[str, Tensor], metadata: dict[str, str], half: bool = True
+) -> None:
     """Write a safetensors file, whole or not at all; with `half`, float32 is stored as float16."""
     shrink = {torch.float32: torch.float16} if half else {}
     tensors = {name: t.to("cpu", shrink.get(t.dtype, t.dtype)).contiguous() for name, t in tensors.items()}

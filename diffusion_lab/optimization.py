@@ -11,9 +11,9 @@ from torch.optim import AdamW
 def orthogonalize(matrix: Tensor, steps: int = 5) -> Tensor:
     """Bring the singular values of a matrix, (m, n), near 1 (0.68 … 1.21), by matrix products only.
 
-    Each step applies the odd polynomial a x + b x³ + c x⁵ to the singular values, a Newton-Schulz iteration with the
-    coefficients of Jordan et al. 2024, `Muon <https://kellerjordan.github.io/posts/muon/>`_. Below a 600th of the
-    matrix's norm they only grow, up to a⁵ = 485 times.
+    Each step applies the odd polynomial a x + b x³ + c x⁵ to the singular values, a Newton-Schulz iteration
+    with the coefficients of Jordan et al. 2024, `Muon <https://kellerjordan.github.io/posts/muon/>`_. Below a
+    600th of the matrix's norm they only grow, up to a⁵ = 485 times.
     """
     a, b, c = 3.4445, -4.7750, 2.0315
     x = matrix if len(matrix) <= matrix.shape[1] else matrix.T
@@ -27,12 +27,15 @@ def orthogonalize(matrix: Tensor, steps: int = 5) -> Tensor:
 class Muon(AdamW):
     """Steps of one length in every direction for matrices; AdamW for biases, norms, and whatever is thin.
 
-    A gradient is mostly a few strong directions. Muon makes the momentum of a matrix orthogonal, so that the weak ones
-    count as much. A convolution is a matrix with a row for each output channel. Source: Jordan et al. 2024; the factor
-    0.2 sqrt(max(m, n)), by which one learning rate suits both halves, is from Liu et al. 2025 (arXiv 2502.16982, 2.2).
+    A gradient is mostly a few strong directions. Muon makes the momentum of a matrix orthogonal, so that the
+    weak ones count as much. A convolution is a matrix with a row for each output channel. Source: Jordan et
+    al. 2024; the factor 0.2 sqrt(max(m, n)), by which one learning rate suits both halves, is from Liu et al.
+    2025 (arXiv 2502.16982, 2.2).
     """
 
-    def __init__(self, params: Iterable[Tensor], lr: float, momentum: float = 0.95, thin: int = 16, **options):
+    def __init__(
+        self, params: Iterable[Tensor], lr: float, momentum: float = 0.95, thin: int = 16, **options
+    ):
         """Take tensors with at least `thin` rows and columns as matrices; `options` are those of AdamW."""
         params = list(params)
         is_matrix = [p.ndim >= 2 and min(len(p), p[0].numel()) >= thin for p in params]

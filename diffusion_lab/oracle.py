@@ -1,8 +1,9 @@
 """Exact denoisers: the best possible guess of x_0, for data that can be written down.
 
-A network trained with a squared error tends to the mean E[x_0 | x_t], which is known for a mixture of Gaussians and for
-a finite data set. Here it is as an ordinary denoiser ``f(x_t, t, labels=None)``, for every sampler and for guidance:
-a label, (B,), keeps to one class, and ``f.null_label``, one past the last class, allows all.
+A network trained with a squared error tends to the mean E[x_0 | x_t], which is known for a mixture of
+Gaussians and for a finite data set. Here it is as an ordinary denoiser ``f(x_t, t, labels=None)``, for every
+sampler and for guidance: a label, (B,), keeps to one class, and ``f.null_label``, one past the last class,
+allows all.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,16 +23,23 @@ def check_shape(argument: str, tensor: Tensor, wanted: Sequence[int]) -> None:
 
 
 def admitted(x_t: Tensor, labels: Tensor | None, classes: Tensor | None) -> Tensor:
-    """Whether a row's label, (B,), admits a column's class, (N,): shape (B, N); without labels all True, (B, 1)."""
+    """Whether a row's label, (B,), admits a column's class, (N,): shape (B, N).
+
+    Without labels all True, (B, 1).
+    """
     if labels is None:
         return torch.ones(len(x_t), 1, dtype=torch.bool, device=x_t.device)
     if classes is None:
-        raise ValueError("labels were given, but the data has none; wanted finite_data_denoiser(..., labels=...)")
+        raise ValueError(
+            "labels were given, but the data has none; wanted finite_data_denoiser(..., labels=...)"
+        )
     check_shape("labels", labels, x_t.shape[:1])
     known, wanted = classes.to(labels.device), labels[:, None]
     mask = (wanted == known) | (wanted == known.max() + 1)
     if not bool(mask.any(1).all()):
-        raise ValueError(f"labels must be in {known.unique().tolist()} or the null label, got {labels.tolist()}")
+        raise ValueError(
+            f"labels must be in {known.unique().tolist()} or the null label, got {labels.tolist()}"
+        )
     return mask
 
 
@@ -42,7 +50,10 @@ class GaussianMixture:
     """
 
     def __init__(self, weights: Tensor | Sequence, means: Tensor | Sequence, covariances: Tensor | Sequence):
-        """Keep all in float64; a `ValueError` says if a shape is wrong or this is no mixture of proper Gaussians."""
+        """Keep all in float64.
+
+        A `ValueError` says if a shape is wrong or this is no mixture of proper Gaussians.
+        """
         given = (torch.as_tensor(x, dtype=torch.float64) for x in (weights, means, covariances))
         self.weights, self.means, self.covariances = given
         K, D = self.weights.numel(), self.means.shape[-1]
@@ -52,7 +63,9 @@ class GaussianMixture:
             raise ValueError(f"weights must be positive with sum 1, got {self.weights.tolist()}")
         symmetric = torch.allclose(self.covariances, self.covariances.mT)
         if not symmetric or bool(torch.linalg.cholesky_ex(self.covariances).info.any()):
-            raise ValueError(f"covariances must be symmetric, positive definite, got {self.covariances.tolist()}")
+            raise ValueError(
+                f"covariances must be symmetric, positive definite, got {self.covariances.tolist()}"
+            )
         self.variances, self.axes = torch.linalg.eigh(self.covariances)  # C = axes diag(variances) axes^T
 
     def draw(self, number: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
@@ -63,7 +76,10 @@ class GaussianMixture:
         return (self.means[modes] + offsets).float(), modes
 
     def _modes(self, x_t: Data, t: int | Steps, schedule: DiffusionSchedule) -> tuple[Tensor, Tensor, Tensor]:
-        """For each mode: log(weight × density), (B, K); its score, (B, K, D), and its E[x_0 | x_t], (B, K, D)."""
+        """For each mode: log(weight × density), (B, K).
+
+        Its score, (B, K, D), and its E[x_0 | x_t], (B, K, D).
+        """
         check_data(x_t=x_t)
         check_shape("x_t", x_t, (len(x_t), self.means.shape[1]))
         parts = (self.weights, self.means, self.covariances, self.variances, self.axes)
@@ -86,9 +102,10 @@ class GaussianMixture:
     def denoiser(self, schedule: DiffusionSchedule, objective: str = "x0") -> Callable[..., Tensor]:
         """Make the exact f(x_t, t, labels=None), (B, D) -> (B, D), in the terms of `objective`; a label is a mode.
 
-        E[x_0 | x_t, mode] = m + alpha C S^-1 (x_t - alpha m) (Bishop 2006, section 2.3.3) and the modes' scores are
-        averaged with `mode_probabilities`; eps = -sigma score (Tweedie's formula: Efron 2011). A `ValueError`, here or
-        from f, says if the objective is unknown, a shape is wrong, or t or a label out of range.
+        E[x_0 | x_t, mode] = m + alpha C S^-1 (x_t - alpha m) (Bishop 2006, section 2.3.3) and the modes'
+        scores are averaged with `mode_probabilities`; eps = -sigma score (Tweedie's formula: Efron 2011). A
+        `ValueError`, here or from f, says if the objective is unknown, a shape is wrong, or t or a label out
+        of range.
         """
         choose("objective", objective, OBJECTIVES)
 
@@ -105,7 +122,12 @@ class GaussianMixture:
 
 
 def finite_data_denoiser(
-    data: Data, schedule: DiffusionSchedule, objective: str = "x0", *, labels: Labels | None = None, chunk: int = 64
+    data: Data,
+    schedule: DiffusionSchedule,
+    objective: str = "x0",
+    *,
+    labels: Labels | None = None,
+    chunk: int = 64,
 ) -> Callable[..., Tensor]:
     """Make the exact f(x_t, t, labels=None), (B, …) -> (B, …), for x_0 drawn evenly from data, (N, …).
 
@@ -121,7 +143,9 @@ def finite_data_denoiser(
     check_range("chunk", chunk, 1)
     if (classes := labels) is not None:
         check_shape("labels", classes, data.shape[:1])
-    half_squares = torch.cat([part.cpu().double().square().sum(1) / 2 for part in data.flatten(1).split(4096)])
+    half_squares = torch.cat(
+        [part.cpu().double().square().sum(1) / 2 for part in data.flatten(1).split(4096)]
+    )
 
     def denoiser(x_t: Data, t: int | Steps, labels: Labels | None = None) -> Tensor:
         check_data(x_t=x_t)
@@ -131,7 +155,9 @@ def finite_data_denoiser(
         alpha, sigma = (scale.expand(len(x), 1) for scale in schedule.alpha_sigma(t, x))
         guesses = []
         for rows in torch.arange(len(x)).split(chunk):
-            logits = alpha[rows] * (x[rows] @ examples.T - alpha[rows] * halves)  # without |x_t|², the same for all
+            logits = alpha[rows] * (
+                x[rows] @ examples.T - alpha[rows] * halves
+            )  # without |x_t|², the same for all
             logits = (logits / sigma[rows].square().clamp(min=1e-20)).where(mask[rows], -torch.inf)
             guesses.append(logits.softmax(1) @ examples)
         x_0 = torch.cat(guesses).reshape(x_t.shape)

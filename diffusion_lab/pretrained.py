@@ -1,7 +1,7 @@
 """Trained networks as files: safetensors with everything needed to use them, and the ones that ship with the course.
 
-A model file holds the weights (as float16), the network's configuration, the schedule, the objective and a model card.
-Nothing is unpickled.
+A model file holds the weights (as float16), the network's configuration, the schedule, the objective and a
+model card. Nothing is unpickled.
 """
 
 import hashlib
@@ -35,19 +35,35 @@ class Pretrained(NamedTuple):
     """Where it comes from and how good it is, as markdown."""
 
     def sample(
-        self, labels: list[int] | Tensor, *, guidance_scale: float = 1.0, num_steps: int = 20, sampler: str = "ddim",
-        seed: int = 0, size: int = 28, **options,
+        self,
+        labels: list[int] | Tensor,
+        *,
+        guidance_scale: float = 1.0,
+        num_steps: int = 20,
+        sampler: str = "ddim",
+        seed: int = 0,
+        size: int = 28,
+        **options,
     ) -> Images:
         """Draw one picture for each label, (B, C, size, size) in [-1, 1]; the same seed gives the same pictures.
 
         See `sampling.sample` for the arguments and errors; a model without classes raises a `ValueError`.
         """
         if getattr(self.model, "null_label", None) is None:
-            raise ValueError("this model has no classes, so labels say nothing to it: use dl.sample(...) with a shape")
+            raise ValueError(
+                "this model has no classes, so labels say nothing to it: use dl.sample(...) with a shape"
+            )
         generator = options.pop("generator", None) or torch.Generator().manual_seed(seed)
         shape = (len(labels), self.model.config["in_channels"], size, size)
-        options |= {"sampler": sampler, "num_steps": num_steps, "labels": labels, "guidance_scale": guidance_scale}
-        return sample(self.model, self.schedule, shape, objective=self.objective, generator=generator, **options)
+        options |= {
+            "sampler": sampler,
+            "num_steps": num_steps,
+            "labels": labels,
+            "guidance_scale": guidance_scale,
+        }
+        return sample(
+            self.model, self.schedule, shape, objective=self.objective, generator=generator, **options
+        )
 
 
 def shipped() -> dict[str, dict[str, str]]:
@@ -86,7 +102,9 @@ def load_model(path: str | Path) -> Pretrained | mini_sd.MiniSD:
     return Pretrained(network, schedule, metadata["objective"], card)
 
 
-def save_model(path: str | Path, model: nn.Module, schedule: DiffusionSchedule, objective: str, card: str = "") -> None:
+def save_model(
+    path: str | Path, model: nn.Module, schedule: DiffusionSchedule, objective: str, card: str = ""
+) -> None:
     """Write a model file, whole or not at all."""
     metadata = {
         "network": choose("network", type(model).__name__, NETWORKS),
@@ -111,7 +129,9 @@ def load_judge(path: str | Path | None = None) -> Judge:
     tensors, metadata = read_tensors(path)
     classifier = DigitClassifier()
     try:
-        classifier.load_state_dict({name: t for name, t in tensors.items() if not name.startswith("reference.")})
+        classifier.load_state_dict(
+            {name: t for name, t in tensors.items() if not name.startswith("reference.")}
+        )
         floors = {int(number): floor for number, floor in json.loads(metadata["floors"]).items()}
         gaussian = Gaussian(tensors["reference.mean"], tensors["reference.covariance"])
         reference = Reference(gaussian, tensors["reference.class_counts"], float(metadata["spread"]), floors)
@@ -129,7 +149,9 @@ def save_judge(path: str | Path, judge: Judge) -> None:
         "reference.covariance": reference.gaussian.covariance,
         "reference.class_counts": reference.class_counts,
     }
-    write_tensors(path, tensors, {"floors": json.dumps(reference.floors), "spread": repr(reference.spread)}, half=False)
+    write_tensors(
+        path, tensors, {"floors": json.dumps(reference.floors), "spread": repr(reference.spread)}, half=False
+    )
 
 
 def checked_file(name: str) -> Path:

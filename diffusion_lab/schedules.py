@@ -1,8 +1,9 @@
 """Noise schedules: how much signal and how much noise is left at every time t.
 
-Time runs ``t = 0 … T``. ``x_0`` is data and ``x_T`` is noise, so every table has ``T + 1`` entries and entry 0 says
-"nothing has happened yet": ``betas[0] == 0`` and ``alphas_cumprod[0] == 1``. The last sampling step, to t = 0, is then
-a step like any other. (diffusers and the original code count ``0 … T-1``; theirs is ours minus one.)
+Time runs ``t = 0 … T``. ``x_0`` is data and ``x_T`` is noise, so every table has ``T + 1`` entries and entry
+0 says "nothing has happened yet": ``betas[0] == 0`` and ``alphas_cumprod[0] == 1``. The last sampling step,
+to t = 0, is then a step like any other. (diffusers and the original code count ``0 … T-1``; theirs is ours
+minus one.)
 """
 
 import math
@@ -28,7 +29,9 @@ def quadratic_betas(timesteps: int, beta_start: float = 1e-4, beta_end: float = 
 
 def sigmoid_betas(timesteps: int, beta_start: float = 1e-4, beta_end: float = 0.02) -> Tensor:
     """Betas on a logistic curve from -6 to 6 (Xu et al. 2022, GeoDiff; "sigmoid" in diffusers)."""
-    return torch.linspace(-6, 6, timesteps, dtype=torch.float64).sigmoid() * (beta_end - beta_start) + beta_start
+    return (
+        torch.linspace(-6, 6, timesteps, dtype=torch.float64).sigmoid() * (beta_end - beta_start) + beta_start
+    )
 
 
 def cosine_betas(timesteps: int, s: float = 0.008) -> Tensor:
@@ -46,18 +49,25 @@ def straight_betas(timesteps: int) -> Tensor:
 
 
 CURVES: dict[str, Callable[..., Tensor]] = {
-    "linear": linear_betas, "cosine": cosine_betas, "quadratic": quadratic_betas, "sigmoid": sigmoid_betas,
+    "linear": linear_betas,
+    "cosine": cosine_betas,
+    "quadratic": quadratic_betas,
+    "sigmoid": sigmoid_betas,
     "straight": straight_betas,
-}  # fmt: skip
-"""Every named curve, as a function of T that returns T betas. To add one: write it above and enter it here."""
+}
+"""Every named curve, as a function of T that returns T betas.
+
+To add one: write it above and enter it here.
+"""
 
 
 class DiffusionSchedule:
     """The tables of a diffusion process with T steps (Ho et al. 2020, DDPM, section 2).
 
-    ``DiffusionSchedule(timesteps, beta_start, beta_end)`` takes the two ends of a linear schedule literally. The named
-    forms ``.linear(T)``, ``.quadratic(T)`` and ``.sigmoid(T)`` multiply their betas by ``1000 / T``, so that x_T is
-    noise for small T too; ``.cosine(T)`` and ``.straight(T)`` need no such help; ``.from_betas`` takes any table.
+    ``DiffusionSchedule(timesteps, beta_start, beta_end)`` takes the two ends of a linear schedule literally.
+    The named forms ``.linear(T)``, ``.quadratic(T)`` and ``.sigmoid(T)`` multiply their betas by ``1000 /
+    T``, so that x_T is noise for small T too; ``.cosine(T)`` and ``.straight(T)`` need no such help;
+    ``.from_betas`` takes any table.
 
     Attributes:
         timesteps: T, the number of steps.
@@ -78,7 +88,9 @@ class DiffusionSchedule:
         if betas.ndim != 1 or len(betas) < 1:
             raise ValueError(f"betas must be one row of T >= 1 numbers, got shape {tuple(betas.shape)}")
         if not bool(((betas > 0) & (betas < 1)).all()):
-            raise ValueError(f"betas must lie inside (0, 1), got {float(betas.min()):g} … {float(betas.max()):g}")
+            raise ValueError(
+                f"betas must lie inside (0, 1), got {float(betas.min()):g} … {float(betas.max()):g}"
+            )
         self.timesteps = len(betas)
         self.betas: Table = torch.cat([torch.zeros(1, dtype=torch.float64), betas])
         self.alphas: Table = 1 - self.betas
@@ -93,11 +105,14 @@ class DiffusionSchedule:
         return schedule
 
     @classmethod
-    def named(cls, curve: str, timesteps: int = 1000, rescale: bool = True, **params: float) -> "DiffusionSchedule":
+    def named(
+        cls, curve: str, timesteps: int = 1000, rescale: bool = True, **params: float
+    ) -> "DiffusionSchedule":
         """Make the schedule called `curve`, a key of `CURVES`, with the curve's own `params`, such as ``beta_end``.
 
-        Most curves were made for T = 1000: `rescale` multiplies the betas (not of cosine and straight) by ``1000 / T``.
-        A `ValueError` says if the curve is unknown, T is below 1 or a beta is not inside (0, 1).
+        Most curves were made for T = 1000: `rescale` multiplies the betas (not of cosine and straight) by
+        ``1000 / T``. A `ValueError` says if the curve is unknown, T is below 1 or a beta is not inside (0,
+        1).
         """
         choose("curve", curve, CURVES)
         check_range("timesteps", timesteps, 1)
@@ -140,25 +155,37 @@ class DiffusionSchedule:
     def lookup(self, table: Table, t: int | Steps, like: Data) -> Tensor:
         """Read ``table[t]``, (T+1,), so that it multiplies `like`, (B, …): same dtype and device, shape (B or 1, 1, …).
 
-        t is one time for the whole batch, or a time per element, (B,). A `ValueError` says if it is not whole, not in
-        0 … T, or has not one entry per element.
+        t is one time for the whole batch, or a time per element, (B,). A `ValueError` says if it is not
+        whole, not in 0 … T, or has not one entry per element.
         """
         check_range("t", t, 0, self.timesteps)
         t = torch.as_tensor(t).cpu().long()
         if t.shape not in ((), (1,), (len(like),)):
-            raise ValueError(f"t must be one time, or one per element of the batch of {len(like)}: {tuple(t.shape)}")
+            raise ValueError(
+                f"t must be one time, or one per element of the batch of {len(like)}: {tuple(t.shape)}"
+            )
         return table[t].to(like.dtype).to(like.device).reshape(-1, *[1] * (like.ndim - 1))
 
     def alpha_sigma(self, t: int | Steps, like: Data) -> tuple[Tensor, Tensor]:
-        """Scale of the signal, sqrt(alphas_cumprod[t]), and of the noise, sqrt(1 - alphas_cumprod[t]); see `lookup`."""
-        return tuple(self.lookup(table.sqrt(), t, like) for table in (self.alphas_cumprod, 1 - self.alphas_cumprod))
+        """Scale of the signal, sqrt(alphas_cumprod[t]), and of the noise, sqrt(1 - alphas_cumprod[t]).
+
+        See `lookup`.
+        """
+        return tuple(
+            self.lookup(table.sqrt(), t, like) for table in (self.alphas_cumprod, 1 - self.alphas_cumprod)
+        )
 
     def snr(self) -> Table:
         """Signal-to-noise ratio alphas_cumprod / (1 - alphas_cumprod) for t = 0 … T; infinite at t = 0."""
         return self.alphas_cumprod / (1 - self.alphas_cumprod)
 
     def add_noise(
-        self, x_0: Data, t: int | Steps, noise: Data | None = None, *, generator: torch.Generator | None = None
+        self,
+        x_0: Data,
+        t: int | Steps,
+        noise: Data | None = None,
+        *,
+        generator: torch.Generator | None = None,
     ) -> Data:
         """Jump from x_0 to x_t at once: draw from q(x_t | x_0).
 

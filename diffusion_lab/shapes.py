@@ -1,7 +1,7 @@
 """Names for the tensors of the course, and the checks that the modules share.
 
-The aliases are `jaxtyping <https://docs.kidger.site/jaxtyping/>`_ annotations: readable as documentation, and checked
-at run time by the test suite. ``batch`` in two arguments of one function means the same number.
+The aliases are `jaxtyping <https://docs.kidger.site/jaxtyping/>`_ annotations: readable as documentation, and
+checked at run time by the test suite. ``batch`` in two arguments of one function means the same number.
 """
 
 from collections.abc import Callable, Iterable
@@ -73,8 +73,8 @@ def check_share(**numbers: float) -> None:
 def normal_like(x: Tensor, generator: torch.Generator | None = None) -> Tensor:
     """Draw standard normal noise with the shape, dtype and device of `x`.
 
-    The numbers are drawn on the generator's device and then moved, so one CPU generator gives the same noise on every
-    machine.
+    The numbers are drawn on the generator's device and then moved, so one CPU generator gives the same noise
+    on every machine.
     """
     device = x.device if generator is None else generator.device
     return torch.randn(x.shape, generator=generator, device=device, dtype=x.dtype).to(x.device)
@@ -89,10 +89,14 @@ def check_data(**tensors: Tensor) -> None:
     (first, model), *others = tensors.items()
     for name, tensor in tensors.items():
         if not tensor.is_floating_point():
-            raise ValueError(f"{name} must be floating point, got {tensor.dtype}; convert images in `data` first")
+            raise ValueError(
+                f"{name} must be floating point, got {tensor.dtype}; convert images in `data` first"
+            )
     for name, tensor in others:
         if tensor.shape != model.shape:
-            raise ValueError(f"{name} must have the shape of {first}, {tuple(model.shape)}, got {tuple(tensor.shape)}")
+            raise ValueError(
+                f"{name} must have the shape of {first}, {tuple(model.shape)}, got {tuple(tensor.shape)}"
+            )
 
 
 def check_scale(argument: str, images: Tensor) -> None:
@@ -105,9 +109,13 @@ def check_scale(argument: str, images: Tensor) -> None:
         return
     low, high = float(images.min()), float(images.max())
     if not images.is_floating_point() or high > 64:
-        raise ValueError(f"{argument} must be floating point in [-1, 1], got {images.dtype} in [{low:g}, {high:g}]")
+        raise ValueError(
+            f"{argument} must be floating point in [-1, 1], got {images.dtype} in [{low:g}, {high:g}]"
+        )
     if low >= 0:
-        raise ValueError(f"{argument} must be in [-1, 1], got [{low:g}, {high:g}]: multiply by 2 and subtract 1")
+        raise ValueError(
+            f"{argument} must be in [-1, 1], got [{low:g}, {high:g}]: multiply by 2 and subtract 1"
+        )
 
 
 def check_images(argument: str, images: Tensor, channels: int, multiple: int) -> None:

@@ -14,7 +14,16 @@ from diffusion_lab.checkpoints import TrainingState
 from diffusion_lab.optimization import OPTIMIZERS, learning_rate_at, update_ema
 from diffusion_lab.process import OBJECTIVES, express
 from diffusion_lab.schedules import DiffusionSchedule
-from diffusion_lab.shapes import Data, Labels, Steps, check_range, check_scale, check_share, choose, normal_like
+from diffusion_lab.shapes import (
+    Data,
+    Labels,
+    Steps,
+    check_range,
+    check_scale,
+    check_share,
+    choose,
+    normal_like,
+)
 
 TIMES: dict[str, Callable[[Tensor], Tensor]] = {
     "uniform": lambda u: u,
@@ -24,11 +33,13 @@ TIMES: dict[str, Callable[[Tensor], Tensor]] = {
 the shape of a picture is decided (Esser et al. 2024, SD3, section 3.1); a fifth is even, for the ends."""
 
 
-def sample_timesteps(batch: int, timesteps: int, generator: Generator | None = None, times: str = "uniform") -> Steps:
+def sample_timesteps(
+    batch: int, timesteps: int, generator: Generator | None = None, times: str = "uniform"
+) -> Steps:
     """Draw training times from 1 … T, both ends included, with the density of `times`, a key of `TIMES`.
 
-    A batch takes one from each of `batch` equally likely stretches, in random order, so its loss varies less (after
-    Kingma et al. 2021, VDM, appendix I.1). Shape (batch,), on the generator's device.
+    A batch takes one from each of `batch` equally likely stretches, in random order, so its loss varies less
+    (after Kingma et al. 2021, VDM, appendix I.1). Shape (batch,), on the generator's device.
     """
     device = None if generator is None else generator.device
     stratum = torch.randperm(batch, generator=generator, device=device)
@@ -37,20 +48,32 @@ def sample_timesteps(batch: int, timesteps: int, generator: Generator | None = N
     return (share * timesteps).long().clamp(max=timesteps - 1) + 1
 
 
-def drop_labels(labels: Labels, null_label: int, probability: float, generator: Generator | None = None) -> Labels:
+def drop_labels(
+    labels: Labels, null_label: int, probability: float, generator: Generator | None = None
+) -> Labels:
     """Replace labels by the null label, each by its own coin (Ho & Salimans 2022, algorithm 1)."""
-    coins = torch.rand(len(labels), generator=generator, device=generator.device if generator else labels.device)
+    coins = torch.rand(
+        len(labels), generator=generator, device=generator.device if generator else labels.device
+    )
     return torch.where(coins.to(labels.device) < probability, null_label, labels)
 
 
 def diffusion_loss(
-    model: Callable, x_0: Data, schedule: DiffusionSchedule, objective: str = "v", *, t: Steps | None = None,
-    noise: Data | None = None, generator: Generator | None = None, **condition: Tensor,
+    model: Callable,
+    x_0: Data,
+    schedule: DiffusionSchedule,
+    objective: str = "v",
+    *,
+    t: Steps | None = None,
+    noise: Data | None = None,
+    generator: Generator | None = None,
+    **condition: Tensor,
 ) -> Tensor:
     """Squared error of a denoiser on noised data, shape (B,) (DDPM, algorithm 1 and equation 14).
 
     Args:
-        model, schedule, objective: a denoiser ``f(x_t, t, **condition)``, and what it should predict of what process.
+        model, schedule, objective: a denoiser ``f(x_t, t, **condition)``, and what it should predict of what
+            process.
         x_0: clean data, shape (B, …).
         t: times 1 … T, shape (B,); drawn with `generator` by `sample_timesteps` if None.
         noise: standard normal, shape of x_0; drawn with `generator` if None.
@@ -78,22 +101,38 @@ class Step(NamedTuple):
 
 
 def train(
-    model: nn.Module, schedule: DiffusionSchedule, loader: Iterable, *, num_steps: int, objective: str = "v",
-    optimizer: str = "muon", learning_rate: float = 4e-3, warmup: int = 200, weight_decay: float = 0.01,
-    grad_clip: float = 1.0, ema_decay: float = 0.999, label_dropout: float = 0.1, times: str = "logit-normal",
-    bfloat16: bool = False, generator: Generator | None = None, resume: str | Path | None = None,
+    model: nn.Module,
+    schedule: DiffusionSchedule,
+    loader: Iterable,
+    *,
+    num_steps: int,
+    objective: str = "v",
+    optimizer: str = "muon",
+    learning_rate: float = 4e-3,
+    warmup: int = 200,
+    weight_decay: float = 0.01,
+    grad_clip: float = 1.0,
+    ema_decay: float = 0.999,
+    label_dropout: float = 0.1,
+    times: str = "logit-normal",
+    bfloat16: bool = False,
+    generator: Generator | None = None,
+    resume: str | Path | None = None,
 ) -> Iterator[Step]:
     """Train a denoiser, yielding after each optimiser step.
 
     Args:
-        model: trained in place, on its device; with a ``null_label`` that is not None it is class-conditional.
+        model: trained in place, on its device; with a ``null_label`` that is not None it is
+            class-conditional.
         schedule, objective: what the network learns to predict (one of `OBJECTIVES`) of which process.
         loader: yields ``(images, labels)``, ``(images,)`` or ``images`` in every pass; images in [-1, 1].
         num_steps: optimiser steps in total, more than were done before a resume.
-        optimizer, weight_decay: a key of `OPTIMIZERS`, and the shrinking of the weights per unit of learning rate.
+        optimizer, weight_decay: a key of `OPTIMIZERS`, and the shrinking of the weights per unit of learning
+            rate.
         learning_rate, warmup: its peak, and steps up to it (at most a tenth of all); see `learning_rate_at`.
         grad_clip: the largest length of the gradient.
-        ema_decay, label_dropout: of the averaged weights, less in the first steps; probability of the null label.
+        ema_decay, label_dropout: of the averaged weights, less in the first steps; probability of the null
+            label.
         times: how the training times are spread, a key of `TIMES`.
         bfloat16: compute in 16 bits; faster on a GPU and on the few processors that have instructions for it.
         generator, resume: decides times, noise and label dropout; a checkpoint to go on from.
@@ -107,7 +146,9 @@ def train(
     device = next(model.parameters()).device
     generator = Generator().manual_seed(torch.initial_seed() % 2**63) if generator is None else generator
     options = {"betas": (0.9, 0.99), "weight_decay": weight_decay, "fused": device.type != "mps"}
-    chosen = OPTIMIZERS[choose("optimizer", optimizer, OPTIMIZERS)](model.parameters(), learning_rate, **options)
+    chosen = OPTIMIZERS[choose("optimizer", optimizer, OPTIMIZERS)](
+        model.parameters(), learning_rate, **options
+    )
     ema = copy.deepcopy(model).requires_grad_(False).eval()
     state = TrainingState(model, ema, chosen, generator)
     if resume is not None:
@@ -136,11 +177,13 @@ def train(
         yield Step(state.index, loss.item(), rate, grad_norm.item(), ema, state)
 
 
-def train_diffusion(model: nn.Module, loader, schedule: DiffusionSchedule, epochs: int = 10, **options) -> list[float]:
+def train_diffusion(
+    model: nn.Module, loader, schedule: DiffusionSchedule, epochs: int = 10, **options
+) -> list[float]:
     """Train with a progress bar, for people who just want a model; returns the loss of every step.
 
-    At the end, and if it is stopped by hand, `model` holds the averaged weights. `loader` must have a length; options
-    are those of `train`.
+    At the end, and if it is stopped by hand, `model` holds the averaged weights. `loader` must have a length;
+    options are those of `train`.
     """
     losses, num_steps = [], epochs * len(loader)
     with tqdm(total=num_steps, unit="step", delay=1) as bar:
@@ -150,7 +193,9 @@ def train_diffusion(model: nn.Module, loader, schedule: DiffusionSchedule, epoch
                 bar.update()
                 bar.set_postfix(loss=f"{sum(losses[-100:]) / len(losses[-100:]):.4f}", refresh=False)
         except KeyboardInterrupt:
-            bar.write(f"stopped after {len(losses)} of {num_steps} steps; the model keeps what it has learned")
+            bar.write(
+                f"stopped after {len(losses)} of {num_steps} steps; the model keeps what it has learned"
+            )
     if losses:
         model.load_state_dict(step.ema.state_dict())
     return losses

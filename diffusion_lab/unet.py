@@ -1,7 +1,7 @@
 """The networks: `SimpleDiffusion`, the first denoiser one writes, and `UNet`, the one that draws digits.
 
-Both are called as ``f(x_t, t)`` and return a tensor of the shape of x_t. What that tensor *means* (noise, data,
-velocity) is decided by the training objective, not here.
+Both are called as ``f(x_t, t)`` and return a tensor of the shape of x_t. What that tensor *means* (noise,
+data, velocity) is decided by the training objective, not here.
 """
 
 import math
@@ -18,9 +18,12 @@ from diffusion_lab.shapes import Context, Images, Labels, Steps, check_images, c
 def sinusoidal_embedding(t: Tensor, features: int, max_period: float = 10_000) -> Tensor:
     """Turn times, (B,), into cosines and sines, (B, features) (Vaswani et al. 2017, section 3.5; DDPM, appendix B).
 
-    Times are in steps, not t / T: the frequencies, from 1 down to nearly 1 / max_period, suit numbers up to a thousand.
+    Times are in steps, not t / T: the frequencies, from 1 down to nearly 1 / max_period, suit numbers up to a
+    thousand.
     """
-    frequencies = torch.exp(-math.log(max_period) * torch.arange(features // 2, device=t.device) / (features // 2))
+    frequencies = torch.exp(
+        -math.log(max_period) * torch.arange(features // 2, device=t.device) / (features // 2)
+    )
     angles = t[:, None].float() * frequencies
     return torch.cat([angles.cos(), angles.sin()], dim=1)
 
@@ -88,7 +91,9 @@ class Attention(nn.Module):
         """Map (B, C, H, W), and for cross-attention (B, tokens, context_features), to (B, C, H, W)."""
         pixels = self.norm(h).flatten(2).transpose(1, 2)
         key, value = self.key_value(pixels if context is None else context).chunk(2, dim=-1)
-        by_head = [x.unflatten(-1, (self.heads, -1)).transpose(1, 2) for x in (self.query(pixels), key, value)]
+        by_head = [
+            x.unflatten(-1, (self.heads, -1)).transpose(1, 2) for x in (self.query(pixels), key, value)
+        ]
         mixed = F.scaled_dot_product_attention(*by_head).transpose(1, 2).flatten(2)
         return h + self.out(mixed).transpose(1, 2).reshape(h.shape)
 
@@ -96,7 +101,9 @@ class Attention(nn.Module):
 class Level(nn.Module):
     """A residual block and, where it pays (`attend`), attention to the pixels and to the context."""
 
-    def __init__(self, channels_in: int, channels: int, condition: int, attend: bool, context_features: int | None):
+    def __init__(
+        self, channels_in: int, channels: int, condition: int, attend: bool, context_features: int | None
+    ):
         """Map `channels_in` to `channels` feature maps."""
         super().__init__()
         self.block = ResidualBlock(channels_in, channels, condition)
@@ -113,23 +120,33 @@ class Level(nn.Module):
 class UNet(nn.Module):
     """A U-Net that folds squares of pixels into channels first, so that its work happens at half resolution.
 
-    Source: Ronneberger et al. 2015; Ho et al. 2020, appendix B; folding as in Shi et al. 2016 (pixel shuffle).
+    Source: Ronneberger et al. 2015; Ho et al. 2020, appendix B; folding as in Shi et al. 2016 (pixel
+        shuffle).
 
-    ``UNet(**unet.config)`` makes it again; ``null_label`` means "no class" (None if there are no classes at all).
+    ``UNet(**unet.config)`` makes it again; ``null_label`` means "no class" (None if there are no classes at
+    all).
     """
 
     def __init__(
-        self, in_channels: int = 1, num_classes: int | None = None, context_features: int | None = None,
-        width: int = 32, multipliers: Sequence[int] = (1, 2), blocks: int = 1, attention: Sequence[int] = (),
+        self,
+        in_channels: int = 1,
+        num_classes: int | None = None,
+        context_features: int | None = None,
+        width: int = 32,
+        multipliers: Sequence[int] = (1, 2),
+        blocks: int = 1,
+        attention: Sequence[int] = (),
         patch: int = 2,
     ):
         """Build the U.
 
         Args:
-            in_channels, num_classes: colours of the image, and number of classes, None for a network without labels.
-            context_features: length of a token of the context (a caption), or None for none; `attention` reads it.
-            width, multipliers: feature maps are ``width * m`` on the level of each m (a multiple of 8); every further
-                level has half the resolution.
+            in_channels, num_classes: colours of the image, and number of classes, None for a network without
+                labels.
+            context_features: length of a token of the context (a caption), or None for none; `attention`
+                reads it.
+            width, multipliers: feature maps are ``width * m`` on the level of each m (a multiple of 8); every
+                further level has half the resolution.
             blocks: residual blocks per level on the way down, and again on the way up.
             attention: the levels that attend, from 0.
             patch: side of the square of pixels that is folded into channels; 1 for none.
@@ -139,7 +156,9 @@ class UNet(nn.Module):
         self.null_label = num_classes
         check_range("attention", torch.tensor([*attention], dtype=torch.int64), 0, len(multipliers) - 1)
         if context_features and not len(attention):
-            raise ValueError(f"context_features={context_features} needs a level that attends, such as attention=(1,)")
+            raise ValueError(
+                f"context_features={context_features} needs a level that attends, such as attention=(1,)"
+            )
         condition, sizes = 4 * width, [width * m for m in multipliers]
 
         def level(index: int, channels_in: int) -> Level:
@@ -147,11 +166,15 @@ class UNet(nn.Module):
 
         self.time = nn.Sequential(nn.Linear(width, condition), nn.SiLU(), nn.Linear(condition, condition))
         self.label = nn.Embedding(num_classes + 1, condition) if num_classes else None
-        self.fold = nn.Sequential(nn.PixelUnshuffle(patch), nn.Conv2d(in_channels * patch**2, width, 3, padding=1))
+        self.fold = nn.Sequential(
+            nn.PixelUnshuffle(patch), nn.Conv2d(in_channels * patch**2, width, 3, padding=1)
+        )
         self.down, self.shrink, self.up, self.grow = (nn.ModuleList() for _ in range(4))
         for i, (before, size) in enumerate(pairwise([width, *sizes])):
             self.down.append(nn.ModuleList(level(i, size if k else before) for k in range(blocks)))
-            self.shrink.append(nn.Conv2d(size, size, 3, stride=2, padding=1) if i < len(sizes) - 1 else nn.Identity())
+            self.shrink.append(
+                nn.Conv2d(size, size, 3, stride=2, padding=1) if i < len(sizes) - 1 else nn.Identity()
+            )
         self.middle = level(len(sizes) - 1, sizes[-1])
         for i, size in reversed(list(enumerate(sizes))):
             self.up.append(nn.ModuleList(level(i, 2 * size) for _ in range(blocks)))
@@ -160,19 +183,24 @@ class UNet(nn.Module):
         out = zeroed(nn.Conv2d(sizes[0], in_channels * patch**2, 3, padding=1))
         self.unfold = nn.Sequential(nn.GroupNorm(8, sizes[0]), nn.SiLU(), out, nn.PixelShuffle(patch))
 
-    def forward(self, x_t: Images, t: Steps, labels: Labels | None = None, context: Context | None = None) -> Images:
+    def forward(
+        self, x_t: Images, t: Steps, labels: Labels | None = None, context: Context | None = None
+    ) -> Images:
         """Predict from noisy images.
 
         Args:
             x_t: noisy images, (B, C, H, W); H and W multiples of ``patch * 2 ** (levels - 1)``.
             t: times in steps, (B,).
-            labels: classes 0 … num_classes - 1, or ``null_label``, (B,); None means the null label everywhere.
+            labels: classes 0 … num_classes - 1, or ``null_label``, (B,); None means the null label
+                everywhere.
             context: tokens to attend to, (B, tokens, context_features), for a network built with them.
         """
         self._check(x_t, t, labels, context)
         condition = self.time(sinusoidal_embedding(t, self.config["width"]))
         if self.label is not None:
-            condition = condition + self.label(torch.full_like(t, self.null_label) if labels is None else labels)
+            condition = condition + self.label(
+                torch.full_like(t, self.null_label) if labels is None else labels
+            )
         condition, h, skips = F.silu(condition), self.fold(x_t), []
         for levels, shrink in zip(self.down, self.shrink, strict=True):
             for level in levels:
@@ -193,11 +221,17 @@ class UNet(nn.Module):
         if labels is not None and self.label is None:
             raise ValueError("labels were given, but this UNet was built without num_classes")
         if labels is not None and labels.shape != t.shape:
-            raise ValueError(f"labels must have shape ({len(x_t)},), one per image, got {tuple(labels.shape)}")
+            raise ValueError(
+                f"labels must have shape ({len(x_t)},), one per image, got {tuple(labels.shape)}"
+            )
         check_range("labels", t.new_empty(0) if labels is None else labels, 0, self.null_label or 0)
         wanted, got = self.config["context_features"], None if context is None else context.shape
-        if (got is None) != (wanted is None) or (got and (len(got), got[0], got[-1]) != (3, len(x_t), wanted)):
-            raise ValueError(f"context must be ({len(x_t)}, tokens, {wanted}), or None without features, got {got}")
+        if (got is None) != (wanted is None) or (
+            got and (len(got), got[0], got[-1]) != (3, len(x_t), wanted)
+        ):
+            raise ValueError(
+                f"context must be ({len(x_t)}, tokens, {wanted}), or None without features, got {got}"
+            )
 
 
 def zeroed(module: nn.Module) -> nn.Module:

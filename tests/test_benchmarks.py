@@ -23,7 +23,9 @@ from diffusion_lab.mini_sd.text import Clip  # noqa: E402
 from diffusion_lab.mini_sd.train import new_unet  # noqa: E402
 from diffusion_lab.mini_sd.vae import VAE  # noqa: E402
 
-MODULES = sorted(p.stem for p in (ROOT / "benchmarks").glob("*.py") if p.stem not in ("__init__", "common", "peers"))
+MODULES = sorted(
+    p.stem for p in (ROOT / "benchmarks").glob("*.py") if p.stem not in ("__init__", "common", "peers")
+)
 PACKAGES = ("diffusers", "denoising_diffusion_pytorch", "smalldiffusion", "accelerate", "ema_pytorch")
 
 
@@ -50,7 +52,9 @@ def test_help_needs_no_peer(name, nothing_installed, monkeypatch, capsys):
         module.main(["--help"])
     assert stop.value.code == 0
     text = capsys.readouterr().out
-    assert all(option in text for option in ("--out", "--force", "--repeats", "--seeds", "--threads", "--quick"))
+    assert all(
+        option in text for option in ("--out", "--force", "--repeats", "--seeds", "--threads", "--quick")
+    )
 
 
 @pytest.mark.parametrize("name", [*MODULES, "peers"])
@@ -88,7 +92,10 @@ def test_parse_names_what_is_wrong(tmp_path, capsys):
 
 
 def test_table_is_aligned_and_knows_formats():
-    rows = [{"name": "a", "count": 12345, "share": 0.123456}, {"name": "longer", "count": None, "share": float("nan")}]
+    rows = [
+        {"name": "a", "count": 12345, "share": 0.123456},
+        {"name": "longer", "count": None, "share": float("nan")},
+    ]
     lines = common.table(rows, {"name": "", "count": "", "share": ".1%"}).splitlines()
     assert lines == [
         "| name   |  count | share |",
@@ -225,7 +232,9 @@ def test_a_peer_that_knows_the_answer_has_no_loss_and_draws_it(kind, digits, mon
     if kind.package:
         pytest.importorskip(kind.package)
     x_0, losses = digits.images[7:8], []
-    contender = kind(peers.dl.data.Digits(x_0.repeat(8, 1, 1, 1), digits.labels[:8], "one digit"), batch_size=8)
+    contender = kind(
+        peers.dl.data.Digits(x_0.repeat(8, 1, 1, 1), digits.labels[:8], "one digit"), batch_size=8
+    )
     know(contender, x_0)
     monkeypatch.setattr(torch.Tensor, "backward", lambda loss: losses.append(loss.item()))
     contender.step()
@@ -244,7 +253,9 @@ def test_ours_takes_the_package_s_defaults(digits):
 # --- quality_per_budget
 
 
-@pytest.mark.parametrize(("budget", "rate", "batch", "steps"), [(60, 200, 128, 93), (1, 1, 128, 1), (600, 64, 64, 600)])
+@pytest.mark.parametrize(
+    ("budget", "rate", "batch", "steps"), [(60, 200, 128, 93), (1, 1, 128, 1), (600, 64, 64, 600)]
+)
 def test_planned_steps(budget, rate, batch, steps):
     assert quality_per_budget.planned_steps(budget, rate, batch) == steps
     assert steps == 1 or steps * batch / rate <= budget
@@ -254,7 +265,14 @@ class FakeContender:
     """A contender whose every step takes `cost` seconds of a clock."""
 
     def __init__(self, log, clock, name, cost, num_steps=10**9):
-        self.log, self.clock, self.name, self.cost, self.num_steps, self.images = log, clock, name, cost, num_steps, 0
+        self.log, self.clock, self.name, self.cost, self.num_steps, self.images = (
+            log,
+            clock,
+            name,
+            cost,
+            num_steps,
+            0,
+        )
 
     def step(self):
         self.clock[0] += self.cost
@@ -346,8 +364,10 @@ def test_quality_per_budget_from_end_to_end_and_on(tmp_path, monkeypatch, capsys
 
 
 def test_rows_without_classes_have_no_class_accuracy(digits):
-    run = SimpleNamespace(name="classic", contender=SimpleNamespace(conditional=False, draw=lambda y, _: torch.randn(
-        len(y), 1, 28, 28)))
+    run = SimpleNamespace(
+        name="classic",
+        contender=SimpleNamespace(conditional=False, draw=lambda y, _: torch.randn(len(y), 1, 28, 28)),
+    )
     options = SimpleNamespace(num_samples=200, peer_samples=200, num_steps=1)
     row = quality_per_budget.verdict(options, run, 0, peers.dl.load_judge())
     assert row["class_accuracy"] is None
@@ -362,15 +382,23 @@ def latent_vs_pixel(monkeypatch):
     """The benchmark with small untrained networks in the place of those that ship."""
     module = importlib.import_module("benchmarks.latent_vs_pixel")
     schedule, clip = peers.dl.DiffusionSchedule.cosine(20), Clip(features=16, layers=1, width=8)
-    parts = (VAE(width=8), clip, peers.dl.UNet(in_channels=4, context_features=16, width=8, attention=(0,), patch=1))
+    parts = (
+        VAE(width=8),
+        clip,
+        peers.dl.UNet(in_channels=4, context_features=16, width=8, attention=(0,), patch=1),
+    )
     mini = MiniSD(*(part.eval().requires_grad_(False) for part in parts), schedule, "v", 2.0)
     monkeypatch.setattr(module.dl, "load_pretrained", lambda _name: mini)
-    monkeypatch.setattr(module.scene_judge, "load_scene_judge", lambda: module.scene_judge.SceneJudge(8).eval())
+    monkeypatch.setattr(
+        module.scene_judge, "load_scene_judge", lambda: module.scene_judge.SceneJudge(8).eval()
+    )
     monkeypatch.setattr(module.dl.data, "mnist", lambda train=True: peers.dl.data.sklearn_digits(train))
     return module
 
 
-@pytest.mark.parametrize("text", ["latents:3", "latent", "latent:", "latent:0", "latent:-1", "latent:x", "latent:1:2"])
+@pytest.mark.parametrize(
+    "text", ["latents:3", "latent", "latent:", "latent:0", "latent:-1", "latent:x", "latent:1:2"]
+)
 def test_a_run_is_a_contender_and_seconds(latent_vs_pixel, text, capsys):
     assert latent_vs_pixel.read_run("pixels-2:1.5") == ("pixels-2", 1.5)
     with pytest.raises(SystemExit):
@@ -398,7 +426,11 @@ def test_latent_vs_pixel_needs_mnist(latent_vs_pixel, capsys):
 def test_latent_and_pixels_are_trained_on_the_same_scenes(latent_vs_pixel, digits):
     mini = latent_vs_pixel.dl.load_pretrained("mini-sd")
     data = latent_vs_pixel.draw_scenes(mini, digits, 6, seed=1)
-    assert (data.pixels.shape, data.codes.shape, data.tokens.shape) == ((6, 3, 64, 64), (6, 4, 16, 16), (6, 24))
+    assert (data.pixels.shape, data.codes.shape, data.tokens.shape) == (
+        (6, 3, 64, 64),
+        (6, 4, 16, 16),
+        (6, 24),
+    )
     pixels, numbers = next(iter(latent_vs_pixel.Batches(data.pixels, 4, seed=2)))
     codes, same = next(iter(latent_vs_pixel.Batches(data.codes, 4, seed=2)))
     assert numbers.tolist() == same.tolist()

@@ -43,16 +43,24 @@ def make_loader(kind: str, batches, generator: torch.Generator):
 def start(model, kind: str, batches, seed: int, **options):
     generator = seeded(seed)
     return dl.train(
-        model, SCHEDULE, make_loader(kind, batches, generator), num_steps=3 * BATCHES, generator=generator, **options
+        model,
+        SCHEDULE,
+        make_loader(kind, batches, generator),
+        num_steps=3 * BATCHES,
+        generator=generator,
+        **options,
     )
 
 
 def contents(state: TrainingState) -> list[torch.Tensor]:
     moments = [value for entry in state.optimizer.state_dict()["state"].values() for value in entry.values()]
     return [
-        *state.model.state_dict().values(), *state.ema.state_dict().values(), *moments, state.generator.get_state(),
+        *state.model.state_dict().values(),
+        *state.ema.state_dict().values(),
+        *moments,
+        state.generator.get_state(),
         torch.tensor([state.index, state.batches_done]),
-    ]  # fmt: skip
+    ]
 
 
 @pytest.mark.parametrize("kind", ["shared", "own", "torch", "list"])
@@ -71,7 +79,9 @@ def test_resume_is_bit_exact(tiny, batches, tmp_path, kind, stop):
     assert all(torch.equal(a, b) for a, b in zip(contents(step.state), contents(again.state), strict=True))
 
 
-@pytest.mark.parametrize("options", [{}, {"bfloat16": True}, {"optimizer": "adamw"}], ids=lambda options: str(options))
+@pytest.mark.parametrize(
+    "options", [{}, {"bfloat16": True}, {"optimizer": "adamw"}], ids=lambda options: str(options)
+)
 def test_resume_of_a_unet_is_bit_exact(batches, tmp_path, options):
     """Most of its weights are matrices, whose momentum Muon keeps."""
     stop, whole, resumed = BATCHES + 2, dl.UNet(num_classes=10, width=16), dl.UNet(num_classes=10, width=16)
@@ -175,7 +185,9 @@ def test_kill_during_a_save_leaves_a_whole_checkpoint(tmp_path, delay):
     state = fill(big_state(), 1)
     state.save(path)
     begin, first = time.monotonic(), path.stat()
-    process = multiprocessing.get_context("fork").Process(target=save_again_and_again, args=(state, path), daemon=True)
+    process = multiprocessing.get_context("fork").Process(
+        target=save_again_and_again, args=(state, path), daemon=True
+    )
     process.start()
     try:
         while path.stat().st_mtime_ns == first.st_mtime_ns and time.monotonic() < begin + 20:

@@ -19,9 +19,17 @@ from diffusion_lab import cli, data, pretrained, sampling
 
 TINY = ("--width", 8, "--batch-size", 16, "--device", "cpu")
 COMMANDS = (
-    "doctor", "train", "train-mini-sd", "sample", "evaluate", "build-exercises", "set-repository", "grade",
-    "grade-merge", "check",
-)  # fmt: skip
+    "doctor",
+    "train",
+    "train-mini-sd",
+    "sample",
+    "evaluate",
+    "build-exercises",
+    "set-repository",
+    "grade",
+    "grade-merge",
+    "check",
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -97,9 +105,13 @@ def test_unknown_command_or_option_is_refused(command, arguments):
 
 def test_version_of_the_module():
     process = subprocess.run(
-        [sys.executable, "-m", "diffusion_lab", "--version"], cwd=Path(dl.__file__).parents[1], capture_output=True,
-        text=True, check=True, timeout=120,
-    )  # fmt: skip
+        [sys.executable, "-m", "diffusion_lab", "--version"],
+        cwd=Path(dl.__file__).parents[1],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
     assert process.stdout == f"diffusion-lab {dl.__version__}\n"
 
 
@@ -113,8 +125,17 @@ def test_doctor_prints_one_line_per_check(command):
     assert [line[:4] for line in lines] == ["ok  "] * 9
     for line, text in zip(
         lines,
-        ["Python 3.", "torch 2", "torchvision ", "matplotlib ", "jupyterlab ", "ipywidgets ", "MNIST ", "weights ",
-         "links "],
+        [
+            "Python 3.",
+            "torch 2",
+            "torchvision ",
+            "matplotlib ",
+            "jupyterlab ",
+            "ipywidgets ",
+            "MNIST ",
+            "weights ",
+            "links ",
+        ],
         strict=True,
     ):
         assert line[4:].startswith(text)
@@ -145,7 +166,11 @@ def test_doctor_says_what_is_broken(command, monkeypatch, tmp_path):
 
 
 def test_train_leaves_checkpoint_model_and_card(trained, model):
-    assert sorted(path.name for path in trained.iterdir()) == ["checkpoint.pt", "digits.safetensors", "run.json"]
+    assert sorted(path.name for path in trained.iterdir()) == [
+        "checkpoint.pt",
+        "digits.safetensors",
+        "run.json",
+    ]
     loaded = dl.load_model(model)
     assert loaded.model.config["width"] == 8
     assert loaded.objective == "v"
@@ -167,14 +192,18 @@ def test_defaults_of_train_are_those_of_the_package():
     }
     for function, names in functions.items():
         parameters = inspect.signature(function).parameters
-        assert [options[name.removesuffix("_decay")] for name in names] == [parameters[name].default for name in names]
+        assert [options[name.removesuffix("_decay")] for name in names] == [
+            parameters[name].default for name in names
+        ]
 
 
 @pytest.mark.parametrize("flags", [(), ("--bfloat16",)])
 def test_card_has_a_command_that_trains_the_same(command, tmp_path, flags):
     arguments = ["train", *map(str, TINY), "--steps", "1", "--ema", "0.9", "--learning-rate", "1e-3", *flags]
     assert command(*arguments, "--out", tmp_path)[0] == 0
-    line = re.search(r"trained by: `diffusion-lab (.+)`", dl.load_model(tmp_path / "digits.safetensors").card)[1]
+    line = re.search(
+        r"trained by: `diffusion-lab (.+)`", dl.load_model(tmp_path / "digits.safetensors").card
+    )[1]
     again, first = (vars(cli._parser().parse_args(words)) for words in (shlex.split(line), arguments))
     assert {name: again[name] for name in cli.CHOSEN} == {name: first[name] for name in cli.CHOSEN}
     assert json.loads((tmp_path / "run.json").read_text())["bfloat16"] is bool(flags)
@@ -185,11 +214,16 @@ def test_a_flow_is_trained_saved_and_sampled(command, tmp_path):
     assert command("train", "digits", *TINY, *options, "--out", tmp_path)[0] == 0
     loaded = dl.load_model(tmp_path / "digits.safetensors")
     assert (loaded.objective, loaded.model.trained_objective, loaded.schedule.config["curve"]) == (
-        "flow", "flow", "straight",
-    )  # fmt: skip
+        "flow",
+        "flow",
+        "straight",
+    )
     images = [loaded.sample([3, 1], num_steps=2, sampler=name, progress=False) for name in dl.SAMPLERS]
     assert all(torch.isfinite(drawn).all() and drawn.abs().max() <= 1 for drawn in images)
-    assert command("sample", tmp_path / "digits.safetensors", "--num-steps", 2, "--out", tmp_path / "a.png")[0] == 0
+    assert (
+        command("sample", tmp_path / "digits.safetensors", "--num-steps", 2, "--out", tmp_path / "a.png")[0]
+        == 0
+    )
     assert (tmp_path / "a.png").stat().st_size > 1000
 
 
@@ -207,14 +241,25 @@ def test_train_options_reach_the_model(command, monkeypatch, tmp_path):
     loaded = dl.load_model(tmp_path / "new" / "digits.safetensors")
     assert code == 0
     assert "done after 1 steps" in out
-    assert (loaded.objective, loaded.schedule.config["curve"], loaded.model.config["blocks"]) == ("eps", "linear", 2)
-    assert [passed[name] for name in ("objective", "learning_rate", "ema_decay", "num_steps")] == ["eps", 0.01, 0.5, 1]
+    assert (loaded.objective, loaded.schedule.config["curve"], loaded.model.config["blocks"]) == (
+        "eps",
+        "linear",
+        2,
+    )
+    assert [passed[name] for name in ("objective", "learning_rate", "ema_decay", "num_steps")] == [
+        "eps",
+        0.01,
+        0.5,
+        1,
+    ]
     assert passed["bfloat16"] is True
 
 
 def test_train_repeats_with_the_seed(command, trained, tmp_path):
     def weights(folder: Path) -> torch.Tensor:
-        return torch.cat([p.flatten() for p in dl.load_model(folder / "digits.safetensors").model.parameters()])
+        return torch.cat(
+            [p.flatten() for p in dl.load_model(folder / "digits.safetensors").model.parameters()]
+        )
 
     for seed in (0, 1):
         assert command("train", *TINY, "--steps", 3, "--seed", seed, "--out", tmp_path / str(seed))[0] == 0
@@ -259,7 +304,9 @@ def test_resume_with_a_broken_note_of_the_run_is_refused(command, trained, tmp_p
 
 
 def test_resume_without_a_checkpoint_is_refused(refused, tmp_path):
-    assert f"there is no {tmp_path / 'checkpoint.pt'}" in refused("train", *TINY, "--resume", "--out", tmp_path)
+    assert f"there is no {tmp_path / 'checkpoint.pt'}" in refused(
+        "train", *TINY, "--resume", "--out", tmp_path
+    )
 
 
 @pytest.mark.parametrize(
@@ -299,8 +346,10 @@ def test_ctrl_c_keeps_everything_and_resume_finishes(command, tmp_path):
     arguments = ["train", "digits", *map(str, TINY), "--out", str(tmp_path)]
     process = subprocess.Popen(
         [sys.executable, "-m", "diffusion_lab", *arguments, "--steps", "100000"],
-        cwd=Path(dl.__file__).parents[1], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
+        cwd=Path(dl.__file__).parents[1],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
     try:
         seen = b""
         while not re.search(rb"[1-9]\d*/100000", seen):
@@ -420,7 +469,9 @@ def test_spacing_reaches_the_sampler_or_is_left_to_it(command, monkeypatch, mode
         return sample(*arguments, **options)
 
     monkeypatch.setattr(pretrained, "sample", spy)
-    more = {"sample": ("--rows", 1, "--out", tmp_path / "picture.png"), "evaluate": ("--num-samples", 200)}[name]
+    more = {"sample": ("--rows", 1, "--out", tmp_path / "picture.png"), "evaluate": ("--num-samples", 200)}[
+        name
+    ]
     flags = ("--spacing", spacing) if spacing else ()
     options = ("--sampler", "dpmpp_2m", "--num-steps", 2, "--guidance-scale", 1.5, "--seed", 3)
     code, out, _ = command(name, model, *options, *flags, *more)
@@ -453,7 +504,12 @@ def test_sample_of_a_loaded_model_passes_further_options_on(model):
     options = {"sampler": "ddim", "spacing": "quadratic", "eta": 0.5, "num_steps": 4, "progress": False}
     own = loaded.sample([3, 1], guidance_scale=2.0, seed=5, **options)
     generator = torch.Generator().manual_seed(5)
-    options |= {"labels": [3, 1], "guidance_scale": 2.0, "objective": loaded.objective, "generator": generator}
+    options |= {
+        "labels": [3, 1],
+        "guidance_scale": 2.0,
+        "objective": loaded.objective,
+        "generator": generator,
+    }
     assert torch.equal(own, dl.sample(loaded.model, loaded.schedule, (2, 1, 28, 28), **options))
     for name in ("spacing", "eta"):
         less = {k: v for k, v in options.items() if k not in (name, "labels", "objective", "generator")}
@@ -470,7 +526,9 @@ def test_evaluate_prints_the_report(command, model):
     how = "dpmpp_2m, spacing logsnr, eta 1.0, 4 network evaluations each, guidance scale 3, "
     assert lines[0].startswith(f"{model}: 200 samples, {how}")
     assert [line.split("  ")[0] for line in lines[1:3]] == ["class accuracy", "Fréchet distance"]
-    assert float(re.search(r"Fréchet distance +([\d.]+)", out)[1]) > 100, "three steps of training cannot be good"
+    assert float(re.search(r"Fréchet distance +([\d.]+)", out)[1]) > 100, (
+        "three steps of training cannot be good"
+    )
 
 
 @pytest.mark.parametrize(
@@ -527,13 +585,16 @@ def test_ctrl_c_elsewhere_is_one_line(command, monkeypatch):
     assert command("sample", "--out", "never.png") == (130, "", "diffusion-lab sample: stopped\n")
 
 
-@pytest.mark.parametrize(("flags", "said"), [
-    ((), "dpmpp_2m, spacing logsnr, eta 1.0, 2 network"),
-    (("--eta", 0.5), "dpmpp_2m, spacing logsnr, eta 0.5, 2 network"),
-    (("--spacing", "karras"), "dpmpp_2m, spacing karras, eta 1.0, 2 network"),
-    (("--sampler", "ddim"), "ddim, 2 network"),
-    (("--sampler", "ddim", "--eta", 1), "ddim, eta 1.0, 2 network"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ((), "dpmpp_2m, spacing logsnr, eta 1.0, 2 network"),
+        (("--eta", 0.5), "dpmpp_2m, spacing logsnr, eta 0.5, 2 network"),
+        (("--spacing", "karras"), "dpmpp_2m, spacing karras, eta 1.0, 2 network"),
+        (("--sampler", "ddim"), "ddim, 2 network"),
+        (("--sampler", "ddim", "--eta", 1), "ddim, eta 1.0, 2 network"),
+    ],
+)
 def test_evaluate_takes_the_best_sampler_unless_one_is_named(command, monkeypatch, model, flags, said):
     passed, sample = [], dl.sample
 

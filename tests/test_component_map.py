@@ -22,7 +22,7 @@ CELLS = [
     for part, asked in facts.PARTS.items()
     for ask, cells in asked.items()
     for model, cell in zip(facts.MODELS, cells, strict=True)
-]  # fmt: skip
+]
 
 
 def value(part: str, ask: str, model: str) -> str:
@@ -37,11 +37,19 @@ def column(scale: float = 3.0, **changes) -> dict:
     vae, text = nn.Conv2d(3, 4, 1), nn.Linear(5, 64)
     unet = dl.UNet(in_channels=4, context_features=64, width=16, attention=(1,), patch=1)
     arguments = {
-        "vae": vae, "text_encoder": text.requires_grad_(False), "unet": unet, "schedule": dl.DiffusionSchedule.cosine(),
-        "objective": "v", "images": torch.zeros(2, 3, 64, 48), "latents": torch.zeros(2, 4, 16, 12),
-        "context": torch.zeros(2, 24, 64), "scale_factor": 1.23456, "sampler": "ddim", "num_steps": 20,
+        "vae": vae,
+        "text_encoder": text.requires_grad_(False),
+        "unet": unet,
+        "schedule": dl.DiffusionSchedule.cosine(),
+        "objective": "v",
+        "images": torch.zeros(2, 3, 64, 48),
+        "latents": torch.zeros(2, 4, 16, 12),
+        "context": torch.zeros(2, 24, 64),
+        "scale_factor": 1.23456,
+        "sampler": "ddim",
+        "num_steps": 20,
         "guidance_scale": scale,
-    }  # fmt: skip
+    }
     return component_map.ours(**arguments | changes)
 
 
@@ -63,7 +71,9 @@ def test_every_fact_has_a_source_and_every_source_a_fact():
         assert cell.sources or cell.value == "not stated", (part, ask, model)
         used |= set(cell.sources.split())
     assert used == facts.SOURCES.keys()
-    assert {*re.findall(r"\[\^([\w-]+)\](?!:)", PAGE)} == {*re.findall(r"^\[\^([\w-]+)\]:", PAGE, re.M)} == used
+    assert (
+        {*re.findall(r"\[\^([\w-]+)\](?!:)", PAGE)} == {*re.findall(r"^\[\^([\w-]+)\]:", PAGE, re.M)} == used
+    )
 
 
 def test_what_follows_from_other_facts_does():
@@ -91,26 +101,44 @@ def test_text_encoders_have_the_counted_parameters():
 
 
 VAE = {
-    "down_block_types": ["DownEncoderBlock2D"] * 4, "up_block_types": ["UpDecoderBlock2D"] * 4,
-    "block_out_channels": [128, 256, 512, 512], "layers_per_block": 2,
-}  # fmt: skip
+    "down_block_types": ["DownEncoderBlock2D"] * 4,
+    "up_block_types": ["UpDecoderBlock2D"] * 4,
+    "block_out_channels": [128, 256, 512, 512],
+    "layers_per_block": 2,
+}
 SIXTEEN = VAE | {"latent_channels": 16, "use_quant_conv": False, "use_post_quant_conv": False}
 NETWORKS = {
-    ("VAE", 0): ("AutoencoderKL", VAE), ("VAE", 1): ("AutoencoderKL", VAE),
-    ("VAE", 2): ("AutoencoderKL", SIXTEEN), ("VAE", 3): ("AutoencoderKL", SIXTEEN),
+    ("VAE", 0): ("AutoencoderKL", VAE),
+    ("VAE", 1): ("AutoencoderKL", VAE),
+    ("VAE", 2): ("AutoencoderKL", SIXTEEN),
+    ("VAE", 3): ("AutoencoderKL", SIXTEEN),
     ("denoiser", 0): ("UNet2DConditionModel", {"cross_attention_dim": 768}),
-    ("denoiser", 1): ("UNet2DConditionModel", {
-        "cross_attention_dim": 2048, "block_out_channels": [320, 640, 1280], "attention_head_dim": [5, 10, 20],
-        "transformer_layers_per_block": [1, 2, 10], "use_linear_projection": True, "addition_embed_type": "text_time",
-        "addition_time_embed_dim": 256, "projection_class_embeddings_input_dim": 2816,
-        "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"],
-        "up_block_types": ["CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"],
-    }),
-    ("denoiser", 2): ("SD3Transformer2DModel", {
-        "num_layers": 24, "num_attention_heads": 24, "caption_projection_dim": 1536, "pos_embed_max_size": 192,
-    }),
+    ("denoiser", 1): (
+        "UNet2DConditionModel",
+        {
+            "cross_attention_dim": 2048,
+            "block_out_channels": [320, 640, 1280],
+            "attention_head_dim": [5, 10, 20],
+            "transformer_layers_per_block": [1, 2, 10],
+            "use_linear_projection": True,
+            "addition_embed_type": "text_time",
+            "addition_time_embed_dim": 256,
+            "projection_class_embeddings_input_dim": 2816,
+            "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"],
+            "up_block_types": ["CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"],
+        },
+    ),
+    ("denoiser", 2): (
+        "SD3Transformer2DModel",
+        {
+            "num_layers": 24,
+            "num_attention_heads": 24,
+            "caption_projection_dim": 1536,
+            "pos_embed_max_size": 192,
+        },
+    ),
     ("denoiser", 3): ("FluxTransformer2DModel", {"guidance_embeds": True}),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("part", "index"), NETWORKS, ids=lambda value: str(value))
@@ -161,8 +189,14 @@ def test_our_column_is_read_from_the_model():
     answers = column()
     asked, answered = ({part: [*rows] for part, rows in table.items()} for table in (facts.PARTS, answers))
     assert answered == asked
-    found = {ask: cell.value for part in ("VAE", "scheduler and guidance") for ask, cell in answers[part].items()}
-    assert (found["picture"], found["latent"], found["each side shrinks by"]) == ("64 × 48 × 3", "16 × 12 × 4", "4")
+    found = {
+        ask: cell.value for part in ("VAE", "scheduler and guidance") for ask, cell in answers[part].items()
+    }
+    assert (found["picture"], found["latent"], found["each side shrinks by"]) == (
+        "64 × 48 × 3",
+        "16 × 12 × 4",
+        "4",
+    )
     assert (found["scale factor"], found["parameters"]) == ("1.235", "16")
     assert (found["path from data to noise"], found["guidance scale"]) == ("cosine", "3.0")
     assert found["evaluations per step"] == "2"
@@ -201,12 +235,15 @@ def test_column_of_a_miniature_has_its_own_defaults():
     assert answers["text encoder"]["tokens"].value == "24"
 
 
-@pytest.mark.parametrize(("wrong", "message"), [
-    ({"images": torch.zeros(3, 64, 64)}, "images must have 4 dimensions"),
-    ({"context": torch.zeros(2, 24)}, "context must have 3 dimensions"),
-    ({"latents": torch.zeros(2, 3, 16, 16)}, "takes 4 channels"),
-    ({"context": torch.zeros(2, 24, 32)}, "tokens of 64 numbers"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"images": torch.zeros(3, 64, 64)}, "images must have 4 dimensions"),
+        ({"context": torch.zeros(2, 24)}, "context must have 3 dimensions"),
+        ({"latents": torch.zeros(2, 3, 16, 16)}, "takes 4 channels"),
+        ({"context": torch.zeros(2, 24, 32)}, "tokens of 64 numbers"),
+    ],
+)
 def test_our_column_refuses_what_does_not_fit(wrong, message):
     with pytest.raises(ValueError, match=message):
         column(**wrong)
@@ -242,5 +279,7 @@ def test_picture_shows_every_model_under_every_box():
     places = [text.get_window_extent(renderer) for text in picture.figure.axes[0].texts if text.get_text()]
     edges = picture.figure.bbox
     assert all(edges.x0 <= place.x0 and place.x1 <= edges.x1 and edges.y0 <= place.y0 for place in places)
-    assert not [(a, b) for i, a in enumerate(places) for b in places[:i] if a.overlaps(b)], "texts lie on one another"
+    assert not [(a, b) for i, a in enumerate(places) for b in places[:i] if a.overlaps(b)], (
+        "texts lie on one another"
+    )
     assert "picture" in [text.get_text() for text in figures.component_map(lines).figure.axes[0].texts]

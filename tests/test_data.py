@@ -14,7 +14,8 @@ import torch
 from diffusion_lab import data
 
 needs_mnist = pytest.mark.skipif(
-    not os.environ.get("DIFFUSION_LAB_DATA"), reason="needs the real MNIST: set DIFFUSION_LAB_DATA to its folder"
+    not os.environ.get("DIFFUSION_LAB_DATA"),
+    reason="needs the real MNIST: set DIFFUSION_LAB_DATA to its folder",
 )
 WITHOUT_NETWORK = """
 import json, socket
@@ -232,5 +233,7 @@ def test_toys_lie_on_their_circles(name, centres, radius, furthest, generator):
 
 
 def test_unknown_toy_lists_the_valid_ones():
-    with pytest.raises(ValueError, match="name='swiss roll' is not known; choose one of: clusters, moons, spiral"):
+    with pytest.raises(
+        ValueError, match="name='swiss roll' is not known; choose one of: clusters, moons, spiral"
+    ):
         data.toy("swiss roll")

@@ -6,15 +6,20 @@ import torch
 import diffusion_lab as dl
 
 diffusers = pytest.importorskip("diffusers")
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # diffusers with numpy 2
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation:DeprecationWarning"
+)  # diffusers with numpy 2
 
 
 def through_their_scheduler(model, schedule, x_t, num_steps, clip, late=0, **condition):
     """Sample with DDIMScheduler on our table; `late` is an error in the time that the network is asked at."""
     theirs = diffusers.DDIMScheduler(
-        schedule.timesteps, trained_betas=schedule.betas[1:].tolist(), clip_sample=clip,
-        prediction_type="v_prediction", timestep_spacing="trailing",
-    )  # fmt: skip
+        schedule.timesteps,
+        trained_betas=schedule.betas[1:].tolist(),
+        clip_sample=clip,
+        prediction_type="v_prediction",
+        timestep_spacing="trailing",
+    )
     theirs.set_timesteps(num_steps)
     for t in theirs.timesteps.tolist():
         v = model(x_t, torch.full((len(x_t),), t + 1 + late), **condition)
@@ -56,7 +61,9 @@ def test_our_latents_are_the_same_under_their_scheduler_with_guidance_on_text():
     *_, last = dl.SAMPLERS["ddim"](guided, schedule, x_T, num_steps=10, clip_x_0=False, context=prompt)
 
     def as_in_their_pipeline(x_t, t):
-        unconditional, conditional = (unet(x_t, t, context=each) for each in (nothing.expand_as(prompt), prompt))
+        unconditional, conditional = (
+            unet(x_t, t, context=each) for each in (nothing.expand_as(prompt), prompt)
+        )
         return unconditional + 3.0 * (conditional - unconditional)
 
     theirs = through_their_scheduler(as_in_their_pipeline, schedule, x_T, 10, clip=False)
@@ -68,10 +75,18 @@ def test_our_latents_are_the_same_under_their_scheduler_with_guidance_on_text():
 
 
 def test_their_network_is_sampled_by_ours():
-    network = awake(diffusers.UNet2DModel(
-        sample_size=28, in_channels=1, out_channels=1, layers_per_block=1, norm_num_groups=8,
-        block_out_channels=(16, 32), down_block_types=("DownBlock2D",) * 2, up_block_types=("UpBlock2D",) * 2,
-    ))  # fmt: skip
+    network = awake(
+        diffusers.UNet2DModel(
+            sample_size=28,
+            in_channels=1,
+            out_channels=1,
+            layers_per_block=1,
+            norm_num_groups=8,
+            block_out_channels=(16, 32),
+            down_block_types=("DownBlock2D",) * 2,
+            up_block_types=("UpBlock2D",) * 2,
+        )
+    )
 
     def adapter(x_t, t):
         return network(x_t, t - 1).sample
@@ -79,6 +94,8 @@ def test_their_network_is_sampled_by_ours():
     schedule, x_T = dl.DiffusionSchedule.cosine(1000), noise(2, 1, 28, 28)
     *_, last = dl.SAMPLERS["ddim"](adapter, schedule, x_T, num_steps=10)
     assert worst(last.x_t, through_their_scheduler(adapter, schedule, x_T, 10, clip=True)) < 1e-4
-    whole = dl.sample(adapter, schedule, (2, 1, 28, 28), num_steps=10, generator=torch.Generator().manual_seed(0))
+    whole = dl.sample(
+        adapter, schedule, (2, 1, 28, 28), num_steps=10, generator=torch.Generator().manual_seed(0)
+    )
     assert worst(whole, last.x_t) < 1e-6
     assert worst(last.x_t, through_their_scheduler(adapter, schedule, x_T, 10, clip=True, late=5)) > 1e-3

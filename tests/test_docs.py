@@ -52,9 +52,14 @@ def test_names_of_the_notation_are_those_of_the_package(symbol, _meaning, code, 
     assert resolve(code) is not None
 
 
-@pytest.mark.parametrize(("wrong", "error"), [
-    ("schedule.alpha_bars", AttributeError), ("dl.sample(scale=)", KeyError), ("state.x0", AttributeError),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [
+        ("schedule.alpha_bars", AttributeError),
+        ("dl.sample(scale=)", KeyError),
+        ("state.x0", AttributeError),
+    ],
+)
 def test_reader_of_names_sees_wrong_ones(wrong, error):
     with pytest.raises(error):
         resolve(wrong)
@@ -68,11 +73,21 @@ def test_a_symbol_is_introduced_where_the_notation_says(symbol, _meaning, _code,
         assert where[0] == lesson
 
 
-@pytest.mark.parametrize(("symbol", "formula", "found"), [
-    ("t", "x_t", True), ("t", r"\beta", False), ("s", r"\sigma", False), (r"\alpha_t", r"\bar\alpha_t", False),
-    (r"\bar\alpha_t", r"\sqrt{\bar{\alpha}_t}", True), ("s", "1-s", True), ("w", "two", False),
-    ("x_0", r"\hat x_0", False), ("x_0", r"\bar\alpha_t x_0", True), (r"\alpha_t", r"1-\alpha_t", True),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("symbol", "formula", "found"),
+    [
+        ("t", "x_t", True),
+        ("t", r"\beta", False),
+        ("s", r"\sigma", False),
+        (r"\alpha_t", r"\bar\alpha_t", False),
+        (r"\bar\alpha_t", r"\sqrt{\bar{\alpha}_t}", True),
+        ("s", "1-s", True),
+        ("w", "two", False),
+        ("x_0", r"\hat x_0", False),
+        ("x_0", r"\bar\alpha_t x_0", True),
+        (r"\alpha_t", r"1-\alpha_t", True),
+    ],
+)
 def test_reader_of_formulas_tells_symbols_from_letters(symbol, formula, found):
     assert occurs(symbol, bare(formula)) == found
 

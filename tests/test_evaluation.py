@@ -11,7 +11,8 @@ from diffusion_lab import evaluation
 from diffusion_lab.evaluation import Gaussian, Reference, frechet_distance, judge, within_class_spread
 
 needs_mnist = pytest.mark.skipif(
-    not os.environ.get("DIFFUSION_LAB_DATA"), reason="needs the real MNIST: set DIFFUSION_LAB_DATA to its folder"
+    not os.environ.get("DIFFUSION_LAB_DATA"),
+    reason="needs the real MNIST: set DIFFUSION_LAB_DATA to its folder",
 )
 
 
@@ -38,26 +39,36 @@ def centred(*variances: float) -> Gaussian:
 @pytest.mark.parametrize("size", [2, 64])
 def test_distance_to_itself_is_zero(size):
     gaussian = random_gaussian(size, seed=0)
-    assert frechet_distance(gaussian, gaussian) == pytest.approx(0, abs=1e-9 * float(gaussian.covariance.trace()))
+    assert frechet_distance(gaussian, gaussian) == pytest.approx(
+        0, abs=1e-9 * float(gaussian.covariance.trace())
+    )
 
 
 def test_distance_of_shifted_gaussians_is_the_squared_shift():
     gaussian = random_gaussian(5, seed=0)
     shift = torch.tensor([1.0, -1.0, 2.0, -2.0, 0.5])
-    assert frechet_distance(gaussian, gaussian._replace(mean=gaussian.mean + shift)) == pytest.approx(10.25, rel=1e-9)
+    assert frechet_distance(gaussian, gaussian._replace(mean=gaussian.mean + shift)) == pytest.approx(
+        10.25, rel=1e-9
+    )
 
 
-@pytest.mark.parametrize(("first", "second", "distance"), [(4, 9, 1), (9, 4, 1), (0, 25, 25), (1, 1e-8, 0.9998)])
+@pytest.mark.parametrize(
+    ("first", "second", "distance"), [(4, 9, 1), (9, 4, 1), (0, 25, 25), (1, 1e-8, 0.9998)]
+)
 def test_distance_on_a_line_is_the_squared_difference_of_deviations(first, second, distance):
     assert frechet_distance(centred(first), centred(second)) == pytest.approx(distance, rel=1e-6)
 
 
 def test_distance_of_commuting_covariances():
-    rotation, _ = torch.linalg.qr(torch.randn(6, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64))
+    rotation, _ = torch.linalg.qr(
+        torch.randn(6, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    )
     first, second = torch.tensor([[1, 2, 3, 4, 5, 6], [6.5, 0.25, 9, 4, 1, 0]], dtype=torch.float64)
     zero = torch.zeros(6, dtype=torch.float64)
     turned = [Gaussian(zero, rotation @ variances.diag() @ rotation.T) for variances in (first, second)]
-    assert frechet_distance(*turned) == pytest.approx(float((first.sqrt() - second.sqrt()).square().sum()), abs=1e-6)
+    assert frechet_distance(*turned) == pytest.approx(
+        float((first.sqrt() - second.sqrt()).square().sum()), abs=1e-6
+    )
 
 
 @pytest.mark.parametrize(
@@ -79,7 +90,10 @@ def test_differences_of_opposite_sign_do_not_cancel(mean, covariance, distance):
 def test_distance_agrees_with_scipy_and_is_symmetric(size, seed):
     a, b = random_gaussian(size, seed), random_gaussian(size, seed + 100)
     root = scipy.linalg.sqrtm(a.covariance.numpy() @ b.covariance.numpy())
-    expected = float((a.mean - b.mean).square().sum() + (a.covariance + b.covariance).trace()) - 2 * root.trace().real
+    expected = (
+        float((a.mean - b.mean).square().sum() + (a.covariance + b.covariance).trace())
+        - 2 * root.trace().real
+    )
     assert frechet_distance(a, b) == pytest.approx(expected, rel=1e-8)
     assert frechet_distance(b, a) == pytest.approx(expected, rel=1e-8)
 
@@ -122,7 +136,8 @@ def test_reference_labels_have_the_proportions_of_the_test_set(number):
 
 
 @pytest.mark.parametrize(
-    ("number", "floor"), [(50, 10), (100, 10), (150, 10 / 3 + 12 / 3), (200, 6), (300, 5 + 1 / 3), (400, 5), (9999, 5)]
+    ("number", "floor"),
+    [(50, 10), (100, 10), (150, 10 / 3 + 12 / 3), (200, 6), (300, 5 + 1 / 3), (400, 5), (9999, 5)],
 )
 def test_floor_is_interpolated_in_one_over_the_number(number, floor):
     assert reference().floor(number) == pytest.approx(floor)
@@ -199,7 +214,9 @@ def test_evaluate_draws_in_the_proportions_of_the_test_set(shipped, held_out, re
     def draw(labels):
         asked.append(labels)
         places = [(held_out.labels == label).nonzero().flatten() for label in range(10)]
-        return held_out.images[torch.stack([places[k][i % len(places[k])] for i, k in enumerate(labels.tolist())])]
+        return held_out.images[
+            torch.stack([places[k][i % len(places[k])] for i, k in enumerate(labels.tolist())])
+        ]
 
     seen = evaluation.evaluate(draw, *shipped, num_samples=230, batch_size=100)
     assert [len(labels) for labels in asked] == [100, 100, 30]
@@ -231,7 +248,9 @@ def test_describe_does_not_depend_on_batches_or_training_mode(shipped, held_out)
 def test_train_classifier_learns_digits(digits, held_out, generator):
     torch.manual_seed(0)
     classifier = evaluation.DigitClassifier()
-    losses = list(evaluation.train_classifier(classifier, digits.images, digits.labels, epochs=3, generator=generator))
+    losses = list(
+        evaluation.train_classifier(classifier, digits.images, digits.labels, epochs=3, generator=generator)
+    )
     _, predicted = evaluation.describe(classifier, held_out.images)
     assert len(losses) == 3 * (1500 // 128)
     assert losses[-1] < 0.5 * losses[0]

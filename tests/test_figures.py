@@ -108,14 +108,20 @@ def pixels_of(picture: figures.Picture) -> np.ndarray:
 @pytest.mark.parametrize(
     ("show", "alt"),
     [
-        (lambda: figures.show_images(constant(-1, 0, 1), columns=2, title="three", labels=["a", "b"]), "three"),
+        (
+            lambda: figures.show_images(constant(-1, 0, 1), columns=2, title="three", labels=["a", "b"]),
+            "three",
+        ),
         (lambda: figures.show_images(constant(-1, 1, channels=3)), "2 pictures"),
         (lambda: figures.show_images(constant(0), title="one", alt="a grey square"), "a grey square"),
         (lambda: figures.show_histograms({"one": torch.randn(100)}, title="noise"), "noise"),
         (lambda: figures.show_histograms({"a": torch.randn(9, 2), "b": torch.zeros(5)}, alt="two"), "two"),
         (lambda: figures.show_points({"one": torch.zeros(5, 2)}, title="a spot"), "a spot"),
         (lambda: figures.show_points({"a": torch.randn(50, 2), "b": torch.randn(9, 2)}, alt="two"), "two"),
-        (lambda: figures.show_curves([0, 1], {"a": [1, 2], "b": [2, 1]}, x_label="t", y_label="y"), "y over t: a, b"),
+        (
+            lambda: figures.show_curves([0, 1], {"a": [1, 2], "b": [2, 1]}, x_label="t", y_label="y"),
+            "y over t: a, b",
+        ),
         (
             lambda: figures.show_curves(
                 [1, 2], {k: [0.1, 10] for k in "abcde"}, x_label="t", y_label="y", log=True, alt="flat"
@@ -173,7 +179,8 @@ def test_histogram_is_a_density_beside_the_normal_one():
 
 
 @pytest.mark.parametrize(
-    ("point", "place"), [((0, 0), (60, 60)), ((-0.99, 0.99), (0, 0)), ((0.5, -0.5), (90, 90)), ((0.5, 0.5), (30, 90))]
+    ("point", "place"),
+    [((0, 0), (60, 60)), ((-0.99, 0.99), (0, 0)), ((0.5, -0.5), (90, 90)), ((0.5, 0.5), (30, 90))],
 )
 def test_cloud_strip_puts_y_upwards(point, place):
     strip = np.array(figures.cloud_strip([torch.zeros(0, 2), torch.tensor([point])], limit=1.0))
@@ -234,7 +241,9 @@ def test_dark_greys_take_no_tint_from_the_palette():
     pixels[:40] = rng.integers(0, 256, (40, 200, 3), dtype=np.uint8)  # very many colours besides
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
-    again = np.array(Image.open(io.BytesIO(with_few_colours(buffer.getvalue()))).convert("RGB"))[40:].astype(int)
+    again = np.array(Image.open(io.BytesIO(with_few_colours(buffer.getvalue()))).convert("RGB"))[40:].astype(
+        int
+    )
     assert (again.max(axis=2) - again.min(axis=2)).mean() < 4
 
 

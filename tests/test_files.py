@@ -43,10 +43,14 @@ def test_error_keeps_the_old_file_and_leaves_nothing_else(tmp_path, old, error):
 
     with pytest.raises(error):
         write_half()
-    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == ([("card.md", old)] if old else [])
+    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == (
+        [("card.md", old)] if old else []
+    )
 
 
-@pytest.mark.parametrize("name", ["digits.png", "digits.GIF", "weights.safetensors", "no_suffix", "two.parts.md"])
+@pytest.mark.parametrize(
+    "name", ["digits.png", "digits.GIF", "weights.safetensors", "no_suffix", "two.parts.md"]
+)
 def test_temporary_file_keeps_the_suffix_and_the_folder(tmp_path, name):
     with replacing(tmp_path / name) as part:
         assert part.suffix == ((tmp_path / name).suffix or ".part")

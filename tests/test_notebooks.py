@@ -26,7 +26,10 @@ def code_cells(path):
 
 
 def definitions(path):
-    """Names of the functions and classes that a notebook defines, with the index of their code cell; no methods."""
+    """Names of the functions and classes that a notebook defines, with the index of their code cell.
+
+    No methods.
+    """
     return {
         node.name: index
         for index, cell in enumerate(code_cells(path))
@@ -46,7 +49,12 @@ def test_lesson_runs_top_to_bottom_under_nbval(path, data, tmp_path):
     elif "DIFFUSION_LAB_DATA" not in environment:
         pytest.skip("DIFFUSION_LAB_DATA is not set; the run without MNIST covers this machine")
     junit = tmp_path / "junit.xml"
-    flags = ["--nbval-lax", "--nbval-current-env", f"--nbval-cell-timeout={CELL_TIMEOUT}", f"--junitxml={junit}"]
+    flags = [
+        "--nbval-lax",
+        "--nbval-current-env",
+        f"--nbval-cell-timeout={CELL_TIMEOUT}",
+        f"--junitxml={junit}",
+    ]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *flags, str(path)]
     run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     cases = ET.parse(junit).getroot().findall(".//testcase")
@@ -114,16 +122,21 @@ def unchecked(sources, defined):
             yield name
 
 
-@pytest.mark.parametrize(("cells", "bad"), [
-    (["def update_ema(a): pass", "assert dl.training.update_ema(1)"], []),
-    (["def update_ema(a): pass", "dl.training.update_ema(1)"], ["update_ema"]),
-    (["def update_ema(a): pass", "x = 1", "assert dl.training.update_ema(1)"], ["update_ema"]),
-    (["def add_noise(a): pass\nassert schedule.add_noise(1)"], []),
-    (["def add_noise(a): pass\nassert add_noise(1)"], ["add_noise"]),
-    (["def of_my_own(a): pass"], []),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("cells", "bad"),
+    [
+        (["def update_ema(a): pass", "assert dl.training.update_ema(1)"], []),
+        (["def update_ema(a): pass", "dl.training.update_ema(1)"], ["update_ema"]),
+        (["def update_ema(a): pass", "x = 1", "assert dl.training.update_ema(1)"], ["update_ema"]),
+        (["def add_noise(a): pass\nassert schedule.add_noise(1)"], []),
+        (["def add_noise(a): pass\nassert add_noise(1)"], ["add_noise"]),
+        (["def of_my_own(a): pass"], []),
+    ],
+)
 def test_reader_of_shadows_sees_them(cells, bad):
-    defined = {node.name: k for k, c in enumerate(cells) for node in ast.parse(c).body if hasattr(node, "name")}
+    defined = {
+        node.name: k for k, c in enumerate(cells) for node in ast.parse(c).body if hasattr(node, "name")
+    }
     assert list(unchecked(cells, defined)) == bad
 
 
@@ -137,5 +150,7 @@ def test_links_between_lessons_lead_somewhere():
 
     for path in LESSONS:
         for cell in nbformat.read(path, as_version=4).cells:
-            for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", cell.source if cell.cell_type == "markdown" else ""):
+            for target in re.findall(
+                r"\]\((?!https?:)([^)#]+)\)", cell.source if cell.cell_type == "markdown" else ""
+            ):
                 assert (path.parent / target).is_file(), f"{path.name} links to {target}"

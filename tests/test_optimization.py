@@ -19,7 +19,9 @@ def seeded(seed: int) -> torch.Generator:
 
 def with_singular_values(values: torch.Tensor, m: int, n: int, seed: int = 0):
     """A random matrix (m, n) that has these singular values, and its U and V."""
-    u, _, vh = torch.linalg.svd(torch.randn(m, n, dtype=values.dtype, generator=seeded(seed)), full_matrices=False)
+    u, _, vh = torch.linalg.svd(
+        torch.randn(m, n, dtype=values.dtype, generator=seeded(seed)), full_matrices=False
+    )
     return u * values @ vh, u, vh.T
 
 
@@ -49,7 +51,9 @@ def test_singular_values_come_near_one_and_singular_vectors_stay(m, n, condition
     assert found.diag().max() < 1.21
     assert (found - found.diag().diag()).abs().max() < 1e-5
     torch.testing.assert_close(result, (u * found.diag()) @ v.T, atol=1e-4, rtol=0)
-    assert torch.linalg.svdvals(matrix).max() / torch.linalg.svdvals(matrix).min() == pytest.approx(condition, rel=1e-3)
+    assert torch.linalg.svdvals(matrix).max() / torch.linalg.svdvals(matrix).min() == pytest.approx(
+        condition, rel=1e-3
+    )
 
 
 @SHAPES
@@ -89,13 +93,23 @@ def test_more_steps_are_as_near():
 # Muon
 
 MATRICES = {
-    "smallest": (16, 16), "wide": (20, 50), "tall": (48, 16), "kernel": (32, 16, 3, 3), "first kernel": (32, 2, 3, 3),
+    "smallest": (16, 16),
+    "wide": (20, 50),
+    "tall": (48, 16),
+    "kernel": (32, 16, 3, 3),
+    "first kernel": (32, 2, 3, 3),
     "pixel": (24, 16, 1, 1),
-}  # fmt: skip
+}
 THIN = {
-    "vector": (64,), "number": (), "norm": (16,), "row": (15, 100), "column": (100, 15), "kernel": (15, 16, 3, 3),
-    "first kernel": (32, 1, 3, 3), "pixel": (24, 15, 1, 1),
-}  # fmt: skip
+    "vector": (64,),
+    "number": (),
+    "norm": (16,),
+    "row": (15, 100),
+    "column": (100, 15),
+    "kernel": (15, 16, 3, 3),
+    "first kernel": (32, 1, 3, 3),
+    "pixel": (24, 15, 1, 1),
+}
 
 
 def parameter(shape, seed: int = 0) -> torch.nn.Parameter:
@@ -160,7 +174,10 @@ def test_matrices_move_as_with_torchs_own_muon(shape, momentum):
 @pytest.mark.parametrize("shape", THIN.values(), ids=THIN.keys())
 def test_thin_tensors_move_as_with_adamw(shape, fused):
     ours, theirs, neighbour = parameter(shape), parameter(shape), parameter((16, 16))
-    pair = Muon([neighbour, ours], lr=0.1, fused=fused, **OPTIONS), AdamW([theirs], lr=0.1, fused=fused, **OPTIONS)
+    pair = (
+        Muon([neighbour, ours], lr=0.1, fused=fused, **OPTIONS),
+        AdamW([theirs], lr=0.1, fused=fused, **OPTIONS),
+    )
     for index, rate in enumerate([0.1, 0.03, 0.2]):
         ours.grad, theirs.grad = (gradient(shape, index) for _ in range(2))
         neighbour.grad = gradient((16, 16), index)
@@ -198,7 +215,9 @@ def test_parameters_without_a_gradient_stay():
 def small_network() -> torch.nn.Module:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return torch.nn.Sequential(torch.nn.Conv2d(4, 16, 3), torch.nn.Conv2d(16, 20, 3), torch.nn.Conv2d(20, 3, 1))
+        return torch.nn.Sequential(
+            torch.nn.Conv2d(4, 16, 3), torch.nn.Conv2d(16, 20, 3), torch.nn.Conv2d(20, 3, 1)
+        )
 
 
 def go(model, optimizer, steps) -> list[torch.Tensor]:

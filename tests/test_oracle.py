@@ -18,7 +18,9 @@ ALPHA, SIGMA = ABAR.sqrt().tolist(), (1 - ABAR).sqrt().tolist()
 TIMES = (1, 3, 8)
 WEIGHTS = torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64)
 MEANS = torch.tensor([[1.6, 0.3], [-1.2, 1.0], [-0.6, -1.5]], dtype=torch.float64)
-ROOTS = torch.tensor([[[0.5, 0], [0.4, 0.2]], [[0.3, 0], [0, 0.6]], [[0.4, 0], [-0.3, 0.3]]], dtype=torch.float64)
+ROOTS = torch.tensor(
+    [[[0.5, 0], [0.4, 0.2]], [[0.3, 0], [0, 0.6]], [[0.4, 0], [-0.3, 0.3]]], dtype=torch.float64
+)
 COVARIANCES = ROOTS @ ROOTS.mT
 MIXTURE = GaussianMixture(WEIGHTS, MEANS, COVARIANCES)
 X_T = torch.tensor([[0.3, 0.4], [-1.0, -0.2], [1.9, -0.7], [-0.4, 0.1], [0.0, 0.0]], dtype=torch.float64)
@@ -40,7 +42,8 @@ def say(x_0, x_t, t, objective):
     return {"x0": x_0, "eps": eps, "v": v, "score": score, "flow": eps - x_0}[objective]
 
 
-# A mixture of Gaussians -----------------------------------------------------------------------------------------------
+# A mixture of Gaussians
+# -----------------------------------------------------------------------------------------------
 
 
 def grid(x_t, t):
@@ -101,7 +104,9 @@ def test_one_gaussian_is_linear_regression_on_its_draws():
         ours = gaussian.denoiser(SCHEDULE)(x_t, t)
         assert worst(torch.linalg.lstsq(design, ours).solution, fitted) < 0.02
         assert worst(ours, design @ torch.linalg.lstsq(design, ours).solution) < 1e-9, "not linear"
-        exact = MultivariateNormal(ALPHA[t] * mean, ABAR[t] * root @ root.T + SIGMA[t] ** 2 * torch.eye(3).double())
+        exact = MultivariateNormal(
+            ALPHA[t] * mean, ABAR[t] * root @ root.T + SIGMA[t] ** 2 * torch.eye(3).double()
+        )
         assert worst(gaussian.log_density(x_t[:9], t, SCHEDULE), exact.log_prob(x_t[:9])) < 1e-9
 
 
@@ -112,7 +117,9 @@ def test_at_time_zero_the_mixture_knows_x_0_and_the_score_of_the_data():
     assert not answers["eps"].any()
     assert not answers["v"].any()
     x = X_T.clone().requires_grad_()
-    (WEIGHTS.log() + MultivariateNormal(MEANS, COVARIANCES).log_prob(x[:, None])).logsumexp(1).sum().backward()
+    (WEIGHTS.log() + MultivariateNormal(MEANS, COVARIANCES).log_prob(x[:, None])).logsumexp(
+        1
+    ).sum().backward()
     assert worst(answers["score"], x.grad) < 1e-9
 
 
@@ -131,13 +138,20 @@ def test_a_label_keeps_the_mixture_to_one_mode_and_the_null_label_to_none(k):
         assert worst(f(X_T, 3, labels=torch.full((5,), k)), exact) < 1e-12
         assert worst(f(X_T, 3), exact) > 0.05
         mixed = f(X_T, 3, labels=torch.tensor([k, 3, k, 3, 3]))
-        assert worst(mixed, torch.where(torch.tensor([[1], [0], [1], [0], [0]]).bool(), exact, f(X_T, 3))) < 1e-12
+        assert (
+            worst(mixed, torch.where(torch.tensor([[1], [0], [1], [0], [0]]).bool(), exact, f(X_T, 3)))
+            < 1e-12
+        )
 
 
 def moments(x, modes):
     parts = [x[modes == k].double() for k in range(3)]
     shares = torch.tensor([len(part) / len(x) for part in parts])
-    return shares, torch.stack([part.mean(0) for part in parts]), torch.stack([part.T.cov() for part in parts])
+    return (
+        shares,
+        torch.stack([part.mean(0) for part in parts]),
+        torch.stack([part.T.cov() for part in parts]),
+    )
 
 
 def test_draws_have_the_weights_means_and_covariances():
@@ -157,9 +171,15 @@ RUNS = [("ddim", "v"), ("ddpm", "eps"), ("ddpm", "score"), ("ddim", "flow")]
 def test_samplers_reproduce_the_mixture(sampler, objective):
     schedule = dl.DiffusionSchedule.cosine(150)
     x = dl.sample(
-        MIXTURE.denoiser(schedule, objective), schedule, (5000, 2),
-        sampler=sampler, num_steps=150, objective=objective, generator=seeded(), progress=False,
-    )  # fmt: skip
+        MIXTURE.denoiser(schedule, objective),
+        schedule,
+        (5000, 2),
+        sampler=sampler,
+        num_steps=150,
+        objective=objective,
+        generator=seeded(),
+        progress=False,
+    )
     mean = WEIGHTS @ MEANS
     squares = torch.einsum("k,kde->de", WEIGHTS, COVARIANCES + MEANS[:, :, None] * MEANS[:, None])
     spread = squares - torch.outer(mean, mean)
@@ -183,7 +203,8 @@ def test_the_mixture_can_be_guided_and_objectives_cannot_be_confused():
         draw(objective="eps")
 
 
-# A finite data set ----------------------------------------------------------------------------------------------------
+# A finite data set
+# ----------------------------------------------------------------------------------------------------
 
 DATA = torch.rand(11, 2, 2, 3, generator=seeded(2), dtype=torch.float64) * 2 - 1
 CLASSES = torch.tensor([0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 0])
@@ -194,7 +215,10 @@ LATE = torch.tensor([1, 2, 3, 5, 8, 1, 4])
 def loop(data, x_t, t, objective="x0"):
     """The definition, one number at a time: each example counts by the density of the noise it would have needed."""
     flat, x = data.flatten(1).tolist(), x_t.flatten().tolist()
-    logs = [-sum((a - ALPHA[t] * b) ** 2 for a, b in zip(x, row, strict=True)) / (2 * SIGMA[t] ** 2) for row in flat]
+    logs = [
+        -sum((a - ALPHA[t] * b) ** 2 for a, b in zip(x, row, strict=True)) / (2 * SIGMA[t] ** 2)
+        for row in flat
+    ]
     shares = [math.exp(log - max(logs)) for log in logs]
     total = sum(shares)
     x_0 = [sum(w * row[d] for w, row in zip(shares, flat, strict=True)) / total for d in range(len(x))]
@@ -232,7 +256,10 @@ def test_many_examples_are_all_counted():
     x_t = torch.tensor([[0.5], [-2.5], [1.0]], dtype=torch.float64)
     for t in TIMES:
         w = torch.exp(-((x_t.T - ALPHA[t] * data) ** 2) / (2 * SIGMA[t] ** 2))
-        assert worst(finite_data_denoiser(data, SCHEDULE)(x_t, t), ((w * data).sum(0) / w.sum(0))[:, None]) < 1e-10
+        assert (
+            worst(finite_data_denoiser(data, SCHEDULE)(x_t, t), ((w * data).sum(0) / w.sum(0))[:, None])
+            < 1e-10
+        )
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -269,7 +296,9 @@ def test_pure_noise_tells_only_the_mean():
 def test_one_image_is_the_answer_to_everything(dtype):
     image = DATA[:1].to(dtype)
     for t in (0, *TIMES):
-        assert torch.equal(finite_data_denoiser(image, SCHEDULE)(NOISY.to(dtype), t), image.expand(7, 2, 2, 3))
+        assert torch.equal(
+            finite_data_denoiser(image, SCHEDULE)(NOISY.to(dtype), t), image.expand(7, 2, 2, 3)
+        )
 
 
 def test_it_answers_in_the_precision_of_x_t():
@@ -284,7 +313,10 @@ def test_it_answers_in_the_precision_of_x_t():
 @PRECISIONS
 def test_neighbours_are_told_apart_by_little_noise(dtype, tolerance):
     """Two examples that differ by the width of the noise, at the first of a thousand steps."""
-    schedule, pair = dl.DiffusionSchedule.linear(1000), torch.tensor([[0.9, -0.4], [0.91, -0.4]], dtype=torch.float64)
+    schedule, pair = (
+        dl.DiffusionSchedule.linear(1000),
+        torch.tensor([[0.9, -0.4], [0.91, -0.4]], dtype=torch.float64),
+    )
     x_t = torch.tensor([[0.906, -0.4]], dtype=torch.float64)
     w = torch.exp(-(x_t - (1 - 1e-4) ** 0.5 * pair).square().sum(1) / 2e-4)
     assert w.min() / w.max() > 0.5
@@ -318,7 +350,9 @@ def test_narrow_modes_are_a_finite_data_set():
 def test_the_jacobian_is_the_doubt_about_x_0():
     """d E[x_0 | x_t] / d x_t = alpha / sigma² Cov[x_0 | x_t], so gradients must pass through."""
     data, x_t, t = DATA.flatten(1), 0.3 * NOISY.flatten(1)[:1], 5
-    ours = torch.autograd.functional.jacobian(lambda x: finite_data_denoiser(data, SCHEDULE)(x, t), x_t)[0, :, 0]
+    ours = torch.autograd.functional.jacobian(lambda x: finite_data_denoiser(data, SCHEDULE)(x, t), x_t)[
+        0, :, 0
+    ]
     w = (-(x_t - ALPHA[t] * data).square().sum(1) / (2 * SIGMA[t] ** 2)).softmax(0)
     centred = data - w @ data
     assert worst(ours, ALPHA[t] / SIGMA[t] ** 2 * (w[:, None] * centred).T @ centred) < 1e-10
@@ -339,7 +373,8 @@ def test_sampling_from_a_finite_data_set_returns_examples_of_the_class(digits):
     assert labels[nearest].tolist() != wanted
 
 
-# Both -----------------------------------------------------------------------------------------------------------------
+# Both
+# -----------------------------------------------------------------------------------------------------------------
 
 KINDS = {
     "mixture": (lambda objective: MIXTURE.denoiser(SCHEDULE, objective), X_T),
@@ -411,23 +446,47 @@ def ask_mixture(x_t=X_T, t=3, labels=None):
 
 LOPSIDED = torch.tensor([[1.0, 0.9], [0.1, 1.0]])
 BAD_CALLS = {
-    "weights that miss 1": (lambda: mixture(weights=(0.5, 0.6)), r"weights must be positive with sum 1, got \[0.5"),
-    "weights that fall short": (lambda: mixture(weights=(0.5, 0.4)), r"weights must be positive with sum 1, got \[0.5"),
+    "weights that miss 1": (
+        lambda: mixture(weights=(0.5, 0.6)),
+        r"weights must be positive with sum 1, got \[0.5",
+    ),
+    "weights that fall short": (
+        lambda: mixture(weights=(0.5, 0.4)),
+        r"weights must be positive with sum 1, got \[0.5",
+    ),
     "a negative weight": (lambda: mixture(weights=(1.5, -0.5)), "weights must be positive"),
     "weights that are nan": (lambda: mixture(weights=(math.nan, 0.5)), "weights must be positive"),
-    "three weights for two": (lambda: mixture(weights=(0.5, 0.25, 0.25)), r"means must have shape \(3, 2\), got \(2"),
-    "weights in a column": (lambda: GaussianMixture([[1.0]], [[0.0]], [[[1.0]]]), r"weights must have shape \(1,\)"),
-    "one covariance for two": (lambda: mixture(covariances=(I2,)), r"covariances must have shape \(2, 2, 2\), got \(1"),
+    "three weights for two": (
+        lambda: mixture(weights=(0.5, 0.25, 0.25)),
+        r"means must have shape \(3, 2\), got \(2",
+    ),
+    "weights in a column": (
+        lambda: GaussianMixture([[1.0]], [[0.0]], [[[1.0]]]),
+        r"weights must have shape \(1,\)",
+    ),
+    "one covariance for two": (
+        lambda: mixture(covariances=(I2,)),
+        r"covariances must have shape \(2, 2, 2\), got \(1",
+    ),
     "asymmetric": (lambda: mixture(covariances=(I2, LOPSIDED)), "covariances must be symmetric"),
-    "flat": (lambda: mixture(covariances=(I2, torch.ones(2, 2))), "covariances must be symmetric, positive definite"),
+    "flat": (
+        lambda: mixture(covariances=(I2, torch.ones(2, 2))),
+        "covariances must be symmetric, positive definite",
+    ),
     "covariances nan": (lambda: mixture(covariances=(I2, math.nan * I2)), "covariances must be symmetric"),
-    "objective": (lambda: MIXTURE.denoiser(SCHEDULE, "banana"), "objective='banana'.*eps, flow, score, v, x0"),
+    "objective": (
+        lambda: MIXTURE.denoiser(SCHEDULE, "banana"),
+        "objective='banana'.*eps, flow, score, v, x0",
+    ),
     "dimensions": (lambda: ask_mixture(X_T[:, :1]), r"x_t must have shape \(5, 2\), got \(5, 1\)"),
     "whole numbers": (lambda: ask_mixture(X_T.long()), "x_t must be floating point"),
     "t past T": (lambda: ask_mixture(t=9), r"t must lie in 0 … 8, got 9"),
     "one t too few": (lambda: ask_mixture(t=torch.ones(4).long()), "t must be one time, or one per element"),
     "a mode too many": (lambda: ask_mixture(labels=torch.full((5,), 4)), r"labels must be in \[0, 1, 2\] or"),
-    "labels too few": (lambda: ask_mixture(labels=torch.tensor([1])), r"labels must have shape \(5,\), got \(1,\)"),
+    "labels too few": (
+        lambda: ask_mixture(labels=torch.tensor([1])),
+        r"labels must have shape \(5,\), got \(1,\)",
+    ),
     "density of others": (lambda: MIXTURE.log_density(NOISY, 1, SCHEDULE), r"x_t must have shape \(7, 2\)"),
     "finite objective": (lambda: ask(objective="banana"), "objective='banana'.*eps, flow, score, v, x0"),
     "no data": (lambda: finite_data_denoiser(DATA[:0], SCHEDULE), r"len\(data\) must be at least 1, got 0"),
@@ -438,10 +497,19 @@ BAD_CALLS = {
     "bytes": (lambda: ask(NOISY.byte()), "x_t must be floating point"),
     "finite t": (lambda: ask(t=9), "t must lie in 0 … 8, got 9"),
     "finite labels": (lambda: ask(labels=torch.tensor([0])), r"labels must have shape \(7,\)"),
-    "labels too many": (lambda: ask(labels=torch.zeros(8).long()), r"labels must have shape \(7,\), got \(8,\)"),
-    "unknown class": (lambda: ask(labels=torch.full((7,), 4)), r"labels must be in \[0, 1, 2\] or .*, got \[4, 4"),
+    "labels too many": (
+        lambda: ask(labels=torch.zeros(8).long()),
+        r"labels must have shape \(7,\), got \(8,\)",
+    ),
+    "unknown class": (
+        lambda: ask(labels=torch.full((7,), 4)),
+        r"labels must be in \[0, 1, 2\] or .*, got \[4, 4",
+    ),
     "absent class": (lambda: ask(classes=2 * CLASSES, labels=LATE), r"labels must be in \[0, 2, 4\] or"),
-    "without classes": (lambda: ask(classes=None, labels=torch.zeros(7).long()), "labels were given, but the data has"),
+    "without classes": (
+        lambda: ask(classes=None, labels=torch.zeros(7).long()),
+        "labels were given, but the data has",
+    ),
     **{
         f"{objective} at time 0": (lambda o=objective: ask(t=0, objective=o), "t must lie in 1 … 8, got 0")
         for objective in ("eps", "v", "score", "flow")

@@ -13,7 +13,11 @@ from safetensors.torch import save_file
 import diffusion_lab as dl
 from diffusion_lab import evaluation, files, pretrained
 
-SCHEDULES = [dl.DiffusionSchedule.cosine(1000), dl.DiffusionSchedule(50), dl.DiffusionSchedule.from_betas([0.1, 0.2])]
+SCHEDULES = [
+    dl.DiffusionSchedule.cosine(1000),
+    dl.DiffusionSchedule(50),
+    dl.DiffusionSchedule.from_betas([0.1, 0.2]),
+]
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +68,9 @@ def test_digits_model_is_ready_to_use(shipped):
 
 
 def test_samples_repeat_with_the_seed_and_follow_the_size(shipped):
-    first, again, other = (shipped.sample([3, 1], num_steps=2, seed=seed, progress=False) for seed in (0, 0, 1))
+    first, again, other = (
+        shipped.sample([3, 1], num_steps=2, seed=seed, progress=False) for seed in (0, 0, 1)
+    )
     assert (first.shape, first.dtype) == ((2, 1, 28, 28), torch.float32)
     assert torch.equal(first, again)
     assert not torch.allclose(first, other, atol=0.1)
@@ -82,9 +88,14 @@ def test_sample_takes_a_generator_in_place_of_the_seed(shipped, generator):
 def test_sample_is_the_sampling_of_the_package(shipped):
     options = {"sampler": "ddpm", "num_steps": 2, "guidance_scale": 3.0, "progress": False}
     drawn = dl.sample(
-        shipped.model, shipped.schedule, (2, 1, 28, 28), labels=[3, 1], objective=shipped.objective,
-        generator=torch.Generator().manual_seed(7), **options,
-    )  # fmt: skip
+        shipped.model,
+        shipped.schedule,
+        (2, 1, 28, 28),
+        labels=[3, 1],
+        objective=shipped.objective,
+        generator=torch.Generator().manual_seed(7),
+        **options,
+    )
     assert torch.equal(shipped.sample([3, 1], seed=7, **options), drawn)
 
 
@@ -109,13 +120,17 @@ def test_bad_labels_are_named(shipped, unchecked, labels):
 
 @pytest.mark.parametrize("labels", [[1], [1, 2, 3]])
 def test_wrong_number_of_labels_is_named(shipped, labels):
-    with pytest.raises(ValueError, match=rf"labels must have shape \(2,\), one per sample, got \({len(labels)},\)"):
+    with pytest.raises(
+        ValueError, match=rf"labels must have shape \(2,\), one per sample, got \({len(labels)},\)"
+    ):
         dl.sample(shipped.model, shipped.schedule, (2, 1, 28, 28), num_steps=1, labels=labels)
 
 
 @pytest.mark.parametrize("name", ["Digits", "judge", "", "../digits"])
 def test_unknown_name_lists_the_valid_ones(name):
-    with pytest.raises(ValueError, match=f"name={re.escape(repr(name))} is not known; choose one of: digits, "):
+    with pytest.raises(
+        ValueError, match=f"name={re.escape(repr(name))} is not known; choose one of: digits, "
+    ):
         dl.load_pretrained(name)
 
 
@@ -219,7 +234,11 @@ def test_model_round_trip(tmp_path, unet, schedule, kind):
     loaded = dl.load_model(tmp_path / "new" / "m.safetensors")
     assert type(loaded.model) is type(model)
     assert json.dumps(loaded.model.config) == json.dumps(model.config)
-    assert (loaded.objective, loaded.model.trained_objective, loaded.card) == ("x0", "x0", "# a card: ε → x₀\n")
+    assert (loaded.objective, loaded.model.trained_objective, loaded.card) == (
+        "x0",
+        "x0",
+        "# a card: ε → x₀\n",
+    )
     assert loaded.schedule.config == schedule.config
     assert torch.equal(loaded.schedule.alphas_cumprod, schedule.alphas_cumprod)
     assert model.state_dict().keys() == loaded.model.state_dict().keys()
@@ -232,7 +251,9 @@ def test_model_round_trip(tmp_path, unet, schedule, kind):
 
 
 def test_network_of_another_kind_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="network='Linear' is not known; choose one of: SimpleDiffusion, UNet"):
+    with pytest.raises(
+        ValueError, match="network='Linear' is not known; choose one of: SimpleDiffusion, UNet"
+    ):
         dl.save_model(tmp_path / "m.safetensors", torch.nn.Linear(1, 1), SCHEDULES[0], "v")
     assert list(tmp_path.iterdir()) == []
 
@@ -291,9 +312,14 @@ def test_shipped_reference_is_that_of_the_whole_test_set():
     assert torch.linalg.eigvalsh(reference.gaussian.covariance).min() > 0
 
 
-@pytest.mark.parametrize(("name", "objective", "curve"), [
-    ("digits-small", "v", "cosine"), ("digits-flow", "flow", "straight"), ("digits-consistency", "v", "cosine"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "objective", "curve"),
+    [
+        ("digits-small", "v", "cosine"),
+        ("digits-flow", "flow", "straight"),
+        ("digits-consistency", "v", "cosine"),
+    ],
+)
 def test_the_small_networks_of_lesson_10_draw_digits(name, objective, curve):
     small, labels = dl.load_pretrained(name), torch.arange(10).repeat(3)
     assert (small.objective, small.schedule.config["curve"]) == (objective, curve)
@@ -304,5 +330,10 @@ def test_the_small_networks_of_lesson_10_draw_digits(name, objective, curve):
     assert (predicted == labels).double().mean() > 0.8
     sharp = (images.abs() > 0.5).double().mean() > 0.85
     assert sharp, "one step of a denoiser would be grey: a mean of many digits"
-    assert name != "digits-consistency" or (dl.load_pretrained("digits").sample(
-        labels, num_steps=1, progress=False).abs() > 0.5).double().mean() < 0.85  # fmt: skip
+    assert (
+        name != "digits-consistency"
+        or (dl.load_pretrained("digits").sample(labels, num_steps=1, progress=False).abs() > 0.5)
+        .double()
+        .mean()
+        < 0.85
+    )

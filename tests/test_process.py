@@ -28,7 +28,9 @@ def pair(generator, shape=(5, 2, 3), dtype=torch.float64):
 
 
 def peer(prediction_type="sample", dtype=torch.float64):
-    scheduler = DDPMScheduler(5, trained_betas=BETAS.tolist(), prediction_type=prediction_type, clip_sample=False)
+    scheduler = DDPMScheduler(
+        5, trained_betas=BETAS.tolist(), prediction_type=prediction_type, clip_sample=False
+    )
     if dtype == torch.float64:
         scheduler.alphas_cumprod = (1 - BETAS).cumprod(0)
     return scheduler
@@ -87,7 +89,9 @@ def test_posterior_equals_diffusers(t, dtype, tolerance, generator):
     assert worst(variance, BETAS[t - 1]) > 0.01, "beta in place of the posterior variance would pass"
     assert t == 1 or worst(variance, their_variance.sqrt()) > 0.01, "a standard deviation would pass"
     for other in {t - 1, t + 1} & set(TIMES):
-        assert worst(posterior(x_0, x_t, other, SCHEDULE)[0], mean) > 0.01, "a time that is off by one would pass"
+        assert worst(posterior(x_0, x_t, other, SCHEDULE)[0], mean) > 0.01, (
+            "a time that is off by one would pass"
+        )
 
 
 def joint_covariance(data_variance: float) -> np.ndarray:
@@ -179,7 +183,9 @@ def test_every_conversion_agrees_with_the_known_pair_and_returns(source, target,
 def test_split_reads_an_int_time_like_a_batch_of_times(source, t, generator):
     output, x_t = pair(generator)
     for a, b in zip(
-        split(output, x_t, t, SCHEDULE, source), split(output, x_t, torch.full((5,), t), SCHEDULE, source), strict=True
+        split(output, x_t, t, SCHEDULE, source),
+        split(output, x_t, torch.full((5,), t), SCHEDULE, source),
+        strict=True,
     ):
         assert torch.equal(a, b)
     x_0, eps = split(output, x_t, t, SCHEDULE, source)
@@ -220,7 +226,9 @@ def test_flow_at_time_zero_leaves_the_data(generator):
     assert worst(split(flow, x_0, 0, SCHEDULE, "flow")[1], eps) < 1e-12
 
 
-@pytest.mark.parametrize("schedule", [SCHEDULE, DiffusionSchedule.straight(5), DiffusionSchedule.cosine(5)], ids=repr)
+@pytest.mark.parametrize(
+    "schedule", [SCHEDULE, DiffusionSchedule.straight(5), DiffusionSchedule.cosine(5)], ids=repr
+)
 def test_flow_is_the_velocity_of_the_rescaled_sample_on_every_schedule(schedule, generator):
     """x_t / (alpha + sigma) is (1 - s) x_0 + s eps with s = sigma / (alpha + sigma): a line, only the clock differs."""
     x_0, eps = pair(generator)
@@ -233,7 +241,9 @@ def test_flow_is_the_velocity_of_the_rescaled_sample_on_every_schedule(schedule,
         assert worst(velocity, express(x_0, eps, t, schedule, "flow")) < 1e-12
         assert worst(velocity, express(x_0, eps, t, schedule, "v")) > 0.05
     unscaled = [schedule.add_noise(x_0, t, eps) for t in range(6)]
-    assert worst((unscaled[3] - unscaled[0]) / clock[3], eps - x_0) > 0.05, "without the scale it would not be straight"
+    assert worst((unscaled[3] - unscaled[0]) / clock[3], eps - x_0) > 0.05, (
+        "without the scale it would not be straight"
+    )
 
 
 @pytest.mark.parametrize("source", ["eps", "x0", "v", "flow"])
@@ -265,15 +275,24 @@ BAD_CALLS = {
     "s after t in a batch": (lambda: posterior(X, X, T_3, SCHEDULE, torch.tensor([0, 1, 3])), r"\bs must"),
     "s below 0": (lambda: posterior(X, X, 3, SCHEDULE, -1), r"\bs must"),
     "posterior with x_0 that would broadcast": (lambda: posterior(X[:1], X, 3, SCHEDULE), "x_0"),
-    "express as a banana": (lambda: express(X, X, 1, SCHEDULE, "banana"), "'banana'.*eps, flow, score, v, x0"),
-    "split a banana": (lambda: split(X, X, 1, SCHEDULE, "banana"), "objective='banana'.*eps, flow, score, v, x0"),
+    "express as a banana": (
+        lambda: express(X, X, 1, SCHEDULE, "banana"),
+        "'banana'.*eps, flow, score, v, x0",
+    ),
+    "split a banana": (
+        lambda: split(X, X, 1, SCHEDULE, "banana"),
+        "objective='banana'.*eps, flow, score, v, x0",
+    ),
     "convert from a banana": (lambda: convert(X, X, 1, SCHEDULE, "banana", "v"), "objective='banana'"),
     "convert to a banana": (lambda: convert(X, X, 1, SCHEDULE, "v", "banana"), "objective='banana'"),
     "split with an output that would broadcast": (lambda: split(X[:1], X, 1, SCHEDULE, "v"), "x_t"),
     "express with noise that would broadcast": (lambda: express(X, X[:1], 1, SCHEDULE, "v"), "eps"),
     "score at 0": (lambda: express(X, X, 0, SCHEDULE, "score"), r"\bt must"),
     "score at 0 in a batch": (lambda: express(X, X, T_3 - 1, SCHEDULE, "score"), r"\bt must"),
-    **{f"split {o} at 0": (lambda o=o: split(X, X, 0, SCHEDULE, o), r"\bt must") for o in ("eps", "x0", "score")},
+    **{
+        f"split {o} at 0": (lambda o=o: split(X, X, 0, SCHEDULE, o), r"\bt must")
+        for o in ("eps", "x0", "score")
+    },
     "split v before 0": (lambda: split(X, X, -1, SCHEDULE, "v"), r"\bt must"),
 }
 

@@ -33,9 +33,13 @@ def test_make_targets_named_in_the_readme_exist_and_expand():
     if make is None:
         pytest.skip("no make on this machine")
     for line in [line for line in shell_lines(README) if line.startswith("make ")]:
-        dry = subprocess.run([*line.split(), "--dry-run"], cwd=ROOT, capture_output=True, text=True, check=False)
+        dry = subprocess.run(
+            [*line.split(), "--dry-run"], cwd=ROOT, capture_output=True, text=True, check=False
+        )
         assert dry.returncode == 0, dry.stderr
-    lab = subprocess.run(["make", "lab", "LAB_ARGS=--port 1", "--dry-run"], cwd=ROOT, capture_output=True, text=True)
+    lab = subprocess.run(
+        ["make", "lab", "LAB_ARGS=--port 1", "--dry-run"], cwd=ROOT, capture_output=True, text=True
+    )
     assert "--port 1" in lab.stdout
     assert "notebooks/00_start_here.ipynb" in lab.stdout
 

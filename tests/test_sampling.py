@@ -18,10 +18,22 @@ from torch import nn
 
 import diffusion_lab as dl
 from diffusion_lab.process import convert
-from diffusion_lab.sampling import SAMPLERS, SPACINGS, ddim, ddpm, dpmpp_2m, guess, heun, sample, sampling_times
+from diffusion_lab.sampling import (
+    SAMPLERS,
+    SPACINGS,
+    ddim,
+    ddpm,
+    dpmpp_2m,
+    guess,
+    heun,
+    sample,
+    sampling_times,
+)
 from diffusion_lab.schedules import DiffusionSchedule
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # diffusers with numpy 2
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation:DeprecationWarning"
+)  # diffusers with numpy 2
 PREDICTION_TYPES = {"eps": "epsilon", "x0": "sample", "v": "v_prediction"}
 VARIANCES = {"posterior": "fixed_small", "beta": "fixed_large"}
 BETAS = torch.linspace(0.005, 0.1, 50, dtype=torch.float64)
@@ -51,7 +63,10 @@ def trajectory(states, field="x_t"):
 
 
 def peer(kind, schedule, objective, times, **options):
-    """A scheduler of diffusers for our tables, at our times if it has not chosen the same; its own are float32."""
+    """A scheduler of diffusers for our tables, at our times if it has not chosen the same.
+
+    Its own are float32.
+    """
     options |= {"trained_betas": schedule.betas[1:].tolist(), "prediction_type": PREDICTION_TYPES[objective]}
     scheduler = kind(schedule.timesteps, timestep_spacing="trailing", **options)
     scheduler.alphas_cumprod = (1 - schedule.betas[1:]).cumprod(0)
@@ -78,7 +93,9 @@ def ancestral_peer(kind, step_options, schedule, objective, times, x_t, *, clip=
         step = scheduler.step(output, their_t, x_t, generator=generator, **consistent, **step_options)
         x_t = step.prev_sample
         if kind is not DDIMScheduler and their_t == scheduler.timesteps[-1]:
-            x_t = step.pred_original_sample  # their DDPM asks `t > 0`, so it adds noise on a last step from t = 4
+            x_t = (
+                step.pred_original_sample
+            )  # their DDPM asks `t > 0`, so it adds noise on a last step from t = 4
         samples.append(x_t)
         guesses.append(step.pred_original_sample)
     return torch.stack(samples), torch.stack(guesses)
@@ -128,7 +145,8 @@ def heun_peer(schedule, objective, times, x_t, *, clip=False, late=0):
 METHODS = {
     **{
         f"ddpm-{ours}": (
-            partial(ddpm, variance=ours), partial(ancestral_peer, partial(DDPMScheduler, variance_type=theirs), {})
+            partial(ddpm, variance=ours),
+            partial(ancestral_peer, partial(DDPMScheduler, variance_type=theirs), {}),
         )
         for ours, theirs in VARIANCES.items()
     },
@@ -139,7 +157,7 @@ METHODS = {
     "dpmpp_2m-0.0": (partial(dpmpp_2m, eta=0.0), partial(dpm_peer, "dpmsolver++")),
     "dpmpp_2m-1.0": (partial(dpmpp_2m, eta=1.0), partial(dpm_peer, "sde-dpmsolver++")),
     "heun": (partial(heun, spacing="trailing"), heun_peer),
-}  # fmt: skip
+}
 SOLVERS = [name for name in METHODS if name.startswith(("dpmpp", "heun"))]
 DETERMINISTIC = ["ddim-0.0", "dpmpp_2m-0.0", "heun"]
 
@@ -166,7 +184,9 @@ def test_every_step_equals_diffusers(method, objective, num_steps, dtype, tolera
 @pytest.mark.parametrize("spacing", ["karras", "logsnr", "quadratic"])
 @pytest.mark.parametrize("objective", PREDICTION_TYPES)
 @pytest.mark.parametrize("method", SOLVERS)
-def test_every_step_of_a_solver_equals_diffusers_at_uneven_times(method, objective, spacing, dtype, tolerance):
+def test_every_step_of_a_solver_equals_diffusers_at_uneven_times(
+    method, objective, spacing, dtype, tolerance
+):
     sampler, peer_of = METHODS[method]
     x_T, times = start(dtype), sampling_times(SCHEDULE, 8, spacing)
     options = {"num_steps": 8, "objective": objective, "clip_x_0": False, "spacing": spacing}
@@ -184,7 +204,9 @@ def test_solvers_equal_diffusers_out_of_the_noise_of_the_linear_schedule(method)
     schedule = DiffusionSchedule(1000)
     sampler, peer_of = METHODS[method]
     assert 1e-5 < schedule.snr()[-1] < 5e-5
-    states = sampler(stub, schedule, start(), num_steps=10, generator=seeded(), objective="eps", clip_x_0=False)
+    states = sampler(
+        stub, schedule, start(), num_steps=10, generator=seeded(), objective="eps", clip_x_0=False
+    )
     samples, _ = peer_of(schedule, "eps", sampling_times(schedule, 10), start())
     assert worst(trajectory(states), samples) < 1e-10 * samples.abs().max()
 
@@ -194,7 +216,9 @@ def test_solvers_equal_diffusers_out_of_the_noise_of_the_linear_schedule(method)
 def test_clipped_steps_equal_diffusers(method, objective):
     sampler, peer_of = METHODS[method]
     x_T, times = 3 * start(), sampling_times(SCHEDULE, 10)
-    states = list(sampler(stub, SCHEDULE, x_T, num_steps=10, generator=seeded(), objective=objective, clip_x_0=True))
+    states = list(
+        sampler(stub, SCHEDULE, x_T, num_steps=10, generator=seeded(), objective=objective, clip_x_0=True)
+    )
     samples, guesses = peer_of(SCHEDULE, objective, times, x_T, clip=True)
     assert worst(trajectory(states), samples) < 1e-10
     assert worst(trajectory(states, "x_0_hat"), guesses) < 1e-10
@@ -211,10 +235,13 @@ def test_methods_differ_by_more_than_any_tolerance():
     assert close == {("ddim-1.0", "ddpm-posterior")}
 
 
-# Times ----------------------------------------------------------------------------------------------------------------
+# Times
+# ----------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("T", "num_steps"), [(T, n) for T in (1, 5, 50, 1000) for n in (1, 5, 10, 50, 1000) if n <= T])
+@pytest.mark.parametrize(
+    ("T", "num_steps"), [(T, n) for T in (1, 5, 50, 1000) for n in (1, 5, 10, 50, 1000) if n <= T]
+)
 def test_times_are_the_trailing_ones_of_diffusers_and_then_zero(T, num_steps):
     scheduler = DDIMScheduler(T, timestep_spacing="trailing")
     scheduler.set_timesteps(num_steps)
@@ -251,7 +278,11 @@ def test_times_of_every_spacing_fall_strictly_to_zero(curve, T, spacing):
         assert times[0] <= T
         assert times[-1] == 0
         assert times[0] == T or spacing in ("karras", "logsnr")
-    assert sampling_times(schedule, T, spacing) == sampling_times(schedule, None, spacing) == list(range(T, -1, -1))
+    assert (
+        sampling_times(schedule, T, spacing)
+        == sampling_times(schedule, None, spacing)
+        == list(range(T, -1, -1))
+    )
 
 
 def test_quadratic_times_are_squares():
@@ -272,7 +303,13 @@ def test_times_that_collide_are_moved_apart_and_no_others():
     wanted = nearest(cliff, [high ** (1 - i / 7) * low ** (i / 7) for i in range(8)])
     assert wanted == [20, 11, 11, 10, 10, 7, 3, 1]
     assert sampling_times(cliff, 8, "logsnr") == [20, 11, 10, 9, 8, 7, 3, 1, 0]
-    assert sampling_times(cliff, 4, "logsnr") == [20, 11, 10, 1, 0], "nearest in sigma / alpha itself would be 10"
+    assert sampling_times(cliff, 4, "logsnr") == [
+        20,
+        11,
+        10,
+        1,
+        0,
+    ], "nearest in sigma / alpha itself would be 10"
 
 
 def nearest(schedule, levels):
@@ -306,7 +343,9 @@ def test_karras_and_logsnr_times_by_hand(name, num_steps):
 
 
 @pytest.mark.parametrize("num_steps", [5, 10, 20])
-@pytest.mark.parametrize(("spacing", "theirs"), [("karras", "use_karras_sigmas"), ("logsnr", "use_lu_lambdas")])
+@pytest.mark.parametrize(
+    ("spacing", "theirs"), [("karras", "use_karras_sigmas"), ("logsnr", "use_lu_lambdas")]
+)
 def test_uneven_noise_is_that_of_diffusers_up_to_rounding(spacing, theirs, num_steps):
     schedule = ENDS["inside"][0]
     scheduler = DPMSolverMultistepScheduler(1000, trained_betas=schedule.betas[1:].tolist(), **{theirs: True})
@@ -330,7 +369,8 @@ def test_every_sampler_takes_every_spacing(name):
     assert [state.t for state in states] == sampling_times(SCHEDULE, 9, DEFAULT_SPACINGS[name])[1:]
 
 
-# Steps ----------------------------------------------------------------------------------------------------------------
+# Steps
+# ----------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("num_steps", [7, 50])
@@ -338,7 +378,9 @@ def test_ddim_with_eta_one_is_ddpm(num_steps):
     for seed in (1, 2):
         choices = (ddpm, {}), (ddim, {"eta": 1.0}), (ddim, {"eta": 0.9}), (ddpm, {"variance": "beta"})
         runs = [
-            trajectory(sampler(stub, SCHEDULE, start(), num_steps=num_steps, generator=seeded(seed), **options))
+            trajectory(
+                sampler(stub, SCHEDULE, start(), num_steps=num_steps, generator=seeded(seed), **options)
+            )
             for sampler, options in choices
         ]
         assert worst(runs[0], runs[1]) < 1e-10
@@ -416,7 +458,8 @@ def test_cost_of_every_sampler(name, num_steps):
     assert len(asked) == (2 * num_steps - 1 if name == "heun" else num_steps)
 
 
-# Exact denoisers ------------------------------------------------------------------------------------------------------
+# Exact denoisers
+# ------------------------------------------------------------------------------------------------------
 
 
 def gaussian_oracle(schedule, m, v):
@@ -490,7 +533,9 @@ def test_ddim_of_a_flow_equals_the_flow_matching_of_diffusers(schedule):
         path.append(z * scale[s])
     states = list(ddim(stub, schedule, x_T, num_steps=10, objective="flow", clip_x_0=False))
     assert worst(trajectory(states), torch.stack(path)) < 1e-5
-    late = list(ddim(lambda x, t: stub(x, t - 1), schedule, x_T, num_steps=10, objective="flow", clip_x_0=False))
+    late = list(
+        ddim(lambda x, t: stub(x, t - 1), schedule, x_T, num_steps=10, objective="flow", clip_x_0=False)
+    )
     assert worst(trajectory(late), torch.stack(path)) > 0.01, "an index that is off by one would pass"
 
 
@@ -503,12 +548,17 @@ def test_the_clock_of_the_straight_schedule_is_even():
 
 
 def test_heun_does_not_correct_out_of_pure_noise():
-    """For cosine sigma / alpha falls from 2e4 to 13 in the first of 20 steps; the correction would miss by 1.8."""
+    """For cosine sigma / alpha falls from 2e4 to 13 in the first of 20 steps.
+
+    The correction would miss by 1.8.
+    """
     schedule, m, v = DiffusionSchedule.cosine(1000), 0.7, 0.5**2
     asked, reached = times_asked(heun, schedule, num_steps=20, spacing="trailing")
     assert asked == [1000, 950, *sorted(2 * reached[1:-1], reverse=True)]
     x_T = torch.linspace(-3, 3, 13, dtype=torch.float64)[:, None]
-    *_, last = heun(gaussian_oracle(schedule, m, v), schedule, x_T, num_steps=20, spacing="trailing", objective="x0")
+    *_, last = heun(
+        gaussian_oracle(schedule, m, v), schedule, x_T, num_steps=20, spacing="trailing", objective="x0"
+    )
     assert worst(last.x_t, gaussian_flow(schedule, m, v, x_T, 0)) < 0.02
 
 
@@ -546,9 +596,14 @@ def test_ddpm_is_exact_in_the_two_limits_of_its_variances(variance, v, num_steps
     def worst_variance(used):
         x_T = torch.randn(n, 1, generator=seeded(), dtype=torch.float64)
         states = ddpm(
-            gaussian_oracle(schedule, m, v), schedule, x_T,
-            num_steps=num_steps, variance=used, objective="x0", generator=seeded(1),
-        )  # fmt: skip
+            gaussian_oracle(schedule, m, v),
+            schedule,
+            x_T,
+            num_steps=num_steps,
+            variance=used,
+            objective="x0",
+            generator=seeded(1),
+        )
         errors = [0.0]
         for state in states:
             abar = float(schedule.alphas_cumprod[state.t])
@@ -573,7 +628,9 @@ def test_ddpm_in_many_steps_reproduces_mean_and_variance(variance):
 
 WEIGHTS = torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64)
 MEANS = torch.tensor([[2.0, 0.0], [-1.5, 1.5], [-1.0, -2.0]], dtype=torch.float64)
-ROOTS = torch.tensor([[[0.4, 0], [0.2, 0.2]], [[0.2, 0], [0, 0.5]], [[0.3, 0], [-0.2, 0.3]]], dtype=torch.float64)
+ROOTS = torch.tensor(
+    [[[0.4, 0], [0.2, 0.2]], [[0.2, 0], [0, 0.5]], [[0.3, 0], [-0.2, 0.3]]], dtype=torch.float64
+)
 COVARIANCES = ROOTS @ ROOTS.mT
 
 
@@ -605,14 +662,21 @@ def mixture_errors(x) -> tuple[float, float, float]:
 
 
 MIXTURE_RUNS = [
-    ("ddpm", 200, {}), ("ddpm", 200, {"variance": "beta"}), ("ddim", 100, {}), ("ddim", 200, {"eta": 0.5}),
-    ("dpmpp_2m", 40, {}), ("dpmpp_2m", 60, {"eta": 1.0}), ("heun", 40, {}),
-]  # fmt: skip
+    ("ddpm", 200, {}),
+    ("ddpm", 200, {"variance": "beta"}),
+    ("ddim", 100, {}),
+    ("ddim", 200, {"eta": 0.5}),
+    ("dpmpp_2m", 40, {}),
+    ("dpmpp_2m", 60, {"eta": 1.0}),
+    ("heun", 40, {}),
+]
 
 
 @pytest.mark.parametrize(("name", "num_steps", "options"), MIXTURE_RUNS)
 @pytest.mark.parametrize("objective", ["x0", "v", "flow"])
-def test_samplers_draw_a_gaussian_mixture_with_its_weights_means_and_covariances(name, num_steps, options, objective):
+def test_samplers_draw_a_gaussian_mixture_with_its_weights_means_and_covariances(
+    name, num_steps, options, objective
+):
     schedule = DiffusionSchedule.cosine(200)
     x_T = torch.randn(4000, 2, generator=seeded(), dtype=torch.float64)
     abar = (1 - schedule.betas).cumprod(0)
@@ -630,19 +694,31 @@ def test_samplers_draw_a_gaussian_mixture_with_its_weights_means_and_covariances
     limits = (0.03, 0.05, 0.03)
     assert all(error < limit for error, limit in zip(errors(mixture_oracle(abar)), limits, strict=True))
     if objective == "x0":
-        wrong = {"std for variance": mixture_oracle(abar, root=0.5), "abar for its root": mixture_oracle(abar**2)}
+        wrong = {
+            "std for variance": mixture_oracle(abar, root=0.5),
+            "abar for its root": mixture_oracle(abar**2),
+        }
         for mistake, oracle in wrong.items():
-            assert any(e > limit for e, limit in zip(errors(oracle), limits, strict=True)), f"{mistake} would pass"
+            assert any(e > limit for e, limit in zip(errors(oracle), limits, strict=True)), (
+                f"{mistake} would pass"
+            )
 
 
-# Clipping -------------------------------------------------------------------------------------------------------------
+# Clipping
+# -------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("objective", ["eps", "x0", "v", "flow"])
-@pytest.mark.parametrize(("shape", "clip_x_0", "clips"), [
-    ((3, 1, 4, 4), None, True), ((3, 1, 4, 4), True, True), ((3, 1, 4, 4), False, False),
-    ((9, 2), None, False), ((9, 2), True, True),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("shape", "clip_x_0", "clips"),
+    [
+        ((3, 1, 4, 4), None, True),
+        ((3, 1, 4, 4), True, True),
+        ((3, 1, 4, 4), False, False),
+        ((9, 2), None, False),
+        ((9, 2), True, True),
+    ],
+)
 def test_the_guess_is_clipped_for_images_and_stays_consistent(shape, clip_x_0, clips, objective):
     x_t = 4 * start(shape=shape)
     x_0, eps = guess(lambda x, t: 2 * stub(x, t), x_t, 30, SCHEDULE, objective, clip_x_0)
@@ -664,7 +740,8 @@ def test_the_denoiser_is_asked_at_t_and_with_the_condition():
     assert seen == [([t] * 3, torch.int64, {"labels": labels}) for t in (50, 25)]
 
 
-# sample() -------------------------------------------------------------------------------------------------------------
+# sample()
+# -------------------------------------------------------------------------------------------------------------
 
 SHORT = DiffusionSchedule.cosine(20)
 SHAPE = (4, 1, 6, 6)
@@ -686,7 +763,9 @@ def test_sample_is_the_sampler_from_noise_of_the_same_generator(name, tiny):
     assert not torch.equal(result, draw(tiny, sampler=name, num_steps=6))
     generator = seeded(3)
     torch.randn(SHAPE, generator=generator)
-    *_, last = SAMPLERS[name](tiny, SHORT, x_T, num_steps=5, labels=labels, spacing="quadratic", generator=generator)
+    *_, last = SAMPLERS[name](
+        tiny, SHORT, x_T, num_steps=5, labels=labels, spacing="quadratic", generator=generator
+    )
     assert torch.equal(draw(tiny, sampler=name, spacing="quadratic"), last.x_t)
     assert not torch.equal(result, last.x_t)
 
@@ -712,7 +791,9 @@ def test_guidance_scale_two_extrapolates_at_every_step(tiny):
         return draw(model, labels=None)
 
     assert worst(draw(tiny, guidance_scale=2.0), by_hand(2.0)) < 1e-5
-    assert worst(draw(tiny, guidance_scale=2.0), by_hand(3.0)) > 1e-3, "the paper's w in place of s would pass"
+    assert worst(draw(tiny, guidance_scale=2.0), by_hand(3.0)) > 1e-3, (
+        "the paper's w in place of s would pass"
+    )
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -760,9 +841,16 @@ def test_on_step_sees_every_state_down_to_zero(tiny, num_steps):
     assert torch.equal(states[-1].x_t, result)
 
 
-@pytest.mark.parametrize("options", [
-    {"sampler": "ddpm"}, {"eta": 1.0}, {"eta": 0.0}, {"sampler": "dpmpp_2m", "eta": 1.0}, {"sampler": "heun"},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"sampler": "ddpm"},
+        {"eta": 1.0},
+        {"eta": 0.0},
+        {"sampler": "dpmpp_2m", "eta": 1.0},
+        {"sampler": "heun"},
+    ],
+)
 def test_the_generator_decides_everything(tiny, options):
     before = torch.get_rng_state()
     assert torch.equal(draw(tiny, **options), draw(tiny, **options))
@@ -799,7 +887,10 @@ def run(sampler, **options):
 
 BAD_CALLS = {
     "unknown sampler": (lambda m: draw(m, sampler="banana"), "sampler='banana'.*ddim, ddpm, dpmpp_2m, heun"),
-    "unknown objective": (lambda m: draw(m, objective="banana"), "objective='banana'.*eps, flow, score, v, x0"),
+    "unknown objective": (
+        lambda m: draw(m, objective="banana"),
+        "objective='banana'.*eps, flow, score, v, x0",
+    ),
     "unknown variance": (lambda m: run("ddpm", variance="banana"), "variance='banana'.*beta, posterior"),
     **{
         f"unknown spacing of {name}": (
@@ -814,14 +905,23 @@ BAD_CALLS = {
     "eta above one": (lambda m: draw(m, eta=1.5), "eta"),
     "eta below zero": (lambda m: run("ddim", eta=-0.1), "eta"),
     "eta of dpmpp_2m above one": (lambda m: run("dpmpp_2m", eta=1.5), r"eta must lie in \[0, 1\], got 1.5"),
-    "eta of dpmpp_2m below zero": (lambda m: run("dpmpp_2m", eta=-0.1), r"eta must lie in \[0, 1\], got -0.1"),
+    "eta of dpmpp_2m below zero": (
+        lambda m: run("dpmpp_2m", eta=-0.1),
+        r"eta must lie in \[0, 1\], got -0.1",
+    ),
     "too few labels": (lambda m: draw(m, labels=[1, 2]), "labels"),
     "one label for all": (lambda m: draw(m, labels=torch.tensor(1)), "labels"),
     "label past the last class": (lambda m: draw(m, labels=[1, 2, 3, 10]), "labels"),
     "negative label": (lambda m: draw(m, labels=[1, 2, 3, -1]), "labels"),
     "fractional label": (lambda m: draw(m, labels=[1.0, 2.0, 3.0, 4.5]), "labels"),
-    "guidance without classes": (lambda m: draw(Unconditional(), labels=None, guidance_scale=2.0), "guidance_scale=2"),
-    "guidance without labels": (lambda m: draw(m, labels=None, guidance_scale=2.0), "guidance_scale=2.*labels"),
+    "guidance without classes": (
+        lambda m: draw(Unconditional(), labels=None, guidance_scale=2.0),
+        "guidance_scale=2",
+    ),
+    "guidance without labels": (
+        lambda m: draw(m, labels=None, guidance_scale=2.0),
+        "guidance_scale=2.*labels",
+    ),
     "answer of another shape": (lambda m: draw(lambda x, t: x[:1], labels=None), "prediction"),
 }
 

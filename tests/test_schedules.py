@@ -11,7 +11,12 @@ from diffusers import DDIMScheduler, DDPMScheduler, FlowMatchEulerDiscreteSchedu
 
 from diffusion_lab.schedules import CURVES, DiffusionSchedule
 
-PEER_NAMES = {"linear": "linear", "cosine": "squaredcos_cap_v2", "quadratic": "scaled_linear", "sigmoid": "sigmoid"}
+PEER_NAMES = {
+    "linear": "linear",
+    "cosine": "squaredcos_cap_v2",
+    "quadratic": "scaled_linear",
+    "sigmoid": "sigmoid",
+}
 RESCALED = ("linear", "quadratic", "sigmoid")
 UNSCALED = ("cosine", "straight")
 SMALL_BETAS = [0.1, 0.2, 0.3, 0.4, 0.5]
@@ -43,7 +48,11 @@ def reference_betas(curve: str, T: int) -> np.ndarray:
         return np.array([min(1 - after / before, 0.999) for before, after in itertools.pairwise(bar)])
     if curve == "sigmoid":
         return 1 / (1 + np.exp(-np.linspace(-6, 6, T))) * (0.02 - 1e-4) + 1e-4
-    return np.linspace(1e-4, 0.02, T) if curve == "linear" else np.linspace(math.sqrt(1e-4), math.sqrt(0.02), T) ** 2
+    return (
+        np.linspace(1e-4, 0.02, T)
+        if curve == "linear"
+        else np.linspace(math.sqrt(1e-4), math.sqrt(0.02), T) ** 2
+    )
 
 
 PEER_CASES = [
@@ -56,7 +65,9 @@ def test_tables_at_1000_steps_are_those_of_diffusers_one_entry_later(curve, peer
     ours, theirs = DiffusionSchedule.named(curve), peer_class(beta_schedule=PEER_NAMES[curve])
     assert worst(ours.betas[1:], theirs.betas) < 1e-6
     assert worst(ours.alphas_cumprod[1:], theirs.alphas_cumprod) < 2e-6
-    assert worst(ours.alphas_cumprod[:-1], theirs.alphas_cumprod) > 1e-4, "an index that is off by one would pass"
+    assert worst(ours.alphas_cumprod[:-1], theirs.alphas_cumprod) > 1e-4, (
+        "an index that is off by one would pass"
+    )
 
 
 @pytest.mark.parametrize("T", [5, 50, 1000])
@@ -74,7 +85,11 @@ def test_tables_are_the_published_formulas_in_float64(curve, T):
 def test_straight_is_the_path_of_flow_matching_in_diffusers(generator):
     """Rescaled so that signal and noise add up to 1, x_t is theirs, which goes straight from data to noise."""
     x_0, noise = torch.randn(2, 1000, 3, generator=generator)
-    t, schedule, peer = torch.arange(1, 1001), DiffusionSchedule.straight(1000), FlowMatchEulerDiscreteScheduler(1000)
+    t, schedule, peer = (
+        torch.arange(1, 1001),
+        DiffusionSchedule.straight(1000),
+        FlowMatchEulerDiscreteScheduler(1000),
+    )
     theirs = peer.scale_noise(x_0, peer.timesteps.flip(0), noise)  # theirs fall
 
     def ours(t):
@@ -84,7 +99,9 @@ def test_straight_is_the_path_of_flow_matching_in_diffusers(generator):
     assert worst(ours(t)[:-1], theirs[:-1]) < 1e-5
     assert worst(ours(t), theirs) < 3e-4, "the last beta is 0.999, not 1: a trace of the data is left"
     assert worst(ours(t - 1), theirs) > 2e-3, "an index that is off by one would pass"
-    assert worst(schedule.add_noise(x_0, t, noise), theirs) > 0.5, "without the scale it is not the straight path"
+    assert worst(schedule.add_noise(x_0, t, noise), theirs) > 0.5, (
+        "without the scale it is not the straight path"
+    )
 
 
 def test_every_pair_of_curves_differs():
@@ -105,7 +122,10 @@ def test_tables_start_at_pure_data_and_only_lose_signal(make):
     assert (schedule.alphas_cumprod.diff() < 0).all()
     assert schedule.alphas_cumprod[-1] > 0
     assert torch.equal(schedule.alphas, 1 - schedule.betas)
-    assert worst(schedule.alphas_cumprod, [math.prod(schedule.alphas[: t + 1].tolist()) for t in range(T + 1)]) < 1e-12
+    assert (
+        worst(schedule.alphas_cumprod, [math.prod(schedule.alphas[: t + 1].tolist()) for t in range(T + 1)])
+        < 1e-12
+    )
 
 
 @pytest.mark.parametrize(("T", "literal_end"), [(50, 0.60), (200, 0.13)])
@@ -139,7 +159,9 @@ def test_short_form_is_the_named_form(curve):
     assert short.config == named.config
 
 
-@pytest.mark.parametrize("betas", [SMALL_BETAS, tuple(SMALL_BETAS), torch.tensor(SMALL_BETAS, dtype=torch.float64)])
+@pytest.mark.parametrize(
+    "betas", [SMALL_BETAS, tuple(SMALL_BETAS), torch.tensor(SMALL_BETAS, dtype=torch.float64)]
+)
 def test_from_betas_keeps_the_table(betas):
     schedule = DiffusionSchedule.from_betas(betas)
     assert schedule.timesteps == 5
@@ -176,7 +198,9 @@ def peer_add_noise(betas, x_0, noise, their_t, dtype):
     return peer.add_noise(x_0, noise, their_t)
 
 
-@pytest.mark.parametrize("schedule", [SMALL, DiffusionSchedule.linear(), DiffusionSchedule.cosine()], ids=repr)
+@pytest.mark.parametrize(
+    "schedule", [SMALL, DiffusionSchedule.linear(), DiffusionSchedule.cosine()], ids=repr
+)
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 1e-5)])
 def test_add_noise_equals_diffusers(schedule, dtype, tolerance, generator):
     T = schedule.timesteps
@@ -185,9 +209,13 @@ def test_add_noise_equals_diffusers(schedule, dtype, tolerance, generator):
     betas = schedule.betas[1:]
     x_t = schedule.add_noise(x_0, t, noise)
     assert worst(x_t, peer_add_noise(betas, x_0, noise, t - 1, dtype)) < tolerance
-    assert worst(x_t, peer_add_noise(betas, x_0, noise, (t - 2).clamp(min=0), dtype)) > 100 * tolerance, "off by one"
+    assert worst(x_t, peer_add_noise(betas, x_0, noise, (t - 2).clamp(min=0), dtype)) > 100 * tolerance, (
+        "off by one"
+    )
     alpha, sigma = schedule.alpha_sigma(t, x_0)
-    assert worst(x_t, alpha * x_0 + sigma**2 * noise) > 100 * tolerance, "a variance in place of its root would pass"
+    assert worst(x_t, alpha * x_0 + sigma**2 * noise) > 100 * tolerance, (
+        "a variance in place of its root would pass"
+    )
 
 
 @pytest.mark.parametrize("shape", [(6, 2), (1, 1, 28, 28), (3, 4, 5, 7), (28, 1, 28, 28), (28, 28)])
@@ -233,7 +261,9 @@ def test_add_noise_has_the_moments_of_equation_4(t, generator):
 
 def test_noise_comes_from_the_generator_alone():
     x_0, before = torch.zeros(4, 3), torch.get_rng_state()
-    first, again, other = (SMALL.add_noise(x_0, 4, generator=torch.Generator().manual_seed(s)) for s in (1, 1, 2))
+    first, again, other = (
+        SMALL.add_noise(x_0, 4, generator=torch.Generator().manual_seed(s)) for s in (1, 1, 2)
+    )
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     by_hand = torch.randn(4, 3, generator=torch.Generator().manual_seed(1))
@@ -258,8 +288,14 @@ BAD_CALLS = {
     "nan beta": (lambda: DiffusionSchedule.from_betas([0.1, math.nan]), "betas"),
     "empty table": (lambda: DiffusionSchedule.from_betas([]), "betas"),
     "square table": (lambda: DiffusionSchedule.from_betas(torch.full((2, 2), 0.1)), "betas"),
-    "unknown curve": (lambda: DiffusionSchedule.named("banana"), "curve='banana'.*cosine, linear, quadratic, sigmoid"),
-    "unknown curve in a config": (lambda: DiffusionSchedule.from_config({"curve": "banana", "timesteps": 9}), "curve"),
+    "unknown curve": (
+        lambda: DiffusionSchedule.named("banana"),
+        "curve='banana'.*cosine, linear, quadratic, sigmoid",
+    ),
+    "unknown curve in a config": (
+        lambda: DiffusionSchedule.from_config({"curve": "banana", "timesteps": 9}),
+        "curve",
+    ),
     "early t": (lambda: SMALL.add_noise(X, -1, X), r"\bt must"),
     "late t": (lambda: SMALL.add_noise(X, 6, X), r"\bt must"),
     "late t in a batch": (lambda: SMALL.add_noise(X, torch.tensor([1, 2, 6]), X), r"\bt must"),

@@ -16,10 +16,28 @@ import pytest
 ROOT = Path(__file__).parent.parent
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 EXERCISES = sorted((ROOT / "exercises").glob("*.ipynb"))
-OTHER_PAGES = ("index", "README", "CONTRIBUTING", "search", "docs/course_map", "docs/notation", "docs/instructors",
-               "docs/where_it_runs", "docs/component_map")  # fmt: skip
-LOADS = {"script": "src", "img": "src", "iframe": "src", "source": "src", "video": "src", "audio": "src",
-         "embed": "src", "object": "data", "input": "src"}  # fmt: skip
+OTHER_PAGES = (
+    "index",
+    "README",
+    "CONTRIBUTING",
+    "search",
+    "docs/course_map",
+    "docs/notation",
+    "docs/instructors",
+    "docs/where_it_runs",
+    "docs/component_map",
+)
+LOADS = {
+    "script": "src",
+    "img": "src",
+    "iframe": "src",
+    "source": "src",
+    "video": "src",
+    "audio": "src",
+    "embed": "src",
+    "object": "data",
+    "input": "src",
+}
 LIMIT = 3_000_000  # bytes, a page with all pictures on it
 
 
@@ -73,28 +91,39 @@ def lesson_page(site: Path, lesson: Path) -> str:
     return (site / "notebooks" / f"{lesson.stem}.html").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize(("html", "address"), [
-    ('<script src="https://cdn.org/x.js"></script>', "https://cdn.org/x.js"),
-    ('<link rel="stylesheet" href="//cdn.org/x.css">', "//cdn.org/x.css"),
-    ('<link rel="preconnect" href="https://fonts.org"/>', "https://fonts.org"),
-    ('<p style="background: url(http://a.b/c.png)">', "http://a.b/c.png"),
-    ("<style>@import 'https://a.b/c.css';</style>", "https://a.b/c.css"),
-    ('<img srcset="x.png 1x, https://a.b/y.png 2x">', "https://a.b/y.png"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("html", "address"),
+    [
+        ('<script src="https://cdn.org/x.js"></script>', "https://cdn.org/x.js"),
+        ('<link rel="stylesheet" href="//cdn.org/x.css">', "//cdn.org/x.css"),
+        ('<link rel="preconnect" href="https://fonts.org"/>', "https://fonts.org"),
+        ('<p style="background: url(http://a.b/c.png)">', "http://a.b/c.png"),
+        ("<style>@import 'https://a.b/c.css';</style>", "https://a.b/c.css"),
+        ('<img srcset="x.png 1x, https://a.b/y.png 2x">', "https://a.b/y.png"),
+    ],
+)
 def test_reader_sees_what_comes_from_elsewhere(html, address):
     assert [one for one in Reader(html).loads if is_elsewhere(one)] == [address]
 
 
-@pytest.mark.parametrize("html", [
-    '<a href="https://arxiv.org">', '<img src="data:image/png;base64,AA==">', '<script>"https://a.b"</script>',
-    '<link rel="next" href="https://a.b">', '<p style="color: red">',
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "html",
+    [
+        '<a href="https://arxiv.org">',
+        '<img src="data:image/png;base64,AA==">',
+        '<script>"https://a.b"</script>',
+        '<link rel="next" href="https://a.b">',
+        '<p style="color: red">',
+    ],
+)
 def test_reader_lets_links_and_what_is_there_pass(html):
     assert not [one for one in Reader(html).loads if is_elsewhere(one)]
 
 
 def test_nothing_on_a_page_comes_from_another_server(site, pages):
-    wanted = {str(path.relative_to(site)): list(filter(is_elsewhere, page.loads)) for path, page in pages.items()}
+    wanted = {
+        str(path.relative_to(site)): list(filter(is_elsewhere, page.loads)) for path, page in pages.items()
+    }
     for path in site.rglob("*.css"):
         css = path.read_text(encoding="utf-8")
         wanted[str(path.relative_to(site))] = list(filter(is_elsewhere, loaded_by_css(css)))
@@ -105,7 +134,9 @@ def test_what_the_pages_load_is_there(site, pages):
     for path, page in pages.items():
         for address in page.loads:
             if not address.startswith("data:"):
-                assert (path.parent / unquote(urlsplit(address).path)).is_file(), f"{path.name} loads {address}"
+                assert (path.parent / unquote(urlsplit(address).path)).is_file(), (
+                    f"{path.name} loads {address}"
+                )
 
 
 def test_every_link_leads_somewhere_with_its_anchor(site, pages):
@@ -118,7 +149,9 @@ def test_every_link_leads_somewhere_with_its_anchor(site, pages):
             target = (path.parent / unquote(where.path)).resolve() if where.path else path
             assert target.is_file(), f"{path.relative_to(site)} links to {link}"
             if where.fragment:
-                assert unquote(where.fragment) in pages[target].ids, f"{path.relative_to(site)} links to {link}"
+                assert unquote(where.fragment) in pages[target].ids, (
+                    f"{path.relative_to(site)} links to {link}"
+                )
             count += 1
     assert count > 500
 
@@ -179,11 +212,15 @@ def test_a_link_into_nowhere_fails_and_a_badge_asks_no_server(site, tmp_path):
     for name in ("conf.py", "course_pages.py"):
         shutil.copy(ROOT / "docs" / "site" / name, tmp_path)
     shutil.copytree(ROOT / "docs" / "site" / "static", tmp_path / "static")
-    badge = "[![Open in Colab](https://colab.research.google.com/badge.svg)](https://colab.research.google.com/x)"
+    badge = (
+        "[![Open in Colab](https://colab.research.google.com/badge.svg)](https://colab.research.google.com/x)"
+    )
     (tmp_path / "index.md").write_text(f"# Title\n\n{badge}\n\n[gone](nowhere.md)\n")
     code = "import sys; sys.path.insert(0, 'tools'); import build_site; from pathlib import Path\n"
     code += "sys.exit(build_site.build(Path(sys.argv[1]), Path(sys.argv[1]) / 'out' / 'html'))"
-    done = subprocess.run([sys.executable, "-c", code, tmp_path], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 1
     assert "nowhere.md" in done.stderr
     assert done.stderr.count("WARNING") == 1, done.stderr
@@ -196,7 +233,9 @@ def test_workflow_publishes_what_make_site_builds():
     workflow = (ROOT / ".github" / "workflows" / "pages.yml").read_text(encoding="utf-8")
     assert "run: make site " in workflow
     assert "path: build/site/html" in workflow
-    assert "run: make linkcheck " in (ROOT / ".github" / "workflows" / "links.yml").read_text(encoding="utf-8")
+    assert "run: make linkcheck " in (ROOT / ".github" / "workflows" / "links.yml").read_text(
+        encoding="utf-8"
+    )
     make = shutil.which("make")
     if make is None:
         pytest.skip("no make on this machine")

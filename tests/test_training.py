@@ -92,7 +92,10 @@ def test_every_time_is_drawn_the_first_and_the_last_too(times, timesteps, genera
 @pytest.mark.parametrize(("batch", "timesteps"), [(5, 1000), (50, 1000), (5000, 1000), (500, 10)])
 @pytest.mark.parametrize("times", TIMES)
 def test_each_batch_of_times_has_its_quantiles(times, batch, timesteps, generator):
-    """Stratified, up to every time a batch holds its share of draws but for less than one; two where two are mixed."""
+    """Stratified, up to every time a batch holds its share of draws but for less than one.
+
+    Two where two are mixed.
+    """
     expected = torch.tensor([share_up_to(times, k / timesteps) * batch for k in range(timesteps + 1)])
     for _ in range(20 if batch < 5000 else 3):
         t = sample_timesteps(batch, timesteps, generator, times)
@@ -103,8 +106,12 @@ def test_each_batch_of_times_has_its_quantiles(times, batch, timesteps, generato
 def test_logit_normal_times_come_most_often_from_the_middle(generator):
     """What Esser et al. 2024 wanted: by the formula 1.48 of even at T / 2, and 0.44 in the last twentieth."""
     t = sample_timesteps(50_000, 1000, generator, "logit-normal")
-    assert (t > 475).logical_and(t <= 525).double().mean() == pytest.approx(0.05 * (0.2 + 0.8 * 1.5946), rel=0.01)
-    assert (t > 950).double().mean() == pytest.approx(0.05 * 0.2 + 0.8 * NormalDist().cdf(-math.log(19)), rel=0.01)
+    assert (t > 475).logical_and(t <= 525).double().mean() == pytest.approx(
+        0.05 * (0.2 + 0.8 * 1.5946), rel=0.01
+    )
+    assert (t > 950).double().mean() == pytest.approx(
+        0.05 * 0.2 + 0.8 * NormalDist().cdf(-math.log(19)), rel=0.01
+    )
 
 
 def test_each_logit_normal_time_has_the_density_by_itself(generator):
@@ -197,13 +204,17 @@ def test_loss_draws_times_from_1_to_T_and_standard_normal_noise(generator):
 
 
 def test_loss_repeats_with_the_generator(tiny, digits):
-    losses = [dl.diffusion_loss(tiny, digits.images[:8], SCHEDULE, generator=seeded(seed)) for seed in (0, 0, 1)]
+    losses = [
+        dl.diffusion_loss(tiny, digits.images[:8], SCHEDULE, generator=seeded(seed)) for seed in (0, 0, 1)
+    ]
     assert torch.equal(losses[0], losses[1])
     assert not torch.equal(losses[0], losses[2])
 
 
 def test_unknown_objective_lists_the_valid_ones(tiny, batches):
-    with pytest.raises(ValueError, match="objective='velocity' is not known; choose one of: eps, flow, score, v, x0"):
+    with pytest.raises(
+        ValueError, match="objective='velocity' is not known; choose one of: eps, flow, score, v, x0"
+    ):
         dl.diffusion_loss(tiny, batches[0][0], SCHEDULE, "velocity")
     with pytest.raises(ValueError, match="'velocity' is not known"):
         next(dl.train(tiny, SCHEDULE, batches, num_steps=5, objective="velocity"))
@@ -223,7 +234,10 @@ def test_model_has_changed_when_the_first_step_is_yielded(tiny, batches):
 
 @pytest.mark.parametrize("times", TIMES)
 def test_steps_equal_a_loop_written_by_hand(tiny, batches, times):
-    """Also after `break`: the model is the one of exactly that many steps. Its tensors are thin, so Muon is AdamW."""
+    """Also after `break`: the model is the one of exactly that many steps.
+
+    Its tensors are thin, so Muon is AdamW.
+    """
     stop, ours, theirs, average = 6, copy.deepcopy(tiny), tiny, copy.deepcopy(tiny)
     generator = seeded(3)
     optimizer = torch.optim.AdamW(theirs.parameters(), lr=1.0, betas=(0.9, 0.99), weight_decay=0.1)
@@ -267,7 +281,9 @@ def test_steps_equal_a_loop_written_by_hand(tiny, batches, times):
     torch.testing.assert_close(weights(step.ema), weights(average), rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize(("options", "expected"), [({"times": name}, name) for name in TIMES] + [({}, "logit-normal")])
+@pytest.mark.parametrize(
+    ("options", "expected"), [({"times": name}, name) for name in TIMES] + [({}, "logit-normal")]
+)
 def test_training_times_have_the_density_that_was_asked_for(tiny, options, expected):
     seen = []
     tiny.register_forward_pre_hook(lambda _module, args: seen.append(args[1]))
@@ -279,7 +295,9 @@ def test_training_times_have_the_density_that_was_asked_for(tiny, options, expec
         assert (t.bincount(minlength=1001).cumsum(0) - 500 * shares).abs().max() < 2.001
 
 
-@pytest.mark.parametrize(("options", "expected"), [({"optimizer": name}, name) for name in OPTIMIZERS] + [({}, "muon")])
+@pytest.mark.parametrize(
+    ("options", "expected"), [({"optimizer": name}, name) for name in OPTIMIZERS] + [({}, "muon")]
+)
 def test_optimizer_is_the_one_that_was_asked_for(batches, options, expected):
     """By hand, for a network of which Muon takes most; AdamW moves it elsewhere."""
     ours = unet()
@@ -311,7 +329,9 @@ def test_bfloat16_computes_in_16_bits_and_keeps_the_weights_in_32(batches, devic
             assert not torch.is_autocast_enabled(device), "while the caller has the step"
             losses.append(step.loss)
         moments = [value for entry in step.state.optimizer.state.values() for value in entry.values()]
-        assert {value.dtype for value in (*model.parameters(), *step.ema.parameters(), *moments)} == {torch.float32}
+        assert {value.dtype for value in (*model.parameters(), *step.ema.parameters(), *moments)} == {
+            torch.float32
+        }
         assert inside == {torch.bfloat16 if bfloat16 else torch.float32}
         return torch.tensor(losses), weights(model)
 
@@ -358,7 +378,9 @@ def test_model_is_trained_in_place_on_its_device(tiny, batches, device):
 
 def labels_seen(model, *arguments, **options) -> list:
     seen = []
-    model.register_forward_pre_hook(lambda _module, _args, kwargs: seen.append(kwargs.get("labels")), with_kwargs=True)
+    model.register_forward_pre_hook(
+        lambda _module, _args, kwargs: seen.append(kwargs.get("labels")), with_kwargs=True
+    )
     last(dl.train(model, *arguments, generator=seeded(0), **options))
     return seen
 
@@ -447,13 +469,19 @@ def test_train_diffusion_survives_ctrl_c(tiny, batches, capsys, stop):
     except KeyboardInterrupt:  # it would stop pytest as well
         pytest.fail("Ctrl-C came through")
     with contextlib.suppress(KeyboardInterrupt):
-        steps = dl.train(other, SCHEDULE, Interrupted(batches, stop), num_steps=2 * BATCHES, generator=seeded(0))
+        steps = dl.train(
+            other, SCHEDULE, Interrupted(batches, stop), num_steps=2 * BATCHES, generator=seeded(0)
+        )
         for step in steps:
             expected = weights(step.ema)
     assert len(losses) == stop
     assert torch.equal(weights(tiny), expected)
     assert f"stopped after {stop} of {2 * BATCHES} steps" in "".join(capsys.readouterr())
-    assert dl.sample(tiny, SCHEDULE, (2, 1, 8, 8), num_steps=2, labels=[1, 2], generator=seeded(0)).isfinite().all()
+    assert (
+        dl.sample(tiny, SCHEDULE, (2, 1, 8, 8), num_steps=2, labels=[1, 2], generator=seeded(0))
+        .isfinite()
+        .all()
+    )
 
 
 @pytest.mark.parametrize(("batches_kept", "epochs"), [(0, 3), (BATCHES, 0)])

@@ -15,7 +15,10 @@ UNETS = {
     "digits": ({}, (28, 28)),
     "rgb": ({"in_channels": 3, "num_classes": 4, "attention": (1,)}, (32, 32)),
     "latents": ({"in_channels": 4, "patch": 1}, (16, 16)),
-    "latents with captions": ({"in_channels": 4, "patch": 1, "context_features": 6, "attention": (1,)}, (16, 16)),
+    "latents with captions": (
+        {"in_channels": 4, "patch": 1, "context_features": 6, "attention": (1,)},
+        (16, 16),
+    ),
     "labels and captions": ({"num_classes": 3, "context_features": 6, "attention": (1,)}, (12, 12)),
     "captions to the first level": ({"context_features": 6, "attention": (0,)}, (8, 8)),
     "oblong": ({"num_classes": 4, "attention": (1,)}, (8, 20)),
@@ -61,7 +64,9 @@ def differs(a, b) -> bool:
 def test_output_has_the_shape_of_the_input_and_starts_at_zero(config, size):
     x_t, t, condition = inputs(config, size)
     for batch in (2, 1):
-        out = build(config)(x_t[:batch], t[:batch], **{name: value[:batch] for name, value in condition.items()})
+        out = build(config)(
+            x_t[:batch], t[:batch], **{name: value[:batch] for name, value in condition.items()}
+        )
         assert out.shape == x_t[:batch].shape
         assert out.dtype == torch.float32
         assert torch.isfinite(out).all()
@@ -87,7 +92,9 @@ def test_config_makes_the_same_network_again(config, size):
 def test_each_element_is_treated_alone_and_depends_on_its_own_image_and_time(config, size):
     model, (x_t, t, condition) = build(config), inputs(config, size)
     out = model(x_t, t, **condition)
-    alone = [model(x_t[i : i + 1], t[i : i + 1], **{k: v[i : i + 1] for k, v in condition.items()}) for i in (0, 1)]
+    alone = [
+        model(x_t[i : i + 1], t[i : i + 1], **{k: v[i : i + 1] for k, v in condition.items()}) for i in (0, 1)
+    ]
     torch.testing.assert_close(out, torch.cat(alone), atol=1e-4, rtol=1e-4)
     later = model(x_t, t + torch.tensor([0, 1]), **condition)
     brighter = model(x_t + torch.tensor([0.0, 0.1]).reshape(2, 1, 1, 1), t, **condition)
@@ -112,7 +119,10 @@ def test_output_depends_on_the_labels_and_no_labels_means_the_null_label(name):
 @pytest.mark.parametrize("name", ["digits", "rgb"])
 @torch.no_grad()
 def test_condition_is_the_silu_of_time_and_label_together(name):
-    """Beside the same written out; with a SiLU on the time alone, the difference of two labels is the same at any t."""
+    """Beside the same written out.
+
+    With a SiLU on the time alone, the difference of two labels is the same at any t.
+    """
     config, size = UNETS[name]
     model, (x_t, _, _) = build(config), inputs(config, size, batch=1)
     seen = []
@@ -140,7 +150,9 @@ def test_condition_is_the_silu_of_time_and_label_together(name):
         assert mixed.abs().max() > 0.05
 
 
-@pytest.mark.parametrize("name", ["latents with captions", "labels and captions", "captions to the first level"])
+@pytest.mark.parametrize(
+    "name", ["latents with captions", "labels and captions", "captions to the first level"]
+)
 @torch.no_grad()
 def test_output_depends_on_the_context_and_not_on_the_order_of_its_tokens(name):
     config, size = UNETS[name]
@@ -185,7 +197,9 @@ def test_gradients_reach_every_parameter_once_the_zeros_have_moved(config, size)
     def reached():
         optimizer.zero_grad()
         (model(x_t, t, **condition) - target).square().mean().backward()
-        return {name for name, p in model.named_parameters() if p.grad is not None and p.grad.abs().max() > 1e-12}
+        return {
+            name for name, p in model.named_parameters() if p.grad is not None and p.grad.abs().max() > 1e-12
+        }
 
     assert reached() == {"unfold.2.weight", "unfold.2.bias"}
     for _ in range(4):
@@ -194,7 +208,8 @@ def test_gradients_reach_every_parameter_once_the_zeros_have_moved(config, size)
     assert names == {name for name, _ in model.named_parameters()}
 
 
-# SimpleDiffusion ------------------------------------------------------------------------------------------------------
+# SimpleDiffusion
+# ------------------------------------------------------------------------------------------------------
 
 
 def simple(**options) -> SimpleDiffusion:
@@ -238,7 +253,8 @@ def test_gradients_reach_every_parameter_of_simple_diffusion_at_once():
     assert all(p.grad.any() for p in model.parameters())
 
 
-# The embedding of time ------------------------------------------------------------------------------------------------
+# The embedding of time
+# ------------------------------------------------------------------------------------------------
 
 TIMES = torch.tensor([0, 1, 2, 17, 500, 999, 1000])
 
@@ -250,7 +266,9 @@ def test_embedding_of_time_equals_diffusers(features):
     assert ours.shape == (7, features)
     assert (ours - theirs(TIMES, flip_sin_to_cos=True)).abs().max() < 1e-5
     assert (ours - theirs(TIMES, flip_sin_to_cos=False)).abs().max() > 0.1, "sines first would pass"
-    assert (ours - theirs(TIMES - 1, flip_sin_to_cos=True)).abs().max() > 0.1, "a time that is off by one would pass"
+    assert (ours - theirs(TIMES - 1, flip_sin_to_cos=True)).abs().max() > 0.1, (
+        "a time that is off by one would pass"
+    )
 
 
 def test_embedding_of_time_is_the_formula():
@@ -260,7 +278,9 @@ def test_embedding_of_time_is_the_formula():
         assert (ours[:, k] - angle.cos()).abs().max() < 1e-4
         assert (ours[:, 4 + k] - angle.sin()).abs().max() < 1e-4
     assert ours[0].tolist() == [1.0] * 4 + [0.0] * 4
-    assert sinusoidal_embedding(TIMES, 8, max_period=16.0)[1, 1].item() == pytest.approx(math.cos(0.5), abs=1e-6)
+    assert sinusoidal_embedding(TIMES, 8, max_period=16.0)[1, 1].item() == pytest.approx(
+        math.cos(0.5), abs=1e-6
+    )
 
 
 def test_neighbouring_times_have_different_embeddings():
@@ -268,7 +288,8 @@ def test_neighbouring_times_have_different_embeddings():
     assert torch.cdist(every, every).fill_diagonal_(1).min() > 0.05
 
 
-# Bad input ------------------------------------------------------------------------------------------------------------
+# Bad input
+# ------------------------------------------------------------------------------------------------------------
 
 X, T, CONTEXT = torch.zeros(2, 1, 8, 8), torch.tensor([1, 2]), torch.zeros(2, 3, 6)
 CAPTIONS = {"context_features": 6, "attention": (1,)}
@@ -277,7 +298,12 @@ BAD_CALLS = {
     "other channels": ({}, (X.expand(2, 3, 8, 8), T), {}, "x_t"),
     "height that does not fold": ({}, (X[:, :, :6], T), {}, r"x_t.*multiples of 4"),
     "width that does not fold": ({}, (X[..., :7], T), {}, r"x_t.*multiples of 4"),
-    "side that three levels do not divide": ({"multipliers": (1, 2, 2)}, (X[..., :4], T), {}, r"x_t.*multiples of 8"),
+    "side that three levels do not divide": (
+        {"multipliers": (1, 2, 2)},
+        (X[..., :4], T),
+        {},
+        r"x_t.*multiples of 8",
+    ),
     "one time for all": ({}, (X, T[:1]), {}, r"\bt must"),
     "time without a batch": ({}, (X, T[0]), {}, r"\bt must"),
     "labels without classes": ({}, (X, T), {"labels": T}, "labels"),
@@ -301,12 +327,15 @@ def test_bad_input_is_refused_by_name(config, args, condition, match):
 
 
 @pytest.mark.usefixtures("unchecked")
-@pytest.mark.parametrize(("config", "match"), [
-    ({"context_features": 6}, r"context_features=6 .* attention=\(1,\)"),
-    ({"context_features": 6, "attention": []}, r"context_features=6 .* attention=\(1,\)"),
-    ({"attention": (2,)}, r"attention must lie in 0 … 1, got 2"),
-    ({"attention": (-1, 0)}, r"attention must lie in 0 … 1, got -1"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("config", "match"),
+    [
+        ({"context_features": 6}, r"context_features=6 .* attention=\(1,\)"),
+        ({"context_features": 6, "attention": []}, r"context_features=6 .* attention=\(1,\)"),
+        ({"attention": (2,)}, r"attention must lie in 0 … 1, got 2"),
+        ({"attention": (-1, 0)}, r"attention must lie in 0 … 1, got -1"),
+    ],
+)
 def test_network_that_cannot_work_is_refused(config, match):
     with pytest.raises(ValueError, match=match):
         UNet(**SMALL | config)

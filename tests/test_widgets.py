@@ -50,24 +50,34 @@ def make(name, schedule, digits):
     axes = {"block": ["down", "up"], "time t": [0, 5, 10]}
     return {
         "noise": lambda: NoiseScrubber(digits.images[:3], schedule, generator=generator),
-        "points": lambda: PointScrubber(dl.data.toy("moons", 50, generator=generator), schedule, generator=generator),
+        "points": lambda: PointScrubber(
+            dl.data.toy("moons", 50, generator=generator), schedule, generator=generator
+        ),
         "trajectory": lambda: TrajectoryScrubber(x_T, states, timesteps=10),
         "schedule": lambda: ScheduleExplorer(digits.images[:2], positions=11, generator=generator),
-        "guidance": lambda: GuidanceExplorer({0: x_T, 1.5: x_T / 2}, readouts={"accuracy": {0: "9 %", 1.5: 0.98765}}),
+        "guidance": lambda: GuidanceExplorer(
+            {0: x_T, 1.5: x_T / 2}, readouts={"accuracy": {0: "9 %", 1.5: 0.98765}}
+        ),
         "steps": lambda: StepsExplorer(lambda n, eta: {"drawn": flat(eta)}, steps=[2, 5], etas=[0, 1]),
         "maps": lambda: FeatureMaps(lambda block, t: flat(t / 10), blocks=["in", "out"], times=[0, 10]),
         "training": lambda: TrainingScrubber({1: flat(0), 5: flat(1)}, curves={"loss": [0.5, 0.1]}),
         "field": lambda: FieldExplorer(mixture(), schedule, number=40, generator=generator),
         "live": lambda: GuidanceExplorer({0: x_T, 2: x_T / 2}, draw=lambda s: x_T / (s + 1), scales=[0.5, 1]),
         "sheet": lambda: DrawingBoard(digits.images[:1], schedule, generator=generator),
-        "board": lambda: DrawingBoard(digits.images[:1], schedule, turned, axes={"how": ["up", "down"]}, noise=x_T[:1]),
+        "board": lambda: DrawingBoard(
+            digits.images[:1], schedule, turned, axes={"how": ["up", "down"]}, noise=x_T[:1]
+        ),
         "prompt": lambda: PromptBox(["two", "three"], spelled, axes={"scale": [1, 2]}, alt="squares"),
-        "explorer": lambda: Explorer(axes, lambda block, t: {"maps": flat(t / 10), "block": block}, alt="greys"),
+        "explorer": lambda: Explorer(
+            axes, lambda block, t: {"maps": flat(t / 10), "block": block}, alt="greys"
+        ),
     }[name]()
 
 
 def mixture():
-    return dl.oracle.GaussianMixture([0.6, 0.4], [[1, 1], [-1, 0]], [[[0.2, 0.1], [0.1, 0.3]], [[0.1, 0], [0, 0.1]]])
+    return dl.oracle.GaussianMixture(
+        [0.6, 0.4], [[1, 1], [-1, 0]], [[[0.2, 0.1], [0.1, 0.3]], [[0.1, 0], [0, 0.1]]]
+    )
 
 
 def turned(x_0, t, how):
@@ -81,7 +91,18 @@ def spelled(prompt, scale):
     return {"bright": flat(len(prompt) * scale / 10), "letters": len(prompt)}
 
 
-COMPLETE = ["noise", "points", "trajectory", "schedule", "guidance", "steps", "maps", "training", "field", "sheet"]
+COMPLETE = [
+    "noise",
+    "points",
+    "trajectory",
+    "schedule",
+    "guidance",
+    "steps",
+    "maps",
+    "training",
+    "field",
+    "sheet",
+]
 COMPLETE += ["board", "prompt", "explorer"]
 NAMES = [*COMPLETE, "live"]
 
@@ -103,7 +124,9 @@ def frame(player, panel, *places):
     """The picture that the browser draws in a panel when the sliders stand at `places`."""
     panel = player.spec["panels"][panel]
     which = look(player.spec, {"over": panel["over"], "values": panel["index"]}, *places)
-    return np.array(Image.open(io.BytesIO(base64.b64decode(panel["frames"][which]))).convert("RGB")).astype(int)
+    return np.array(Image.open(io.BytesIO(base64.b64decode(panel["frames"][which]))).convert("RGB")).astype(
+        int
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -187,10 +210,15 @@ def test_schedule_explorer_noises_with_the_chosen_schedule(rescale, digits):
     spec = ScheduleExplorer(x_0, rescale=rescale, noise=noise).spec
     curves, lengths = (spec["sliders"][axis]["values"] for axis in (1, 2))
     assert lengths == ["10", "50", "200", "1000"]
-    for (i, curve), (j, length), place in itertools.product(enumerate(curves), enumerate(lengths), (0, 13, 30, 50)):
+    for (i, curve), (j, length), place in itertools.product(
+        enumerate(curves), enumerate(lengths), (0, 13, 30, 50)
+    ):
         schedule = dl.DiffusionSchedule.named(curve, int(length), rescale=rescale)
         t = round(place / 50 * int(length))
-        assert np.abs(computed(spec, place, i, j) - schedule.add_noise(x_0, t, noise).flatten().numpy()).max() < 0.005
+        assert (
+            np.abs(computed(spec, place, i, j) - schedule.add_noise(x_0, t, noise).flatten().numpy()).max()
+            < 0.005
+        )
         said = {readout["name"]: look(spec, readout, place, i, j) for readout in spec["readouts"]}
         assert said["t"] == f"{t} of {length}"
         assert float(said["ᾱ_t"]) == pytest.approx(schedule.alphas_cumprod[t].item(), abs=6e-5)
@@ -238,7 +266,9 @@ def test_explorer_takes_a_mapping_with_or_without_tuples():
     made = Explorer(axes, {key: flat(0) for key in itertools.product(*axes.values())}, alt="grey")
     assert [axis.get("names") for axis in made.spec["sliders"]] == [False, True]
     for key in (lambda a: a, lambda a: (a,)):
-        player = Explorer({"a": [-1, 1]}, {key(a): flat(a) for a in (-1, 1)}, alt="black, white", caption="a shade")
+        player = Explorer(
+            {"a": [-1, 1]}, {key(a): flat(a) for a in (-1, 1)}, alt="black, white", caption="a shade"
+        )
         assert [frame(player, 0, k)[0, 0, 0] for k in (0, 1)] == [0, 255]
         assert player.spec["panels"][0]["caption"] == "a shade"
 
@@ -321,19 +351,22 @@ def test_still_picture_shows_some_of_the_first_axis_or_what_is_asked_for(monkeyp
 
 
 @pytest.mark.usefixtures("unchecked")
-@pytest.mark.parametrize(("change", "message"), [
-    ({"axes": {}}, "at least one slider"),
-    ({"axes": {"a": []}}, "at least one value"),
-    ({"start": {"b": 1}}, "'b', which is no axis; the axes are: a"),
-    ({"start": {"a": 3}}, "a = 3; choose one of: 1, 2"),
-    ({"still": [7]}, r"\(7,\), which is no combination of a: 2"),
-    ({"shades": 1}, "shades must lie in 2 … 256"),
-    ({"draw": {1: flat(0)}}, "draw has no entry for {'a': 2}"),
-    ({"draw": lambda a: None}, "draw must return images .* got NoneType"),
-    ({"draw": lambda a: {"text": "only"}}, "at least one picture"),
-    ({"draw": lambda a: {f"panel {a}": flat(0)}}, "same names for every combination"),
-    ({"draw": lambda a: torch.zeros(28, 28)}, r"must have shape \(B, 1, H, W\)"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"axes": {}}, "at least one slider"),
+        ({"axes": {"a": []}}, "at least one value"),
+        ({"start": {"b": 1}}, "'b', which is no axis; the axes are: a"),
+        ({"start": {"a": 3}}, "a = 3; choose one of: 1, 2"),
+        ({"still": [7]}, r"\(7,\), which is no combination of a: 2"),
+        ({"shades": 1}, "shades must lie in 2 … 256"),
+        ({"draw": {1: flat(0)}}, "draw has no entry for {'a': 2}"),
+        ({"draw": lambda a: None}, "draw must return images .* got NoneType"),
+        ({"draw": lambda a: {"text": "only"}}, "at least one picture"),
+        ({"draw": lambda a: {f"panel {a}": flat(0)}}, "same names for every combination"),
+        ({"draw": lambda a: torch.zeros(28, 28)}, r"must have shape \(B, 1, H, W\)"),
+    ],
+)
 def test_explorer_says_what_is_wrong(change, message):
     with pytest.raises(ValueError, match=message):
         Explorer(**({"axes": {"a": [1, 2]}, "draw": lambda a: flat(a / 2), "alt": "grey"} | change))
@@ -346,7 +379,9 @@ def test_explorer_stops_early_where_the_notebook_would_get_too_large(generator):
         drawn.append(a)
         return torch.randn(64, 1, 28, 28, generator=generator)
 
-    with pytest.raises(ValueError, match=r"kB into the notebook, and 700 kB is the most: 500 combinations \(a: 500\)"):
+    with pytest.raises(
+        ValueError, match=r"kB into the notebook, and 700 kB is the most: 500 combinations \(a: 500\)"
+    ):
         Explorer({"a": list(range(500))}, draw, alt="noise")
     assert len(drawn) < 30
 
@@ -357,7 +392,10 @@ def test_explorer_stops_early_where_the_notebook_would_get_too_large(generator):
 def test_guidance_explorer_shows_each_scale_with_its_readouts():
     player = GuidanceExplorer(
         {s: flat(s / 8, count=10) for s in (0, 1.5, 8)},
-        readouts={"read as ordered": {0: "9 %", 1.5: "98 %", 8: "99 %"}, "diversity": {0: 1.1, 1.5: 0.98765, 8: 0.5}},
+        readouts={
+            "read as ordered": {0: "9 %", 1.5: "98 %", 8: "99 %"},
+            "diversity": {0: 1.1, 1.5: 0.98765, 8: 0.5},
+        },
         start=1.5,
     )
     assert [axis["start"] for axis in player.spec["sliders"]] == [1]
@@ -375,7 +413,9 @@ def test_ahead_draws_some_now_and_the_others_when_they_are_asked_for():
         asked.append((steps, eta))
         return {"drawn": flat(eta), "steps": steps}
 
-    player = Explorer({"steps": [2, 5, 10], "eta": [0.0, 0.5, 1.0]}, draw, alt="greys", ahead={"eta": [1.0, 0.0]})
+    player = Explorer(
+        {"steps": [2, 5, 10], "eta": [0.0, 0.5, 1.0]}, draw, alt="greys", ahead={"eta": [1.0, 0.0]}
+    )
     assert asked == [(n, eta) for n in (2, 5, 10) for eta in (0.0, 1.0)]
     assert [axis["kept"] for axis in player.spec["sliders"]] == [[0, 1, 2], [0, 2]]
     assert sorted(player.spec["panels"][0]["index"]) == [0, 2, 3, 5, 6, 8]
@@ -389,9 +429,14 @@ def test_ahead_draws_some_now_and_the_others_when_they_are_asked_for():
     assert np.array(picture.convert("L"))[0, 0] == pytest.approx(191, abs=2)
 
 
-@pytest.mark.parametrize(("ahead", "message"), [
-    ({"eta": [0.3]}, "ahead has eta = 0.3"), ({"t": [0]}, "ahead has t = 0"), ({"eta": []}, "ahead has eta = nothing"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("ahead", "message"),
+    [
+        ({"eta": [0.3]}, "ahead has eta = 0.3"),
+        ({"t": [0]}, "ahead has t = 0"),
+        ({"eta": []}, "ahead has eta = nothing"),
+    ],
+)
 def test_ahead_must_name_values_of_the_axes(ahead, message):
     with pytest.raises(ValueError, match=message):
         Explorer({"eta": [0.0, 0.5]}, lambda eta: flat(eta), alt="greys", ahead=ahead)
@@ -405,9 +450,15 @@ def test_ahead_needs_a_function_and_a_start_that_is_drawn():
         Explorer(axes, flat, alt="greys", ahead={"eta": [0.0]}, start={"eta": 0.5})
 
 
-@pytest.mark.parametrize("later", [
-    {"other": flat(0)}, {"drawn": flat(0, size=3)}, {"drawn": flat(0, count=2)}, {"drawn": flat(0), "more": "text"},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "later",
+    [
+        {"other": flat(0)},
+        {"drawn": flat(0, size=3)},
+        {"drawn": flat(0, count=2)},
+        {"drawn": flat(0), "more": "text"},
+    ],
+)
 def test_what_is_drawn_later_must_look_like_what_was_drawn_before(later):
     draw = lambda eta: {"drawn": flat(0)} if eta == 0 else later  # noqa: E731
     player = Explorer({"eta": [0.0, 0.5]}, draw, alt="greys", ahead={"eta": [0.0]})
@@ -462,17 +513,24 @@ def test_a_typed_prompt_reaches_draw_with_the_values_of_the_sliders():
 
 
 @pytest.mark.usefixtures("unchecked")
-@pytest.mark.parametrize(("options", "match"), [
-    *(({"prompts": wrong}, "prompts must be a list of two different texts or more, got")
-      for wrong in (["one"], ["one", "one"], "ab", [1, 2], ["one", "two", None])),
-    ({"axes": {"prompt": ["three"]}}, 'another name than "prompt", got'),
-    ({"axes": {"scale": []}}, "axes must each have a value"),
-    ({"columns": 0}, "columns must be at least 1, got 0"),
-    ({"start": {"sale": 1}}, "start has 'sale', which is no axis"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        *(
+            ({"prompts": wrong}, "prompts must be a list of two different texts or more, got")
+            for wrong in (["one"], ["one", "one"], "ab", [1, 2], ["one", "two", None])
+        ),
+        ({"axes": {"prompt": ["three"]}}, 'another name than "prompt", got'),
+        ({"axes": {"scale": []}}, "axes must each have a value"),
+        ({"columns": 0}, "columns must be at least 1, got 0"),
+        ({"start": {"sale": 1}}, "start has 'sale', which is no axis"),
+    ],
+)
 def test_a_prompt_box_names_what_does_not_fit(options, match):
     with pytest.raises(ValueError, match=match):
-        PromptBox(**{"prompts": ["one", "two"], "axes": {"scale": [1]}, **options}, draw=spelled, alt="squares")
+        PromptBox(
+            **{"prompts": ["one", "two"], "axes": {"scale": [1]}, **options}, draw=spelled, alt="squares"
+        )
 
 
 def test_sliders_are_ipywidgets_and_value_is_the_first(schedule, digits):
@@ -481,12 +539,19 @@ def test_sliders_are_ipywidgets_and_value_is_the_first(schedule, digits):
     player = make("schedule", schedule, digits)
     position, curve, length = player.sliders.values()
     assert [type(one) for one in (position, curve, length)] == [
-        ipywidgets.SelectionSlider, ipywidgets.ToggleButtons, ipywidgets.SelectionSlider,
-    ]  # fmt: skip
+        ipywidgets.SelectionSlider,
+        ipywidgets.ToggleButtons,
+        ipywidgets.SelectionSlider,
+    ]
     assert (player.value, curve.value, length.value) == ("0.00", "linear", 1000)
     noise = make("noise", schedule, digits)
     (slider,) = noise.sliders.values()
-    assert (type(slider), slider.min, slider.max, slider.description) == (ipywidgets.IntSlider, 0, 1000, "time t")
+    assert (type(slider), slider.min, slider.max, slider.description) == (
+        ipywidgets.IntSlider,
+        0,
+        1000,
+        "time t",
+    )
     heard = []
     slider.observe(lambda change: heard.append(change.new), "value")
     noise.value = 300
@@ -541,7 +606,9 @@ def test_the_id_of_a_player_is_that_of_its_contents(schedule, digits):
 
 
 def test_curves_of_a_training_need_a_number_per_checkpoint():
-    with pytest.raises(ValueError, match=r"curves\['loss'\] must have a number for each of 2 checkpoints, got 1"):
+    with pytest.raises(
+        ValueError, match=r"curves\['loss'\] must have a number for each of 2 checkpoints, got 1"
+    ):
         TrainingScrubber({1: flat(0), 5: flat(1)}, curves={"loss": [0.5]})
     scrubber = TrainingScrubber({1: flat(0), 5: flat(1)}, curves={"loss": [0.5, 0.1]})
     assert scrubber.spec["panels"][-1]["lines"]["loss"]["values"] == [[1.0, 0.0]]

@@ -1,8 +1,9 @@
 """Build the static site: ``python tools/build_site.py`` writes ``build/site/html``; open ``index.html`` there.
 
-The pages lie all over the repository, so they are gathered first, in ``build/site/source``, in the same folders, so
-that the links between them hold. Nothing is executed. Every warning of Sphinx, such as a link that leads nowhere, is an
-error. ``--linkcheck`` asks instead whether the links to other servers still lead somewhere.
+The pages lie all over the repository, so they are gathered first, in ``build/site/source``, in the same
+folders, so that the links between them hold. Nothing is executed. Every warning of Sphinx, such as a link
+that leads nowhere, is an error. ``--linkcheck`` asks instead whether the links to other servers still lead
+somewhere.
 """
 
 import argparse
@@ -15,11 +16,18 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = (
-    "README.md", "CONTRIBUTING.md", "notebooks/*.ipynb", "exercises/*.ipynb", "docs/*.md", "benchmarks/*.md",
+    "README.md",
+    "CONTRIBUTING.md",
+    "notebooks/*.ipynb",
+    "exercises/*.ipynb",
+    "docs/*.md",
+    "benchmarks/*.md",
     "diffusion_lab/weights/*.md",
-)  # fmt: skip
+)
 LINK = re.compile(r"\]\((?!\w+:|#)([^)#\s]+)")
-LESSON = re.compile(r"^\| \[(?P<title>[^]]+)\]\(\.\./(?P<file>notebooks/[^)]+)\) \| (?P<question>[^|]+?) \|", re.M)
+LESSON = re.compile(
+    r"^\| \[(?P<title>[^]]+)\]\(\.\./(?P<file>notebooks/[^)]+)\) \| (?P<question>[^|]+?) \|", re.M
+)
 
 
 def lesson_table(course_map: str) -> str:
@@ -48,7 +56,9 @@ def gather(source: Path) -> None:
         target = source / path.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(path, target)
-    shutil.copytree(ROOT / "docs" / "site", source, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        ROOT / "docs" / "site", source, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__")
+    )
     index = source / "index.md"
     course_map = (ROOT / "docs" / "course_map.md").read_text(encoding="utf-8")
     text = first.read_text(encoding="utf-8").replace("<!-- lessons -->", lesson_table(course_map))
@@ -66,8 +76,12 @@ def build(source: Path, out: Path, builder: str = "html", strict: bool = True) -
 def main(arguments: list[str] | None = None) -> int:
     """Build; returns Sphinx's exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, default=ROOT / "build" / "site", help="folder for source/ and html/")
-    parser.add_argument("--linkcheck", action="store_true", help="check the links to other servers, build nothing")
+    parser.add_argument(
+        "--out", type=Path, default=ROOT / "build" / "site", help="folder for source/ and html/"
+    )
+    parser.add_argument(
+        "--linkcheck", action="store_true", help="check the links to other servers, build nothing"
+    )
     options = parser.parse_args(arguments)
     if find_spec("sphinx") is None:
         parser.error("Sphinx is not installed: pip install -e '.[site]'")

@@ -1,7 +1,7 @@
 """Take out of notebooks what differs from run to run: ``python tools/clean_notebooks.py FILE …``.
 
-Removes widgets and their state, execution times, stderr (progress bars) and the editor's metadata; keeps outputs,
-execution counts, cell ids and tags. Exits with 1 if a file was changed, as pre-commit expects.
+Removes widgets and their state, execution times, stderr (progress bars) and the editor's metadata; keeps
+outputs, execution counts, cell ids and tags. Exits with 1 if a file was changed, as pre-commit expects.
 """
 
 import sys

@@ -1,8 +1,9 @@
 """Distil the digits model into one that draws in one to four steps: ``python tools/distill_digits.py --out runs``.
 
-The teacher is the shipped ``digits``; the student begins as a denoiser of the same objective and schedule, shipped or
-from a model file (``diffusion-lab train digits`` writes one). With ``--student digits`` it begins as its teacher.
-Every 500 steps and at the end it writes ``consistency.safetensors``; one that is there already is left alone.
+The teacher is the shipped ``digits``; the student begins as a denoiser of the same objective and schedule,
+shipped or from a model file (``diffusion-lab train digits`` writes one). With ``--student digits`` it begins
+as its teacher. Every 500 steps and at the end it writes ``consistency.safetensors``; one that is there
+already is left alone.
 """
 
 import argparse
@@ -13,14 +14,18 @@ import torch
 from tqdm import tqdm
 
 import diffusion_lab as dl
-from diffusion_lab.after.consistency import distill
 from diffusion_lab.pretrained import Pretrained
+from diffusion_lab.variants.consistency import distill
 
 
 def main() -> None:
     """Distil, and write ``consistency.safetensors``."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--student", default="digits-small", help="what to begin with: a shipped name, or a model file")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument(
+        "--student", default="digits-small", help="what to begin with: a shipped name, or a model file"
+    )
     parser.add_argument("--out", type=Path, default=Path("runs"), help="folder for the model")
     parser.add_argument("--steps", type=int, default=2000, help="optimiser steps")
     parser.add_argument("--batch-size", type=int, default=64, help="images per step")
@@ -48,13 +53,25 @@ def run(options: argparse.Namespace) -> None:
     if not isinstance(begin, Pretrained):
         raise ValueError(f"the student must be one network that draws digits, got {options.student}")
     if (begin.objective, begin.schedule.config) != (teacher.objective, teacher.schedule.config):
-        raise ValueError(f"the student must have the teacher's objective, {teacher.objective}, and {teacher.schedule}")
+        raise ValueError(
+            f"the student must have the teacher's objective, {teacher.objective}, and {teacher.schedule}"
+        )
     student = begin.model.requires_grad_(True)
     seeds = (torch.Generator().manual_seed(options.seed + k) for k in (0, 1))
-    batches = dl.data.loader(digits.images, digits.labels, batch_size=options.batch_size, generator=next(seeds))
+    batches = dl.data.loader(
+        digits.images, digits.labels, batch_size=options.batch_size, generator=next(seeds)
+    )
     settings = {name: getattr(options, name) for name in ("levels", "learning_rate", "bfloat16")}
-    steps = distill(student, teacher.model, teacher.schedule, batches, objective=teacher.objective,
-                    num_steps=options.steps, generator=next(seeds), **settings)  # fmt: skip
+    steps = distill(
+        student,
+        teacher.model,
+        teacher.schedule,
+        batches,
+        objective=teacher.objective,
+        num_steps=options.steps,
+        generator=next(seeds),
+        **settings,
+    )
     began, smooth = time.process_time(), None
     with tqdm(total=options.steps, unit="step") as bar:
         for step in steps:
@@ -68,8 +85,10 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _card(options: argparse.Namespace, done: int, begin, seconds: float, source: str) -> str:
-    settings = (f"--{name.replace('_', '-')} {getattr(options, name)}" for name in
-                ("student", "steps", "batch_size", "levels", "learning_rate", "seed"))  # fmt: skip
+    settings = (
+        f"--{name.replace('_', '-')} {getattr(options, name)}"
+        for name in ("student", "steps", "batch_size", "levels", "learning_rate", "seed")
+    )
     flags = " ".join(settings) + (" --bfloat16" if options.bfloat16 else "")
     parameters = sum(p.numel() for p in begin.model.parameters())
     known = "\n".join(line for line in begin.card.splitlines() if line.startswith("- "))
@@ -77,7 +96,7 @@ def _card(options: argparse.Namespace, done: int, begin, seconds: float, source:
     return f"""# digits
 
 A consistency model of 28 × 28 handwritten digits, {parameters:,} parameters, stored as float16: it draws in one to four
-evaluations (`after.consistency.multistep`, or `ddim`). Source of the method: Song et al. 2023, Consistency Models.
+evaluations (`variants.consistency.multistep`, or `ddim`). Source of the method: Song et al. 2023, Consistency Models.
 
 - teacher: the shipped `digits`, {options.levels} steps of DDIM
 - data: {data}

@@ -1,7 +1,8 @@
 """Count what the checks make of the answers in the banks: ``python tools/exercise_table.py [nonce]``.
 
-For each task: right answers accepted, wrong ones caught, and wrong ones called by the name of their mistake in the
-catalogue. (Rows of a bank that want "differs", "error" and the like are caught, but have no name.) A compound is wrong
+For each task: right answers accepted, wrong ones caught, and wrong ones called by the name of their mistake
+in the catalogue. (Rows of a bank that want "differs", "error" and the like are caught, but have no name.) A
+compound is wrong
 in more than one way: it must be caught, and not be given a name that is not there.
 """
 
@@ -30,7 +31,14 @@ def asked(task, source: str) -> str | None:
 
 def main(nonce: str = "0") -> int:
     """Print the table; returns 1 if a row was not treated as its bank says."""
-    columns = ("task", "right accepted", "wrong caught", "named", "mistakes told apart", "compounds not misnamed")
+    columns = (
+        "task",
+        "right accepted",
+        "wrong caught",
+        "named",
+        "mistakes told apart",
+        "compounds not misnamed",
+    )
     print("| " + " | ".join(columns) + " |\n|" + " --- |" * len(columns))
     sums, wrong = [0] * 8, 0
     for name, module in sorted(MODULES.items(), key=lambda item: item[1].exercise.number):
@@ -41,10 +49,21 @@ def main(nonce: str = "0") -> int:
             said = [(asked(task, source), expected) for expected, source in bank.WRONG[task.name]]
             named = [got == expected for got, expected in said if expected in mistakes.CATALOGUE]
             both = [(asked(task, source), allowed) for allowed, source in bank.COMPOUND.get(task.name, [])]
-            fair = [got is not None and (got in allowed or got not in mistakes.CATALOGUE) for got, allowed in both]
+            fair = [
+                got is not None and (got in allowed or got not in mistakes.CATALOGUE) for got, allowed in both
+            ]
             caught = [got is not None for got, _ in said]
             apart = len({expected for _, expected in said if expected in mistakes.CATALOGUE})
-            counts = [sum(right), len(right), sum(caught), len(caught), sum(named), len(named), sum(fair), len(fair)]
+            counts = [
+                sum(right),
+                len(right),
+                sum(caught),
+                len(caught),
+                sum(named),
+                len(named),
+                sum(fair),
+                len(fair),
+            ]
             sums = [a + b for a, b in zip(sums, counts, strict=True)]
             wrong += counts[::2] != counts[1::2]
             print(line(f"{task.number} {task.title}", counts, apart))

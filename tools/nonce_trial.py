@@ -1,7 +1,7 @@
 """Does a right answer ever lose a point by the luck of the draw? ``python tools/nonce_trial.py [COUNT] [EXERCISE …]``.
 
-Every right answer of the banks is checked under so many nonces, drawn at random, and has to print what the key prints.
-It prints a line per task, and ends with 1 if an answer ever printed anything else or was refused.
+Every right answer of the banks is checked under so many nonces, drawn at random, and has to print what the
+key prints. It prints a line per task, and ends with 1 if an answer ever printed anything else or was refused.
 """
 
 import contextlib
@@ -28,7 +28,9 @@ def said(task, answer) -> str:
             task(answer)
     except Unsolved as unsolved:
         return f"refused: {unsolved}"
-    return "\n".join(line for line in text.getvalue().splitlines() if line.startswith(f"{task.number} solved"))
+    return "\n".join(
+        line for line in text.getvalue().splitlines() if line.startswith(f"{task.number} solved")
+    )
 
 
 def main(arguments: list[str]) -> int:
@@ -37,7 +39,8 @@ def main(arguments: list[str]) -> int:
     count, wanted = int((arguments or ["500"])[0]), arguments[1:]
     draw, bad, all_of_them = random.Random(time.time()), 0, 0
     print(
-        "| task | right answers | nonces | checks | printed other than the key |\n| --- | --- | --- | --- | --- |",
+        "| task | right answers | nonces | checks | printed other than the key |\n| --- | --- | --- | --- |"
+        " --- |",
         flush=True,
     )
     for name, module in sorted(MODULES.items(), key=lambda item: item[1].exercise.number):
@@ -62,7 +65,8 @@ def main(arguments: list[str]) -> int:
                         )
             checks = count * len(bank.RIGHT[task.name])
             print(
-                f"| {task.number} {task.title} | {len(bank.RIGHT[task.name])} | {count} | {checks} | {lost} |",
+                f"| {task.number} {task.title} | {len(bank.RIGHT[task.name])} | {count} | {checks} |"
+                f" {lost} |",
                 flush=True,
             )
             bad, all_of_them = bad + lost, all_of_them + checks

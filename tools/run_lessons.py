@@ -1,8 +1,9 @@
 """Execute the lessons in place and keep their outputs: ``python tools/run_lessons.py [notebooks/01_….ipynb …]``.
 
-The real MNIST must be there (``DIFFUSION_LAB_DATA``), and nothing may be quick: the prose speaks of these numbers. Each
-notebook is run from top to bottom in its own kernel, cleaned of everything that differs from run to run, and
-written whole or not at all. Prints the seconds that each took, by the clock and of the processor.
+The real MNIST must be there (``DIFFUSION_LAB_DATA``), and nothing may be quick: the prose speaks of these
+numbers. Each notebook is run from top to bottom in its own kernel, cleaned of everything that differs from
+run to run, and written whole or not at all. Prints the seconds that each took, by the clock and of the
+processor.
 """
 
 import os
@@ -43,5 +44,7 @@ def run(path: Path) -> None:
 if __name__ == "__main__":
     if data.mnist(train=False).source != "mnist" or dl.unless_quick(False, True):
         sys.exit("set DIFFUSION_LAB_DATA to a folder that holds MNIST/raw/, and unset DIFFUSION_LAB_QUICK")
-    for path in map(Path, sys.argv[1:]) if len(sys.argv) > 1 else sorted((ROOT / "notebooks").glob("*.ipynb")):
+    for path in (
+        map(Path, sys.argv[1:]) if len(sys.argv) > 1 else sorted((ROOT / "notebooks").glob("*.ipynb"))
+    ):
         run(path)

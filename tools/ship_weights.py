@@ -1,8 +1,10 @@
 """Put a trained file into the package: ``python tools/ship_weights.py runs/digits.safetensors``.
 
-A model gets a card with what ``diffusion-lab evaluate`` measures, in the file and again as markdown beside it, so
-ship a judge before the models that it measures. The sha256 of every shipped file goes into the manifest. Another model
-than ``digits`` says its name, and how to measure it: ``--name digits-flow --measure "--sampler ddim --num-steps 4"``.
+A model gets a card with what ``diffusion-lab evaluate`` measures, in the file and again as markdown beside
+it, so ship a judge before the models that it measures. The sha256 of every shipped file goes into the
+manifest. Another model
+than ``digits`` says its name, and how to measure it: ``--name digits-flow --measure "--sampler ddim
+--num-steps 4"``.
 """
 
 import argparse
@@ -25,7 +27,9 @@ def main() -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("--seeds", type=int, default=3, help="evaluations in the card, one per seed")
     parser.add_argument("--name", help="in the package; that of the file if there is none")
-    parser.add_argument("--measure", action="append", help="flags of an evaluation, in place of the usual; repeatable")
+    parser.add_argument(
+        "--measure", action="append", help="flags of an evaluation, in place of the usual; repeatable"
+    )
     parser.add_argument("--note", action="append", default=[], help="a further line of the card; repeatable")
     options = parser.parse_args()
     name = options.name or options.file.stem

@@ -36,20 +36,41 @@ def _levels_mixed_up(task, make, one, all_of_them):
 # 10.1
 
 
-def _straight(place=lambda x_0, eps, s: (1 - s) * x_0 + s * eps, target=lambda x_0, eps, s: eps - x_0, wide=_wide):
+def _straight(
+    place=lambda x_0, eps, s: (1 - s) * x_0 + s * eps, target=lambda x_0, eps, s: eps - x_0, wide=_wide
+):
     """The straight path with something changed."""
     return lambda x_0, eps, s: (
-        place(x_0, eps, wide(s, x_0)), target(x_0, eps, wide(s, x_0)) + torch.zeros_like(x_0)
-    )  # fmt: skip
+        place(x_0, eps, wide(s, x_0)),
+        target(x_0, eps, wide(s, x_0)) + torch.zeros_like(x_0),
+    )
 
 
-@exercise.task("10.1", "the straight path and its target", 3, "2. The straight path", hints=(
-    "Every picture has its own tau. Give it the shape (B, 1, 1, 1), so that it multiplies whole pictures.",
-    "On a line between two ends the place is (1 - tau) times the one plus tau times the other. Which end is tau = 0?",
-    "z = (1 - tau) * x_0 + tau * eps, and its slope along tau is eps - x_0, the same everywhere on the line.",
-))  # fmt: skip
+@exercise.task(
+    "10.1",
+    "the straight path and its target",
+    3,
+    "2. The straight path",
+    hints=(
+        (
+            "Every picture has its own tau. Give it the shape (B, 1, 1, 1), so that it multiplies whole"
+            " pictures."
+        ),
+        (
+            "On a line between two ends the place is (1 - tau) times the one plus tau times the other. Which"
+            " end is tau = 0?"
+        ),
+        (
+            "z = (1 - tau) * x_0 + tau * eps, and its slope along tau is eps - x_0, the same everywhere on"
+            " the line."
+        ),
+    ),
+)
 def straight(x_0, eps, tau):
-    """The place z on the line from data, tau = 0, to noise, tau = 1, and the velocity there; both (B, C, H, W)."""
+    """The place z on the line from data, tau = 0, to noise, tau = 1, and the velocity there.
+
+    Both (B, C, H, W).
+    """
     return _straight()(x_0, eps, tau)
 
 
@@ -92,29 +113,53 @@ def _quarter(x_0, eps, s):
 straight.wrong("swapped-ends", _straight(_ends), _straight(_ends, lambda x_0, eps, s: x_0 - eps))
 straight.wrong("swapped-results", lambda x_0, eps, s: _straight()(x_0, eps, s)[::-1])
 straight.wrong("sign-of-the-velocity", _straight(target=lambda x_0, eps, s: x_0 - eps))
-straight.wrong("wrong-target", _straight(target=lambda x_0, eps, s: eps), sentence=(
-    "the noise was returned as the target; it is one end of the line, and the velocity is the way between both"
-))  # fmt: skip
-straight.wrong("wrong-target", _straight(target=lambda x_0, eps, s: x_0), sentence=(
-    "the data was returned as the target; it is one end of the line, and the velocity is the way between both"
-))  # fmt: skip
+straight.wrong(
+    "wrong-target",
+    _straight(target=lambda x_0, eps, s: eps),
+    sentence=(
+        "the noise was returned as the target; it is one end of the line, and the velocity is the way between"
+        " both"
+    ),
+)
+straight.wrong(
+    "wrong-target",
+    _straight(target=lambda x_0, eps, s: x_0),
+    sentence=(
+        "the data was returned as the target; it is one end of the line, and the velocity is the way between"
+        " both"
+    ),
+)
 straight.wrong("velocity-times-time", _straight(target=lambda x_0, eps, s: s * (eps - x_0)))
-straight.wrong("velocity-times-time", _straight(target=lambda x_0, eps, s: (1 - s) * eps - s * x_0), sentence=(
-    "this is v with the scales of the line; the velocity of a straight path has no scales, it is eps - x_0"
-))  # fmt: skip
-straight.wrong("velocity-times-time", _straight(target=lambda x_0, eps, s: (1 - s) * (eps - x_0)), sentence=(
-    "that is the way from z to the noise, eps - z, and gets shorter; the velocity is the way from x_0: eps - x_0"
-))  # fmt: skip
+straight.wrong(
+    "velocity-times-time",
+    _straight(target=lambda x_0, eps, s: (1 - s) * eps - s * x_0),
+    sentence=(
+        "this is v with the scales of the line; the velocity of a straight path has no scales, it is eps"
+        " - x_0"
+    ),
+)
+straight.wrong(
+    "velocity-times-time",
+    _straight(target=lambda x_0, eps, s: (1 - s) * (eps - x_0)),
+    sentence=(
+        "that is the way from z to the noise, eps - z, and gets shorter; the velocity is the way from x_0:"
+        " eps - x_0"
+    ),
+)
 for _target in (lambda x_0, eps, s: eps - x_0, lambda x_0, eps, s: (1 - s).sqrt() * eps - s.sqrt() * x_0):
     straight.wrong("not-straight", _straight(_circle, _target))
 straight.wrong("not-straight", _straight(_quarter))
 _levels_mixed_up(straight, _straight, "tau", "the times tau")
 
 
-@straight.probe("draws-own-noise", "fresh noise was drawn; the noise that is given is wanted, or nobody can check it")
+@straight.probe(
+    "draws-own-noise", "fresh noise was drawn; the noise that is given is wanted, or nobody can check it"
+)
 def _(straight, draw):
     x_0, eps = draw.normal(2, 3, 1, 4, 4)
-    return bool((straight(x_0, eps, torch.full((3,), 0.5))[0] != straight(x_0, eps, torch.full((3,), 0.5))[0]).any())
+    return bool(
+        (straight(x_0, eps, torch.full((3,), 0.5))[0] != straight(x_0, eps, torch.full((3,), 0.5))[0]).any()
+    )
 
 
 # 10.2
@@ -126,12 +171,18 @@ class Raw:
     def __call__(self, shown, ratio):
         """Say F, (B, C, H, W)."""
         if ratio.shape != (len(shown),):
-            raise ValueError(f"a network wants one ratio per picture, ({len(shown)},), got {tuple(ratio.shape)}")
+            raise ValueError(
+                f"a network wants one ratio per picture, ({len(shown)},), got {tuple(ratio.shape)}"
+            )
         return torch.sin(1.5 * shown) + 0.3 * torch.cos(3 * _wide(ratio, shown))
 
 
-def _frame(skip=lambda r, d: d**2 / (r**2 + d**2), out=lambda r, d: r * d / (r**2 + d**2).sqrt(),
-           shown=lambda r, d: (r**2 + d**2).rsqrt(), wide=_wide):  # fmt: skip
+def _frame(
+    skip=lambda r, d: d**2 / (r**2 + d**2),
+    out=lambda r, d: r * d / (r**2 + d**2).sqrt(),
+    shown=lambda r, d: (r**2 + d**2).rsqrt(),
+    wide=_wide,
+):
     """A denoiser in EDM's frame with something changed."""
 
     def denoise(network, y, ratio, data_std):
@@ -141,11 +192,23 @@ def _frame(skip=lambda r, d: d**2 / (r**2 + d**2), out=lambda r, d: r * d / (r**
     return denoise
 
 
-@exercise.task("10.2", "what stands around the network", 4, "3. What stands around the network", hints=(
-    "Everything is made of one sum: the variance of y is ratio² + data_std², as data and noise are independent.",
-    "c_in is 1 over the root of that sum. c_skip is the data's share of it, data_std² / sum.",
-    "c_out = ratio * data_std / sum.sqrt(), and the answer is c_skip * y + c_out * network(c_in * y, ratio).",
-))  # fmt: skip
+@exercise.task(
+    "10.2",
+    "what stands around the network",
+    4,
+    "3. What stands around the network",
+    hints=(
+        (
+            "Everything is made of one sum: the variance of y is ratio² + data_std², as data and noise are"
+            " independent."
+        ),
+        "c_in is 1 over the root of that sum. c_skip is the data's share of it, data_std² / sum.",
+        (
+            "c_out = ratio * data_std / sum.sqrt(), and the answer is c_skip * y + c_out * network(c_in * y,"
+            " ratio)."
+        ),
+    ),
+)
 def denoise(network, y, ratio, data_std):
     """The guess of x_0, (B, C, H, W), from y = x_0 + ratio eps by a raw network; ratio is (B,)."""
     return _frame()(network, y, ratio, data_std)
@@ -190,10 +253,14 @@ _roots = {  # a standard deviation where a variance belongs, or the reverse
     "shown": (lambda r, d: 1 / (r**2 + d**2), lambda r, d: 1 / (r + d), lambda r, d: (r + d).rsqrt()),
 }
 for _which, _formulas in _roots.items():
-    denoise.wrong("variance-as-std", *(_frame(**{_which: formula}) for formula in _formulas), sentence=(
-        f"c_{_which if _which != 'shown' else 'in'} has a root too many or too few: ratio and data_std are standard "
-        "deviations"
-    ))  # fmt: skip
+    denoise.wrong(
+        "variance-as-std",
+        *(_frame(**{_which: formula}) for formula in _formulas),
+        sentence=(
+            f"c_{_which if _which != 'shown' else 'in'} has a root too many or too few: ratio and data_std"
+            " are standard deviations"
+        ),
+    )
 for _sum in (lambda r, d: r + d, lambda r, d: (r + d) ** 2):
     denoise.wrong(
         "variance-as-std",
@@ -207,33 +274,68 @@ for _sum in (lambda r, d: r + d, lambda r, d: (r + d) ** 2):
         ),
         sentence="ratio and data_std were added up; variances add up, so it is the sum of their squares",
     )
-denoise.wrong("wrong-sign", _frame(out=lambda r, d: -r * d / (r**2 + d**2).sqrt()), sentence=(
-    "the network's answer was taken off; F is added. (With d = 1 it is -v, and only v would be taken off)"
-))  # fmt: skip
+denoise.wrong(
+    "wrong-sign",
+    _frame(out=lambda r, d: -r * d / (r**2 + d**2).sqrt()),
+    sentence=(
+        "the network's answer was taken off; F is added. (With d = 1 it is -v, and only v would be taken off)"
+    ),
+)
 denoise.wrong("skip-left-out", _frame(skip=lambda r, d: torch.ones_like(r)))
 denoise.wrong("input-not-scaled", _frame(shown=lambda r, d: torch.ones_like(r)))
-denoise.wrong("input-not-scaled", _frame(shown=lambda r, d: torch.ones_like(r) / d), sentence=(
-    "the input was divided by the spread of the data alone; the noise in it counts too, more and more as ratio grows"
-))  # fmt: skip
-denoise.wrong("boundary-missed", _frame(out=lambda r, d: torch.ones_like(r)), sentence=(
-    "the network's answer was added as it is; times c_out, which is 0 without noise, the guess of clean data is itself"
-))  # fmt: skip
-denoise.wrong("boundary-missed", _frame(out=lambda r, d: d * torch.ones_like(r)), sentence=(
-    "c_out is the same at every noise level; where there is no noise it must be 0, so that clean data stays as it is"
-))  # fmt: skip
-denoise.wrong("boundary-missed", _frame(skip=lambda r, d: torch.zeros_like(r)), sentence=(
-    "nothing of y goes past the network; without noise, where c_out is 0, the guess would be empty"
-))  # fmt: skip
-denoise.wrong("data-counts-one", _frame(skip=lambda r, d: 1 / (r**2 + 1), out=lambda r, d: r * (r**2 + 1).rsqrt(),
-                                        shown=lambda r, d: (r**2 + 1).rsqrt()))  # fmt: skip
-denoise.wrong("swapped-scales", _frame(skip=lambda r, d: r * d / (r**2 + d**2).sqrt(),
-                                       out=lambda r, d: d**2 / (r**2 + d**2)),
-              sentence="c_skip and c_out changed places")  # fmt: skip
-denoise.wrong("swapped-scales", _frame(skip=lambda r, d: r**2 / (r**2 + d**2)), sentence=(
-    "c_skip is the share of the noise; the share of the data, data_std², belongs above the line"
-))  # fmt: skip
-denoise.wrong("eps-for-data", _frame(skip=lambda r, d: torch.ones_like(r), out=lambda r, d: -r,
-                                     shown=lambda r, d: (r**2 + d**2).rsqrt()))  # fmt: skip
+denoise.wrong(
+    "input-not-scaled",
+    _frame(shown=lambda r, d: torch.ones_like(r) / d),
+    sentence=(
+        "the input was divided by the spread of the data alone; the noise in it counts too, more and more as"
+        " ratio grows"
+    ),
+)
+denoise.wrong(
+    "boundary-missed",
+    _frame(out=lambda r, d: torch.ones_like(r)),
+    sentence=(
+        "the network's answer was added as it is; times c_out, which is 0 without noise, the guess of clean"
+        " data is itself"
+    ),
+)
+denoise.wrong(
+    "boundary-missed",
+    _frame(out=lambda r, d: d * torch.ones_like(r)),
+    sentence=(
+        "c_out is the same at every noise level; where there is no noise it must be 0, so that clean data"
+        " stays as it is"
+    ),
+)
+denoise.wrong(
+    "boundary-missed",
+    _frame(skip=lambda r, d: torch.zeros_like(r)),
+    sentence="nothing of y goes past the network; without noise, where c_out is 0, the guess would be empty",
+)
+denoise.wrong(
+    "data-counts-one",
+    _frame(
+        skip=lambda r, d: 1 / (r**2 + 1),
+        out=lambda r, d: r * (r**2 + 1).rsqrt(),
+        shown=lambda r, d: (r**2 + 1).rsqrt(),
+    ),
+)
+denoise.wrong(
+    "swapped-scales",
+    _frame(skip=lambda r, d: r * d / (r**2 + d**2).sqrt(), out=lambda r, d: d**2 / (r**2 + d**2)),
+    sentence="c_skip and c_out changed places",
+)
+denoise.wrong(
+    "swapped-scales",
+    _frame(skip=lambda r, d: r**2 / (r**2 + d**2)),
+    sentence="c_skip is the share of the noise; the share of the data, data_std², belongs above the line",
+)
+denoise.wrong(
+    "eps-for-data",
+    _frame(
+        skip=lambda r, d: torch.ones_like(r), out=lambda r, d: -r, shown=lambda r, d: (r**2 + d**2).rsqrt()
+    ),
+)
 _levels_mixed_up(denoise, _frame, "ratio", "the ratios")
 
 
@@ -284,9 +386,17 @@ def _with_gradients(answer):
     return call
 
 
-def _consistency(asked=lambda student, target: target, stop=(True, True), at=lambda x_t, x_s: x_s,
-                 times=lambda t, s: (t, s, s), old=lambda x_t, eps, x_0: eps, clean=False, start=lambda x_0, x_s: x_s,
-                 join=lambda d: d.square().flatten(1).mean(1), answers=lambda f, x_t: f):  # fmt: skip
+def _consistency(
+    asked=lambda student, target: target,
+    stop=(True, True),
+    at=lambda x_t, x_s: x_s,
+    times=lambda t, s: (t, s, s),
+    old=lambda x_t, eps, x_0: eps,
+    clean=False,
+    start=lambda x_0, x_s: x_s,
+    join=lambda d: d.square().flatten(1).mean(1),
+    answers=lambda f, x_t: f,
+):
     """The loss of 10.3 with something changed."""
 
     def loss(student, target, teacher, x_t, t, s, schedule):
@@ -309,14 +419,25 @@ def _consistency(asked=lambda student, target: target, stop=(True, True), at=lam
     return _with_gradients(loss)
 
 
-@exercise.task("10.3", "the loss of a consistency model", 4, "4. One answer for the whole path",
-               prepare=_with_gradients, results=("the loss", *(f"the gradient of {one}" for one in _NETWORKS)), hints=(
-    "alpha, sigma = schedule.alpha_sigma(t, x_t) has the shape to multiply pictures. The end of the path through "
-    "(x, t) is alpha * x - sigma * network(x, t).",
-    "First the teacher's step: x_0 = alpha_t x_t - sigma_t v and eps = sigma_t x_t + alpha_t v, joined again at s. "
-    "Then the end that `target` gives for (x_s, s). Both with torch.no_grad().",
-    "loss = (end of the student at (x_t, t) - end of target at (x_s, s)).square().flatten(1).mean(1).",
-))  # fmt: skip
+@exercise.task(
+    "10.3",
+    "the loss of a consistency model",
+    4,
+    "4. One answer for the whole path",
+    prepare=_with_gradients,
+    results=("the loss", *(f"the gradient of {one}" for one in _NETWORKS)),
+    hints=(
+        (
+            "alpha, sigma = schedule.alpha_sigma(t, x_t) has the shape to multiply pictures. The end of the"
+            " path through (x, t) is alpha * x - sigma * network(x, t)."
+        ),
+        (
+            "First the teacher's step: x_0 = alpha_t x_t - sigma_t v and eps = sigma_t x_t + alpha_t v,"
+            " joined again at s. Then the end that `target` gives for (x_s, s). Both with torch.no_grad()."
+        ),
+        "loss = (end of the student at (x_t, t) - end of target at (x_s, s)).square().flatten(1).mean(1).",
+    ),
+)
 @_takes_weights
 def consistency_loss(student, target, teacher, x_t, t, s, schedule):
     """Squared difference of two answers on one path of the teacher, a mean for each picture, (B,)."""
@@ -342,32 +463,46 @@ def _(loss, draw):
     return {"mean loss": said.mean(), "gradient of the student": gradients[0].sum() / 30}
 
 
-consistency_loss.wrong("gradient-through-target", _consistency(stop=(True, False)), _consistency(stop=(False, False)))
-consistency_loss.wrong("gradient-through-target",
-                       _consistency(asked=lambda student, target: student, stop=(True, False)),
-                       _consistency(asked=lambda student, target: student, stop=(False, False)))  # fmt: skip
+consistency_loss.wrong(
+    "gradient-through-target", _consistency(stop=(True, False)), _consistency(stop=(False, False))
+)
+consistency_loss.wrong(
+    "gradient-through-target",
+    _consistency(asked=lambda student, target: student, stop=(True, False)),
+    _consistency(asked=lambda student, target: student, stop=(False, False)),
+)
 consistency_loss.wrong("target-not-averaged", _consistency(asked=lambda student, target: student))
 consistency_loss.wrong("no-teacher-step", _consistency(at=lambda x_t, x_s: x_t))
 consistency_loss.wrong(
     "no-teacher-step",
     _consistency(at=lambda x_t, x_s: x_t, times=lambda t, s: (t, s, t)),
-    sentence="student and target were asked about the same point; the teacher has to take one step, from t to s",
+    sentence=(
+        "student and target were asked about the same point; the teacher has to take one step, from t to s"
+    ),
 )
 consistency_loss.wrong("mean-for-end", _consistency(clean=True))
-consistency_loss.wrong("index-shift", _consistency(times=lambda t, s: (t, s, t)), sentence=(
-    "the target was asked about x_s at the time t; x_s belongs to s"
-))  # fmt: skip
-consistency_loss.wrong("stride-beta", _consistency(times=lambda t, s: (t, t - 1, t - 1)),
-                       _consistency(times=lambda t, s: (t, t - 1, s)),
-                       sentence="the teacher went from t to t - 1; s may be much earlier")  # fmt: skip
+consistency_loss.wrong(
+    "index-shift",
+    _consistency(times=lambda t, s: (t, s, t)),
+    sentence="the target was asked about x_s at the time t; x_s belongs to s",
+)
+consistency_loss.wrong(
+    "stride-beta",
+    _consistency(times=lambda t, s: (t, t - 1, t - 1)),
+    _consistency(times=lambda t, s: (t, t - 1, s)),
+    sentence="the teacher went from t to t - 1; s may be much earlier",
+)
 consistency_loss.wrong(
     "noise-not-kept",
     _consistency(old=lambda x_t, eps, x_0: 0 * eps),
     _consistency(old=lambda x_t, eps, x_0: x_t),
 )
 consistency_loss.wrong("summed-not-averaged", _consistency(join=lambda d: d.square().flatten(1).sum(1)))
-consistency_loss.wrong("square-missing", _consistency(join=lambda d: d.abs().flatten(1).mean(1)),
-                       _consistency(join=lambda d: d.flatten(1).mean(1)))  # fmt: skip
+consistency_loss.wrong(
+    "square-missing",
+    _consistency(join=lambda d: d.abs().flatten(1).mean(1)),
+    _consistency(join=lambda d: d.flatten(1).mean(1)),
+)
 
 
 @consistency_loss.holds
@@ -381,23 +516,38 @@ def _(loss, draw):
         return bool((loss(*given)[0] - consistency_loss.rights[""](*given)[0]).abs().max() > 1e-4)
 
     if off([silent] * 3, s):
-        return ("wrong even if all three networks say v = 0, when only scales are left: the student's answer is "
-                "alpha_t x_t then, x_s is (alpha_s alpha_t + sigma_s sigma_t) x_t, and target's answer alpha_s x_s")
+        return (
+            "wrong even if all three networks say v = 0, when only scales are left: the student's answer is"
+            " alpha_t x_t then, x_s is (alpha_s alpha_t + sigma_s sigma_t) x_t, and target's answer"
+            " alpha_s x_s"
+        )
     if off([weights, silent, silent], s):
-        return "right as long as the student says v = 0, and wrong if it speaks: its end is alpha_t x_t - sigma_t v"
+        return (
+            "right as long as the student says v = 0, and wrong if it speaks: its end is alpha_t x_t -"
+            " sigma_t v"
+        )
     if off([silent, silent, weights], start):
-        return "wrong at s = 0, where the teacher's step has to end at its guess of x_0, alpha_t x_t - sigma_t v"
+        return (
+            "wrong at s = 0, where the teacher's step has to end at its guess of x_0, alpha_t x_t - sigma_t v"
+        )
     if off([silent, silent, weights], s):
-        return ("wrong if the teacher says anything but v = 0: its step is x_s = alpha_s x_0 + sigma_s eps, with "
-                "x_0 = alpha_t x_t - sigma_t v and eps = sigma_t x_t + alpha_t v, both from the teacher's v")
+        return (
+            "wrong if the teacher says anything but v = 0: its step is x_s = alpha_s x_0 + sigma_s eps, with "
+            "x_0 = alpha_t x_t - sigma_t v and eps = sigma_t x_t + alpha_t v, both from the teacher's v"
+        )
     if off([silent, weights, silent], start):
         return "wrong at s = 0, where x_s itself is the end of the path, and what target says must not matter"
     if off([silent, weights, silent], s):
-        return "right as long as target says v = 0, and wrong if it speaks: its end is alpha_s x_s - sigma_s v, at s"
+        return (
+            "right as long as target says v = 0, and wrong if it speaks: its end is alpha_s x_s - sigma_s v,"
+            " at s"
+        )
     return "every network by itself is treated well, and all together are not: who is asked about what?"
 
 
-@consistency_loss.probe("detached-loss", "no gradient reaches the student: only the target's side may be cut off")
+@consistency_loss.probe(
+    "detached-loss", "no gradient reaches the student: only the target's side may be cut off"
+)
 def _(loss, draw):
     weights = [draw.uniform(0.5, 1.5, 2) for _ in range(3)]
     t, s = torch.tensor([5, 4, 3]), torch.tensor([2, 1, 1])
@@ -405,7 +555,9 @@ def _(loss, draw):
     return not bool(gradient.any())
 
 
-@consistency_loss.probe("gradient-through-target", "a gradient reaches the teacher: its step, too, is to be cut off")
+@consistency_loss.probe(
+    "gradient-through-target", "a gradient reaches the teacher: its step, too, is to be cut off"
+)
 def _(loss, draw):
     weights = [draw.uniform(0.5, 1.5, 2) for _ in range(3)]
     t, s = torch.tensor([5, 4, 3]), torch.tensor([2, 1, 1])

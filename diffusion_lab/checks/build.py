@@ -1,6 +1,7 @@
 """Exercises out of solutions: ``solutions/*.ipynb`` -> ``exercises/*.ipynb``.
 
-In an answer cell, whose first line is ``# ANSWER 1.2``, the lines from ``### BEGIN SOLUTION`` to ``### END SOLUTION``
+In an answer cell, whose first line is ``# ANSWER 1.2``, the lines from ``### BEGIN SOLUTION`` to ``### END
+SOLUTION``
 give way to a blank: what stands behind ``# blank: `` in these lines, or else ``return None  # your code here``. A check
 cell keeps its outputs, which are what a student's must print; every other cell loses its own.
 """
@@ -21,11 +22,16 @@ def find_solutions(start: Path) -> Path:
     for folder in [start, *start.parents]:
         if any((folder / "solutions").glob("*.ipynb")):
             return folder / "solutions"
-    raise FileNotFoundError(f"there is no folder solutions/ with notebooks in {start} or above it: add --source")
+    raise FileNotFoundError(
+        f"there is no folder solutions/ with notebooks in {start} or above it: add --source"
+    )
 
 
 def blanked(source: str) -> str:
-    """Put the blank in the place of every solution in a cell; a `ValueError` says what does not fit together."""
+    """Put the blank in the place of every solution in a cell.
+
+    A `ValueError` says what does not fit together.
+    """
     kept: list[str] = []
     solution: list[str] | None = None
     for line in source.split("\n"):
@@ -38,7 +44,9 @@ def blanked(source: str) -> str:
                 raise ValueError("### END SOLUTION with no ### BEGIN SOLUTION before it")
             blank = re.findall(r"^\s*# blank: (.*)$", "\n".join(solution), re.M) or [BLANK] * bool(indent)
             if not blank:
-                raise ValueError("a solution outside a function must say its blank, such as `# blank: my_guess = None`")
+                raise ValueError(
+                    "a solution outside a function must say its blank, such as `# blank: my_guess = None`"
+                )
             kept += [indent + each for each in blank]
             solution = None
         else:
@@ -49,7 +57,10 @@ def blanked(source: str) -> str:
 
 
 def exercise(notebook: dict) -> dict:
-    """Make the exercise of a solution, both as read from JSON; a `ValueError` names the cell that does not fit."""
+    """Make the exercise of a solution, both as read from JSON.
+
+    A `ValueError` names the cell that does not fit.
+    """
     cells = [_exercise_cell(cell) for cell in notebook["cells"]]
     ids = [cell["id"] for cell in cells]
     if repeated := {name for name in ids if ids.count(name) > 1}:
@@ -72,7 +83,9 @@ def _exercise_cell(cell: dict) -> dict:
         if answer := MARKER.match(source):
             tags.append("answer")
         elif "".join(cell["source"]) != source:
-            raise ValueError(f"cell {cell['id']}: the first line of a cell with a solution must be like # ANSWER 1.2")
+            raise ValueError(
+                f"cell {cell['id']}: the first line of a cell with a solution must be like # ANSWER 1.2"
+            )
         if not answer and CHECK.fullmatch(source):
             tags.append("check")
             outputs = cell["outputs"]
@@ -99,7 +112,9 @@ def build(source: Path, out: Path, check: bool = False) -> list[str]:
         try:
             made = exercise(json.loads(path.read_text(encoding="utf-8")))
         except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{path}: {error!r}" if isinstance(error, KeyError) else f"{path}: {error}") from error
+            raise ValueError(
+                f"{path}: {error!r}" if isinstance(error, KeyError) else f"{path}: {error}"
+            ) from error
         texts[path.name] = json.dumps(made, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
     def stored(name: str) -> str | None:

@@ -45,11 +45,17 @@ ANY = (-4, 6)
 MEAN = (-0.515, -0.485)
 
 
-@exercise.guess("3.1", "the guess that costs least", 1, "2. Why the mean?", hints=(
-    "Section 2 names the guess with the least squared error. Which value, made of all three, is it?",
-    "The mean: multiply each value with its chance, and add up: 0.6 × (-1) + 0.3 × 0 + 0.1 × 1.",
-    "The error of the guess g is 0.6 (-1 - g)² + 0.3 (0 - g)² + 0.1 (1 - g)², with g = -0.5.",
-))  # fmt: skip
+@exercise.guess(
+    "3.1",
+    "the guess that costs least",
+    1,
+    "2. Why the mean?",
+    hints=(
+        "Section 2 names the guess with the least squared error. Which value, made of all three, is it?",
+        "The mean: multiply each value with its chance, and add up: 0.6 × (-1) + 0.3 × 0 + 0.1 × 1.",
+        "The error of the guess g is 0.6 (-1 - g)² + 0.3 (0 - g)² + 0.1 (1 - g)², with g = -0.5.",
+    ),
+)
 def least_error():
     """The best guess of a pixel that is black, grey or white with known chances, and its mean squared error."""
     return {"guess": MEAN, "error": (0.435, 0.465)}
@@ -95,11 +101,23 @@ def _line_form(alpha, sigma, mean, variance, x_t):
     return mean + alpha * variance / (alpha**2 * variance + sigma**2) * (x_t - alpha * mean)
 
 
-@exercise.task("3.2", "one bell curve", 2, "4. The same in the plane", hints=(
-    "The formula of section 4 for one bell curve, with numbers for the matrices: C is the variance, and S is one too.",
-    "S = alpha_bar * variance + 1 - alpha_bar. Give alpha_bar the shape (B, 1), and every row has its own t.",
-    "mean + alpha_bar.sqrt() * variance / S * (x_t - alpha_bar.sqrt() * mean).",
-))  # fmt: skip
+@exercise.task(
+    "3.2",
+    "one bell curve",
+    2,
+    "4. The same in the plane",
+    hints=(
+        (
+            "The formula of section 4 for one bell curve, with numbers for the matrices: C is the variance,"
+            " and S is one too."
+        ),
+        (
+            "S = alpha_bar * variance + 1 - alpha_bar. Give alpha_bar the shape (B, 1), and every row has its"
+            " own t."
+        ),
+        "mean + alpha_bar.sqrt() * variance / S * (x_t - alpha_bar.sqrt() * mean).",
+    ),
+)
 def best_guess(x_t, t, mean, variance, schedule):
     """E[x_0 | x_t], (B, D), at t, (B,), of numbers from a normal distribution with this mean and variance."""
     return _line()(x_t, t, mean, variance, schedule)
@@ -107,7 +125,13 @@ def best_guess(x_t, t, mean, variance, schedule):
 
 def _rows(draw, *times):
     t = draw.shuffled(times)
-    return draw.normal(len(t), len(t)) * 1.5 + 1, t, float(draw.uniform(1, 2)), float(draw.uniform(1.5, 3)), FIVE
+    return (
+        draw.normal(len(t), len(t)) * 1.5 + 1,
+        t,
+        float(draw.uniform(1, 2)),
+        float(draw.uniform(1.5, 3)),
+        FIVE,
+    )
 
 
 @best_guess.cases
@@ -170,7 +194,9 @@ _forms(
     lambda a, s, m, v, x: m + a * v / (a**2 * v + s) * (x - a * m),
     lambda a, s, m, v, x: m + a * v / (a * v + s) * (x - a * m),
     lambda a, s, m, v, x: m + a**2 * v / (a**2 * v + s**2) * (x - a**2 * m),
-    sentence="alpha bar stands where its root is wanted, or the reverse: means take the root, variances do not",
+    sentence=(
+        "alpha bar stands where its root is wanted, or the reverse: means take the root, variances do not"
+    ),
 )
 _forms(
     "variance-as-std",
@@ -211,11 +237,27 @@ def _said(scales=_scales):
     return translate
 
 
-@exercise.task("3.3", "one answer, three translations", 3, "5. Four languages", prepare=_three, hints=(
-    "You know two things: x_t = alpha x_0 + sigma eps and v = alpha eps - sigma x_0. Solve for x_0 and eps.",
-    "alpha times the first minus sigma times the second leaves x_0, because alpha² + sigma² = 1. And for eps?",
-    "x_0 = alpha x_t - sigma v, eps = sigma x_t + alpha v, score = -eps / sigma; scales of shape (B, 1, 1, 1).",
-))  # fmt: skip
+@exercise.task(
+    "3.3",
+    "one answer, three translations",
+    3,
+    "5. Four languages",
+    prepare=_three,
+    hints=(
+        (
+            "You know two things: x_t = alpha x_0 + sigma eps and v = alpha eps - sigma x_0. Solve for x_0"
+            " and eps."
+        ),
+        (
+            "alpha times the first minus sigma times the second leaves x_0, because alpha² + sigma² = 1. And"
+            " for eps?"
+        ),
+        (
+            "x_0 = alpha x_t - sigma v, eps = sigma x_t + alpha v, score = -eps / sigma; scales of shape (B,"
+            " 1, 1, 1)."
+        ),
+    ),
+)
 def translate(v, x_t, t, schedule):
     """x_0, eps and score, each (B, C, H, W), that an answer v about x_t at t, (B,), amounts to."""
     return *split(v, x_t, t, schedule, "v"), convert(v, x_t, t, schedule, "v", "score")
@@ -232,7 +274,9 @@ translate.cases(_answers)
 
 @translate.numbers
 def _(translate, draw):
-    said = translate(draw.normal(8, 1, 10, 10) + 1, draw.normal(8, 1, 10, 10) + 2, draw.integers(2, 5, 8), FIVE)
+    said = translate(
+        draw.normal(8, 1, 10, 10) + 1, draw.normal(8, 1, 10, 10) + 2, draw.integers(2, 5, 8), FIVE
+    )
     return {f"mean of {name}": part.mean() for name, part in zip(LANGUAGES, said, strict=True)}
 
 
@@ -251,7 +295,9 @@ for _name, _wrong in WRONG_SCALES:
     translate.wrong(_name, _said(_wrong), sentence=SCALES if _name == "variance-as-std" else "")
 translate.wrong("alpha-for-alphabar", _said(_of_the_step))
 for _shape in ((-1,), (-1, 1), (-1, 1, 1)):
-    translate.wrong("misbroadcast-t", _said(lambda schedule, t, like, shape=_shape: _reshaped(schedule, t, shape)))
+    translate.wrong(
+        "misbroadcast-t", _said(lambda schedule, t, like, shape=_shape: _reshaped(schedule, t, shape))
+    )
 translate.wrong(
     "wrong-target",
     lambda v, x_t, t, schedule: [_said()(v, x_t, t, schedule)[k] for k in (1, 0, 2)],
@@ -260,8 +306,14 @@ translate.wrong(
 )
 translate.wrong(
     "wrong-target",
-    lambda v, x_t, t, schedule: (*split(v, x_t, t, schedule, "eps"), convert(v, x_t, t, schedule, "eps", "score")),
-    lambda v, x_t, t, schedule: (*split(v, x_t, t, schedule, "x0"), convert(v, x_t, t, schedule, "x0", "score")),
+    lambda v, x_t, t, schedule: (
+        *split(v, x_t, t, schedule, "eps"),
+        convert(v, x_t, t, schedule, "eps", "score"),
+    ),
+    lambda v, x_t, t, schedule: (
+        *split(v, x_t, t, schedule, "x0"),
+        convert(v, x_t, t, schedule, "x0", "score"),
+    ),
     sentence="v was read as another language, eps or x_0; here it is the velocity",
 )
 
@@ -284,21 +336,43 @@ _part("wrong-sign", "x_0", lambda a, s, x, v: a * x + s * v, lambda a, s, x, v: 
 _part("wrong-sign", "eps", lambda a, s, x, v: s * x - a * v, lambda a, s, x, v: a * v - s * x)
 _part("swapped-scales", "x_0", lambda a, s, x, v: s * x - a * v)
 _part("swapped-scales", "eps", lambda a, s, x, v: a * x + s * v)
-_part("wrong-target", "x_0", lambda a, s, x, v: (x - s * v) / a, sentence="for x_0, v was read as if it were eps")
-_part("wrong-target", "eps", lambda a, s, x, v: (x - a * v) / s, sentence="for eps, v was read as if it were x_0")
+_part(
+    "wrong-target",
+    "x_0",
+    lambda a, s, x, v: (x - s * v) / a,
+    sentence="for x_0, v was read as if it were eps",
+)
+_part(
+    "wrong-target",
+    "eps",
+    lambda a, s, x, v: (x - a * v) / s,
+    sentence="for eps, v was read as if it were x_0",
+)
 _part("wrong-target", "eps", lambda a, s, x, v: v, sentence="v itself was returned for eps")
-_part("factor-missing", "x_0", lambda a, s, x, v: x - s * (s * x + a * v),
+_part(
+    "factor-missing",
+    "x_0",
+    lambda a, s, x, v: x - s * (s * x + a * v),
     sentence="for x_0, sigma eps was subtracted from x_t, but the rest is alpha x_0, to be divided by alpha",
-)  # fmt: skip
-_part("factor-missing", "eps", lambda a, s, x, v: (x - (a * x - s * v)) / s,
+)
+_part(
+    "factor-missing",
+    "eps",
+    lambda a, s, x, v: (x - (a * x - s * v)) / s,
     sentence="for eps, x_0 was subtracted from x_t as it is; x_t has only alpha x_0 in it",
-)  # fmt: skip
-_part("factor-missing", "eps", lambda a, s, x, v: x - a * (a * x - s * v),
+)
+_part(
+    "factor-missing",
+    "eps",
+    lambda a, s, x, v: x - a * (a * x - s * v),
     sentence="for eps, alpha x_0 was subtracted from x_t, but the rest is sigma eps, to be divided by sigma",
-)  # fmt: skip
-_part("wrong-sign", "score", lambda a, s, x, v: (s * x + a * v) / s,
+)
+_part(
+    "wrong-sign",
+    "score",
+    lambda a, s, x, v: (s * x + a * v) / s,
     sentence="the score points away from the noise: it is *minus* eps divided by sqrt(1 - alpha bar)",
-)  # fmt: skip
+)
 for _form in (lambda s: 1, lambda s: s**2, lambda s: 1 / s, lambda s: s**0.5):
     _part("score-unscaled", "score", lambda a, s, x, v, by=_form: -(s * x + a * v) / by(s))
 _part("score-unscaled", "score", lambda a, s, x, v: -(s * x + a * v) / a)
@@ -309,7 +383,8 @@ _part("score-unscaled", "score", lambda a, s, x, v: -(s * x + a * v) / a)
 def _mean(scales=_scales, weigh=None, squares=None, shrink=True, give=None, candidates=True):
     """The mean of the data with something changed.
 
-    Weights, (B, N), of the squared distances and sigma; the distances; whether candidates shrink; what is returned.
+    Weights, (B, N), of the squared distances and sigma; the distances; whether candidates shrink; what is
+    returned.
     """
     weigh = weigh or (lambda squares, sigma: (-squares / (2 * sigma**2)).softmax(1))
 
@@ -324,11 +399,23 @@ def _mean(scales=_scales, weigh=None, squares=None, shrink=True, give=None, cand
     return mean
 
 
-@exercise.task("3.4", "the mean of a set of pictures", 3, "3. All the digits at once", hints=(
-    "Equation (1) in three parts: squared distances of shape (B, N), weights of shape (B, N), the mean.",
-    "`x_t.flatten(1)[:, None] - alpha.reshape(-1, 1, 1) * data.flatten(1)` has shape (B, N, pixels). Square, sum.",
-    "weights = (-squares / (2 * sigma**2)).softmax(dim=1), sigma (B, 1); weights @ data.flatten(1); reshape.",
-))  # fmt: skip
+@exercise.task(
+    "3.4",
+    "the mean of a set of pictures",
+    3,
+    "3. All the digits at once",
+    hints=(
+        "Equation (1) in three parts: squared distances of shape (B, N), weights of shape (B, N), the mean.",
+        (
+            "`x_t.flatten(1)[:, None] - alpha.reshape(-1, 1, 1) * data.flatten(1)` has shape (B, N, pixels)."
+            " Square, sum."
+        ),
+        (
+            "weights = (-squares / (2 * sigma**2)).softmax(dim=1), sigma (B, 1); weights @ data.flatten(1);"
+            " reshape."
+        ),
+    ),
+)
 def mean_of_the_data(x_t, t, data, schedule):
     """E[x_0 | x_t], (B, C, H, W), at t, (B,), if x_0 is one of the data, (N, C, H, W), all equally likely."""
     return _mean()(x_t.double(), t, data.double(), schedule)
@@ -375,7 +462,9 @@ def _(mean_of_the_data, draw):
     alpha = _scales(schedule, t, x_t)[0]
     by = mean_of_the_data(x_t + alpha.float(), t, moved, schedule) - mean_of_the_data(x_t, t, data, schedule)
     if float((by - 1).abs().max()) > 1e-2:
-        return "if all pictures get brighter by 1, and x_t by sqrt(alpha bar), the mean must get brighter by 1"
+        return (
+            "if all pictures get brighter by 1, and x_t by sqrt(alpha bar), the mean must get brighter by 1"
+        )
 
 
 for _name, _wrong in WRONG_SCALES:
@@ -396,9 +485,13 @@ def _across(squares, sigma):
 mean_of_the_data.wrong(
     "misbroadcast-t",
     _mean(weigh=_across),
-    sentence="the numbers for t, shape (B,), met the candidates; (B, 1) beside weights of shape (B, N) is wanted",
+    sentence=(
+        "the numbers for t, shape (B,), met the candidates; (B, 1) beside weights of shape (B, N) is wanted"
+    ),
 )
-mean_of_the_data.wrong("bell-without-half", _mean(weigh=lambda squares, sigma: (-squares / sigma**2).softmax(1)))
+mean_of_the_data.wrong(
+    "bell-without-half", _mean(weigh=lambda squares, sigma: (-squares / sigma**2).softmax(1))
+)
 mean_of_the_data.wrong(
     "distance-not-squared",
     _mean(weigh=lambda squares, sigma: (-squares.sqrt() / (2 * sigma**2)).softmax(1)),
@@ -413,12 +506,19 @@ mean_of_the_data.wrong(
 )
 mean_of_the_data.wrong("mean-for-sum", _mean(squares=lambda apart: apart.mean(-1)))
 mean_of_the_data.wrong("candidates-unscaled", _mean(shrink=False))
-mean_of_the_data.wrong("softmax-over-batch", _mean(weigh=lambda squares, sigma: (-squares / (2 * sigma**2)).softmax(0)))
-mean_of_the_data.wrong("far-for-near", _mean(weigh=lambda squares, sigma: (squares / (2 * sigma**2)).softmax(1)))
 mean_of_the_data.wrong(
-    "nearest-for-mean", _mean(weigh=lambda squares, sigma: (squares == squares.min(1, keepdim=True).values) * 1.0)
+    "softmax-over-batch", _mean(weigh=lambda squares, sigma: (-squares / (2 * sigma**2)).softmax(0))
 )
-mean_of_the_data.wrong("unweighted-mean", _mean(weigh=lambda squares, sigma: 0 * squares + 1 / squares.shape[1]))
+mean_of_the_data.wrong(
+    "far-for-near", _mean(weigh=lambda squares, sigma: (squares / (2 * sigma**2)).softmax(1))
+)
+mean_of_the_data.wrong(
+    "nearest-for-mean",
+    _mean(weigh=lambda squares, sigma: (squares == squares.min(1, keepdim=True).values) * 1.0),
+)
+mean_of_the_data.wrong(
+    "unweighted-mean", _mean(weigh=lambda squares, sigma: 0 * squares + 1 / squares.shape[1])
+)
 mean_of_the_data.wrong("shrunk-guess", _mean(give=lambda alpha, guess: alpha * guess))
 
 # 3.5
@@ -440,11 +540,27 @@ def _factors(form, schedule=None):
 HIGH_NOISE = "7. What goes wrong: reading eps as x_0 in high noise"
 
 
-@exercise.guess("3.5", "what an error costs in each language", 1, HIGH_NOISE, prepare=_unsigned, hints=(
-    "Read answer + 0.01 as x_0, and answer as x_0. Divide the difference by 0.01. Then the next language.",
-    "On paper: in x_0 = alpha x_t - sigma v, x_0 changes by sigma when v changes by 1. The sign does not matter here.",
-    "eps: sigma / alpha. x0: 1. v: sigma. score: sigma² / alpha. With the scales of dl.DiffusionSchedule(1000) at 200.",
-))  # fmt: skip
+@exercise.guess(
+    "3.5",
+    "what an error costs in each language",
+    1,
+    HIGH_NOISE,
+    prepare=_unsigned,
+    hints=(
+        (
+            "Read answer + 0.01 as x_0, and answer as x_0. Divide the difference by 0.01. Then the next"
+            " language."
+        ),
+        (
+            "On paper: in x_0 = alpha x_t - sigma v, x_0 changes by sigma when v changes by 1. The sign does"
+            " not matter here."
+        ),
+        (
+            "eps: sigma / alpha. x0: 1. v: sigma. score: sigma² / alpha. With the scales of"
+            " dl.DiffusionSchedule(1000) at 200."
+        ),
+    ),
+)
 def error_factors():
     """By how much an error of the answer is multiplied in x_0, at t = 200 of the linear schedule."""
     return _factors(lambda a, s: {"eps": s / a, "x0": 1, "v": s, "score": s * s / a})
@@ -462,8 +578,13 @@ error_factors.wrong(
 )
 error_factors.wrong(
     "other-schedule",
-    lambda: _factors(lambda a, s: {"eps": s / a, "x0": 1, "v": s, "score": s * s / a}, DiffusionSchedule.cosine(1000)),
-    sentence="right for the cosine schedule of the lesson; the linear one, `dl.DiffusionSchedule(1000)`, was asked for",
+    lambda: _factors(
+        lambda a, s: {"eps": s / a, "x0": 1, "v": s, "score": s * s / a}, DiffusionSchedule.cosine(1000)
+    ),
+    sentence=(
+        "right for the cosine schedule of the lesson; the linear one, `dl.DiffusionSchedule(1000)`, was"
+        " asked for"
+    ),
 )
 error_factors.wrong(
     "swapped-scales", lambda: _factors(lambda a, s: {"eps": a / s, "x0": 1, "v": a, "score": a * a / s})
@@ -473,7 +594,9 @@ error_factors.wrong(
     lambda: _factors(lambda a, s: {"eps": (s / a) ** 2, "x0": 1, "v": s**2, "score": (s * s / a) ** 2}),
     sentence="these are the factors of *squared* errors, or alpha bar stands where its root is wanted",
 )
-error_factors.wrong("score-unscaled", lambda: _factors(lambda a, s: {"eps": s / a, "x0": 1, "v": s, "score": s / a}))
+error_factors.wrong(
+    "score-unscaled", lambda: _factors(lambda a, s: {"eps": s / a, "x0": 1, "v": s, "score": s / a})
+)
 error_factors.wrong(
     "score-unscaled",
     lambda: _factors(lambda a, s: {"eps": s / a, "x0": 1, "v": s, "score": 1 / a}),

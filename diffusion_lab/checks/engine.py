@@ -1,9 +1,12 @@
 """What a task of an exercise is, and how an answer to it is checked.
 
-A module per exercise declares an `Exercise` and its tasks. The function under ``@exercise.task(...)`` is the right
-answer, and its name becomes the check: ``check.forward_step(my_forward_step)``. Around it stand the inputs to try
-(`cases`), what else is right (`also`), what is wrong and how it is called (`wrong`, `probe`), what must hold (`holds`),
-and the `numbers` to print on success: the student's own function computes them, on inputs drawn under a nonce.
+A module per exercise declares an `Exercise` and its tasks. The function under ``@exercise.task(...)`` is the
+right
+answer, and its name becomes the check: ``check.forward_step(my_forward_step)``. Around it stand the inputs to
+try (`cases`), what else is right (`also`), what is wrong and how it is called (`wrong`, `probe`), what must
+hold (`holds`),
+and the `numbers` to print on success: the student's own function computes them, on inputs drawn under a
+nonce.
 """
 
 import inspect
@@ -20,15 +23,29 @@ from diffusion_lab.checks import outcomes
 from diffusion_lab.checks.mistakes import CATALOGUE, Mistaken, NotAttempted, Unsolved
 from diffusion_lab.checks.outcomes import TOLERANCE, Draw, Outcome, aligned, describe, numbers_text, run, same
 
-NOT_THE_STUDENT = (str(Path(__file__).parents[1]), str(Path(torch.__file__).parents[1]), sysconfig.get_path("stdlib"))
+NOT_THE_STUDENT = (
+    str(Path(__file__).parents[1]),
+    str(Path(torch.__file__).parents[1]),
+    sysconfig.get_path("stdlib"),
+)
 
 
 class Task:
     """A task that is answered by a function; see the module's docstring for what its methods declare."""
 
-    def __init__(self, exercise: "Exercise", number: str, title: str, points: int, section: str, right: Callable,
-                 hints: Sequence[str] = (), prepare: Callable | None = None, tolerance: float = TOLERANCE,
-                 results: Sequence[str] = ()):  # fmt: skip
+    def __init__(
+        self,
+        exercise: "Exercise",
+        number: str,
+        title: str,
+        points: int,
+        section: str,
+        right: Callable,
+        hints: Sequence[str] = (),
+        prepare: Callable | None = None,
+        tolerance: float = TOLERANCE,
+        results: Sequence[str] = (),
+    ):
         """Keep all; `prepare` turns an answer into a function like the right one, or a guess's numbers into others.
 
         Where it adds to the one tensor of an answer, such as gradients, `results` are the names of all.
@@ -41,7 +58,9 @@ class Task:
         self.wrongs: list[tuple[str, str, Any]] = []
         self.probes: list[tuple[str, str, Callable, bool]] = []
         self.properties: list[Callable] = []
-        self.places: dict[str, tuple[str, str]] = {}  # the lesson and section for sentences that have one of their own
+        self.places: dict[
+            str, tuple[str, str]
+        ] = {}  # the lesson and section for sentences that have one of their own
         self.make_cases, self.make_numbers = None, None
 
     def cases(self, make: Callable) -> None:
@@ -56,17 +75,23 @@ class Task:
         """Declare another right answer; `progress` says which was used."""
         return lambda right: self.rights.setdefault(name, right)
 
-    def wrong(self, name: str, *formulas: Callable, sentence: str = "", at: tuple[str, str] | None = None) -> None:
+    def wrong(
+        self, name: str, *formulas: Callable, sentence: str = "", at: tuple[str, str] | None = None
+    ) -> None:
         """Declare the wrong formulas that a mistake of the catalogue comes down to, and another sentence.
 
-        `at` is the lesson and section that treat *that sentence*, where neither the mistake's nor the task's does.
+        `at` is the lesson and section that treat *that sentence*, where neither the mistake's nor the task's
+        does.
         """
         sentence = sentence or CATALOGUE[name].sentence
         self.places |= {sentence: at} if at else {}
         self.wrongs += [(name, sentence, formula) for formula in formulas]
 
     def probe(self, name: str, sentence: str = "", always: bool = False) -> Callable:
-        """Declare (answer, draw) -> bool, true if it makes the mistake; `always`: even where its numbers are right."""
+        """Declare (answer, draw) -> bool, true if it makes the mistake.
+
+        `always`: even where its numbers are right.
+        """
         return lambda probe: self.probes.append((name, sentence or CATALOGUE[name].sentence, probe, always))
 
     def holds(self, find: Callable) -> None:
@@ -91,7 +116,9 @@ class Task:
         return Draw(self.exercise.nonce, self.number, *key)
 
     def _blank(self, text: str) -> NotAttempted:
-        return NotAttempted(f"{self.number} not attempted yet", text, f'For a hint: check.hint("{self.number}")')
+        return NotAttempted(
+            f"{self.number} not attempted yet", text, f'For a hint: check.hint("{self.number}")'
+        )
 
     def _mistaken(self, name: str, text: str, *more: str, printed: str = "") -> Mistaken:
         known, own = CATALOGUE.get(name), (self.exercise.number, self.section)
@@ -105,7 +132,9 @@ class Task:
     def _error(self, outcome: Outcome, args: Sequence) -> Mistaken:
         error, names = outcome.error, inspect.signature(self.rights[""]).parameters
         text = f"{type(error).__name__}: {str(error)[:300]}"
-        frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(NOT_THE_STUDENT)]
+        frames = [
+            f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(NOT_THE_STUDENT)
+        ]
         if frames:
             line = linecache.getline(frames[-1].filename, frames[-1].lineno).strip() or frames[-1].line
             where = f"in line {frames[-1].lineno} of {frames[-1].name}:  {line}"
@@ -134,7 +163,9 @@ class Task:
         if answer is None or answer is ...:
             raise self._blank("write your answer into the cell above, run it, and then this one")
         if not callable(answer):
-            raise self._mistaken("wrong-type", f"hand over the function, not called; got {type(answer).__name__}")
+            raise self._mistaken(
+                "wrong-type", f"hand over the function, not called; got {type(answer).__name__}"
+            )
         answer = self.prepare(answer) if self.prepare else answer
         cases = list(self.make_cases(self._draw()))
         got = [run(answer, args) for args in cases]
@@ -165,7 +196,9 @@ class Task:
                 break
         numbers = measure(answer, attempt)
         if numbers_text(numbers) != numbers_text(expected[0]):
-            raise self._mistaken("differs", "right on the first inputs, but not on others that were drawn like them")
+            raise self._mistaken(
+                "differs", "right on the first inputs, but not on others that were drawn like them"
+            )
         return numbers
 
     def _references(self) -> list:
@@ -177,7 +210,10 @@ class Task:
                 raise self._mistaken(name, sentence)
 
     def _diagnosis(self, student: Callable, cases: list, got: list[Outcome], wanted: dict) -> Mistaken:
-        """Name the mistake if it is certain; else say what was raised, or what is wrong with the form or numbers."""
+        """Name the mistake if it is certain.
+
+        Else say what was raised, or what is wrong with the form or numbers.
+        """
         printed = next((outcome.printed for outcome in got if outcome.printed), "")
         for name, sentence, wrong in self.wrongs:
             if self._is(wrong, cases, got, wanted):
@@ -196,7 +232,9 @@ class Task:
         found = [text for find in self.properties if (text := find(student, self._draw("property")))]
         at = next(k for k, outcome in enumerate(got) if not self._equal(outcome, first[k]))
         names = inspect.signature(self.rights[""]).parameters
-        given = ", ".join(f"{name} = {describe(value)}" for name, value in zip(names, cases[at], strict=False))
+        given = ", ".join(
+            f"{name} = {describe(value)}" for name, value in zip(names, cases[at], strict=False)
+        )
         text = found[0] if found else "the numbers are not those that are wanted"
         pair = aligned(got[at].tensors, first[at].tensors), first[at].tensors
         where = outcomes.where(*pair, self.tolerance, self.results)
@@ -214,12 +252,17 @@ class Task:
             if outcome.problem or not same(outcome.tensors, theirs.tensors, self.tolerance):
                 return False
             rights = [ideal[k].tensors for ideal in wanted.values()]
-            certain |= all(outcomes.differs_for_sure(theirs.tensors, right, self.tolerance) for right in rights)
+            certain |= all(
+                outcomes.differs_for_sure(theirs.tensors, right, self.tolerance) for right in rights
+            )
         return certain
 
 
 class Guess(Task):
-    """A task answered by a number, or a dict of numbers; the right answer gives a range (low, high) for each."""
+    """A task answered by a number, or a dict of numbers.
+
+    The right answer gives a range (low, high) for each.
+    """
 
     def _ranges(self, function: Callable) -> dict[str, tuple]:
         ranges = function()
@@ -273,8 +316,13 @@ class Exercise:
         """Start afresh; the nonce decides all random inputs."""
         self.nonce, self.states, self.shown = nonce, {}, {}
 
-    def task(self, number: str, title: str, points: int, section: str, kind: type[Task] = Task, **options) -> Callable:
-        """Declare a task answered by a function; the decorated one is a right answer. `section` is of the lesson."""
+    def task(
+        self, number: str, title: str, points: int, section: str, kind: type[Task] = Task, **options
+    ) -> Callable:
+        """Declare a task answered by a function.
+
+        The decorated one is a right answer. `section` is of the lesson.
+        """
 
         def declare(right: Callable) -> Task:
             self.titles[number] = title

@@ -37,26 +37,43 @@ def _unrooted(variance):
 # 1.1
 
 
-@exercise.guess("1.1", "how much is left of the signal", 1, "4. All steps at once", hints=(
-    "Leave the noise out of equation (1), since its mean is 0. What does one step multiply the mean by?",
-    "Step t multiplies it by sqrt(1 - beta_t). Five steps multiply it by five such roots.",
-    "The product of the roots is the root of 0.9 × 0.8 × 0.7 × 0.6 × 0.5, and that product is about 0.15.",
-))  # fmt: skip
+@exercise.guess(
+    "1.1",
+    "how much is left of the signal",
+    1,
+    "4. All steps at once",
+    hints=(
+        "Leave the noise out of equation (1), since its mean is 0. What does one step multiply the mean by?",
+        "Step t multiplies it by sqrt(1 - beta_t). Five steps multiply it by five such roots.",
+        (
+            "The product of the roots is the root of 0.9 × 0.8 × 0.7 × 0.6 × 0.5, and that product is about"
+            " 0.15."
+        ),
+    ),
+)
 def signal_left():
     """Mean of numbers that began at 1, after five steps with betas 0.1 … 0.5; between these it is right."""
     return 0.34, 0.44
 
 
-signal_left.wrong("variance-as-std", lambda: (0.12, 0.18), sentence="that is alpha bar; its square root is wanted")
 signal_left.wrong(
-    "alpha-for-alphabar", lambda: (0.68, 0.73), sentence="that is the root of 0.5, the last step alone; there are five"
+    "variance-as-std", lambda: (0.12, 0.18), sentence="that is alpha bar; its square root is wanted"
 )
-signal_left.wrong("index-shift", lambda: (0.53, 0.57), sentence="that is the mean after four steps; five are taken")
+signal_left.wrong(
+    "alpha-for-alphabar",
+    lambda: (0.68, 0.73),
+    sentence="that is the root of 0.5, the last step alone; there are five",
+)
+signal_left.wrong(
+    "index-shift", lambda: (0.53, 0.57), sentence="that is the mean after four steps; five are taken"
+)
 signal_left.wrong(
     "no-shrinking", lambda: (0.99, 1.01), sentence="the noise has mean 0, but every step shrinks the rest"
 )
 signal_left.wrong("noise-only", lambda: (-0.02, 0.02))
-signal_left.wrong("swapped-scales", lambda: (0.91, 0.93), sentence="that is the scale of the noise; the mean is signal")
+signal_left.wrong(
+    "swapped-scales", lambda: (0.91, 0.93), sentence="that is the scale of the noise; the mean is signal"
+)
 
 
 @signal_left.numbers
@@ -70,11 +87,20 @@ def _(_guess, draw):
 # 1.2
 
 
-@exercise.task("1.2", "one step, each picture at its own t", 2, "1. One step", hints=(
-    "`schedule.betas[t]` has shape (B,), one number per picture. Which shape multiplies a batch picture by picture?",
-    "`.reshape(-1, 1, 1, 1)` makes (B, 1, 1, 1) of it.",
-    "With that beta, equation (1) as it stands: (1 - beta).sqrt() * x_prev + beta.sqrt() * noise.",
-))  # fmt: skip
+@exercise.task(
+    "1.2",
+    "one step, each picture at its own t",
+    2,
+    "1. One step",
+    hints=(
+        (
+            "`schedule.betas[t]` has shape (B,), one number per picture. Which shape multiplies a batch"
+            " picture by picture?"
+        ),
+        "`.reshape(-1, 1, 1, 1)` makes (B, 1, 1, 1) of it.",
+        "With that beta, equation (1) as it stands: (1 - beta).sqrt() * x_prev + beta.sqrt() * noise.",
+    ),
+)
 def forward_step(x_prev, t, schedule, noise):
     """x_t from x_{t-1}, (B, C, H, W), and t, (B,)."""
     keep, add = _roots(_at(schedule.betas, t))
@@ -121,7 +147,9 @@ forward_step.wrong("swapped-scales", _step(lambda schedule, t: _roots(_at(schedu
 forward_step.wrong("no-shrinking", _step(lambda schedule, t: (1, _at(schedule.betas, t).sqrt())))
 forward_step.wrong("index-shift", _step(lambda schedule, t: _roots(_at(schedule.betas, t - 1))))
 forward_step.wrong("index-shift", _step(lambda schedule, t: _roots(_at(schedule.betas, t + 1))))
-forward_step.wrong("alphabar-for-alpha", _step(lambda schedule, t: _roots(1 - _at(schedule.alphas_cumprod, t))))
+forward_step.wrong(
+    "alphabar-for-alpha", _step(lambda schedule, t: _roots(1 - _at(schedule.alphas_cumprod, t)))
+)
 forward_step.wrong("shared-t", _step(lambda schedule, t: _roots(schedule.betas[t[0]])))
 forward_step.wrong("misbroadcast-t", _step_shaped(-1), _step_shaped(-1, 1), _step_shaped(-1, 1, 1))
 
@@ -135,11 +163,23 @@ def _(step, draw):
 # 1.3
 
 
-@exercise.task("1.3", "all steps at once", 3, "4. All steps at once", hints=(
-    "You are given betas only. Which table of equation (2) comes first, and which function of torch multiplies up?",
-    "`torch.cumprod(1 - betas, dim=0)[t]` is alpha bar, one per picture. Give it the shape that you gave beta in 1.2.",
-    "Equation (3): alpha_bar.sqrt() * x_0 + (1 - alpha_bar).sqrt() * noise.",
-))  # fmt: skip
+@exercise.task(
+    "1.3",
+    "all steps at once",
+    3,
+    "4. All steps at once",
+    hints=(
+        (
+            "You are given betas only. Which table of equation (2) comes first, and which function of torch"
+            " multiplies up?"
+        ),
+        (
+            "`torch.cumprod(1 - betas, dim=0)[t]` is alpha bar, one per picture. Give it the shape that you"
+            " gave beta in 1.2."
+        ),
+        "Equation (3): alpha_bar.sqrt() * x_0 + (1 - alpha_bar).sqrt() * noise.",
+    ),
+)
 def add_noise(x_0, t, noise, betas):
     """x_t from x_0, (B, C, H, W), t, (B,), and the table of betas, (T+1,)."""
     keep, add = _roots(1 - _at((1 - betas).cumprod(0), t))
@@ -154,14 +194,19 @@ def _(draw):
 
 @add_noise.numbers
 def _(add, draw):
-    x = add(draw.normal(8, 1, 10, 10) * 0.5 + 1, draw.integers(0, 5, 8), draw.normal(8, 1, 10, 10), FIVE.betas)
+    x = add(
+        draw.normal(8, 1, 10, 10) * 0.5 + 1, draw.integers(0, 5, 8), draw.normal(8, 1, 10, 10), FIVE.betas
+    )
     return {"your x_t of eight pictures, mean": x.mean(), "variance": x.var()}
 
 
 @add_noise.holds
 def _(add, draw):
     x_0 = draw.normal(2, 1, 4, 4)
-    if bool((add(x_0, torch.zeros(2, dtype=torch.long), draw.normal(2, 1, 4, 4), FIVE.betas) - x_0).abs().max() > 1e-3):
+    if bool(
+        (add(x_0, torch.zeros(2, dtype=torch.long), draw.normal(2, 1, 4, 4), FIVE.betas) - x_0).abs().max()
+        > 1e-3
+    ):
         return "at t = 0 nothing has happened yet, but your result there is not x_0"
 
 
@@ -186,7 +231,9 @@ def _jump_shaped(*shape):
 for _k in range(3):
     _wrong = _jump(lambda betas, t, k=_k: _unrooted(1 - _at(_bar(betas), t))[k])
     add_noise.wrong("variance-as-std", _wrong, sentence=ROOTS.replace("beta", "alpha bar"))
-add_noise.wrong("one-minus-root", _jump(lambda betas, t: (_at(_bar(betas), t).sqrt(), 1 - _at(_bar(betas), t).sqrt())))
+add_noise.wrong(
+    "one-minus-root", _jump(lambda betas, t: (_at(_bar(betas), t).sqrt(), 1 - _at(_bar(betas), t).sqrt()))
+)
 add_noise.wrong(
     "one-minus-root",
     _jump(lambda betas, t: (_at(_bar(betas), t).sqrt(), (1 - _at(_bar(betas), t).sqrt()).sqrt())),
@@ -199,9 +246,13 @@ add_noise.wrong(
     "alpha-for-alphabar",
     _jump(lambda betas, t: (_at(_bar(betas), t).sqrt(), _at(betas, t).sqrt())),
     _jump(lambda betas, t: ((1 - _at(betas, t)).sqrt(), (1 - _at(_bar(betas), t)).sqrt())),
-    sentence="in one of the two places 1 - beta of step t was used; the product of all up to t is wanted in both",
+    sentence=(
+        "in one of the two places 1 - beta of step t was used; the product of all up to t is wanted in both"
+    ),
 )
-add_noise.wrong("picked-too-early", _jump(lambda betas, t: _roots(1 - _at((1 - betas[t]).cumprod(0), slice(None)))))
+add_noise.wrong(
+    "picked-too-early", _jump(lambda betas, t: _roots(1 - _at((1 - betas[t]).cumprod(0), slice(None))))
+)
 add_noise.wrong("beta-for-alpha", _jump(lambda betas, t: _roots(1 - _at(betas.cumprod(0), t))))
 add_noise.wrong("cumsum-for-cumprod", _jump(lambda betas, t: _roots(_at(betas.cumsum(0), t))))
 add_noise.wrong("cumsum-for-cumprod", _jump(lambda betas, t: _roots(_at(betas.cumsum(0), t).clamp(max=1))))
@@ -227,7 +278,9 @@ def _(add, draw):
 # 1.4
 
 
-def _walk(betas_at=lambda betas, t: betas[t], noise_at=lambda noises, t: noises[t - 1], scales=_roots, start=None):
+def _walk(
+    betas_at=lambda betas, t: betas[t], noise_at=lambda noises, t: noises[t - 1], scales=_roots, start=None
+):
     """A walk with something changed: the beta or the noise of step t, the scales, or where each step starts."""
 
     def walk(x_0, noises, betas):
@@ -240,11 +293,26 @@ def _walk(betas_at=lambda betas, t: betas[t], noise_at=lambda noises, t: noises[
     return walk
 
 
-@exercise.task("1.4", "the whole walk, step by step", 3, "1. One step", hints=(
-    "Keep a list that begins with x_0, and put one new picture behind it per step. `torch.stack` makes a tensor of it.",
-    "`for t in range(1, len(noises) + 1)`: step t goes from the last entry, with betas[t] and noises[t - 1].",
-    "In the loop: x = (1 - betas[t]).sqrt() * x + betas[t].sqrt() * noises[t - 1], a new tensor, then path.append(x).",
-))  # fmt: skip
+@exercise.task(
+    "1.4",
+    "the whole walk, step by step",
+    3,
+    "1. One step",
+    hints=(
+        (
+            "Keep a list that begins with x_0, and put one new picture behind it per step. `torch.stack`"
+            " makes a tensor of it."
+        ),
+        (
+            "`for t in range(1, len(noises) + 1)`: step t goes from the last entry, with betas[t] and"
+            " noises[t - 1]."
+        ),
+        (
+            "In the loop: x = (1 - betas[t]).sqrt() * x + betas[t].sqrt() * noises[t - 1], a new tensor, then"
+            " path.append(x)."
+        ),
+    ),
+)
 def walk(x_0, noises, betas):
     """x_0 … x_T, (T+1, B, C, H, W), from x_0, (B, C, H, W), noises, (T, B, C, H, W), and betas, (T+1,)."""
     return _walk()(x_0, noises, betas)
@@ -253,7 +321,11 @@ def walk(x_0, noises, betas):
 @walk.cases
 def _(draw):
     yield draw.normal(3, 1, 4, 4), draw.normal(5, 3, 1, 4, 4), FIVE.betas
-    yield draw.normal(2, 2, 3, 5), draw.normal(3, 2, 2, 3, 5), DiffusionSchedule.from_betas([0.4, 0.1, 0.6]).betas
+    yield (
+        draw.normal(2, 2, 3, 5),
+        draw.normal(3, 2, 2, 3, 5),
+        DiffusionSchedule.from_betas([0.4, 0.1, 0.6]).betas,
+    )
 
 
 @walk.numbers
@@ -266,7 +338,9 @@ def _(walk, draw):
 def _(walk, draw):
     path = walk(draw.normal(1000, 1, 4, 4), draw.normal(5, 1000, 1, 4, 4), FIVE.betas)
     if abs(path[-1].var() - 1) > 0.1:
-        return f"pictures of variance 1 should keep it; at the end of your walk they have {path[-1].var():.3f}"
+        return (
+            f"pictures of variance 1 should keep it; at the end of your walk they have {path[-1].var():.3f}"
+        )
 
 
 def _cut(part):
@@ -288,9 +362,13 @@ walk.wrong("swapped-scales", _walk(scales=lambda variance: _roots(variance)[::-1
 walk.wrong("no-shrinking", _walk(scales=lambda variance: (1, variance.sqrt())))
 walk.wrong("index-shift", _walk(betas_at=lambda betas, t: betas[t - 1]))
 walk.wrong("alphabar-for-alpha", _walk(betas_at=lambda betas, t: 1 - _bar(betas)[t]))
-walk.wrong("noise-reused", _walk(noise_at=lambda noises, t: noises[0]), _walk(noise_at=lambda noises, t: noises[-1]))
+walk.wrong(
+    "noise-reused", _walk(noise_at=lambda noises, t: noises[0]), _walk(noise_at=lambda noises, t: noises[-1])
+)
 walk.wrong("endpoint-missed", _cut(slice(1, None)), _cut(slice(None, -1)), _cut(slice(1, -1)))
-walk.wrong("not-iterated", _walk(start="x_0"), _walk(start="x_0", betas_at=lambda betas, t: 1 - _bar(betas)[t]))
+walk.wrong(
+    "not-iterated", _walk(start="x_0"), _walk(start="x_0", betas_at=lambda betas, t: 1 - _bar(betas)[t])
+)
 walk.wrong("aliased-states", _aliased(0), _aliased(1))
 
 # 1.5

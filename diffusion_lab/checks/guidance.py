@@ -11,19 +11,29 @@ begin, hint, progress = exercise.begin, exercise.hint, exercise.progress
 # 7.1
 
 
-@exercise.guess("7.1", "somebody else's scale", 1, "3. Exaggerate the difference", hints=(
-    "Where is plain in that paper, and where in this course? The table of section 3 has a line for it.",
-    "Plain is at w = 0 there and at s = 1 here, so w = 3 is s = 4.",
-    "0.2 + s * (0.5 - 0.2) with that s.",
-))  # fmt: skip
+@exercise.guess(
+    "7.1",
+    "somebody else's scale",
+    1,
+    "3. Exaggerate the difference",
+    hints=(
+        "Where is plain in that paper, and where in this course? The table of section 3 has a line for it.",
+        "Plain is at w = 0 there and at s = 1 here, so w = 3 is s = 4.",
+        "0.2 + s * (0.5 - 0.2) with that s.",
+    ),
+)
 def guided_number():
     """The guided answer for null 0.2, ordered 0.5 and w = 3 of Ho & Salimans; between these it is right."""
     return 1.38, 1.42
 
 
-guided_number.wrong("w-for-s", lambda: (1.08, 1.12), sentence="that is for s = 3; in that paper plain is at w = 0")
+guided_number.wrong(
+    "w-for-s", lambda: (1.08, 1.12), sentence="that is for s = 3; in that paper plain is at w = 0"
+)
 guided_number.wrong("w-for-s", lambda: (0.78, 0.82), sentence="that is for s = 2; s is 1 + w, not w - 1")
-guided_number.wrong("w-for-s", lambda: (1.68, 1.72), sentence="that is for s = 5; s is 1 + w, and you added 1 twice")
+guided_number.wrong(
+    "w-for-s", lambda: (1.68, 1.72), sentence="that is for s = 5; s is 1 + w, and you added 1 twice"
+)
 guided_number.wrong("swapped-guidance", lambda: (-0.72, -0.68), lambda: (-0.42, -0.38))
 guided_number.wrong("not-guided", lambda: (0.49, 0.51))
 
@@ -43,11 +53,23 @@ def _dropped(coin=lambda coins, p: coins < p, null=lambda null_label: null_label
     )
 
 
-@exercise.task("7.2", "label dropout", 2, "2. Learning to draw with no order", hints=(
-    "`coins < probability` is a tensor of true and false, one per picture, and true with that probability.",
-    "`torch.where(condition, a, b)` takes a where the condition is true and b elsewhere; a may be a number.",
-    "torch.where(coins < probability, null_label, labels).",
-))  # fmt: skip
+@exercise.task(
+    "7.2",
+    "label dropout",
+    2,
+    "2. Learning to draw with no order",
+    hints=(
+        (
+            "`coins < probability` is a tensor of true and false, one per picture, and true with that"
+            " probability."
+        ),
+        (
+            "`torch.where(condition, a, b)` takes a where the condition is true and b elsewhere; a may be a"
+            " number."
+        ),
+        "torch.where(coins < probability, null_label, labels).",
+    ),
+)
 def drop_labels(labels, null_label, probability, coins):
     """Labels, (B,), some of them replaced; coins, (B,), are even in [0, 1)."""
     return _dropped()(labels, null_label, probability, coins)
@@ -56,7 +78,9 @@ def drop_labels(labels, null_label, probability, coins):
 @drop_labels.cases
 def _(draw):
     for null_label, probability, few in ((10, 0.3, 0.1), (5, 0.7, 0.6)):
-        coins = torch.cat([draw.uniform(0, few, 6), draw.uniform(probability + 0.05, 1, 6)])[draw.shuffled(range(12))]
+        coins = torch.cat([draw.uniform(0, few, 6), draw.uniform(probability + 0.05, 1, 6)])[
+            draw.shuffled(range(12))
+        ]
         yield draw.integers(1, null_label - 2, 12), null_label, probability, coins
         yield draw.integers(1, null_label - 2, 12), null_label, probability, coins.flip(0)
     yield draw.integers(1, 8, 6), 10, 0.0, draw.uniform(0.01, 1, 6)
@@ -84,13 +108,18 @@ drop_labels.wrong(
     sentence='"no label" shares its row with the last class; it wants one of its own, null_label',
 )
 drop_labels.wrong("inverted-coins", _dropped(lambda coins, p: coins > p))
-drop_labels.wrong("inverted-coins", _dropped(lambda coins, p: coins > 1 - p),
-                  sentence="the coins above 1 - probability were taken; those below it are wanted")  # fmt: skip
+drop_labels.wrong(
+    "inverted-coins",
+    _dropped(lambda coins, p: coins > 1 - p),
+    sentence="the coins above 1 - probability were taken; those below it are wanted",
+)
 for _p in (0.1, 0.5, 0.2):
     drop_labels.wrong("ignores-probability", _dropped(lambda coins, _, p=_p: coins < p))
 
 
-@drop_labels.probe("draws-own-noise", "coins of your own were thrown; the ones that your function is given are wanted")
+@drop_labels.probe(
+    "draws-own-noise", "coins of your own were thrown; the ones that your function is given are wanted"
+)
 def _(drop, draw):
     given = draw.integers(1, 8, 200), 10, 0.5, draw.uniform(0, 1, 200)
     return bool((drop(*given) != drop(*given)).any())
@@ -103,7 +132,9 @@ def _fill(module, table):
     """Write the table into the parameters, largest first; returns a function that reads its gradient back."""
     rows, features = table.shape
     places, at, shapes = [], 0, [tuple(p.shape) for p in module.parameters()]
-    complaint = f"a table of {rows} rows with {features} numbers each was wanted; there are weights of shape {shapes}"
+    complaint = (
+        f"a table of {rows} rows with {features} numbers each was wanted; there are weights of shape {shapes}"
+    )
     for parameter in sorted(module.parameters(), key=lambda p: -p.numel()):
         turned = parameter.ndim == 2 and parameter.shape[1] != features
         view = parameter.data.T if turned else parameter.data
@@ -142,7 +173,9 @@ def _conditioned(answer):
         except IndexError:
             if labels is not None or sum(p.numel() for p in module.parameters()) != table[:-1].numel():
                 raise
-            out = _no_such_row(condition, table, labels)[0].requires_grad_()  # K rows, so there is none for the label K
+            out = _no_such_row(condition, table, labels)[
+                0
+            ].requires_grad_()  # K rows, so there is none for the label K
         if out is None:
             return None
         if out.requires_grad:
@@ -187,14 +220,32 @@ def _unlearned(condition, table, labels):
     return condition + torch.where(torch.as_tensor(null), row.detach(), row)
 
 
-@exercise.task("7.3", "a table with a row for no label", 3, "1. How the order gets in", prepare=_conditioned, hints=(
-    "`torch.nn.Embedding(rows, features)` is a table that is learned, and calling it with labels, (B,), reads rows. "
-    "How many rows are there with the null label?",
-    "num_classes + 1 rows; the null label is num_classes, the last. What labels does a batch have that came without?",
-    "if labels is None: labels = torch.full((len(condition),), num_classes); then condition + self.label(labels).",
-))  # fmt: skip
+@exercise.task(
+    "7.3",
+    "a table with a row for no label",
+    3,
+    "1. How the order gets in",
+    prepare=_conditioned,
+    hints=(
+        (
+            "`torch.nn.Embedding(rows, features)` is a table that is learned, and calling it with labels,"
+            " (B,), reads rows. How many rows are there with the null label?"
+        ),
+        (
+            "num_classes + 1 rows; the null label is num_classes, the last. What labels does a batch have"
+            " that came without?"
+        ),
+        (
+            "if labels is None: labels = torch.full((len(condition),), num_classes); then condition +"
+            " self.label(labels)."
+        ),
+    ),
+)
 def conditioning(condition, labels, table):
-    """The numbers of the time, (B, F), and the rows of the labels, (B,) or None, added; the table is (K + 1, F)."""
+    """The numbers of the time, (B, F), and the rows of the labels, (B,) or None, added.
+
+    The table is (K + 1, F).
+    """
     return _table(lambda condition, table, labels: condition + _row(table, labels))(condition, labels, table)
 
 
@@ -209,7 +260,9 @@ def _(draw):
 @conditioning.numbers
 def _(conditioning, draw):
     condition, table = draw.normal(20, 8) + 1, draw.normal(11, 8)
-    (some, _), (none, _) = (conditioning(condition, labels, table) for labels in (draw.integers(0, 9, 20), None))
+    (some, _), (none, _) = (
+        conditioning(condition, labels, table) for labels in (draw.integers(0, 9, 20), None)
+    )
     return {"with labels, mean": some.mean(), "without": none.mean()}
 
 
@@ -222,14 +275,20 @@ conditioning.wrong(
 conditioning.wrong(
     "null-is-class-0",
     _table(lambda c, table, labels: c + _row(table[:-1], labels)),
-    _table(lambda c, table, labels: c + _row(table[:-1], None if labels is None else labels.clamp(max=len(table) - 2))),
+    _table(
+        lambda c, table, labels: (
+            c + _row(table[:-1], None if labels is None else labels.clamp(max=len(table) - 2))
+        )
+    ),
     _table(lambda c, table, labels: c + _row(table, labels, -2)),
     sentence='"no label" shares its row with the last class; it wants one of its own, one past the last',
 )
 for _without in (
     lambda c, table, labels: c if labels is None else c + table[labels],
     lambda c, table, labels: c if labels is None else c + table[:-1][labels],
-    lambda c, table, labels: c if labels is None else c + torch.cat([table[:-1], 0 * table[:1].detach()])[labels],
+    lambda c, table, labels: (
+        c if labels is None else c + torch.cat([table[:-1], 0 * table[:1].detach()])[labels]
+    ),
 ):
     conditioning.wrong("null-without-row", _table(_without))
 conditioning.wrong(
@@ -238,7 +297,9 @@ conditioning.wrong(
     sentence='the table has K rows, and label K, "no label", has none: num_classes + 1 rows are wanted',
 )
 conditioning.wrong("null-not-learned", _table(_unlearned))
-conditioning.wrong("ignores-label", _table(lambda c, table, labels: c + table[-1]), _table(lambda c, _t, _l: c))
+conditioning.wrong(
+    "ignores-label", _table(lambda c, table, labels: c + table[-1]), _table(lambda c, _t, _l: c)
+)
 conditioning.wrong(
     "shared-label", _table(lambda c, table, labels: c + (table[-1] if labels is None else table[labels[0]]))
 )
@@ -250,7 +311,9 @@ conditioning.wrong(
 conditioning.wrong(
     "detached-loss",
     _table(lambda c, table, labels: c + _row(table.detach(), labels)),
-    sentence="the table is cut off, and no gradient reaches it: read it as it is, with no .data, detach or no_grad",
+    sentence=(
+        "the table is cut off, and no gradient reaches it: read it as it is, with no .data, detach or no_grad"
+    ),
 )
 
 
@@ -267,7 +330,10 @@ class Painter:
         self.note = note
 
     def __call__(self, x_t, t, labels=None):
-        """Say v, (B, C, H, W), of x_t at times t, (B,), for labels, (B,); for the null label if there are none."""
+        """Say v, (B, C, H, W), of x_t at times t, (B,), for labels, (B,).
+
+        For the null label if there are none.
+        """
         labels = torch.full((len(x_t),), self.null_label) if labels is None else labels
         if t.shape != (len(x_t),) or labels.shape != (len(x_t),):
             shapes = f"x_t {tuple(x_t.shape)}, t {tuple(t.shape)}, labels {tuple(labels.shape)}"
@@ -277,9 +343,14 @@ class Painter:
         return (strength * x_t).tanh() + 0.5 * strength * (t / 10).cos().reshape(-1, 1, 1, 1)
 
 
-def _guided(scale=lambda s, inside: torch.where(inside, s, 1.0), within=lambda t, low, high: (low < t) & (t <= high),
-            shape=(-1, 1, 1, 1), null=lambda null_label: null_label, order=lambda labels, null_label: labels,
-            join=lambda out_null, out, s: out_null + s * (out - out_null)):  # fmt: skip
+def _guided(
+    scale=lambda s, inside: torch.where(inside, s, 1.0),
+    within=lambda t, low, high: (low < t) & (t <= high),
+    shape=(-1, 1, 1, 1),
+    null=lambda null_label: null_label,
+    order=lambda labels, null_label: labels,
+    join=lambda out_null, out, s: out_null + s * (out - out_null),
+):
     """The guided answer with something changed; see 7.4 for its arguments."""
 
     def guided(model, x_t, t, labels, null_label, s, low, high):
@@ -290,12 +361,26 @@ def _guided(scale=lambda s, inside: torch.where(inside, s, 1.0), within=lambda t
     return guided
 
 
-@exercise.task("7.4", "the guided answer, in a window of times", 4, "9. One thing to vary: when to guide", hints=(
-    "First equation (1) with one scale: two calls, with labels and with torch.full_like(labels, null_label).",
-    "Outside the window the answer is the plain one, and plain is equation (1) with scale 1. Only the scale changes: "
-    "torch.where((low < t) & (t <= high), s, 1.0), shape (B,).",
-    "Give that the shape (B, 1, 1, 1) with .reshape(-1, 1, 1, 1), then out_null + scale * (out_cond - out_null).",
-))  # fmt: skip
+@exercise.task(
+    "7.4",
+    "the guided answer, in a window of times",
+    4,
+    "9. One thing to vary: when to guide",
+    hints=(
+        (
+            "First equation (1) with one scale: two calls, with labels and with torch.full_like(labels,"
+            " null_label)."
+        ),
+        (
+            "Outside the window the answer is the plain one, and plain is equation (1) with scale 1. Only the"
+            " scale changes: torch.where((low < t) & (t <= high), s, 1.0), shape (B,)."
+        ),
+        (
+            "Give that the shape (B, 1, 1, 1) with .reshape(-1, 1, 1, 1), then out_null + scale * (out_cond -"
+            " out_null)."
+        ),
+    ),
+)
 def guided(model, x_t, t, labels, null_label, s, low, high):
     """Guided where low < t <= high and plain elsewhere, (B, C, H, W); t, labels and s are (B,)."""
     return _guided()(model, x_t, t, labels, null_label, s, low, high)
@@ -308,7 +393,16 @@ def _(draw):
     for size, low, high in ((5, 5, 18), (5, 8, 12)):
         order = draw.shuffled(range(5))
         x_t = draw.normal(5, 5, size, size) if low == 5 else draw.normal(5, 1, size, size)
-        yield Painter(), x_t, times[order], draw.integers(1, 2, 5), 3, scales[draw.shuffled(range(5))] + 0.25, low, high
+        yield (
+            Painter(),
+            x_t,
+            times[order],
+            draw.integers(1, 2, 5),
+            3,
+            scales[draw.shuffled(range(5))] + 0.25,
+            low,
+            high,
+        )
     t, labels = torch.tensor([10, 15, 20, 12]), torch.tensor([2, 1, 0, 2])
     for low, high in ((10, 20), (5, 25), (20, 30)):  # one outside, all inside, none inside
         yield Painter(), draw.normal(4, 2, 3, 4), t, labels, 3, torch.tensor([3.0, 2.0, 1.5, 0.5]), low, high
@@ -323,7 +417,12 @@ def _(guided, draw):
 
 @guided.holds
 def _(guided, draw):
-    model, x_t, t, labels = Painter(), draw.normal(4, 1, 3, 3), torch.full((4,), 10), torch.tensor([0, 1, 2, 1])
+    model, x_t, t, labels = (
+        Painter(),
+        draw.normal(4, 1, 3, 3),
+        torch.full((4,), 10),
+        torch.tensor([0, 1, 2, 1]),
+    )
     for scale, wanted, name in (
         (0.0, model(x_t, t), "that without an order"),
         (1.0, model(x_t, t, labels), "the plain one, with the order"),
@@ -423,36 +522,63 @@ def _measured(*heights_and_spreads, off=(0.06, 0.04)):
     return ranges
 
 
-@exercise.guess("7.5", "what guidance costs, and when", 2, "4. What it does to a cloud", hints=(
-    "Write a function denoiser(x_t, t, labels) that calls the guided denoiser or the plain one, as in section 9 of the "
-    "lesson; all pictures are at one time here, int(t[0]).",
-    "guided = dl.ClassifierFreeGuidance(exact, 4.0, null={'labels': 3}), and points = dl.sample(denoiser, cosine, "
-    "(1000, 2), labels=[0] * 1000, objective='x0', num_steps=50, generator=...). Leave guidance_scale at 1 there.",
-    "Height: points[:, 1].mean(). Spread: points.var(dim=0).mean().sqrt().",
-))  # fmt: skip
+@exercise.guess(
+    "7.5",
+    "what guidance costs, and when",
+    2,
+    "4. What it does to a cloud",
+    hints=(
+        (
+            "Write a function denoiser(x_t, t, labels) that calls the guided denoiser or the plain one, as in"
+            " section 9 of the lesson; all pictures are at one time here, int(t[0])."
+        ),
+        (
+            "guided = dl.ClassifierFreeGuidance(exact, 4.0, null={'labels': 3}), and points ="
+            " dl.sample(denoiser, cosine, (1000, 2), labels=[0] * 1000, objective='x0', num_steps=50,"
+            " generator=...). Leave guidance_scale at 1 there."
+        ),
+        "Height: points[:, 1].mean(). Spread: points.var(dim=0).mean().sqrt().",
+    ),
+)
 def cloud():
     """Height and spread of guided points, s = 4, with DDIM (eta = 0) and 20 to 100 steps."""
     return _measured(1.655, 1.545, 1.19, 0.32, 0.368, 0.31, off=(0.06, 0.045))
 
 
 _plain = (0.806, 0.806, 0.806, 0.495, 0.495, 0.495)
-cloud.wrong("w-for-s", lambda: _measured(1.838, 1.751, 1.27, 0.318, 0.356, 0.304), sentence="these are for s = 5")
-cloud.wrong("w-for-s", lambda: _measured(1.476, 1.359, 1.119, 0.348, 0.407, 0.351), sentence="these are for s = 3")
-cloud.wrong("wrong-window", lambda: _measured(1.663, 1.201, 1.558, 0.327, 0.317, 0.374),
-            sentence="the two halves changed places; t > 500 is the noisy one, where drawing begins")  # fmt: skip
+cloud.wrong(
+    "w-for-s", lambda: _measured(1.838, 1.751, 1.27, 0.318, 0.356, 0.304), sentence="these are for s = 5"
+)
+cloud.wrong(
+    "w-for-s", lambda: _measured(1.476, 1.359, 1.119, 0.348, 0.407, 0.351), sentence="these are for s = 3"
+)
+cloud.wrong(
+    "wrong-window",
+    lambda: _measured(1.663, 1.201, 1.558, 0.327, 0.317, 0.374),
+    sentence="the two halves changed places; t > 500 is the noisy one, where drawing begins",
+)
 cloud.wrong("null-outside", lambda: _measured(1.672, 1.518, 1.049, 0.33, 0.411, 0.313))
 cloud.wrong("ignores-window", lambda: _measured(1.663, 1.663, 1.663, 0.327, 0.327, 0.327))
 cloud.wrong("not-guided", lambda: _measured(*_plain))
-cloud.wrong("mean-not-subtracted", lambda: _measured(1.663, 1.558, 1.201, 0.893, 0.864, 0.679),
-            sentence="one spread of all numbers has the height in it; take each coordinate for itself")  # fmt: skip
-cloud.wrong("variance-as-std", lambda: _measured(1.663, 1.558, 1.201, 0.107, 0.14, 0.1),
-            sentence="the spread is a standard deviation, the root of the mean variance")  # fmt: skip
+cloud.wrong(
+    "mean-not-subtracted",
+    lambda: _measured(1.663, 1.558, 1.201, 0.893, 0.864, 0.679),
+    sentence="one spread of all numbers has the height in it; take each coordinate for itself",
+)
+cloud.wrong(
+    "variance-as-std",
+    lambda: _measured(1.663, 1.558, 1.201, 0.107, 0.14, 0.1),
+    sentence="the spread is a standard deviation, the root of the mean variance",
+)
 
 
 @cloud.numbers
 def _(_guess, draw):
     points = draw.normal(4000, 2) * 0.5 + torch.tensor([0.0, 0.8])
-    return {"4000 points of the class itself: height": points[:, 1].mean(), "spread": points.var(0).mean().sqrt()}
+    return {
+        "4000 points of the class itself: height": points[:, 1].mean(),
+        "spread": points.var(0).mean().sqrt(),
+    }
 
 
 # 7.6

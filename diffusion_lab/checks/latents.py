@@ -31,14 +31,25 @@ def _price(bracket, total=lambda each: each.flatten(1).sum(1), factor=0.5):
     return _priced(lambda mean, logvar: factor * total(bracket(mean, logvar)))
 
 
-@exercise.task("8.1", "the price of a code", 3, "2. The price of a code",
-               prepare=_priced, results=_names("the price"), hints=(
-    "The variance is logvar.exp(), and its logarithm is logvar itself. So every number of a latent has a price of its "
-    "own, made of its mean and its logvar, by equation (2) of the lesson.",
-    "Equation (2), number by number, has the shape of the latents. A picture pays for all its numbers, and for nobody "
-    "else's: which axes are summed up, and which one stays?",
-    "(0.5 * (mean**2 + logvar.exp() - 1 - logvar)).flatten(1).sum(dim=1), shape (B,).",
-))  # fmt: skip
+@exercise.task(
+    "8.1",
+    "the price of a code",
+    3,
+    "2. The price of a code",
+    prepare=_priced,
+    results=_names("the price"),
+    hints=(
+        (
+            "The variance is logvar.exp(), and its logarithm is logvar itself. So every number of a latent"
+            " has a price of its own, made of its mean and its logvar, by equation (2) of the lesson."
+        ),
+        (
+            "Equation (2), number by number, has the shape of the latents. A picture pays for all its"
+            " numbers, and for nobody else's: which axes are summed up, and which one stays?"
+        ),
+        "(0.5 * (mean**2 + logvar.exp() - 1 - logvar)).flatten(1).sum(dim=1), shape (B,).",
+    ),
+)
 @_priced
 def price(mean, logvar):
     """KL divergence of N(mean, exp(logvar)) from N(0, 1) in nats, (B,), of latents (B, C, h, w).
@@ -50,7 +61,10 @@ def price(mean, logvar):
 
 @price.cases
 def _(draw):
-    yield draw.normal(3, 2, 4, 5), draw.uniform(0.2, 1.8, 3, 2, 4, 5)  # a logvar above 0 has a root and a logarithm
+    yield (
+        draw.normal(3, 2, 4, 5),
+        draw.uniform(0.2, 1.8, 3, 2, 4, 5),
+    )  # a logvar above 0 has a root and a logarithm
     yield draw.normal(2, 4, 3, 3) * 2, draw.normal(2, 4, 3, 3)
     yield draw.normal(5, 1, 2, 2), draw.uniform(-4, -1, 5, 1, 2, 2)
     yield draw.normal(1, 3, 4, 4), draw.normal(1, 3, 4, 4) * 0.5
@@ -79,7 +93,10 @@ price.wrong(
 )
 price.wrong(
     "logvar-as-std",
-    *(_price(lambda m, v, log=log: m**2 + v**2 - 1 - 2 * log(v)) for log in (torch.log, lambda v: v.abs().log())),
+    *(
+        _price(lambda m, v, log=log: m**2 + v**2 - 1 - 2 * log(v))
+        for log in (torch.log, lambda v: v.abs().log())
+    ),
     _price(lambda m, v: m**2 + v**2 - 1 - (v**2).log()),
     _price(lambda m, v: m**2 + v**2 - 1 - v),
 )
@@ -95,9 +112,14 @@ price.wrong(
     _price(lambda m, v: m**2 + (v / 2).exp() - 1 - v / 2),
     sentence="the standard deviation, exp(logvar / 2), stands where the variance, exp(logvar), is wanted",
 )
-price.wrong("wrong-sign", _price(_bracket, factor=-0.5), sentence=(
-    "the sign of the whole is wrong: that is what a code gains (so Kingma & Welling put it); its price is the opposite"
-))  # fmt: skip
+price.wrong(
+    "wrong-sign",
+    _price(_bracket, factor=-0.5),
+    sentence=(
+        "the sign of the whole is wrong: that is what a code gains (so Kingma & Welling put it); its price is"
+        " the opposite"
+    ),
+)
 for _signed in (
     lambda m, v: m**2 + v.exp() - 1 + v,
     lambda m, v: m**2 - v.exp() - 1 - v,
@@ -107,21 +129,31 @@ for _signed in (
     lambda m, v: m**2 - v.exp() + 1 - v,
     lambda m, v: m**2 + (-v).exp() - 1 - v,
 ):
-    price.wrong("wrong-sign", _price(_signed), sentence=(
-        "a sign in the bracket is wrong: mean² and exp(logvar) have a plus, 1 and logvar a minus"
-    ))  # fmt: skip
+    price.wrong(
+        "wrong-sign",
+        _price(_signed),
+        sentence="a sign in the bracket is wrong: mean² and exp(logvar) have a plus, 1 and logvar a minus",
+    )
 price.wrong("half-missing", _price(_bracket, factor=1))
-price.wrong("half-missing", _price(lambda m, v: m**2 + 2 * (v.exp() - 1 - v)), sentence=(
-    "the factor 1/2 stands before mean² only; it belongs before the whole bracket"
-))  # fmt: skip
-price.wrong("half-missing", _price(lambda m, v: 2 * m**2 + v.exp() - 1 - v), sentence=(
-    "the factor 1/2 stands before exp(logvar) - 1 - logvar only; mean² wants it too"
-))  # fmt: skip
-price.wrong("mean-not-squared", *(_price(lambda m, v, f=f: f(m) + v.exp() - 1 - v) for f in (torch.abs, lambda m: m)))
+price.wrong(
+    "half-missing",
+    _price(lambda m, v: m**2 + 2 * (v.exp() - 1 - v)),
+    sentence="the factor 1/2 stands before mean² only; it belongs before the whole bracket",
+)
+price.wrong(
+    "half-missing",
+    _price(lambda m, v: 2 * m**2 + v.exp() - 1 - v),
+    sentence="the factor 1/2 stands before exp(logvar) - 1 - logvar only; mean² wants it too",
+)
+price.wrong(
+    "mean-not-squared", *(_price(lambda m, v, f=f: f(m) + v.exp() - 1 - v) for f in (torch.abs, lambda m: m))
+)
 price.wrong(
     "mean-for-sum",
     _price(_bracket, lambda each: each.flatten(1).mean(1)),
-    sentence="the mean over the numbers of a latent was returned; a picture pays for all of them, so it is the sum",
+    sentence=(
+        "the mean over the numbers of a latent was returned; a picture pays for all of them, so it is the sum"
+    ),
 )
 price.wrong(
     "mean-for-sum",
@@ -129,19 +161,26 @@ price.wrong(
     sentence="everything was averaged; sum up the numbers of a latent, and leave the batch alone: shape (B,)",
 )
 price.wrong("one-for-the-batch", _price(_bracket, torch.sum))
-price.wrong("one-for-the-batch", _price(_bracket, lambda each: each.flatten(1).sum(1).mean()), sentence=(
-    "the mean over the batch was returned; every picture wants a price of its own, shape (B,)"
-))  # fmt: skip
-price.wrong("one-for-the-batch", *(_price(_bracket, lambda each, dim=dim: each.sum(dim)) for dim in (0, (0, 2, 3))),
-            sentence="the pictures of the batch were added up; add up the numbers of each picture, shape (B,)")
+price.wrong(
+    "one-for-the-batch",
+    _price(_bracket, lambda each: each.flatten(1).sum(1).mean()),
+    sentence="the mean over the batch was returned; every picture wants a price of its own, shape (B,)",
+)
+price.wrong(
+    "one-for-the-batch",
+    *(_price(_bracket, lambda each, dim=dim: each.sum(dim)) for dim in (0, (0, 2, 3))),
+    sentence="the pictures of the batch were added up; add up the numbers of each picture, shape (B,)",
+)
 for _cut, _what in (
     (lambda m, v: (m.detach(), v.detach()), "mean and logvar"),
     (lambda m, v: (m, v.detach()), "logvar"),
     (lambda m, v: (m.detach(), v), "mean"),
 ):
-    price.wrong("detached-loss", _price(lambda m, v, cut=_cut: _bracket(*cut(m, v))), sentence=(
-        f"the numbers are right, and no gradient reaches {_what}: {_CUT} to be cheap"
-    ))  # fmt: skip
+    price.wrong(
+        "detached-loss",
+        _price(lambda m, v, cut=_cut: _bracket(*cut(m, v))),
+        sentence=f"the numbers are right, and no gradient reaches {_what}: {_CUT} to be cheap",
+    )
 price.wrong("kl-reversed", _price(lambda m, v: (1 + m**2) / v.exp() - 1 + v))
 
 # 8.2
@@ -155,12 +194,25 @@ def _drawn(size=lambda logvar: (logvar / 2).exp(), centre=lambda mean: mean, sha
     return _coded(lambda mean, logvar, noise: centre(mean) + size(logvar) * shake(noise))
 
 
-@exercise.task("8.2", "a code that is drawn", 2, "2. The price of a code",
-               prepare=_coded, results=_names("the latent"), hints=(
-    "Multiply noise of variance 1 by a number: what comes out has the square of that number as its variance.",
-    "So multiply by the standard deviation. The variance is exp(logvar), and a root halves what stands in an exp.",
-    "mean + (logvar / 2).exp() * noise, all three as they come.",
-))  # fmt: skip
+@exercise.task(
+    "8.2",
+    "a code that is drawn",
+    2,
+    "2. The price of a code",
+    prepare=_coded,
+    results=_names("the latent"),
+    hints=(
+        (
+            "Multiply noise of variance 1 by a number: what comes out has the square of that number as its"
+            " variance."
+        ),
+        (
+            "So multiply by the standard deviation. The variance is exp(logvar), and a root halves what"
+            " stands in an exp."
+        ),
+        "mean + (logvar / 2).exp() * noise, all three as they come.",
+    ),
+)
 @_coded
 def draw_code(mean, logvar, noise):
     """A latent z ~ N(mean, exp(logvar)), (B, C, h, w), made of standard normal noise of the same shape.
@@ -180,7 +232,9 @@ def _(draw):
 
 @draw_code.numbers
 def _(drawn, draw):
-    z, _, from_logvar = drawn(draw.normal(20, 4, 4, 4) + 1, draw.normal(20, 4, 4, 4) - 1, draw.normal(20, 4, 4, 4))
+    z, _, from_logvar = drawn(
+        draw.normal(20, 4, 4, 4) + 1, draw.normal(20, 4, 4, 4) - 1, draw.normal(20, 4, 4, 4)
+    )
     return {"mean": z.mean(), "variance": z.var(), "a gradient": from_logvar.flatten()[0]}
 
 
@@ -191,7 +245,9 @@ def _(drawn, draw):
         return "with noise 0 the latent has to be mean, and yours is not"
 
 
-@draw_code.probe("draws-own-noise", "fresh noise was drawn; the noise that is given is wanted, or nobody can check it")
+@draw_code.probe(
+    "draws-own-noise", "fresh noise was drawn; the noise that is given is wanted, or nobody can check it"
+)
 def _(drawn, draw):
     given = draw.normal(3, 2, 1, 4, 4)
     return bool((drawn(*given)[0] != drawn(*given)[0]).any())
@@ -201,27 +257,47 @@ draw_code.wrong(
     "variance-as-std",
     _drawn(torch.exp),
     _drawn(lambda logvar: (2 * logvar).exp()),
-    sentence="the noise was multiplied by the variance, exp(logvar), or by its square; exp(logvar / 2) is its root",
+    sentence=(
+        "the noise was multiplied by the variance, exp(logvar), or by its square; exp(logvar / 2) is its root"
+    ),
 )
-draw_code.wrong("variance-as-std", _drawn(lambda logvar: (logvar / 4).exp()), sentence=(
-    "a root too many: exp(logvar / 2) is the standard deviation already"
-))  # fmt: skip
-draw_code.wrong("variance-as-std", _drawn(lambda logvar: logvar.exp() / 2), sentence=(
-    "half the variance, exp(logvar) / 2, stands before the noise; the half belongs into the exponent: exp(logvar / 2)"
-))  # fmt: skip
-draw_code.wrong("wrong-sign", _drawn(lambda logvar: -(logvar / 2).exp()), sentence=(
-    "the noise was taken off the mean; equation (1) of the lesson adds it"
-))  # fmt: skip
-draw_code.wrong("wrong-sign", _drawn(lambda logvar: (-logvar / 2).exp()), sentence=(
-    "the sign in the exponent is wrong: where the encoder is sure, logvar is low and the noise small: exp(logvar / 2)"
-))  # fmt: skip
-draw_code.wrong("swapped-scales", _coded(lambda mean, logvar, noise: noise + (logvar / 2).exp() * mean), sentence=(
-    "mean and noise changed places: the noise is what the standard deviation multiplies"
-))  # fmt: skip
+draw_code.wrong(
+    "variance-as-std",
+    _drawn(lambda logvar: (logvar / 4).exp()),
+    sentence="a root too many: exp(logvar / 2) is the standard deviation already",
+)
+draw_code.wrong(
+    "variance-as-std",
+    _drawn(lambda logvar: logvar.exp() / 2),
+    sentence=(
+        "half the variance, exp(logvar) / 2, stands before the noise; the half belongs into the exponent:"
+        " exp(logvar / 2)"
+    ),
+)
+draw_code.wrong(
+    "wrong-sign",
+    _drawn(lambda logvar: -(logvar / 2).exp()),
+    sentence="the noise was taken off the mean; equation (1) of the lesson adds it",
+)
+draw_code.wrong(
+    "wrong-sign",
+    _drawn(lambda logvar: (-logvar / 2).exp()),
+    sentence=(
+        "the sign in the exponent is wrong: where the encoder is sure, logvar is low and the noise small:"
+        " exp(logvar / 2)"
+    ),
+)
+draw_code.wrong(
+    "swapped-scales",
+    _coded(lambda mean, logvar, noise: noise + (logvar / 2).exp() * mean),
+    sentence="mean and noise changed places: the noise is what the standard deviation multiplies",
+)
 draw_code.wrong("logvar-as-std", _drawn(lambda logvar: logvar), _drawn(torch.abs))
-draw_code.wrong("logvar-as-std", _drawn(lambda logvar: logvar / 2), sentence=(
-    "logvar / 2 is the *logarithm* of the standard deviation; the exp is missing"
-))  # fmt: skip
+draw_code.wrong(
+    "logvar-as-std",
+    _drawn(lambda logvar: logvar / 2),
+    sentence="logvar / 2 is the *logarithm* of the standard deviation; the exp is missing",
+)
 draw_code.wrong("logvar-as-variance", _drawn(torch.sqrt), _drawn(lambda logvar: logvar.abs().sqrt()))
 for _slice in (
     lambda noise: noise[:1],
@@ -243,12 +319,22 @@ draw_code.wrong(
     _drawn(lambda logvar: (logvar.detach() / 2).exp(), torch.detach),
     sentence=f"no gradient reaches mean and logvar: {_CUT}",
 )
-draw_code.wrong("detached-loss", _drawn(lambda logvar: (logvar.detach() / 2).exp()), sentence=(
-    "no gradient reaches logvar, so the encoder cannot learn how sure to be: leave out detach, .data and no_grad"
-))  # fmt: skip
-draw_code.wrong("detached-loss", _drawn(centre=torch.detach), sentence=(
-    "no gradient reaches mean, so the encoder cannot learn where to put a picture: leave out detach, .data and no_grad"
-))  # fmt: skip
+draw_code.wrong(
+    "detached-loss",
+    _drawn(lambda logvar: (logvar.detach() / 2).exp()),
+    sentence=(
+        "no gradient reaches logvar, so the encoder cannot learn how sure to be: leave out detach, .data and"
+        " no_grad"
+    ),
+)
+draw_code.wrong(
+    "detached-loss",
+    _drawn(centre=torch.detach),
+    sentence=(
+        "no gradient reaches mean, so the encoder cannot learn where to put a picture: leave out detach,"
+        " .data and no_grad"
+    ),
+)
 draw_code.wrong("noise-left-out", _drawn(lambda logvar: 0 * logvar), _coded(lambda mean, logvar, noise: mean))
 
 # 8.3
@@ -268,7 +354,10 @@ class Painter:
 
 
 class Decoder:
-    """A stand-in for the decoder: four pixels of three colours for each place of a latent; feels the scale too."""
+    """A stand-in for the decoder: four pixels of three colours for each place of a latent.
+
+    Feels the scale too.
+    """
 
     def __call__(self, z):
         """Pictures (B, 3, 2h, 2w) of latents (B, C, h, w)."""
@@ -283,9 +372,17 @@ def _std(latents):
     return latents.std()
 
 
-def _carried(measure, to_unet=lambda z, k: z * k, to_decoder=lambda out, k: out / k, on=lambda latents, z: latents,
-             skip=lambda unet, decode: (unet, decode)):  # fmt: skip
-    """The way through the latent with something changed; `measure` gives the scale k of the latents it is shown."""
+def _carried(
+    measure,
+    to_unet=lambda z, k: z * k,
+    to_decoder=lambda out, k: out / k,
+    on=lambda latents, z: latents,
+    skip=lambda unet, decode: (unet, decode),
+):
+    """The way through the latent with something changed.
+
+    `measure` gives the scale k of the latents it is shown.
+    """
 
     def carried(latents, z, unet, decode):
         k = measure(on(latents, z))
@@ -295,12 +392,20 @@ def _carried(measure, to_unet=lambda z, k: z * k, to_decoder=lambda out, k: out 
     return carried
 
 
-@exercise.task("8.3", "one number, both ways", 3, "3. One number for the U-Net", hints=(
-    "First measure how large latents are, over all pictures and all channels: one standard deviation.",
-    "scale = 1 / latents.std(). Latents times scale have standard deviation 1, as the U-Net wants them. What does the "
-    "decoder want?",
-    "decode(unet(z * scale) / scale).",
-))  # fmt: skip
+@exercise.task(
+    "8.3",
+    "one number, both ways",
+    3,
+    "3. One number for the U-Net",
+    hints=(
+        "First measure how large latents are, over all pictures and all channels: one standard deviation.",
+        (
+            "scale = 1 / latents.std(). Latents times scale have standard deviation 1, as the U-Net wants"
+            " them. What does the decoder want?"
+        ),
+        "decode(unet(z * scale) / scale).",
+    ),
+)
 def through_latent(latents, z, unet, decode):
     """Pictures (B, 3, H, W) of latents z, (B, C, h, w), that a U-Net changed; latents, (N, C, h, w), give the scale.
 
@@ -355,7 +460,10 @@ for _measure in (_std, lambda latents: latents.std(unbiased=False)):
         _carried(lambda latents, f=_measure: 1 / f(latents) ** 2),
         _carried(lambda latents, f=_measure: f(latents) ** 2),
         _carried(lambda latents, f=_measure: f(latents) ** -0.5),
-        sentence="the scale is not 1 / standard deviation: a square or a root too many, and the result has no spread 1",
+        sentence=(
+            "the scale is not 1 / standard deviation: a square or a root too many, and the result has no"
+            " spread 1"
+        ),
     )
     through_latent.wrong(
         "scale-one-way",
@@ -365,18 +473,24 @@ for _measure in (_std, lambda latents: latents.std(unbiased=False)):
     through_latent.wrong(
         "scale-one-way",
         _carried(lambda latents, f=_measure: 1 / f(latents), to_unet=lambda z, k: z),
-        sentence="the U-Net got latents that were not scaled, yet the decoder's were: multiply first, then divide",
+        sentence=(
+            "the U-Net got latents that were not scaled, yet the decoder's were: multiply first, then divide"
+        ),
     )
     through_latent.wrong(
         "scale-one-way",
         _carried(lambda latents, f=_measure: 1 / f(latents), to_decoder=lambda out, k: out * k),
         _carried(_measure, to_decoder=lambda out, k: out * k),
-        sentence="the same was done on both sides of the U-Net; what multiplies before it has to divide behind it",
+        sentence=(
+            "the same was done on both sides of the U-Net; what multiplies before it has to divide behind it"
+        ),
     )
     through_latent.wrong("scale-per-batch", _carried(lambda z, f=_measure: 1 / f(z), on=lambda latents, z: z))
     through_latent.wrong(
         "scale-per-channel",
-        _carried(lambda latents, f=_measure: 1 / torch.stack([f(c) for c in latents.unbind(1)])[:, None, None]),
+        _carried(
+            lambda latents, f=_measure: 1 / torch.stack([f(c) for c in latents.unbind(1)])[:, None, None]
+        ),
     )
     through_latent.wrong(
         "scale-per-channel",
@@ -403,9 +517,13 @@ for _measure in (_std, lambda latents: latents.std(unbiased=False)):
     )
 through_latent.wrong("mean-square-for-variance", _carried(lambda latents: latents.square().mean() ** -0.5))
 for _measure in (_std, lambda latents: latents.std(unbiased=False)):
-    through_latent.wrong("not-decoded", _carried(lambda latents, f=_measure: 1 / f(latents),
-                                                 skip=lambda unet, decode: (unet, lambda z: z)))  # fmt: skip
-through_latent.wrong("unet-left-out", _carried(lambda latents: 1, skip=lambda unet, decode: (lambda z: z, decode)))
+    through_latent.wrong(
+        "not-decoded",
+        _carried(lambda latents, f=_measure: 1 / f(latents), skip=lambda unet, decode: (unet, lambda z: z)),
+    )
+through_latent.wrong(
+    "unet-left-out", _carried(lambda latents: 1, skip=lambda unet, decode: (lambda z: z, decode))
+)
 through_latent.wrong("borrowed-scale", _carried(lambda latents: 0.18215))
 through_latent.wrong("not-scaled", _carried(lambda latents: 1))
 

@@ -24,11 +24,20 @@ def _bar(betas):
 # 2.1
 
 
-@exercise.task("2.1", "signal against noise", 1, "2. Signal-to-noise ratio", hints=(
-    "Equation (2) wants alpha bar. Which table do you get when you multiply up 1 - beta, and which entry is for t?",
-    "`alpha_bar = torch.cumprod(1 - betas, dim=0)[t]` has one number per element of t.",
-    "The signal is alpha_bar, the noise 1 - alpha_bar; return alpha_bar / (1 - alpha_bar).",
-))  # fmt: skip
+@exercise.task(
+    "2.1",
+    "signal against noise",
+    1,
+    "2. Signal-to-noise ratio",
+    hints=(
+        (
+            "Equation (2) wants alpha bar. Which table do you get when you multiply up 1 - beta, and which"
+            " entry is for t?"
+        ),
+        "`alpha_bar = torch.cumprod(1 - betas, dim=0)[t]` has one number per element of t.",
+        "The signal is alpha_bar, the noise 1 - alpha_bar; return alpha_bar / (1 - alpha_bar).",
+    ),
+)
 def snr(t, betas):
     """Signal-to-noise ratio at times t, (B,), from the table of betas, (T+1,)."""
     return _ratio(_bar(betas)[t])
@@ -74,9 +83,16 @@ snr.wrong(
     _at(_right_bar, lambda bar: bar.sqrt() / (1 - bar)),
     _at(_right_bar, lambda bar: _ratio(bar.sqrt())),
     _at(_right_bar, lambda bar: bar / (1 - bar).sqrt()),
-    sentence="the ratio is one of variances, alpha bar and 1 - alpha bar; a root was taken of one of them, or of both",
+    sentence=(
+        "the ratio is one of variances, alpha bar and 1 - alpha bar; a root was taken of one of them, or of"
+        " both"
+    ),
 )
-snr.wrong("variance-as-std", _at(_right_bar, lambda bar: _ratio(bar) ** 2), sentence="alpha bar is a variance already")
+snr.wrong(
+    "variance-as-std",
+    _at(_right_bar, lambda bar: _ratio(bar) ** 2),
+    sentence="alpha bar is a variance already",
+)
 for _form in (torch.log, torch.log10, lambda ratio: 10 * ratio.log10()):
     snr.wrong("log-for-ratio", _at(_right_bar, lambda bar, form=_form: form(_ratio(bar))))
 snr.wrong("alpha-for-alphabar", _at(lambda betas, t: 1 - betas[t]))
@@ -91,25 +107,40 @@ snr.wrong("index-shift", _at(lambda betas, t: _bar(betas[1:])[t]))
 # 2.2
 
 
-@exercise.guess("2.2", "a tenth of the steps", 1, "3. Fewer steps, same betas", hints=(
-    "Section 1 has a short way: alpha bar at the end is nearly exp(-sum of the betas). How large is that sum?",
-    "A hundred betas whose average is half way from 0.0001 to 0.02 have the sum 1.005.",
-    "exp(-1.005) is 0.37. That is alpha bar; the picture itself is multiplied by its square root.",
-))  # fmt: skip
+@exercise.guess(
+    "2.2",
+    "a tenth of the steps",
+    1,
+    "3. Fewer steps, same betas",
+    hints=(
+        (
+            "Section 1 has a short way: alpha bar at the end is nearly exp(-sum of the betas). How large is"
+            " that sum?"
+        ),
+        "A hundred betas whose average is half way from 0.0001 to 0.02 have the sum 1.005.",
+        "exp(-1.005) is 0.37. That is alpha bar; the picture itself is multiplied by its square root.",
+    ),
+)
 def scale_left():
     """Scale of the picture after 100 linear steps from 0.0001 to 0.02; between these it is right."""
     return 0.57, 0.64
 
 
-scale_left.wrong("variance-as-std", lambda: (0.34, 0.39), sentence="that is alpha bar; its square root is wanted")
+scale_left.wrong(
+    "variance-as-std", lambda: (0.34, 0.39), sentence="that is alpha bar; its square root is wanted"
+)
 scale_left.wrong(
     "betas-stretched",
     lambda: (0.002, 0.02),
     sentence="that is what 1000 steps with these ends leave; a hundred have a tenth of the sum of the betas",
 )
 scale_left.wrong("half-the-steps", lambda: (0.768, 0.789))
-scale_left.wrong("swapped-scales", lambda: (0.79, 0.82), sentence="that is the scale of the noise, not of the picture")
-scale_left.wrong("alpha-for-alphabar", lambda: (0.975, 0.995), sentence="that is the last step alone; there are 100")
+scale_left.wrong(
+    "swapped-scales", lambda: (0.79, 0.82), sentence="that is the scale of the noise, not of the picture"
+)
+scale_left.wrong(
+    "alpha-for-alphabar", lambda: (0.975, 0.995), sentence="that is the last step alone; there are 100"
+)
 
 
 @scale_left.numbers
@@ -139,14 +170,32 @@ def _three(answer):
     return curves
 
 
-@exercise.task("2.3", "three curves", 3, "1. Four curves", prepare=_three, hints=(
-    "`torch.linspace(a, b, T)` gives T evenly spaced numbers. Of what are they evenly spaced in the quadratic one?",
-    "For the cosine, compute f at the T+1 times 0 … T first. beta_t = 1 - f(t) / f(t-1): `1 - f[1:] / f[:-1]`.",
-    "Quadratic: `torch.linspace(low**0.5, high**0.5, T) ** 2`. Cap: `.clamp(max=0.999)`. A 0 in front: `torch.cat`.",
-))  # fmt: skip
+@exercise.task(
+    "2.3",
+    "three curves",
+    3,
+    "1. Four curves",
+    prepare=_three,
+    hints=(
+        (
+            "`torch.linspace(a, b, T)` gives T evenly spaced numbers. Of what are they evenly spaced in the"
+            " quadratic one?"
+        ),
+        (
+            "For the cosine, compute f at the T+1 times 0 … T first. beta_t = 1 - f(t) / f(t-1): `1 - f[1:] /"
+            " f[:-1]`."
+        ),
+        (
+            "Quadratic: `torch.linspace(low**0.5, high**0.5, T) ** 2`. Cap: `.clamp(max=0.999)`. A 0 in"
+            " front: `torch.cat`."
+        ),
+    ),
+)
 def curves(T, low, high):
     """Linear, quadratic and cosine betas for T steps, three tables of shape (T+1,)."""
-    return tuple(map(_with_zero, (linear_betas(T, low, high), quadratic_betas(T, low, high), cosine_betas(T))))
+    return tuple(
+        map(_with_zero, (linear_betas(T, low, high), quadratic_betas(T, low, high), cosine_betas(T)))
+    )
 
 
 ENDS = ((5, 0.05, 0.5), (8, 0.02, 0.3))
@@ -168,15 +217,22 @@ def _(curves, draw):
 
 @curves.holds
 def _(curves, draw):
-    for name, (low, high), table in zip(CURVES, [(0.05, 0.5)] * 2 + [(0.05, 0.999)], curves(5, 0.05, 0.5), strict=True):
+    for name, (low, high), table in zip(
+        CURVES, [(0.05, 0.5)] * 2 + [(0.05, 0.999)], curves(5, 0.05, 0.5), strict=True
+    ):
         if table[0] != 0:
             return f"{name}: entry 0 is for clean data, and must be 0"
         if bool((table[1:] <= 0).any() or (table[1:] >= 1).any()):
-            return f"{name}: a beta lies between 0 and 1; yours go from {table[1:].min():.3f} to {table.max():.3f}"
+            return (
+                f"{name}: a beta lies between 0 and 1; yours go from {table[1:].min():.3f} to"
+                f" {table.max():.3f}"
+            )
         if bool((table.diff() < 0).any()):
             return f"{name}: here the betas rise from step to step; yours fall somewhere"
         if name != "cosine" and (abs(table[1] - low) > 1e-3 or abs(table[-1] - high) > 1e-3):
-            return f"{name}: step 1 has {table[1]:.3f} and step T {table[-1]:.3f}; {low} and {high} were wanted"
+            return (
+                f"{name}: step 1 has {table[1]:.3f} and step T {table[-1]:.3f}; {low} and {high} were wanted"
+            )
 
 
 def _fall(T, s=0.008, power=2, times=None):
@@ -220,41 +276,62 @@ for _part in (slice(1, None), slice(None, -1)):
         "quadratic",
         lambda T, low, high, part=_part: _with_zero(_even(low**0.5, high**0.5, T + 1)[part] ** 2),
     )
-_curve("roots-not-even", "quadratic", lambda T, low, high: _with_zero(_even(low, high, T) ** 2),
-    sentence="the betas go from low² to high²; it is their roots that go evenly, from sqrt(low) to sqrt(high)",
-)  # fmt: skip
-_curve("roots-not-even", "quadratic", lambda T, low, high: _with_zero(_even(low**0.5, high**0.5, T)),
+_curve(
+    "roots-not-even",
+    "quadratic",
+    lambda T, low, high: _with_zero(_even(low, high, T) ** 2),
+    sentence=(
+        "the betas go from low² to high²; it is their roots that go evenly, from sqrt(low) to sqrt(high)"
+    ),
+)
+_curve(
+    "roots-not-even",
+    "quadratic",
+    lambda T, low, high: _with_zero(_even(low**0.5, high**0.5, T)),
     sentence="the roots are evenly spaced, but they are returned; square them, and they are betas",
-)  # fmt: skip
-_curve("roots-not-even", "quadratic",
+)
+_curve(
+    "roots-not-even",
+    "quadratic",
     lambda T, low, high: _with_zero(_even(low**2, high**2, T).sqrt()),
     lambda T, low, high: _with_zero(_even(low, high, T).sqrt()),
     lambda T, low, high: _with_zero(low + (high - low) * _even(0, 1, T) ** 2),
     lambda T, low, high: _with_zero(_even(low, high, T)),
-)  # fmt: skip
+)
 _curve("cap-missing", "cosine", lambda T, low, high: _with_zero(1 - _fall(T)[1:] / _fall(T)[:-1]))
 _curve("offset-missing", "cosine", lambda T, low, high: _with_zero(_betas_of(_fall(T, s=0))))
-_curve("offset-missing", "cosine",
+_curve(
+    "offset-missing",
+    "cosine",
     lambda T, low, high: _with_zero(_betas_of(_fall(T, s=0, times=torch.arange(T + 1) / T + 0.008))),
     sentence="the offset s was added, but not divided out again: (t/T + s) / (1 + s)",
-)  # fmt: skip
+)
 _curve("cosine-not-squared", "cosine", lambda T, low, high: _with_zero(_betas_of(_fall(T, power=1))))
-_curve("alpha-for-beta", "cosine", lambda T, low, high: _with_zero(_fall(T)[1:] / _fall(T)[:-1]),
+_curve(
+    "alpha-for-beta",
+    "cosine",
+    lambda T, low, high: _with_zero(_fall(T)[1:] / _fall(T)[:-1]),
     lambda T, low, high: torch.cat([torch.ones(1, dtype=torch.float64), _fall(T)[1:] / _fall(T)[:-1]]),
-)  # fmt: skip
-_curve("alphabar-for-alpha", "cosine",
+)
+_curve(
+    "alphabar-for-alpha",
+    "cosine",
     lambda T, low, high: 1 - _fall(T) / _fall(T)[0],
     lambda T, low, high: (1 - _fall(T) / _fall(T)[0]).clamp(max=0.999),
     lambda T, low, high: (1 - _fall(T)).clamp(max=0.999),
-    sentence="1 - alpha bar counts all steps up to t; beta_t is of the one step: 1 - alpha bar(t) / alpha bar(t-1)",
-)  # fmt: skip
-_curve("alphabar-for-alpha", "cosine",
+    sentence=(
+        "1 - alpha bar counts all steps up to t; beta_t is of the one step: 1 - alpha bar(t) / alpha bar(t-1)"
+    ),
+)
+_curve(
+    "alphabar-for-alpha",
+    "cosine",
     lambda T, low, high: _fall(T) / _fall(T)[0],
     lambda T, low, high: _fall(T),
     lambda T, low, high: _with_zero((_fall(T) / _fall(T)[0])[1:]),
     lambda T, low, high: _with_zero(_fall(T)[1:]),
     sentence="alpha bar was returned; what is wanted are the betas that lead there",
-)  # fmt: skip
+)
 
 
 @curves.probe("ratio-upside-down")
@@ -281,11 +358,23 @@ def _kept(betas, s, t):
     return (1 - betas[s + 1 : t + 1]).prod()
 
 
-@exercise.task("2.4", "the same noise in fewer steps", 3, "3. Fewer steps, same betas", hints=(
-    "After your K steps, alpha bar must be what it was at times[0], times[1], … Which K+1 numbers are these?",
-    "`bar = torch.cumprod(1 - betas, dim=0)[times]`. Now you know alpha bar and look for betas: equation (1), right.",
-    "Each new beta is 1 - bar[k] / bar[k - 1], for k = 1 … K, and entry 0 is 0.",
-))  # fmt: skip
+@exercise.task(
+    "2.4",
+    "the same noise in fewer steps",
+    3,
+    "3. Fewer steps, same betas",
+    hints=(
+        (
+            "After your K steps, alpha bar must be what it was at times[0], times[1], … Which K+1 numbers are"
+            " these?"
+        ),
+        (
+            "`bar = torch.cumprod(1 - betas, dim=0)[times]`. Now you know alpha bar and look for betas:"
+            " equation (1), right."
+        ),
+        "Each new beta is 1 - bar[k] / bar[k - 1], for k = 1 … K, and entry 0 is 0.",
+    ),
+)
 def fewer_steps(betas, times):
     """Betas, (K+1,), of a schedule that visits only `times`, (K+1,), of the one with `betas`, (T+1,)."""
     return _jumps(lambda betas, s, t: 1 - _kept(betas, s, t))(betas, times)
@@ -309,7 +398,10 @@ def _(fewer_steps, draw):
     betas, times = _table(draw, 8), torch.tensor([0, 2, 3, 6, 8])
     wanted, made = _bar(betas)[-1], _bar(fewer_steps(betas, times))[-1]
     if not abs(made - wanted) < 1e-4:
-        return f"after the last step alpha bar must be what it was, {wanted:.4f}; with your betas it is {made:.4f}"
+        return (
+            f"after the last step alpha bar must be what it was, {wanted:.4f}; with your betas it is"
+            f" {made:.4f}"
+        )
 
 
 fewer_steps.wrong("missing-zero-entry", lambda betas, times: fewer_steps.rights[""](betas, times)[1:])
@@ -320,11 +412,16 @@ for _cap in (9, 0.999):
         "betas-stretched",
         lambda betas, times, cap=_cap: (betas[times] * (int(times[-1]) / (len(times) - 1))).clamp(max=cap),
         lambda betas, times, cap=_cap: (betas[times] * ((len(betas) - 1) / (len(times) - 1))).clamp(max=cap),
-        sentence="betas were multiplied by T/K, as in the lesson; that is only roughly right, and fits tiny betas only",
+        sentence=(
+            "betas were multiplied by T/K, as in the lesson; that is only roughly right, and fits tiny betas"
+            " only"
+        ),
     )
 fewer_steps.wrong("cumsum-for-cumprod", _jumps(lambda betas, s, t: betas[s + 1 : t + 1].sum()))
 fewer_steps.wrong("ratio-upside-down", _jumps(lambda betas, s, t: 1 - 1 / _kept(betas, s, t)))
-fewer_steps.wrong("alpha-for-beta", _jumps(_kept), lambda betas, times: 1 - fewer_steps.rights[""](betas, times))
+fewer_steps.wrong(
+    "alpha-for-beta", _jumps(_kept), lambda betas, times: 1 - fewer_steps.rights[""](betas, times)
+)
 fewer_steps.wrong(
     "alphabar-for-alpha",
     lambda betas, times: 1 - _bar(betas)[times],
@@ -358,11 +455,23 @@ def _within(count):
     return {name: (number - 2, number + 2) for name, number in count.items()}
 
 
-@exercise.guess("2.5", "where each curve spends its steps", 2, "5. An answer to the question", hints=(
-    "Make the tables with my_curves(1000, 1e-4, 0.02), and give each to my_snr with t = torch.arange(1, 1001).",
-    "A comparison gives True or False per step: (ratio > 0.1) & (ratio < 10). How do you count the True ones?",
-    "`int(((ratio > 0.1) & (ratio < 10)).sum())`, once for each of the three tables.",
-))  # fmt: skip
+@exercise.guess(
+    "2.5",
+    "where each curve spends its steps",
+    2,
+    "5. An answer to the question",
+    hints=(
+        (
+            "Make the tables with my_curves(1000, 1e-4, 0.02), and give each to my_snr with t ="
+            " torch.arange(1, 1001)."
+        ),
+        (
+            "A comparison gives True or False per step: (ratio > 0.1) & (ratio < 10). How do you count the"
+            " True ones?"
+        ),
+        "`int(((ratio > 0.1) & (ratio < 10)).sum())`, once for each of the three tables.",
+    ),
+)
 def useful_steps():
     """How many of 1000 steps have an SNR between 0.1 and 10; within these it is right."""
     return COUNTS
@@ -400,9 +509,9 @@ def _(_guess, draw):
     t = int(draw.integers(100, 900))
     ratios = [_ratio(DiffusionSchedule.named(name, 1000).alphas_cumprod[t]) for name in CURVES]
     counts = ", ".join(f"{name} {sum(COUNTS[name]) // 2}" for name in CURVES)
-    return {f"steps between, {counts}; at t = {t} the SNR is ten to the power of, linear": ratios[0].log10()} | {
-        name: ratio.log10() for name, ratio in zip(CURVES[1:], ratios[1:], strict=True)
-    }
+    return {
+        f"steps between, {counts}; at t = {t} the SNR is ten to the power of, linear": ratios[0].log10()
+    } | {name: ratio.log10() for name, ratio in zip(CURVES[1:], ratios[1:], strict=True)}
 
 
 # 2.6

@@ -1,6 +1,7 @@
 """What an answer did with one set of inputs, and whether that is the same as what was wanted.
 
-Inputs come from a `Draw`; `run` calls a function with clones of them and keeps its numbers, or what went wrong.
+Inputs come from a `Draw`; `run` calls a function with clones of them and keeps its numbers, or what went
+wrong.
 """
 
 import contextlib
@@ -25,7 +26,10 @@ EDGE = 0.05  # share of the last printed digit that a number keeps away from whe
 
 
 class Draw:
-    """Random inputs that depend on the key (nonce, task, attempt) and on nothing else; float32, on the CPU."""
+    """Random inputs that depend on the key (nonce, task, attempt) and on nothing else.
+
+    Float32, on the CPU.
+    """
 
     def __init__(self, *key):
         """Seed from the key."""
@@ -68,7 +72,10 @@ def _clone(value: Any) -> Any:
 
 
 def _tensors(value: Any) -> tuple:
-    """Read a tensor, an array, a number, or a sequence of such, as float64; a `TypeError` says if it is none."""
+    """Read a tensor, an array, a number, or a sequence of such, as float64.
+
+    A `TypeError` says if it is none.
+    """
     if isinstance(value, list | tuple):
         return tuple(tensor for part in value for tensor in _tensors(part))
     if not isinstance(value, Tensor | np.ndarray | np.generic | int | float):
@@ -85,7 +92,11 @@ def run(function: Callable, args: Sequence) -> Outcome:
     """Call with clones of the inputs, and catch what is raised, printed and warned."""
     printed = io.StringIO()
     try:
-        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed), warnings.catch_warnings():
+        with (
+            contextlib.redirect_stdout(printed),
+            contextlib.redirect_stderr(printed),
+            warnings.catch_warnings(),
+        ):
             warnings.simplefilter("ignore")
             value = function(*map(_clone, args))
     except (Exception, SystemExit) as error:
@@ -99,8 +110,9 @@ def run(function: Callable, args: Sequence) -> Outcome:
 def with_gradients(number: int, shape: Callable[..., Sequence[int]]) -> Callable:
     """Make a `prepare` of a task: the tensor of an answer, and the gradients that it sends to its first arguments.
 
-    `number` says to how many, and ``shape(*args)`` what shape the tensor has to have; anything else is left as it is.
-    A list of tensors counts as stacked; a `TypeError` says if it cannot be, for what is added must come from here.
+    `number` says to how many, and ``shape(*args)`` what shape the tensor has to have; anything else is left
+    as it is. A list of tensors counts as stacked; a `TypeError` says if it cannot be, for what is added must
+    come from here.
     """
     prepared: weakref.WeakSet = weakref.WeakSet()
 
@@ -112,14 +124,18 @@ def with_gradients(number: int, shape: Callable[..., Sequence[int]]) -> Callable
         def call(*args):
             leaves = [value.detach().requires_grad_() for value in args[:number]]
             with torch.enable_grad():
-                out = answer(*(leaf * 1 for leaf in leaves), *args[number:])  # copies: they may be changed in place
+                out = answer(
+                    *(leaf * 1 for leaf in leaves), *args[number:]
+                )  # copies: they may be changed in place
                 if isinstance(out, list | tuple):
                     try:
                         out = torch.stack(list(out))
                     except (TypeError, RuntimeError):
                         kind = type(out).__name__
                         raise TypeError(f"one tensor was wanted, got a {kind} of {len(out)}") from None
-                out = torch.tensor(out) if isinstance(out, float) else out  # so that the number is looked at as well
+                out = (
+                    torch.tensor(out) if isinstance(out, float) else out
+                )  # so that the number is looked at as well
                 if not isinstance(out, Tensor) or out.shape != tuple(shape(*args)):
                     return out
                 if out.requires_grad:
@@ -176,7 +192,11 @@ def describe(value: Any) -> str:
     """Say in short what an input was."""
     if isinstance(value, Tensor):
         few = value.numel() <= 8 and value.ndim <= 1
-        return str([round(v, 4) for v in value.flatten().tolist()]) if few else f"{tuple(value.shape)} {value.dtype}"
+        return (
+            str([round(v, 4) for v in value.flatten().tolist()])
+            if few
+            else f"{tuple(value.shape)} {value.dtype}"
+        )
     return "a function" if callable(value) else repr(value)[:80]
 
 
@@ -203,7 +223,10 @@ def form(got: Outcome, wanted: Outcome, names: Sequence[str] = ()) -> tuple[str,
             return "wrong-shape", f"shape {tuple(b.shape)} was wanted, got {tuple(a.shape)}"
         if bool((~a.isfinite() & b.isfinite()).any()):
             number = int((~a.isfinite() & b.isfinite()).sum())
-            return "not-finite", f"{number} of {a.numel()} numbers are NaN or infinite: a root below 0, or x / 0?"
+            return (
+                "not-finite",
+                f"{number} of {a.numel()} numbers are NaN or infinite: a root below 0, or x / 0?",
+            )
     if names and len(got.tensors) != len(wanted.tensors):
         return "wrong-type", f"a tensor that gradients can pass was wanted, got {type(got.value).__name__}"
     dtype = getattr(got.value, "dtype", None)
@@ -222,5 +245,8 @@ def where(got: tuple, wanted: tuple, tolerance: float, names: Sequence[str] = ()
         return f"{result} differs: got {a.item():.4f}, wanted {b.item():.4f}"
     place = int((a - b).abs().nan_to_num(0).argmax())
     index = [int(i) for i in np.unravel_index(place, a.shape)]
-    share = f"{int(_off(a, b, tolerance).sum())} of {a.numel()} numbers of {result}, shape {tuple(a.shape)}, differ"
+    share = (
+        f"{int(_off(a, b, tolerance).sum())} of {a.numel()} numbers of {result}, shape {tuple(a.shape)},"
+        " differ"
+    )
     return f"{share}; the most at {index}: got {a.flatten()[place]:.4f}, wanted {b.flatten()[place]:.4f}"

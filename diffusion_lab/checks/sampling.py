@@ -40,11 +40,17 @@ class _Parts:
 # 6.1
 
 
-@exercise.guess("6.1", "two witnesses", 1, "1. The way back, if you knew the end", hints=(
-    "How sure a witness is, is 1 / variance. What is that for each of the two?",
-    "x_0 is sure by 1 / 0.1 = 10, and x_2 by 0.8 / 0.2 = 4.",
-    "The two add up, and the variance is 1 over the sum.",
-))  # fmt: skip
+@exercise.guess(
+    "6.1",
+    "two witnesses",
+    1,
+    "1. The way back, if you knew the end",
+    hints=(
+        "How sure a witness is, is 1 / variance. What is that for each of the two?",
+        "x_0 is sure by 1 / 0.1 = 10, and x_2 by 0.8 / 0.2 = 4.",
+        "The two add up, and the variance is 1 over the sum.",
+    ),
+)
 def how_sure():
     """Variance of x_1 given x_0 and x_2, with beta_1 = 0.1 and beta_2 = 0.2; between these it is right."""
     return 0.066, 0.078
@@ -58,11 +64,20 @@ how_sure.wrong(
     sentence="that is what one step or one witness says; two together are surer than either",
 )
 how_sure.wrong("precisions-not-added", lambda: (0.34, 0.36), lambda: (0.17, 0.18))
-how_sure.wrong("precisions-not-added", lambda: (13.5, 14.5), sentence="that is 1 / variance of both; turn it round")
-how_sure.wrong("ratio-upside-down", lambda: (0.555, 0.565), sentence=(
-    "(1 - alpha bar) at 1 stands above the line, at 2 below; two together are surer than either alone, below 0.1"
-))  # fmt: skip
-how_sure.wrong("variance-as-std", lambda: (0.26, 0.275), sentence="that is the standard deviation; its square is asked")
+how_sure.wrong(
+    "precisions-not-added", lambda: (13.5, 14.5), sentence="that is 1 / variance of both; turn it round"
+)
+how_sure.wrong(
+    "ratio-upside-down",
+    lambda: (0.555, 0.565),
+    sentence=(
+        "(1 - alpha bar) at 1 stands above the line, at 2 below; two together are surer than either alone,"
+        " below 0.1"
+    ),
+)
+how_sure.wrong(
+    "variance-as-std", lambda: (0.26, 0.275), sentence="that is the standard deviation; its square is asked"
+)
 
 
 @how_sure.numbers
@@ -76,12 +91,26 @@ def _(_guess, draw):
 # 6.2
 
 
-@exercise.task("6.2", "the ancestral step", 3, "2. Which variance?", hints=(
-    "Read alpha bar at t and at t - 1, and alpha and beta at t; all are plain numbers here. Equation (1) has the rest.",
-    "variance = beta * (1 - abar_before) / (1 - abar), and the mean of equation (1) has (1 - abar) below both shares.",
-    "mean = (abar_before.sqrt() * beta * x_0_hat + alpha.sqrt() * (1 - abar_before) * x_t) / (1 - abar), then add "
-    "variance.sqrt() * z.",
-))  # fmt: skip
+@exercise.task(
+    "6.2",
+    "the ancestral step",
+    3,
+    "2. Which variance?",
+    hints=(
+        (
+            "Read alpha bar at t and at t - 1, and alpha and beta at t; all are plain numbers here. Equation"
+            " (1) has the rest."
+        ),
+        (
+            "variance = beta * (1 - abar_before) / (1 - abar), and the mean of equation (1) has (1 - abar)"
+            " below both shares."
+        ),
+        (
+            "mean = (abar_before.sqrt() * beta * x_0_hat + alpha.sqrt() * (1 - abar_before) * x_t) / (1 -"
+            " abar), then add variance.sqrt() * z."
+        ),
+    ),
+)
 def ancestral_step(x_t, x_0_hat, t, schedule, z):
     """x_{t-1} from x_t and the guess of x_0, (B, C, H, W), at one t for all, with the posterior's variance."""
     parts = _Parts(schedule, t, t - 1)
@@ -102,7 +131,11 @@ def _(draw):
 
 @ancestral_step.numbers
 def _(step, draw):
-    x_t, x_0_hat, still = draw.normal(8, 1, 10, 10) + 1, draw.normal(8, 1, 10, 10) + 2, torch.zeros(8, 1, 10, 10)
+    x_t, x_0_hat, still = (
+        draw.normal(8, 1, 10, 10) + 1,
+        draw.normal(8, 1, 10, 10) + 2,
+        torch.zeros(8, 1, 10, 10),
+    )
     return {f"mean at t = {t - 1}, with z = 0": step(x_t, x_0_hat, t, FIVE, still).mean() for t in (5, 3)}
 
 
@@ -114,7 +147,10 @@ def _(step, draw):
 
 
 def _ancestral(shares=lambda p, _s, _t: (p.of_x_0, p.of_x_t), sigmas=None, shift=(0, -1)):
-    """Steps with other shares of x_0 and x_t, or another size of the noise; one for each of the two variances."""
+    """Steps with other shares of x_0 and x_t, or another size of the noise.
+
+    One for each of the two variances.
+    """
     sigmas = sigmas or (lambda p: p.tilde.sqrt(), lambda p: p.stopped.sqrt())
 
     def step(sigma):
@@ -147,7 +183,9 @@ ancestral_step.wrong(
     ),
     sentence="that is the step of DDIM with eta = 0; the ancestral step throws dice",
 )
-ancestral_step.wrong("variance-as-std", *_ancestral(sigmas=[lambda p: p.tilde, lambda p: p.beta, lambda p: p.stopped]))
+ancestral_step.wrong(
+    "variance-as-std", *_ancestral(sigmas=[lambda p: p.tilde, lambda p: p.beta, lambda p: p.stopped])
+)
 for _roots in (
     lambda p, _s, _t: (p.of_x_0 * p.abar_s.sqrt(), p.of_x_t),
     lambda p, _s, _t: (p.of_x_0, p.of_x_t * (1 - p.beta).sqrt()),
@@ -171,9 +209,12 @@ ancestral_step.wrong(
     *_ancestral(lambda p, s, t: (p.of_x_0 * (s.alphas[t - 1] / p.abar_s).sqrt(), p.of_x_t)),
     sentence="alpha of one step was used in the share of x_0; alpha bar at t - 1 is wanted there",
 )
-ancestral_step.wrong("index-shift", *_ancestral(lambda p, _s, _t: (p.of_x_0 * (p.abar_t / p.abar_s).sqrt(), p.of_x_t)))
 ancestral_step.wrong(
-    "index-shift", *_ancestral(lambda p, _s, _t: (p.abar_t.sqrt() * p.beta / (1 - p.abar_t), (1 - p.beta).sqrt()))
+    "index-shift", *_ancestral(lambda p, _s, _t: (p.of_x_0 * (p.abar_t / p.abar_s).sqrt(), p.of_x_t))
+)
+ancestral_step.wrong(
+    "index-shift",
+    *_ancestral(lambda p, _s, _t: (p.abar_t.sqrt() * p.beta / (1 - p.abar_t), (1 - p.beta).sqrt())),
 )
 ancestral_step.wrong("index-shift", *_ancestral(shift=(0, 0)), *_ancestral(shift=(1, 0)))
 ancestral_step.wrong("index-shift", *_ancestral(shift=(-1, -2)))
@@ -208,8 +249,13 @@ def _(step, draw):
 # 6.3
 
 
-def _ddim(sigma=lambda p, eta: eta * p.tilde.sqrt(), old=lambda p, sigma: (1 - p.abar_s - sigma**2).clamp(min=0).sqrt(),
-          read=_read, times=lambda t, s: (t, s), z_of=lambda z, eps: z):  # fmt: skip
+def _ddim(
+    sigma=lambda p, eta: eta * p.tilde.sqrt(),
+    old=lambda p, sigma: (1 - p.abar_s - sigma**2).clamp(min=0).sqrt(),
+    read=_read,
+    times=lambda t, s: (t, s),
+    z_of=lambda z, eps: z,
+):
     """A DDIM step with something changed: the fresh noise, the old noise, how it is read, or the times."""
 
     def step(x_t, x_0_hat, t, s, schedule, eta, z):
@@ -223,11 +269,23 @@ def _ddim(sigma=lambda p, eta: eta * p.tilde.sqrt(), old=lambda p, sigma: (1 - p
     return step
 
 
-@exercise.task("6.3", "a step of any length, with eta", 3, "3. The same step, rearranged", hints=(
-    "First the noise that x_t has already: take the signal out of x_t and divide by the size of the noise.",
-    "Then sigma² by equation (3), eta squared included, and sigma, its root. All tables are read at t and s only.",
-    "abar_s.sqrt() * x_0_hat + (1 - abar_s - sigma**2).sqrt() * eps + sigma * z.",
-))  # fmt: skip
+@exercise.task(
+    "6.3",
+    "a step of any length, with eta",
+    3,
+    "3. The same step, rearranged",
+    hints=(
+        (
+            "First the noise that x_t has already: take the signal out of x_t and divide by the size of the"
+            " noise."
+        ),
+        (
+            "Then sigma² by equation (3), eta squared included, and sigma, its root. All tables are read at t"
+            " and s only."
+        ),
+        "abar_s.sqrt() * x_0_hat + (1 - abar_s - sigma**2).sqrt() * eps + sigma * z.",
+    ),
+)
 def ddim_step(x_t, x_0_hat, t, s, schedule, eta, z):
     """x_s from x_t and the guess of x_0, (B, C, H, W), for any s < t."""
     return _ddim()(x_t, x_0_hat, t, s, schedule, eta, z)
@@ -260,7 +318,10 @@ def _(step, draw):
         x_s = step((abar_t.sqrt() * x_0 + (1 - abar_t).sqrt() * eps).float(), x_0, 6, 2, EIGHT, eta, z)
         noise = (x_s - abar_s.sqrt() * x_0).var()
         if abs(noise - (1 - abar_s)) > 0.1 * (1 - abar_s):
-            return f"at s = 2 noise of variance {1 - abar_s:.3f} belongs, and with eta = {eta:g} yours has {noise:.3f}"
+            return (
+                f"at s = 2 noise of variance {1 - abar_s:.3f} belongs, and with eta = {eta:g} yours has"
+                f" {noise:.3f}"
+            )
 
 
 ddim_step.wrong(
@@ -350,11 +411,19 @@ class Painter(nn.Module):
         """Say v, (B, C, H, W), of x_t at times t, (B,)."""
         if not isinstance(t, torch.Tensor) or t.shape != (len(x_t),):
             wanted = f"({len(x_t)},)"
-            raise TypeError(f"a network wants t as a tensor of shape {wanted}, one time per picture, got {t!r}"[:300])
+            raise TypeError(
+                f"a network wants t as a tensor of shape {wanted}, one time per picture, got {t!r}"[:300]
+            )
         self.note(self.training, x_t)
         alpha, sigma = self.schedule.alpha_sigma(t, x_t)
-        x_0 = 0.9 * (self.weight * x_t + 0.3 * t.reshape(-1, 1, 1, 1).cos()).tanh() * (0.6 if self.training else 1)
-        return (alpha * x_t - x_0) / sigma.clamp(min=0.1)  # sigma is 0 at t = 0, which nobody should ask about
+        x_0 = (
+            0.9
+            * (self.weight * x_t + 0.3 * t.reshape(-1, 1, 1, 1).cos()).tanh()
+            * (0.6 if self.training else 1)
+        )
+        return (alpha * x_t - x_0) / sigma.clamp(
+            min=0.1
+        )  # sigma is 0 at t = 0, which nobody should ask about
 
 
 def _tilde(p):
@@ -365,10 +434,16 @@ def _stopped(p):
     return p.stopped.sqrt()
 
 
-def _loop(sigma=_tilde, ask=lambda t, s, k: t, read=lambda out, x, abar: abar.sqrt() * x - (1 - abar).sqrt() * out,
-          parts_of=lambda schedule, t, s: _Parts(schedule, t, s), z_of=lambda noises, k, eps: noises[k],
-          steps=lambda pairs: pairs, join=lambda p, x_0, x: p.of_x_0 * x_0 + p.of_x_t * x,
-          always_x_T=False):  # fmt: skip
+def _loop(
+    sigma=_tilde,
+    ask=lambda t, s, k: t,
+    read=lambda out, x, abar: abar.sqrt() * x - (1 - abar).sqrt() * out,
+    parts_of=lambda schedule, t, s: _Parts(schedule, t, s),
+    z_of=lambda noises, k, eps: noises[k],
+    steps=lambda pairs: pairs,
+    join=lambda p, x_0, x: p.of_x_0 * x_0 + p.of_x_t * x,
+    always_x_T=False,
+):
     """The loop with something changed; see 6.4 for its arguments."""
 
     @torch.no_grad()
@@ -386,13 +461,24 @@ def _loop(sigma=_tilde, ask=lambda t, s, k: t, read=lambda out, x, abar: abar.sq
     return sampler
 
 
-@exercise.task("6.4", "the whole sampler, with skipped steps", 4, "3. The same step, rearranged", hints=(
-    "`for k, (t, s) in enumerate(pairwise(times))` has everything that changes: step k goes from t to s.",
-    "In the loop: v = model(x, torch.full((len(x),), t)), x_0 = abar_t.sqrt() * x - (1 - abar_t).sqrt() * v, then a "
-    "step from t to s with beta = 1 - abar_t / abar_s. Yours of 6.3 with eta = 1 is one.",
-    "Before the loop model.eval(), and around it `with torch.no_grad():`. The last step, to s = 0, must add nothing; "
-    "with the variance of the posterior that happens by itself.",
-))  # fmt: skip
+@exercise.task(
+    "6.4",
+    "the whole sampler, with skipped steps",
+    4,
+    "3. The same step, rearranged",
+    hints=(
+        "`for k, (t, s) in enumerate(pairwise(times))` has everything that changes: step k goes from t to s.",
+        (
+            "In the loop: v = model(x, torch.full((len(x),), t)), x_0 = abar_t.sqrt() * x - (1 -"
+            " abar_t).sqrt() * v, then a step from t to s with beta = 1 - abar_t / abar_s. Yours of 6.3 with"
+            " eta = 1 is one."
+        ),
+        (
+            "Before the loop model.eval(), and around it `with torch.no_grad():`. The last step, to s = 0,"
+            " must add nothing; with the variance of the posterior that happens by itself."
+        ),
+    ),
+)
 def sampler(model, schedule, times, x_T, noises):
     """Ancestral sampling from x_T, (B, C, H, W), down the list of times, with noises, (steps, B, C, H, W)."""
     return _loop()(model, schedule, times, x_T, noises)
@@ -459,8 +545,12 @@ def _ddim_join(p, x_0, x):
 
 
 for _sigma in (_tilde, _stopped):
-    sampler.wrong("stride-beta", *(_loop(_sigma, parts_of=parts) for parts in (_dense, _half_dense, _dense_spread)))
-    sampler.wrong("noise-reused", *(_loop(_sigma, z_of=lambda noises, k, eps, j=j: noises[j]) for j in (0, -1)))
+    sampler.wrong(
+        "stride-beta", *(_loop(_sigma, parts_of=parts) for parts in (_dense, _half_dense, _dense_spread))
+    )
+    sampler.wrong(
+        "noise-reused", *(_loop(_sigma, z_of=lambda noises, k, eps, j=j: noises[j]) for j in (0, -1))
+    )
     sampler.wrong(
         "noise-reused",
         _loop(_sigma, z_of=lambda noises, k, eps: eps),
@@ -487,7 +577,9 @@ for _sigma in (_tilde, _stopped):
         _loop(_sigma, read=lambda out, x, abar: out),
         _loop(_sigma, read=lambda out, x, abar: (x - (1 - abar).sqrt() * out) / abar.sqrt()),
         _loop(_sigma, read=lambda out, x, abar: x - out),
-        sentence="what the network said was read as another quantity; it says v, and x_0 is alpha x_t - sigma v",
+        sentence=(
+            "what the network said was read as another quantity; it says v, and x_0 is alpha x_t - sigma v"
+        ),
         at=FOUR_LANGUAGES,
     )
     sampler.wrong(
@@ -499,7 +591,9 @@ for _sigma in (_tilde, _stopped):
     sampler.wrong(
         "variance-as-std",
         _loop(_sigma, read=lambda out, x, abar: abar * x - (1 - abar) * out),
-        sentence="x_0 is alpha x_t - sigma v, with roots: alpha = sqrt(alpha bar), sigma = sqrt(1 - alpha bar)",
+        sentence=(
+            "x_0 is alpha x_t - sigma v, with roots: alpha = sqrt(alpha bar), sigma = sqrt(1 - alpha bar)"
+        ),
         at=FOUR_LANGUAGES,
     )
     sampler.wrong(
@@ -508,13 +602,22 @@ for _sigma in (_tilde, _stopped):
         sentence="every step began at x_T; a step begins where the one before it ended",
         at=("06", "2. Which variance?"),
     )
-sampler.wrong("noise-at-end", _loop(lambda p: p.beta.sqrt()), _loop(lambda p: p.beta.sqrt(), parts_of=_dense_spread))
-sampler.wrong("no-noise-midway", _loop(lambda p: 0), _loop(lambda p: 0, join=_ddim_join))
-sampler.wrong("variance-as-std", _loop(lambda p: p.tilde), _loop(lambda p: p.stopped), _loop(lambda p: p.beta))
 sampler.wrong(
-    "wrong-sigma", _loop(lambda p: (1 - p.abar_s).sqrt()), _loop(lambda p: (1 - p.abar_t).sqrt()), _loop(lambda p: 1)
+    "noise-at-end", _loop(lambda p: p.beta.sqrt()), _loop(lambda p: p.beta.sqrt(), parts_of=_dense_spread)
 )
-sampler.wrong("noised-anew", _loop(lambda p: (1 - p.abar_s).sqrt(), join=lambda p, x_0, x: p.abar_s.sqrt() * x_0))
+sampler.wrong("no-noise-midway", _loop(lambda p: 0), _loop(lambda p: 0, join=_ddim_join))
+sampler.wrong(
+    "variance-as-std", _loop(lambda p: p.tilde), _loop(lambda p: p.stopped), _loop(lambda p: p.beta)
+)
+sampler.wrong(
+    "wrong-sigma",
+    _loop(lambda p: (1 - p.abar_s).sqrt()),
+    _loop(lambda p: (1 - p.abar_t).sqrt()),
+    _loop(lambda p: 1),
+)
+sampler.wrong(
+    "noised-anew", _loop(lambda p: (1 - p.abar_s).sqrt(), join=lambda p, x_0, x: p.abar_s.sqrt() * x_0)
+)
 sampler.wrong(
     "noise-on-top",
     _loop(join=_ddim_join),
@@ -534,24 +637,42 @@ def _about(*values):
     return lambda: _shares([value - 0.045 for value in values], [value + 0.045 for value in values])
 
 
-@exercise.guess("6.5", "half of the way", 2, "9. Between two noises", hints=(
-    "x_t by equation (3) of lesson 01, which is cosine.add_noise, for 2000 walkers that all begin at 1.3.",
-    "The first t betas are a schedule of their own: part = dl.DiffusionSchedule.from_betas(cosine.betas[1 : t + 1]).",
-    "*_, state = dl.SAMPLERS['ddim'](exact, part, x_t, num_steps=50, eta=eta, objective='x0', generator=generator), "
-    "then (state.x_t > 0.75).float().mean().",
-))  # fmt: skip
+@exercise.guess(
+    "6.5",
+    "half of the way",
+    2,
+    "9. Between two noises",
+    hints=(
+        (
+            "x_t by equation (3) of lesson 01, which is cosine.add_noise, for 2000 walkers that all begin at"
+            " 1.3."
+        ),
+        (
+            "The first t betas are a schedule of their own: part ="
+            " dl.DiffusionSchedule.from_betas(cosine.betas[1 : t + 1])."
+        ),
+        (
+            "*_, state = dl.SAMPLERS['ddim'](exact, part, x_t, num_steps=50, eta=eta, objective='x0',"
+            " generator=generator), then (state.x_t > 0.75).float().mean()."
+        ),
+    ),
+)
 def kept():
     """Share of walkers that come back to the bell they were taken from; exact denoiser, 10 to 200 steps."""
     return _shares((0.72, 0.61, 0.35, 0.205), (0.82, 0.72, 0.45, 0.32))
 
 
 kept.wrong("wrong-clock", _about(0.748, 0.193, 0.386, 0.193))
-kept.wrong("no-shrinking", _about(0.85, 0.727, 0.708, 0.37), sentence="x_t needs the shrunk 1.3, not 1.3 itself")
+kept.wrong(
+    "no-shrinking", _about(0.85, 0.727, 0.708, 0.37), sentence="x_t needs the shrunk 1.3, not 1.3 itself"
+)
 kept.wrong("variance-as-std", _about(0.832, 0.6, 0.238, 0.221), _about(0.943, 0.705, 0.382, 0.264))
 kept.wrong("swapped-scales", _about(0.408, 0.38, 0.772, 0.342))
 kept.wrong("no-way-up", _about(1, 0.837, 1, 0.366), _about(1, 0.735, 0, 0.247))
 kept.wrong("ignores-eta", _about(0.769, 0.769, 0.398, 0.398), _about(0.663, 0.663, 0.267, 0.267))
-kept.wrong("ignores-eta", _about(0.663, 0.769, 0.267, 0.398), sentence="the numbers of the two etas changed places")
+kept.wrong(
+    "ignores-eta", _about(0.663, 0.769, 0.267, 0.398), sentence="the numbers of the two etas changed places"
+)
 
 
 @kept.numbers

@@ -32,19 +32,35 @@ def _both(logits, labels=_right):
 _learning = with_gradients(2, lambda *_: ())
 
 
-def _contrasted(images=_unit, captions=_unit, heat=lambda similar, temperature: similar / temperature, loss=_both):
+def _contrasted(
+    images=_unit, captions=_unit, heat=lambda similar, temperature: similar / temperature, loss=_both
+):
     """The loss with something changed: how embeddings are brought to length 1, the temperature, or what is counted."""
     return _learning(lambda i, c, temperature: loss(heat(images(i) @ captions(c).T, temperature)))
 
 
-@exercise.task("9.1", "who belongs to whom", 3, "2. Pictures and captions in one space", prepare=_learning,
-               results=("the loss", "the gradient of images", "the gradient of captions"), hints=(
-    "First every row of both to length 1, with `torch.nn.functional.normalize(x, dim=1)`. Then the products of all "
-    "pictures with all captions are one matrix product, shape (B, B).",
-    "logits = images @ captions.T / temperature. Row i is picture i, and its right column is i: the labels of "
-    "`torch.nn.functional.cross_entropy` are torch.arange(B).",
-    "Columns are the rows of logits.T. So (cross_entropy(logits, labels) + cross_entropy(logits.T, labels)) / 2.",
-))  # fmt: skip
+@exercise.task(
+    "9.1",
+    "who belongs to whom",
+    3,
+    "2. Pictures and captions in one space",
+    prepare=_learning,
+    results=("the loss", "the gradient of images", "the gradient of captions"),
+    hints=(
+        (
+            "First every row of both to length 1, with `torch.nn.functional.normalize(x, dim=1)`. Then the"
+            " products of all pictures with all captions are one matrix product, shape (B, B)."
+        ),
+        (
+            "logits = images @ captions.T / temperature. Row i is picture i, and its right column is i: the"
+            " labels of `torch.nn.functional.cross_entropy` are torch.arange(B)."
+        ),
+        (
+            "Columns are the rows of logits.T. So (cross_entropy(logits, labels) + cross_entropy(logits.T,"
+            " labels)) / 2."
+        ),
+    ),
+)
 @_learning
 def contrastive_loss(images, captions, temperature):
     """The symmetric cross-entropy of all pairs, a number in nats, of embeddings (B, D) of any length.
@@ -90,24 +106,37 @@ def _by_columns(rows):
 
 for _pair in ((_bare, _bare), (_unit, _bare), (_bare, _unit)):
     contrastive_loss.wrong("not-normalised", _contrasted(*_pair))
-contrastive_loss.wrong("not-normalised", _contrasted(_by_columns, _by_columns), sentence=(
-    "the columns were brought to length 1, over the batch; each row, an embedding, wants length 1: dim=1"
-))  # fmt: skip
+contrastive_loss.wrong(
+    "not-normalised",
+    _contrasted(_by_columns, _by_columns),
+    sentence=(
+        "the columns were brought to length 1, over the batch; each row, an embedding, wants length 1: dim=1"
+    ),
+)
 contrastive_loss.wrong(
     "not-normalised",
     _contrasted(*[lambda rows: rows.softmax(1)] * 2),
     _contrasted(*[lambda rows: rows / rows.sum(1, keepdim=True)] * 2),
     _contrasted(*[lambda rows: rows / rows.square().sum(1, keepdim=True)] * 2),
     _contrasted(*[lambda rows: rows / rows.norm()] * 2),
-    sentence="divide each row by its own length, the root of the sum of its squares; something else was done to them",
+    sentence=(
+        "divide each row by its own length, the root of the sum of its squares; something else was done to"
+        " them"
+    ),
 )
 for _one in (_rows, lambda logits: _rows(logits.T)):
     contrastive_loss.wrong("one-direction", _contrasted(loss=_one))
-contrastive_loss.wrong("temperature-multiplied", _contrasted(heat=lambda similar, temperature: similar * temperature))
+contrastive_loss.wrong(
+    "temperature-multiplied", _contrasted(heat=lambda similar, temperature: similar * temperature)
+)
 contrastive_loss.wrong("ignores-temperature", _contrasted(heat=lambda similar, _: similar))
-contrastive_loss.wrong("ignores-temperature", _contrasted(heat=lambda similar, _: similar / 0.07), sentence=(
-    "the temperature of CLIP's first step, 0.07, was used; the one that your function is given is wanted"
-))  # fmt: skip
+contrastive_loss.wrong(
+    "ignores-temperature",
+    _contrasted(heat=lambda similar, _: similar / 0.07),
+    sentence=(
+        "the temperature of CLIP's first step, 0.07, was used; the one that your function is given is wanted"
+    ),
+)
 contrastive_loss.wrong(
     "softmax-over-pairs",
     _contrasted(loss=lambda logits: -logits.flatten().log_softmax(0)[:: len(logits) + 1].mean()),
@@ -122,7 +151,9 @@ contrastive_loss.wrong(
 )
 contrastive_loss.wrong(
     "log-missing",
-    _contrasted(loss=lambda logits: -(logits.softmax(1).diagonal() + logits.softmax(0).diagonal()).mean() / 2),
+    _contrasted(
+        loss=lambda logits: -(logits.softmax(1).diagonal() + logits.softmax(0).diagonal()).mean() / 2
+    ),
     _contrasted(loss=lambda logits: (logits.softmax(1).diagonal() + logits.softmax(0).diagonal()).mean() / 2),
 )
 for _cut, _what in (
@@ -130,9 +161,14 @@ for _cut, _what in (
     ((lambda x: _unit(x.detach()), _unit), "images"),
     ((_unit, lambda x: _unit(x.detach())), "captions"),
 ):
-    contrastive_loss.wrong("detached-loss", _contrasted(*_cut), sentence=(
-        f"the number is right, and no gradient reaches {_what}: leave out detach, .data, .item() and no_grad"
-    ))  # fmt: skip
+    contrastive_loss.wrong(
+        "detached-loss",
+        _contrasted(*_cut),
+        sentence=(
+            f"the number is right, and no gradient reaches {_what}: leave out detach, .data, .item() and"
+            " no_grad"
+        ),
+    )
 for _labels in (
     lambda logits: torch.zeros(len(logits), dtype=torch.long),
     lambda logits: torch.full((len(logits),), len(logits) - 1),
@@ -140,22 +176,33 @@ for _labels in (
     lambda logits: torch.arange(len(logits)).roll(1),
     lambda logits: torch.arange(len(logits)).roll(-1),
 ):
-    contrastive_loss.wrong("wrong-labels", _contrasted(loss=lambda logits, labels=_labels: _both(logits, labels)))
-contrastive_loss.wrong("half-missing", _contrasted(loss=lambda logits: 2 * _both(logits)), sentence=(
-    "the two directions were added up; their mean is wanted, so a factor 1/2 is missing"
-))  # fmt: skip
+    contrastive_loss.wrong(
+        "wrong-labels", _contrasted(loss=lambda logits, labels=_labels: _both(logits, labels))
+    )
+contrastive_loss.wrong(
+    "half-missing",
+    _contrasted(loss=lambda logits: 2 * _both(logits)),
+    sentence="the two directions were added up; their mean is wanted, so a factor 1/2 is missing",
+)
 contrastive_loss.wrong(
     "sum-for-mean",
     _contrasted(loss=lambda logits: len(logits) * _both(logits)),
     _contrasted(loss=lambda logits: 2 * len(logits) * _both(logits)),
     sentence="the losses of the batch were added up; their mean is wanted, which does not grow with B",
 )
-contrastive_loss.wrong("wrong-sign", _contrasted(loss=lambda logits: -_both(logits)), sentence=(
-    "the sign is wrong: a loss falls when pairs get more alike; it is *minus* the logarithm of a probability"
-))  # fmt: skip
-contrastive_loss.wrong("wrong-sign", _contrasted(heat=lambda similar, temperature: -similar / temperature), sentence=(
-    "the sign of the similarities is wrong: a pair is to have the largest one of its row and column"
-))  # fmt: skip
+contrastive_loss.wrong(
+    "wrong-sign",
+    _contrasted(loss=lambda logits: -_both(logits)),
+    sentence=(
+        "the sign is wrong: a loss falls when pairs get more alike; it is *minus* the logarithm of a"
+        " probability"
+    ),
+)
+contrastive_loss.wrong(
+    "wrong-sign",
+    _contrasted(heat=lambda similar, temperature: -similar / temperature),
+    sentence="the sign of the similarities is wrong: a pair is to have the largest one of its row and column",
+)
 
 # 9.2
 
@@ -172,8 +219,14 @@ def _seen(scores, mask):
 _unseen = _fill(-torch.inf)
 
 
-def _attended(ask=lambda q, k: q @ k.mT, divide=lambda q, k, v: q.shape[-1] ** 0.5, hide=_unseen, dim=-1,
-              at=lambda mask: mask[:, None, :], after=lambda weights, mask: weights):  # fmt: skip
+def _attended(
+    ask=lambda q, k: q @ k.mT,
+    divide=lambda q, k, v: q.shape[-1] ** 0.5,
+    hide=_unseen,
+    dim=-1,
+    at=lambda mask: mask[:, None, :],
+    after=lambda weights, mask: weights,
+):
     """Cross-attention with something changed; see 9.2 for its arguments."""
 
     def attended(queries, keys, values, mask):
@@ -184,13 +237,23 @@ def _attended(ask=lambda q, k: q @ k.mT, divide=lambda q, k, v: q.shape[-1] ** 0
     return attended
 
 
-@exercise.task("9.2", "every pixel reads", 4, "4. Every pixel reads the caption", hints=(
-    "The scores of all pixels for all tokens are one matrix product, queries @ keys.transpose(1, 2), shape (B, P, L). "
-    "Divide by the root of D, the number of features of a query.",
-    "A weight of 0 behind the softmax needs a score of minus infinity before it: "
-    "scores.masked_fill(~mask[:, None, :], -torch.inf). Which of the three axes has to add up to 1?",
-    "scores.softmax(dim=-1) @ values, with the mask put on before.",
-))  # fmt: skip
+@exercise.task(
+    "9.2",
+    "every pixel reads",
+    4,
+    "4. Every pixel reads the caption",
+    hints=(
+        (
+            "The scores of all pixels for all tokens are one matrix product, queries @ keys.transpose(1, 2),"
+            " shape (B, P, L). Divide by the root of D, the number of features of a query."
+        ),
+        (
+            "A weight of 0 behind the softmax needs a score of minus infinity before it: "
+            "scores.masked_fill(~mask[:, None, :], -torch.inf). Which of the three axes has to add up to 1?"
+        ),
+        "scores.softmax(dim=-1) @ values, with the mask put on before.",
+    ),
+)
 def read_caption(queries, keys, values, mask):
     """What each pixel reads, (B, P, E): queries (B, P, D), keys (B, L, D), values (B, L, E), mask (B, L), true = token.
 
@@ -203,7 +266,14 @@ def read_caption(queries, keys, values, mask):
 def _(draw):
     for batch, pixels, tokens, features, wide, lengths in (
         (3, 9, 5, 16, 4, (2, 5, 3)),
-        (2, 6, 6, 8, 8, (4, 3)),  # as many pixels as tokens, and all features alike: nothing shows by its shape
+        (
+            2,
+            6,
+            6,
+            8,
+            8,
+            (4, 3),
+        ),  # as many pixels as tokens, and all features alike: nothing shows by its shape
         (2, 5, 5, 9, 9, (5, 5)),  # no padding
         (2, 4, 7, 4, 6, (1, 6)),
     ):
@@ -221,7 +291,12 @@ def _(read, draw):
 
 @read_caption.holds
 def _(read, draw):
-    queries, keys, values, mask = draw.normal(1, 4, 8), draw.normal(1, 5, 8), draw.normal(1, 5, 3), torch.arange(5) < 3
+    queries, keys, values, mask = (
+        draw.normal(1, 4, 8),
+        draw.normal(1, 5, 8),
+        draw.normal(1, 5, 3),
+        torch.arange(5) < 3,
+    )
     out = read(queries, keys, values, mask[None])
     louder = read(queries, keys, torch.where(mask[:, None], values, 1000.0), mask[None])
     if bool((out - louder).abs().max() > 1e-3):
@@ -229,7 +304,10 @@ def _(read, draw):
     mean = values[:, :3].mean(1, keepdim=True).expand(1, 4, 3)
     even = read(queries, torch.zeros_like(keys), values, mask[None])
     if even.shape == mean.shape and bool((even - mean).abs().max() > 1e-3):
-        return "where all keys are alike, a pixel has to read the mean of the caption's values, and yours does not"
+        return (
+            "where all keys are alike, a pixel has to read the mean of the caption's values, and yours"
+            " does not"
+        )
 
 
 _LOW = (-torch.inf, -1e9)  # what people write for minus infinity; it shows only where all of a softmax has it
@@ -243,32 +321,49 @@ for _low in _LOW:
     read_caption.wrong("inverted-mask", _attended(hide=_fill(_low), at=lambda mask: ~mask[:, None, :]))
     for _at in (lambda mask: mask[:, None, :], lambda mask: mask[:, :, None]):
         for _dim in (-1, 1):
-            read_caption.wrong("swapped-queries", _attended(lambda q, k: k @ q.mT, hide=_fill(_low), at=_at, dim=_dim))
+            read_caption.wrong(
+                "swapped-queries", _attended(lambda q, k: k @ q.mT, hide=_fill(_low), at=_at, dim=_dim)
+            )
 read_caption.wrong("inverted-mask", lambda q, k, v, mask: _attended()(q, k, v, ~mask).nan_to_num(0))
 for _divide, _sentence in (
     (lambda q, k, v: 1, ""),
     (lambda q, k, v: q.shape[-1], "the scores were divided by D; its root, sqrt(D), is wanted"),
     (lambda q, k, v: q.shape[-1] ** -0.5, "the scores were multiplied by sqrt(D); they are divided by it"),
-    (lambda q, k, v: k.shape[1] ** 0.5, "the scores were divided by the root of L; D, the features, is wanted"),
-    (lambda q, k, v: q.shape[1] ** 0.5, "the scores were divided by the root of P; D, the features, is wanted"),
-    (lambda q, k, v: v.shape[-1] ** 0.5, "the scores were divided by the root of E; D, the features, is wanted"),
+    (
+        lambda q, k, v: k.shape[1] ** 0.5,
+        "the scores were divided by the root of L; D, the features, is wanted",
+    ),
+    (
+        lambda q, k, v: q.shape[1] ** 0.5,
+        "the scores were divided by the root of P; D, the features, is wanted",
+    ),
+    (
+        lambda q, k, v: v.shape[-1] ** 0.5,
+        "the scores were divided by the root of E; D, the features, is wanted",
+    ),
 ):
     read_caption.wrong("root-d-missing", _attended(divide=_divide), sentence=_sentence)
 
 read_caption.wrong("ignores-mask", _attended(hide=_seen))
-read_caption.wrong("ignores-mask", _attended(at=lambda mask: mask[:1, None, :]), sentence=(
-    "the mask of the first caption was used for the whole batch; every caption has its own"
-))  # fmt: skip
+read_caption.wrong(
+    "ignores-mask",
+    _attended(at=lambda mask: mask[:1, None, :]),
+    sentence="the mask of the first caption was used for the whole batch; every caption has its own",
+)
 read_caption.wrong("masked-by-zero", _attended(hide=lambda scores, mask: scores * mask))
 read_caption.wrong(
     "masked-by-zero",
     lambda q, k, v, mask: _attended(hide=_seen)(q, k * mask[..., None], v, mask),
     lambda q, k, v, mask: _attended(hide=_seen)(q, k * mask[..., None], v * mask[..., None], mask),
-    sentence="the keys of padding were set to 0, so its score is 0 and its weight exp(0); minus infinity is wanted",
+    sentence=(
+        "the keys of padding were set to 0, so its score is 0 and its weight exp(0); minus infinity is wanted"
+    ),
 )
-read_caption.wrong("masked-by-zero", _attended(hide=lambda scores, mask: scores + mask), sentence=(
-    "the mask was added, as 0 and 1; it has to be 0 for a token and minus infinity for padding"
-))  # fmt: skip
+read_caption.wrong(
+    "masked-by-zero",
+    _attended(hide=lambda scores, mask: scores + mask),
+    sentence="the mask was added, as 0 and 1; it has to be 0 for a token and minus infinity for padding",
+)
 read_caption.wrong("mask-after-softmax", _attended(hide=_seen, after=lambda weights, mask: weights * mask))
 
 # 9.3
@@ -292,8 +387,12 @@ class Painter:
         return (0.5 * strength * x_t).tanh() + 0.5 * strength.sin() * (t / 10).cos().reshape(-1, 1, 1, 1)
 
 
-def _guided(join=lambda low, high, s: low + s * (high - low), away=lambda negative, null: negative,
-            double=lambda x: torch.cat([x, x]), halves=lambda out: out.chunk(2)):  # fmt: skip
+def _guided(
+    join=lambda low, high, s: low + s * (high - low),
+    away=lambda negative, null: negative,
+    double=lambda x: torch.cat([x, x]),
+    halves=lambda out: out.chunk(2),
+):
     """The guided answer with something changed; see 9.3 for its arguments."""
 
     def guided(model, x_t, t, prompt, negative, null, s):
@@ -304,12 +403,23 @@ def _guided(join=lambda low, high, s: low + s * (high - low), away=lambda negati
     return guided
 
 
-@exercise.task("9.3", "what not to draw", 3, "5. Guidance on text", hints=(
-    "First the caption to move away from: null if negative is None, else negative. The rest is the same for both.",
-    "One call: model(torch.cat([x_t, x_t]), torch.cat([t, t]), torch.cat([away, prompt])). The first half of the "
-    "answer belongs to away, the second to prompt: `.chunk(2)`.",
-    "out_away + s * (out_prompt - out_away).",
-))  # fmt: skip
+@exercise.task(
+    "9.3",
+    "what not to draw",
+    3,
+    "5. Guidance on text",
+    hints=(
+        (
+            "First the caption to move away from: null if negative is None, else negative. The rest is the"
+            " same for both."
+        ),
+        (
+            "One call: model(torch.cat([x_t, x_t]), torch.cat([t, t]), torch.cat([away, prompt])). The first"
+            " half of the answer belongs to away, the second to prompt: `.chunk(2)`."
+        ),
+        "out_away + s * (out_prompt - out_away).",
+    ),
+)
 def guided(model, x_t, t, prompt, negative, null, s):
     """Guided v, (B, C, H, W), for captions of rows (B, L, D), away from the negative ones, or the empty if None.
 
@@ -321,7 +431,13 @@ def guided(model, x_t, t, prompt, negative, null, s):
 @guided.cases
 def _(draw):
     times = torch.tensor([20, 4, 12, 9])
-    for size, s, has_negative in ((4, 2.5, True), (3, 7.5, True), (5, 1.75, False), (4, 0.0, True), (4, 1.0, True)):
+    for size, s, has_negative in (
+        (4, 2.5, True),
+        (3, 7.5, True),
+        (5, 1.75, False),
+        (4, 0.0, True),
+        (4, 1.0, True),
+    ):
         prompt, negative, null = draw.normal(3, 4, 5, 3)
         x_t = draw.normal(4, 2, size, size)
         yield Painter(), x_t, times, prompt, negative if has_negative else None, null, s
@@ -329,7 +445,11 @@ def _(draw):
 
 @guided.numbers
 def _(guided, draw):
-    x_t, t, (prompt, negative, null) = draw.normal(40, 1, 6, 6), draw.integers(1, 20, 40), draw.normal(3, 40, 5, 3)
+    x_t, t, (prompt, negative, null) = (
+        draw.normal(40, 1, 6, 6),
+        draw.integers(1, 20, 40),
+        draw.normal(3, 40, 5, 3),
+    )
     given = Painter(), x_t, t, prompt
     with_it, without = guided(*given, negative, null, 3.0), guided(*given, None, null, 3.0)
     return {"with negative captions: variance": with_it.var(), "without": without.var()}
@@ -339,7 +459,10 @@ def _(guided, draw):
 def _(guided, draw):
     model, x_t, t = Painter(), draw.normal(4, 1, 3, 3), torch.full((4,), 10)
     prompt, negative, null = draw.normal(3, 4, 5, 3)
-    for s, tokens, name in ((0.0, negative, "that for the negative caption"), (1.0, prompt, "that for the prompt")):
+    for s, tokens, name in (
+        (0.0, negative, "that for the negative caption"),
+        (1.0, prompt, "that for the prompt"),
+    ):
         out, wanted = guided(model, x_t, t, prompt, negative, null, s), model(x_t, t, tokens)
         if out.shape == wanted.shape and bool((out - wanted).abs().max() > 1e-3):
             return f"at s = {s:g} the answer has to be {name}, and yours is not"
@@ -348,51 +471,82 @@ def _(guided, draw):
 @guided.probe("two-calls", always=True)
 def _(guided, draw):
     asked = []
-    x_t, t, (prompt, negative, null) = draw.normal(3, 1, 4, 4), torch.tensor([3, 8, 5]), draw.normal(3, 3, 5, 3)
+    x_t, t, (prompt, negative, null) = (
+        draw.normal(3, 1, 4, 4),
+        torch.tensor([3, 8, 5]),
+        draw.normal(3, 3, 5, 3),
+    )
     guided(Painter(asked.append), x_t, t, prompt, negative, null, 2.0)
     return len(asked) != 1
 
 
-guided.wrong("swapped-guidance", _guided(lambda low, high, s: high + s * (low - high)), sentence=(
-    "the two answers changed places: begin at the one to move away from, and go towards the prompt"
-))  # fmt: skip
-guided.wrong("wrong-sign", _guided(lambda low, high, s: low - s * (high - low)), sentence=(
-    "a sign is wrong, and the prompt is what you move away from: out + s (out_prompt - out), with out the other answer"
-))  # fmt: skip
-guided.wrong("wrong-sign", _guided(lambda low, high, s: low + s * (high + low)), sentence=(
-    "the answers were added inside the bracket; their difference is wanted"
-))  # fmt: skip
+guided.wrong(
+    "swapped-guidance",
+    _guided(lambda low, high, s: high + s * (low - high)),
+    sentence="the two answers changed places: begin at the one to move away from, and go towards the prompt",
+)
+guided.wrong(
+    "wrong-sign",
+    _guided(lambda low, high, s: low - s * (high - low)),
+    sentence=(
+        "a sign is wrong, and the prompt is what you move away from: out + s (out_prompt - out), with out the"
+        " other answer"
+    ),
+)
+guided.wrong(
+    "wrong-sign",
+    _guided(lambda low, high, s: low + s * (high + low)),
+    sentence="the answers were added inside the bracket; their difference is wanted",
+)
 guided.wrong(
     "w-for-s",
     _guided(lambda low, high, s: high + s * (high - low)),
     _guided(lambda low, high, s: low + (s - 1) * (high - low)),
-    sentence="the scale is off by one: s = 0 is the answer to move away from, s = 1 that for the prompt; s = 1 + w",
+    sentence=(
+        "the scale is off by one: s = 0 is the answer to move away from, s = 1 that for the prompt; s = 1 + w"
+    ),
 )
 guided.wrong("ignores-negative", _guided(away=lambda negative, null: null))
-guided.wrong("difference-only", _guided(lambda low, high, s: s * (high - low)), sentence=(
-    "s times the difference alone; it is added to the answer to move away from"
-))  # fmt: skip
-guided.wrong("not-guided", _guided(lambda low, high, s: high), sentence=(
-    "the answer for the prompt was returned as it is, and s has no say in it"
-))  # fmt: skip
+guided.wrong(
+    "difference-only",
+    _guided(lambda low, high, s: s * (high - low)),
+    sentence="s times the difference alone; it is added to the answer to move away from",
+)
+guided.wrong(
+    "not-guided",
+    _guided(lambda low, high, s: high),
+    sentence="the answer for the prompt was returned as it is, and s has no say in it",
+)
 
 
 def _without_a_negative(model, x_t, t, prompt, negative, null, s):
-    return _guided()(model, x_t, t, prompt, negative, null, s) if negative is not None else model(x_t, t, prompt)
+    return (
+        _guided()(model, x_t, t, prompt, negative, null, s) if negative is not None else model(x_t, t, prompt)
+    )
 
 
-guided.wrong("not-guided", _without_a_negative, sentence=(
-    "without a negative caption nothing was guided; then null, the empty caption, is what to move away from"
-))  # fmt: skip
+guided.wrong(
+    "not-guided",
+    _without_a_negative,
+    sentence=(
+        "without a negative caption nothing was guided; then null, the empty caption, is what to move away"
+        " from"
+    ),
+)
 guided.wrong(
     "not-guided",
     lambda model, x_t, t, prompt, negative, null, s: _guided()(model, x_t, t, prompt, negative, 0 * null, s),
     sentence="without a negative caption zeros were used; null, the empty caption, is what to move away from",
 )
 guided.wrong("halves-mixed", _guided(halves=lambda out: (out[::2], out[1::2])))
-guided.wrong("halves-mixed", _guided(double=lambda x: x.repeat_interleave(2, dim=0)), sentence=(
-    "pictures and captions were doubled in different orders, so a picture met another's caption: use cat for all three"
-))  # fmt: skip
+guided.wrong(
+    "halves-mixed",
+    _guided(double=lambda x: x.repeat_interleave(2, dim=0)),
+    sentence=(
+        "pictures and captions were doubled in different orders, so a picture met another's caption: use cat"
+        " for all three"
+    ),
+)
 
 
 def _three(join):

@@ -20,16 +20,29 @@ FIVE = DiffusionSchedule(5, 0.1, 0.5)  # so short and steep that a time off by o
 COSINE = DiffusionSchedule.cosine(1000)
 LIMIT = 0.2
 """Largest loss of a network that counts as trained. 200 steps of 64 digits, width 16, AdamW, rates from 1e-3 to 5e-3,
-reach 0.11 to 0.16 from any start, also on scikit-learn's digits. To answer x_t, scaled, leaves more than 0.3."""
+reach 0.11 to 0.16 from any start, also on scikit-learn's digits. To answer x_t, scaled, leaves more than
+0.3."""
 
 # 5.1
 
 
-@exercise.guess("5.1", "the first loss", 1, "1. The loop", hints=(
-    "The network answers 0. The loss is then the mean of the squared target. What is the mean square of noise?",
-    "For x_0 it was given: 1/4. For v square the sum: the mixed term is 0 on average, since noise has mean 0.",
-    "That leaves alpha_bar × 1 + (1 - alpha_bar) × 1/4 for v, with alpha_bar = 0.2.",
-))  # fmt: skip
+@exercise.guess(
+    "5.1",
+    "the first loss",
+    1,
+    "1. The loop",
+    hints=(
+        (
+            "The network answers 0. The loss is then the mean of the squared target. What is the mean square"
+            " of noise?"
+        ),
+        (
+            "For x_0 it was given: 1/4. For v square the sum: the mixed term is 0 on average, since noise has"
+            " mean 0."
+        ),
+        "That leaves alpha_bar × 1 + (1 - alpha_bar) × 1/4 for v, with alpha_bar = 0.2.",
+    ),
+)
 def first_loss():
     """Mean squares of eps, x_0 and v, for pictures of mean square 1/4 at alpha bar 0.2."""
     return {"eps": (0.97, 1.03), "x0": (0.23, 0.27), "v": (0.37, 0.43)}
@@ -39,15 +52,21 @@ def _first(eps=(0.97, 1.03), x0=(0.23, 0.27), v=(0.37, 0.43)):
     return lambda: {"eps": eps, "x0": x0, "v": v}
 
 
-first_loss.wrong("swapped-scales", _first(v=(0.82, 0.88)), sentence="v multiplies the *noise* by the root of alpha bar")
+first_loss.wrong(
+    "swapped-scales", _first(v=(0.82, 0.88)), sentence="v multiplies the *noise* by the root of alpha bar"
+)
 first_loss.wrong(
     "variance-as-std",
     _first(v=(0.63, 0.7)),
     _first(v=(0.19, 0.21)),
     sentence="v mixes with the square roots of alpha bar and 1 - alpha bar; the squares of those are wanted",
 )
-first_loss.wrong("wrong-target", _first(eps=(0.23, 0.27), x0=(0.97, 1.03)), sentence="eps and x0 changed places")
-first_loss.wrong("error-not-squared", _first(x0=(0.47, 0.53)), sentence="1/4 is the mean of the *squares* already")
+first_loss.wrong(
+    "wrong-target", _first(eps=(0.23, 0.27), x0=(0.97, 1.03)), sentence="eps and x0 changed places"
+)
+first_loss.wrong(
+    "error-not-squared", _first(x0=(0.47, 0.53)), sentence="1/4 is the mean of the *squares* already"
+)
 first_loss.wrong("zero-loss", lambda: dict.fromkeys(("eps", "x0", "v"), (-0.01, 0.01)))
 
 
@@ -73,7 +92,11 @@ class _Small(nn.Module):
         self.weights = nn.Parameter(weights)
 
     def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
-        return self.weights[0] * x_t + self.weights[1] * t.reshape(-1, 1, 1, 1) / 5 + self.weights[2] * x_t.square()
+        return (
+            self.weights[0] * x_t
+            + self.weights[1] * t.reshape(-1, 1, 1, 1) / 5
+            + self.weights[2] * x_t.square()
+        )
 
 
 def _with_gradient(answer):
@@ -128,11 +151,24 @@ def _loss(times=_times, scales=_scales, target=_eps, seen=_seen, reduce=_mean_sq
     return _with_gradient(loss)
 
 
-@exercise.task("5.2", "the loss, with its times", 3, "1. The loop", prepare=_with_gradient, hints=(
-    "u * T lies between 0 and T. `.long()` cuts off what is behind the point: 0 … T-1. What is missing to 1 … T?",
-    "t = (u * T).long() + 1. Then x_t as in exercise 01, from `schedule.alphas_cumprod[t]` in shape (B, 1, 1, 1).",
-    "Ask model(x_t, t). The network should say what the noise is: (answer - noise).square().mean().",
-))  # fmt: skip
+@exercise.task(
+    "5.2",
+    "the loss, with its times",
+    3,
+    "1. The loop",
+    prepare=_with_gradient,
+    hints=(
+        (
+            "u * T lies between 0 and T. `.long()` cuts off what is behind the point: 0 … T-1. What is"
+            " missing to 1 … T?"
+        ),
+        (
+            "t = (u * T).long() + 1. Then x_t as in exercise 01, from `schedule.alphas_cumprod[t]` in shape"
+            " (B, 1, 1, 1)."
+        ),
+        "Ask model(x_t, t). The network should say what the noise is: (answer - noise).square().mean().",
+    ),
+)
 def loss(model, x_0, u, noise, schedule):
     """The squared error of the noise, one number, for x_0, (B, C, H, W), and even numbers u in [0, 1), (B,)."""
     return _loss()(model, x_0, u, noise, schedule)
@@ -154,7 +190,13 @@ def _(draw):
     yield _small(draw), draw.normal(5, 1, 5, 5), _even(draw, range(5)), draw.normal(5, 1, 5, 5), FIVE
     yield _small(draw), draw.normal(3, 2, 4, 6), _even(draw, (1, 2, 3)), draw.normal(3, 2, 4, 6), FIVE
     yield _small(draw), draw.normal(4, 1, 3, 3), _even(draw, (0, 1, 2, 3)), draw.normal(4, 1, 3, 3), FIVE
-    yield _small(draw), draw.normal(4, 1, 3, 3), draw.shuffled((0, 1, 2.4, 3)) / 4, draw.normal(4, 1, 3, 3), FOUR
+    yield (
+        _small(draw),
+        draw.normal(4, 1, 3, 3),
+        draw.shuffled((0, 1, 2.4, 3)) / 4,
+        draw.normal(4, 1, 3, 3),
+        FOUR,
+    )
 
 
 @loss.numbers
@@ -184,7 +226,9 @@ def _reshaped(*shape):
 
 
 def _detached(model, x_0, u, noise, schedule):
-    return _Measured((_loss()(model, x_0, u, noise, schedule)[0].detach(), *map(torch.zeros_like, model.parameters())))
+    return _Measured(
+        (_loss()(model, x_0, u, noise, schedule)[0].detach(), *map(torch.zeros_like, model.parameters()))
+    )
 
 
 loss.wrong(
@@ -198,7 +242,10 @@ loss.wrong(
 loss.wrong(
     "endpoint-missed",
     _loss(lambda u, T: (u * T).ceil().long()),
-    sentence="rounding up makes t = 0 of u = 0; t must run from 1 to T (cut off what is behind the point, and add 1)",
+    sentence=(
+        "rounding up makes t = 0 of u = 0; t must run from 1 to T (cut off what is behind the point, and"
+        " add 1)"
+    ),
 )
 loss.wrong(
     "endpoint-missed",
@@ -213,11 +260,19 @@ loss.wrong(
 )
 loss.wrong("shared-t", _loss(lambda u, T: _times(u[:1], T).expand(len(u))))
 loss.wrong(
-    "scaled-time", _loss(seen=lambda _x, x_t, t, _u, T: (x_t, t / T)), _loss(seen=lambda _x, x_t, _t, u, _T: (x_t, u))
+    "scaled-time",
+    _loss(seen=lambda _x, x_t, t, _u, T: (x_t, t / T)),
+    _loss(seen=lambda _x, x_t, _t, u, _T: (x_t, u)),
 )
 loss.wrong("clean-input", _loss(seen=lambda x_0, _x, t, _u, _T: (x_0, t)))
-loss.wrong("wrong-target", _loss(target=lambda x_0, *_: x_0), sentence="the answer is compared with x_0, not the noise")
-loss.wrong("wrong-target", _loss(target=lambda _x, _n, x_t, _s: x_t), sentence="compared with x_t, not the noise")
+loss.wrong(
+    "wrong-target",
+    _loss(target=lambda x_0, *_: x_0),
+    sentence="the answer is compared with x_0, not the noise",
+)
+loss.wrong(
+    "wrong-target", _loss(target=lambda _x, _n, x_t, _s: x_t), sentence="compared with x_t, not the noise"
+)
 loss.wrong(
     "wrong-target",
     _loss(target=lambda x_0, noise, _x, scales: scales[0] * noise - scales[1] * x_0),
@@ -228,14 +283,24 @@ loss.wrong(
     _loss(target=lambda _x, noise, _x_t, scales: scales[1] * noise),
     sentence="compared with the noise as it was mixed in, scaled; wanted is the noise itself, of variance 1",
 )
-loss.wrong("index-shift", _loss(scales=lambda s, t: _scales(s, t - 1)), _loss(scales=lambda s, t: _scales(s, t + 1)))
+loss.wrong(
+    "index-shift", _loss(scales=lambda s, t: _scales(s, t - 1)), _loss(scales=lambda s, t: _scales(s, t + 1))
+)
 loss.wrong("alpha-for-alphabar", _loss(scales=_bar_scales(lambda s: s.alphas)))
-loss.wrong("variance-as-std", _loss(scales=_powers(1, 1)), _loss(scales=_powers(1, 0.5)), _loss(scales=_powers(0.5, 1)))
+loss.wrong(
+    "variance-as-std",
+    _loss(scales=_powers(1, 1)),
+    _loss(scales=_powers(1, 0.5)),
+    _loss(scales=_powers(0.5, 1)),
+)
 loss.wrong("swapped-scales", _loss(scales=lambda s, t: _scales(s, t)[::-1]))
 loss.wrong("one-minus-root", _loss(scales=lambda s, t: (_scales(s, t)[0], 1 - _scales(s, t)[0])))
 loss.wrong("no-shrinking", _loss(scales=lambda s, t: (1, _scales(s, t)[1])))
 loss.wrong(
-    "misbroadcast-t", _loss(scales=_reshaped(-1)), _loss(scales=_reshaped(-1, 1)), _loss(scales=_reshaped(-1, 1, 1))
+    "misbroadcast-t",
+    _loss(scales=_reshaped(-1)),
+    _loss(scales=_reshaped(-1, 1)),
+    _loss(scales=_reshaped(-1, 1, 1)),
 )
 loss.wrong(
     "sum-for-mean",
@@ -316,11 +381,24 @@ def _right_step(model, optimizer, batch, loss_of):
     return loss.item()
 
 
-@exercise.task("5.3", "one step of training", 2, "1. The loop", prepare=_played, hints=(
-    "Five lines besides the return: mode, loss, clear, gradient, move. Lesson 05 has four of them in `train_by_hand`.",
-    "model.train(), then loss = loss_of(model, batch). Clear with optimizer.zero_grad(), before new gradients come.",
-    "Then loss.backward(), optimizer.step(), and return loss.item().",
-))  # fmt: skip
+@exercise.task(
+    "5.3",
+    "one step of training",
+    2,
+    "1. The loop",
+    prepare=_played,
+    hints=(
+        (
+            "Five lines besides the return: mode, loss, clear, gradient, move. Lesson 05 has four of them in"
+            " `train_by_hand`."
+        ),
+        (
+            "model.train(), then loss = loss_of(model, batch). Clear with optimizer.zero_grad(), before new"
+            " gradients come."
+        ),
+        "Then loss.backward(), optimizer.step(), and return loss.item().",
+    ),
+)
 def train_step(model, batches, rate):
     """Three steps, of a linear network, on `batches`, (3, B, 4), at a learning rate."""
     return _played(_right_step)(model, batches, rate)
@@ -379,14 +457,20 @@ train_step.wrong(
     _step("step", "zero", "backward"),
     _played(_lagging),
 )
-train_step.wrong("no-step", _step("zero", "backward"), sentence="nothing moved: `optimizer.step()` is missing")
 train_step.wrong(
-    "detached-loss", _step("zero", "backward", "step", cut=lambda loss: loss.detach()),
+    "no-step", _step("zero", "backward"), sentence="nothing moved: `optimizer.step()` is missing"
+)
+train_step.wrong(
+    "detached-loss",
+    _step("zero", "backward", "step", cut=lambda loss: loss.detach()),
     _step("zero", "backward", "step", cut=lambda loss: loss.detach().requires_grad_()),
-)  # fmt: skip
+)
 train_step.wrong("no-backward", _step("zero", "step"))
-train_step.wrong("missing-train", _step("zero", "backward", "step", mode=False),
-                 sentence="the loss was computed in evaluation mode; `model.train()` is wanted before it")  # fmt: skip
+train_step.wrong(
+    "missing-train",
+    _step("zero", "backward", "step", mode=False),
+    sentence="the loss was computed in evaluation mode; `model.train()` is wanted before it",
+)
 
 
 def _asked_again(mode):
@@ -403,7 +487,10 @@ train_step.wrong(
     "step-order",
     _asked_again(True),
     _asked_again(False),
-    sentence="the loss *before* the step is wanted, the one you have already; yours was computed again behind the step",
+    sentence=(
+        "the loss *before* the step is wanted, the one you have already; yours was computed again behind the"
+        " step"
+    ),
 )
 
 # 5.4
@@ -453,11 +540,24 @@ def _mix(a, w, decay):
     return decay * a + (1 - decay) * w
 
 
-@exercise.task("5.4", "averaged weights, in place", 2, "4. Averaged weights", prepare=_averaged, hints=(
-    "`zip(average.parameters(), model.parameters())` gives the weights of both, layer by layer.",
-    "`a = …` only gives a new tensor a name. What writes into the old one ends in _, as in a.copy_(…) and a.mul_(…).",
-    "Under `with torch.no_grad():`, for each pair a.copy_(decay * a + (1 - decay) * w); then return average.",
-))  # fmt: skip
+@exercise.task(
+    "5.4",
+    "averaged weights, in place",
+    2,
+    "4. Averaged weights",
+    prepare=_averaged,
+    hints=(
+        "`zip(average.parameters(), model.parameters())` gives the weights of both, layer by layer.",
+        (
+            "`a = …` only gives a new tensor a name. What writes into the old one ends in _, as in a.copy_(…)"
+            " and a.mul_(…)."
+        ),
+        (
+            "Under `with torch.no_grad():`, for each pair a.copy_(decay * a + (1 - decay) * w); then return"
+            " average."
+        ),
+    ),
+)
 def update_ema(average, model, moves, decay):
     """The average behind each of the `moves` of the network's weights."""
     return _ema(_mix)(average, model, moves, decay)
@@ -485,9 +585,14 @@ def _(update_ema, draw):
     return {f"weight {k} of the average after 20 steps": path[-1, 0, k] for k in (0, 7)}
 
 
-update_ema.wrong("missing-no-grad", _ema(_mix, graph=True), sentence=(
-    "the average drags a graph for gradients along, longer with every step; `with torch.no_grad():` is wanted"
-))  # fmt: skip
+update_ema.wrong(
+    "missing-no-grad",
+    _ema(_mix, graph=True),
+    sentence=(
+        "the average drags a graph for gradients along, longer with every step; `with torch.no_grad():` is"
+        " wanted"
+    ),
+)
 update_ema.wrong("swapped-decay", _ema(lambda a, w, d: (1 - d) * a + d * w))
 update_ema.wrong("shares-not-one", _ema(lambda a, w, d: d * a + w), _ema(lambda a, w, d: a + (1 - d) * w))
 update_ema.wrong("average-into-model", _ema(_mix, into_model=True))
@@ -513,7 +618,9 @@ exercise.explain("5.5", "why not the last weights, in a sentence")
 
 @functools.cache
 def _held_out():
-    with contextlib.redirect_stderr(io.StringIO()):  # where digits come from was said when the training ones were read
+    with contextlib.redirect_stderr(
+        io.StringIO()
+    ):  # where digits come from was said when the training ones were read
         return data.mnist(train=False).images
 
 
@@ -538,7 +645,10 @@ def _suspicions(network, x_0, t, noise, loss):
     yield 3, _error(network, (x_0 + 1) / 2, t, noise) < LIMIT
     yield 4, _error(network, x_0, t, alike.expand_as(noise)) < LIMIT
     yield 5, abs(loss - float(noise.square().mean())) < 1e-6
-    yield 7, _error(network, x_0, t, torch.special.ndtr(noise)) < LIMIT / 3  # even in [0, 1); to answer 1/2: 0.083
+    yield (
+        7,
+        _error(network, x_0, t, torch.special.ndtr(noise)) < LIMIT / 3,
+    )  # even in [0, 1); to answer 1/2: 0.083
     try:
         yield 6, _error(network, x_0, t, noise, time=lambda t: t / 1000) < LIMIT
     except Exception:  # a network may insist on whole numbers
@@ -546,7 +656,10 @@ def _suspicions(network, x_0, t, noise, loss):
 
 
 def _examined(network):
-    """Three numbers: 1 if the loss is small enough; else what is suspected, or else how large the loss is, 1 to 4."""
+    """Three numbers: 1 if the loss is small enough.
+
+    Else what is suspected, or else how large the loss is, 1 to 4.
+    """
     if getattr(network, "examined", False):
         return network
 
@@ -571,11 +684,24 @@ def _verdict(*numbers):
     return verdict
 
 
-@exercise.task("5.6", "train, and watch the noise go", 4, "5. Train your network", prepare=_examined, hints=(
-    "network = dl.UNet(width=16), average = copy.deepcopy(network), an optimiser, and a loop over dl.data.loader(…).",
-    "In the loop: loss_of(model, x_0) draws u and noise and calls my_loss. Then my_train_step, then my_update_ema.",
-    "AdamW with lr=3e-3, 200 steps of 64, and decay min(0.98, n / (n + 10)) after n steps: about 0.12.",
-))  # fmt: skip
+@exercise.task(
+    "5.6",
+    "train, and watch the noise go",
+    4,
+    "5. Train your network",
+    prepare=_examined,
+    hints=(
+        (
+            "network = dl.UNet(width=16), average = copy.deepcopy(network), an optimiser, and a loop over"
+            " dl.data.loader(…)."
+        ),
+        (
+            "In the loop: loss_of(model, x_0) draws u and noise and calls my_loss. Then my_train_step, then"
+            " my_update_ema."
+        ),
+        "AdamW with lr=3e-3, 200 steps of 64, and decay min(0.98, n / (n + 10)) after n steps: about 0.12.",
+    ),
+)
 def trained(x_0, t, noise):
     """1, 0, 0: the loss of the network on pictures that it has not seen is below the limit."""
     return _verdict(1, 0, 0)(x_0, t, noise)
@@ -600,20 +726,36 @@ def _(draw):
 def _(network, draw):
     x_0, t, noise = _unseen(draw, 50)
     passed = network(x_0, t, noise)[0]
-    return {"a network that answers 0 has a loss of": noise.square().mean(), f"yours is below {LIMIT} (1: yes)": passed}
+    return {
+        "a network that answers 0 has a loss of": noise.square().mean(),
+        f"yours is below {LIMIT} (1: yes)": passed,
+    }
 
 
 trained.wrong("wrong-target", _verdict(0, 1, 0), sentence="the network says what x_0 is; the noise is wanted")
-trained.wrong("wrong-target", _verdict(0, 2, 0), sentence="the network says what v is; here the noise is wanted")
+trained.wrong(
+    "wrong-target", _verdict(0, 2, 0), sentence="the network says what v is; here the noise is wanted"
+)
 trained.wrong("unscaled-input", _verdict(0, 3, 0))
 trained.wrong("one-noise-per-picture", _verdict(0, 4, 0))
 trained.wrong("not-trained", _verdict(0, 5, 0))
 trained.wrong("scaled-time", _verdict(0, 6, 0))
 trained.wrong("uniform-noise", _verdict(0, 7, 0))
-for _size, _said in enumerate((
-    "between 0.2 and 0.3; below 0.2 is wanted: nearly there, train for longer",
-    "between 0.3 and 0.7; below 0.2 is wanted: too few steps, or an average that still remembers the first weights?",
-    "0.7 or more, as if hardly trained: does the average forget the first weights, and is it `my_loss` that falls?",
-    "not a finite number: is the learning rate too high?",
-), start=1):  # fmt: skip
-    trained.wrong("differs", _verdict(0, 0, _size), sentence=f"the loss on digits that were kept apart is {_said}")
+for _size, _said in enumerate(
+    (
+        "between 0.2 and 0.3; below 0.2 is wanted: nearly there, train for longer",
+        (
+            "between 0.3 and 0.7; below 0.2 is wanted: too few steps, or an average that still remembers the"
+            " first weights?"
+        ),
+        (
+            "0.7 or more, as if hardly trained: does the average forget the first weights, and is it"
+            " `my_loss` that falls?"
+        ),
+        "not a finite number: is the learning rate too high?",
+    ),
+    start=1,
+):
+    trained.wrong(
+        "differs", _verdict(0, 0, _size), sentence=f"the loss on digits that were kept apart is {_said}"
+    )

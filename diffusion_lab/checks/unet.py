@@ -1,4 +1,7 @@
-"""Checks of exercise 04, the U-Net: what a network sees, how it is told the time, how it folds; and a whole one."""
+"""Checks of exercise 04, the U-Net: what a network sees, how it is told the time, how it folds.
+
+And a whole one.
+"""
 
 import copy
 
@@ -14,11 +17,26 @@ begin, hint, progress = exercise.begin, exercise.hint, exercise.progress
 # 4.1
 
 
-@exercise.guess("4.1", "how far it sees, and what it weighs", 1, "1. The first network one writes", hints=(
-    "From the output backwards: how many pixels of the input of the last layer does one of its outputs see?",
-    "The first two layers reach 1 pixel to each side. For the last, a step to the side is 2 pixels of the picture.",
-    "Across: 1 + 2 × (1 + 1 + 2). Weights: each of 32 maps has 3 × 3 numbers for each of 16 maps, and one bias.",
-))  # fmt: skip
+@exercise.guess(
+    "4.1",
+    "how far it sees, and what it weighs",
+    1,
+    "1. The first network one writes",
+    hints=(
+        (
+            "From the output backwards: how many pixels of the input of the last layer does one of its"
+            " outputs see?"
+        ),
+        (
+            "The first two layers reach 1 pixel to each side. For the last, a step to the side is 2 pixels of"
+            " the picture."
+        ),
+        (
+            "Across: 1 + 2 × (1 + 1 + 2). Weights: each of 32 maps has 3 × 3 numbers for each of 16 maps, and"
+            " one bias."
+        ),
+    ),
+)
 def sees_and_weighs():
     """Pixels across that one output number depends on, and the weights of the second layer."""
     return {"across": (8.9, 9.1), "weights": (4639.5, 4640.5)}
@@ -43,7 +61,10 @@ def _(_guess, draw):
         h = F.conv2d(h, kernel, stride=stride, padding=1)
     (gradient,) = torch.autograd.grad(h[0, 0, 6, 6], x)
     across = (gradient[0, 0] > 0).any(dim=0).sum()
-    return {"measured across": across, "share of the middle pixel": 100 * gradient[0, 0, 12, 12] / gradient.sum()}
+    return {
+        "measured across": across,
+        "share of the middle pixel": 100 * gradient[0, 0, 12, 12] / gradient.sum(),
+    }
 
 
 # 4.2
@@ -58,16 +79,32 @@ def _waves(frequencies=lambda k, m, period: period ** (-k / m), order="interleav
         sin, cos = angles.sin(), angles.cos()
         if order == "interleaved":
             return torch.stack([sin, cos], dim=2).flatten(1)
-        return torch.stack([cos, sin], dim=2).flatten(1) if order == "swapped" else torch.cat(order(sin, cos), dim=1)
+        return (
+            torch.stack([cos, sin], dim=2).flatten(1)
+            if order == "swapped"
+            else torch.cat(order(sin, cos), dim=1)
+        )
 
     return embed
 
 
-@exercise.task("4.2", "waves in another order", 2, "4. The time: waves, not a number", hints=(
-    "With m = features // 2: k = torch.arange(m), frequencies = max_period ** (-k / m), shape (m,).",
-    "t has shape (B,), the frequencies (m,). `t[:, None] * frequencies` multiplies each with each: (B, m).",
-    "To alternate: torch.stack([angles.sin(), angles.cos()], dim=2) is (B, m, 2); .flatten(1) makes (B, 2 m) of it.",
-))  # fmt: skip
+@exercise.task(
+    "4.2",
+    "waves in another order",
+    2,
+    "4. The time: waves, not a number",
+    hints=(
+        "With m = features // 2: k = torch.arange(m), frequencies = max_period ** (-k / m), shape (m,).",
+        (
+            "t has shape (B,), the frequencies (m,). `t[:, None] * frequencies` multiplies each with each:"
+            " (B, m)."
+        ),
+        (
+            "To alternate: torch.stack([angles.sin(), angles.cos()], dim=2) is (B, m, 2); .flatten(1) makes"
+            " (B, 2 m) of it."
+        ),
+    ),
+)
 def embed_time(t, features, max_period):
     """Sine and cosine of t in turns, (B, features), from the fastest wave to the slowest."""
     return _waves()(t, features, max_period)
@@ -98,9 +135,11 @@ embed_time.wrong(
     "not-interleaved", _waves(order=lambda sin, cos: [sin, cos]), _waves(order=lambda sin, cos: [cos, sin])
 )
 embed_time.wrong("scaled-time", _waves(time=lambda t: t / 1000), _waves(time=lambda t: t * 2 * torch.pi))
-embed_time.wrong("index-shift", _waves(lambda k, m, period: period ** (-(k + 1) / m)), sentence=(
-    "k was counted from 1; the first wave has k = 0 and frequency 1"
-))  # fmt: skip
+embed_time.wrong(
+    "index-shift",
+    _waves(lambda k, m, period: period ** (-(k + 1) / m)),
+    sentence="k was counted from 1; the first wave has k = 0 and frequency 1",
+)
 embed_time.wrong(
     "wrong-frequencies",
     _waves(lambda k, m, period: period ** (k / m)),
@@ -127,12 +166,20 @@ def _normalised(u, groups, dims=None, correction=0, power=0.5):
     """Groups of channels at mean 0 and variance 1."""
     parts = u.reshape(len(u), groups, -1, *u.shape[2:])
     dims = dims or (2, 3, 4)
-    mean, variance = parts.mean(dim=dims, keepdim=True), parts.var(dim=dims, keepdim=True, correction=correction)
+    mean, variance = (
+        parts.mean(dim=dims, keepdim=True),
+        parts.var(dim=dims, keepdim=True, correction=correction),
+    )
     return ((parts - mean) / (variance + 1e-5) ** power).reshape(u.shape)
 
 
-def _steered(normal=_normalised, combine=lambda n, scale, shift: n * (1 + scale) + shift, halves=lambda a, b: (a, b),
-             condition=lambda c: c, view=(-1, -2, 1, 1)):  # fmt: skip
+def _steered(
+    normal=_normalised,
+    combine=lambda n, scale, shift: n * (1 + scale) + shift,
+    halves=lambda a, b: (a, b),
+    condition=lambda c: c,
+    view=(-1, -2, 1, 1),
+):
     """Scale and shift with something changed."""
 
     def steer(u, c, weight, bias, groups):
@@ -144,11 +191,20 @@ def _steered(normal=_normalised, combine=lambda n, scale, shift: n * (1 + scale)
     return steer
 
 
-@exercise.task("4.3", "the condition scales and shifts", 3, "5. The residual block", hints=(
-    "c @ weight.T + bias has shape (B, 2 C). `.chunk(2, dim=1)` makes two of (B, C): scale, then shift.",
-    "They need the shape (B, C, 1, 1) to meet the channels of u, which `[:, :, None, None]` gives them.",
-    "F.group_norm(u, groups) * (1 + scale) + shift, or the normalisation by hand over (C / groups, H, W).",
-))  # fmt: skip
+@exercise.task(
+    "4.3",
+    "the condition scales and shifts",
+    3,
+    "5. The residual block",
+    hints=(
+        "c @ weight.T + bias has shape (B, 2 C). `.chunk(2, dim=1)` makes two of (B, C): scale, then shift.",
+        "They need the shape (B, C, 1, 1) to meet the channels of u, which `[:, :, None, None]` gives them.",
+        (
+            "F.group_norm(u, groups) * (1 + scale) + shift, or the normalisation by hand over (C / groups,"
+            " H, W)."
+        ),
+    ),
+)
 def scale_shift(u, c, weight, bias, groups):
     """Normalised maps, (B, C, H, W), scaled and shifted by what a layer makes of the condition c, (B, D)."""
     return _steered()(u, c, weight, bias, groups)
@@ -179,15 +235,19 @@ def _(steer, draw):
 scale_shift.wrong("one-plus-missing", _steered(combine=lambda n, scale, shift: n * scale + shift))
 scale_shift.wrong("swapped-halves", _steered(halves=lambda a, b: (b, a)))
 scale_shift.wrong(
-    "norm-last", lambda u, c, weight, bias, groups: _normalised(
-        _steered(normal=lambda u, _g: u)(u, c, weight, bias, groups), groups),
-)  # fmt: skip
+    "norm-last",
+    lambda u, c, weight, bias, groups: _normalised(
+        _steered(normal=lambda u, _g: u)(u, c, weight, bias, groups), groups
+    ),
+)
 scale_shift.wrong("norm-missing", _steered(normal=lambda u, _g: u))
 scale_shift.wrong(
     "wrong-groups",
     _steered(normal=lambda u, _g: _normalised(u, 1)),
     _steered(normal=lambda u, _g: _normalised(u, u.shape[1])),
-    sentence="mean and variance are of each group of C / groups channels, not of every channel, and not of all",
+    sentence=(
+        "mean and variance are of each group of C / groups channels, not of every channel, and not of all"
+    ),
 )
 scale_shift.wrong(
     "wrong-groups",
@@ -196,9 +256,11 @@ scale_shift.wrong(
     sentence="mean and variance were taken over the batch too; every picture has its own",
 )
 scale_shift.wrong("unbiased-variance", _steered(normal=lambda u, g: _normalised(u, g, correction=1)))
-scale_shift.wrong("variance-as-std", _steered(normal=lambda u, g: _normalised(u, g, power=1)), sentence=(
-    "divided by the variance; to bring it to 1, divide by its square root"
-))  # fmt: skip
+scale_shift.wrong(
+    "variance-as-std",
+    _steered(normal=lambda u, g: _normalised(u, g, power=1)),
+    sentence="divided by the variance; to bring it to 1, divide by its square root",
+)
 scale_shift.wrong(
     "ignores-t",
     _steered(combine=lambda n, _scale, _shift: n),
@@ -207,21 +269,38 @@ scale_shift.wrong(
 )
 scale_shift.wrong("shift-missing", _steered(combine=lambda n, scale, _shift: n * (1 + scale)))
 scale_shift.wrong("scale-missing", _steered(combine=lambda n, _scale, shift: n + shift))
-scale_shift.wrong("shared-t", _steered(condition=lambda c: c[:1]), sentence=(
-    "the condition of the first picture was used for all; every picture has its own"
-))  # fmt: skip
-scale_shift.wrong("misbroadcast-t", _steered(view=(-1, -2)), _steered(view=(-1, -2, 1)), sentence=(
-    "scale and shift, (B, C), met height and width of the maps; (B, C, 1, 1) is wanted"
-))  # fmt: skip
+scale_shift.wrong(
+    "shared-t",
+    _steered(condition=lambda c: c[:1]),
+    sentence="the condition of the first picture was used for all; every picture has its own",
+)
+scale_shift.wrong(
+    "misbroadcast-t",
+    _steered(view=(-1, -2)),
+    _steered(view=(-1, -2, 1)),
+    sentence="scale and shift, (B, C), met height and width of the maps; (B, C, 1, 1) is wanted",
+)
 
 # 4.4
 
 
-@exercise.task("4.4", "fold pixels into channels", 2, "3. Fold: four pixels become four channels", hints=(
-    "The channel for row i and column j inside the squares is x[:, :, i::patch, j::patch].",
-    "For each channel c of the picture come all i, j of it, i slowest: (0, 0), (0, 1), … of c = 0, then of c = 1.",
-    "x.reshape(B, C, H // p, p, W // p, p).permute(0, 1, 3, 5, 2, 4).reshape(B, C * p * p, H // p, W // p).",
-))  # fmt: skip
+@exercise.task(
+    "4.4",
+    "fold pixels into channels",
+    2,
+    "3. Fold: four pixels become four channels",
+    hints=(
+        "The channel for row i and column j inside the squares is x[:, :, i::patch, j::patch].",
+        (
+            "For each channel c of the picture come all i, j of it, i slowest: (0, 0), (0, 1), … of c = 0,"
+            " then of c = 1."
+        ),
+        (
+            "x.reshape(B, C, H // p, p, W // p, p).permute(0, 1, 3, 5, 2, 4).reshape(B, C * p * p, H // p, W"
+            " // p)."
+        ),
+    ),
+)
 def fold(x, patch):
     """Squares of patch × patch pixels as channels: (B, C, H, W) to (B, C patch², H / patch, W / patch)."""
     return F.pixel_unshuffle(x, patch)
@@ -274,11 +353,24 @@ exercise.explain("4.5", "what the last layer's zeros are good for, in a sentence
 
 AT_MOST, AT_LEAST = 20_000, 15
 NORMS = (nn.GroupNorm, nn.LayerNorm, nn.modules.batchnorm._BatchNorm, nn.modules.instancenorm._InstanceNorm)
-FOUND = ("passed", "random", "ignores-t", "ignores-x", "pictures-mixed", "shared-t", "small-field", "dead", "heavy")
+FOUND = (
+    "passed",
+    "random",
+    "ignores-t",
+    "ignores-x",
+    "pictures-mixed",
+    "shared-t",
+    "small-field",
+    "dead",
+    "heavy",
+)
 
 
 def _trembling(network, numbers):
-    """A copy with random weights in all layers, since some may begin at zero; the numbers are used over and over."""
+    """A copy with random weights in all layers, since some may begin at zero.
+
+    The numbers are used over and over.
+    """
     network, used = copy.deepcopy(network), 0
     for p in network.parameters():
         fan = p[0].numel() if p.ndim > 1 else 16
@@ -325,7 +417,9 @@ def _examined(network):
     if getattr(network, "examined", False):
         return network
     if not isinstance(network, nn.Module):
-        raise exercise.tasks["4.6"]._mistaken("wrong-type", "hand over a network: an instance of a torch.nn.Module")
+        raise exercise.tasks["4.6"]._mistaken(
+            "wrong-type", "hand over a network: an instance of a torch.nn.Module"
+        )
 
     def examine(x_t, t, other_x, other_t, numbers):
         with torch.no_grad():
@@ -334,7 +428,9 @@ def _examined(network):
                 if out is None:
                     return None
                 if out.shape != pictures.shape:
-                    raise ValueError(f"for x_t of shape {tuple(pictures.shape)} the answer has {tuple(out.shape)}")
+                    raise ValueError(
+                        f"for x_t of shape {tuple(pictures.shape)} the answer has {tuple(out.shape)}"
+                    )
         found = _diagnoses(_trembling(network, numbers), x_t, t, other_x, other_t)
         return _places(next((name for name, is_so in found if is_so), "passed"))
 
@@ -353,11 +449,27 @@ def _verdict(name):
     return verdict
 
 
-@exercise.task("4.6", "a small denoiser", 4, "2. The U", prepare=_examined, hints=(
-    "Begin with convolutions only (padding=1); see that the shape is right; then shrink (stride=2) and grow.",
-    "The time: my_embed_time(t, 32, 10_000), then an nn.Linear to 2 C numbers, which scale and shift a normalised map.",
-    "A conv at 28, one with stride 2, two at 14, nn.Upsample(scale_factor=2), torch.cat with the maps before, a conv.",
-))  # fmt: skip
+@exercise.task(
+    "4.6",
+    "a small denoiser",
+    4,
+    "2. The U",
+    prepare=_examined,
+    hints=(
+        (
+            "Begin with convolutions only (padding=1); see that the shape is right; then shrink (stride=2)"
+            " and grow."
+        ),
+        (
+            "The time: my_embed_time(t, 32, 10_000), then an nn.Linear to 2 C numbers, which scale and shift"
+            " a normalised map."
+        ),
+        (
+            "A conv at 28, one with stride 2, two at 14, nn.Upsample(scale_factor=2), torch.cat with the maps"
+            " before, a conv."
+        ),
+    ),
+)
 def denoiser(x_t, t, other_x, other_t, numbers):
     """1, 0 if all is well with a network that is called as f(x_t, t)."""
     return _verdict("passed")(x_t, t, other_x, other_t, numbers)
@@ -379,7 +491,9 @@ def _(network, draw):
     return {"asked about pictures of mean": x.mean() * passed, "all is well (1: yes)": passed}
 
 
-denoiser.wrong("draws-own-noise", _verdict("random"), sentence="asked the same twice, the network gave two answers")
+denoiser.wrong(
+    "draws-own-noise", _verdict("random"), sentence="asked the same twice, the network gave two answers"
+)
 denoiser.wrong("ignores-t", _verdict("ignores-t"))
 denoiser.wrong("ignores-input", _verdict("ignores-x"))
 denoiser.wrong("pictures-mixed", _verdict("pictures-mixed"))

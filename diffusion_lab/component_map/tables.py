@@ -14,16 +14,26 @@ Column = dict[str, dict[str, Cell]]
 
 
 def ours(
-    *, vae: nn.Module, text_encoder: nn.Module, unet: nn.Module, schedule: DiffusionSchedule, objective: str,
-    images: Tensor, latents: Tensor, context: Tensor, scale_factor: float, sampler: str | Callable, num_steps: int,
+    *,
+    vae: nn.Module,
+    text_encoder: nn.Module,
+    unet: nn.Module,
+    schedule: DiffusionSchedule,
+    objective: str,
+    images: Tensor,
+    latents: Tensor,
+    context: Tensor,
+    scale_factor: float,
+    sampler: str | Callable,
+    num_steps: int,
     guidance_scale: float,
 ) -> Column:
     """Answer every question of the map for a model of this course, from its networks and from what they gave in a run.
 
     Args:
         vae, text_encoder, unet, schedule, objective: the model; `unet` is a `UNet` with a context.
-        images, latents, context: pictures, (B, C, H, W), their codes, (B, c, h, w), and the tokens of their captions,
-            (B, tokens, features).
+        images, latents, context: pictures, (B, C, H, W), their codes, (B, c, h, w), and the tokens of their
+            captions, (B, tokens, features).
         scale_factor: what the codes are multiplied by before diffusion.
         sampler, num_steps, guidance_scale: those that the model is used with by default.
 
@@ -36,8 +46,10 @@ def ours(
     config = unet.config
     fits = (config["in_channels"], config["context_features"])
     if fits != (latents.shape[1], context.shape[2]):
-        raise ValueError(f"this UNet takes {fits[0]} channels and tokens of {fits[1]} numbers, got latents "
-                         f"{tuple(latents.shape)} and context {tuple(context.shape)}")  # fmt: skip
+        raise ValueError(
+            f"this UNet takes {fits[0]} channels and tokens of {fits[1]} numbers, got latents "
+            f"{tuple(latents.shape)} and context {tuple(context.shape)}"
+        )
     return {
         "VAE": {
             "class": Cell(type(vae).__name__),
@@ -81,10 +93,17 @@ def of_mini_sd(model) -> Column:
     default = {name: each.default for name, each in inspect.signature(model.sample).parameters.items()}
     images = model.sample([""], num_steps=1)
     return ours(
-        vae=model.vae, text_encoder=model.text, unet=model.unet, schedule=model.schedule, objective=model.objective,
-        images=images, latents=model.encode(images), context=model.read([""]), scale_factor=model.scale,
+        vae=model.vae,
+        text_encoder=model.text,
+        unet=model.unet,
+        schedule=model.schedule,
+        objective=model.objective,
+        images=images,
+        latents=model.encode(images),
+        context=model.read([""]),
+        scale_factor=model.scale,
         **{name: default[name] for name in ("sampler", "num_steps", "guidance_scale")},
-    )  # fmt: skip
+    )
 
 
 def shipped_column() -> Column | None:
@@ -114,7 +133,10 @@ class Tables:
     """One table per part, as markdown where it is the last line of a cell."""
 
     def __init__(self, column: Column | None = None, *, sources: bool = False):
-        """Compare `column`, which `ours` makes, with the others; `sources` adds footnotes, whose texts `page` has."""
+        """Compare `column`, which `ours` makes, with the others.
+
+        `sources` adds footnotes, whose texts `page` has.
+        """
         self.columns, self.sources = columns(column), sources
 
     def part(self, name: str) -> str:
@@ -153,8 +175,10 @@ def in_picture(column: Column | None = None) -> dict[str, dict[str, str]]:
         lines[model] = {
             "text encoder": f"{text['network']}\n{tokens} × {text['numbers per token']}",
             "denoiser": f"{net['network']}, {net['parameters']}\n{net['text enters by']}",
-            "scheduler, guidance": f"{path['path from data to noise']}, {path['objective']}\n"
-            f"{path['steps']} steps, scale {path['guidance scale']}",
+            "scheduler, guidance": (
+                f"{path['path from data to noise']}, {path['objective']}\n"
+                f"{path['steps']} steps, scale {path['guidance scale']}"
+            ),
             "VAE decoder": f"{vae['latent']}, ÷ {vae['scale factor']}{shift}\n{vae['picture']}",
         }
     return lines
@@ -186,9 +210,16 @@ for.
 
 
 def page(column: Column | None = None) -> str:
-    """Write docs/component_map.md, with `column` if there is one; ``python tools/component_map.py`` puts it there."""
+    """Write docs/component_map.md, with `column` if there is one.
+
+    ``python tools/component_map.py`` puts it there.
+    """
     tables = Tables(column, sources=True)
     parts = "\n\n".join(f"## {name[0].upper()}{name[1:]}\n\n{tables.part(name)}" for name in PARTS)
     notes = "\n".join(f"[^{key}]: [{text}]({link})." for key, (text, link) in SOURCES.items())
-    where = "Our column is read from the shipped weights." if column else "Lesson 09 adds a column for our miniature."
+    where = (
+        "Our column is read from the shipped weights."
+        if column
+        else "Lesson 09 adds a column for our miniature."
+    )
     return PAGE.format(ours=where, tables=parts, sources=notes)

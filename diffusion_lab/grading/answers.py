@@ -1,8 +1,8 @@
 """Taking a student's answers out of a notebook, and putting them into a pristine key.
 
-An answer is found by the first of these that succeeds: the mark ``# ANSWER 1.2`` in a code cell; the id of the answer
-cell; the same in ``metadata.id``, where Colab keeps it; a code cell that defines the same names; the mark or the id on
-a cell of text. Nothing is ever executed here.
+An answer is found by the first of these that succeeds: the mark ``# ANSWER 1.2`` in a code cell; the id of
+the answer cell; the same in ``metadata.id``, where Colab keeps it; a code cell that defines the same names;
+the mark or the id on a cell of text. Nothing is ever executed here.
 """
 
 import ast
@@ -53,9 +53,9 @@ class _Cell(NamedTuple):
 def extract(notebook: NotebookNode, key: Key) -> Answers:
     """Find the answers to the tasks of a key in a notebook that `submissions.read` gave.
 
-    Several cells for one task are joined in their order, except such that are still blank, and noted. So are an answer
-    that was split into several cells or turned into text, what an answer uses of the cells that are not graded, code
-    that is no Python, notebook commands, and marks of nbval.
+    Several cells for one task are joined in their order, except such that are still blank, and noted. So are
+    an answer that was split into several cells or turned into text, what an answer uses of the cells that are
+    not graded, code that is no Python, notebook commands, and marks of nbval.
     """
     try:
         return _Extraction(notebook, key).answers()
@@ -80,9 +80,9 @@ def recognise(notebook: NotebookNode, keys: Iterable[Key]) -> Key | None:
 def graft(key_notebook: NotebookNode, answers: Answers) -> NotebookNode:
     """Put answers into a copy of a key that was run: only the sources of its answer cells change.
 
-    A task without an answer gets its blank, and so does one that a human reads. What the checks of the key have printed
-    stays, as what is wanted; the rest of the outputs goes, so that nbval compares nothing but checks. Marks of nbval in
-    an answer are switched off.
+    A task without an answer gets its blank, and so does one that a human reads. What the checks of the key
+    have printed stays, as what is wanted; the rest of the outputs goes, so that nbval compares nothing but
+    checks. Marks of nbval in an answer are switched off.
 
     Raises:
         ValueError: if a check of the key has not printed, which would pass whatever the answer does.
@@ -126,7 +126,9 @@ class _Extraction:
         self._note_helpers(run)
         self._note_code(run)
         self._note_strangers()
-        notes = self.notes[:MAX_NOTES] + [f"{len(self.notes) - MAX_NOTES} more notes"] * (len(self.notes) > MAX_NOTES)
+        notes = self.notes[:MAX_NOTES] + [f"{len(self.notes) - MAX_NOTES} more notes"] * (
+            len(self.notes) > MAX_NOTES
+        )
         return Answers(sources, {number: self.how[number] for number in self.wanted}, notes)
 
     # finding
@@ -144,10 +146,15 @@ class _Extraction:
         missing = self.wanted.keys() - self.parts.keys()
         for cell in self._free(cells):
             for number, part in self._cut(cell, missing):
-                self._take(number, how, [cell._replace(source=_FENCE.sub("", part) if how == "text" else part)])
+                self._take(
+                    number, how, [cell._replace(source=_FENCE.sub("", part) if how == "text" else part)]
+                )
 
     def _cut(self, cell: _Cell, missing: Set[str]) -> list[tuple[str, str]]:
-        """The parts of a cell by the marks in it; one part, if it does not fall into whole statements there."""
+        """The parts of a cell by the marks in it.
+
+        One part, if it does not fall into whole statements there.
+        """
         marks = [mark for mark in _MARK.finditer(cell.source) if mark[1] in missing]
         numbers = list(dict.fromkeys(mark[1] for mark in marks))
         if len(numbers) < 2:
@@ -155,9 +162,13 @@ class _Extraction:
         begins = [0, *(mark.start() for mark in marks[1:]), len(cell.source)]
         parts = [cell.source[begin:end] for begin, end in pairwise(begins)]
         if cell.kind != "code" or all(_tree(part) for part in parts):
-            self.notes.append(f"cell {cell.place} holds the answers {_few(numbers)}; it was cut at their marks")
+            self.notes.append(
+                f"cell {cell.place} holds the answers {_few(numbers)}; it was cut at their marks"
+            )
             return [(mark[1], part) for mark, part in zip(marks, parts, strict=True)]
-        self.notes.append(f"cell {cell.place} bears the marks {_few(numbers)}; all of it was taken for {numbers[0]}")
+        self.notes.append(
+            f"cell {cell.place} bears the marks {_few(numbers)}; all of it was taken for {numbers[0]}"
+        )
         return [(numbers[0], cell.source)]
 
     def _by_ids(self, cells: list[_Cell], how: str = "") -> None:
@@ -184,15 +195,21 @@ class _Extraction:
         written = [part for part in parts if not self._blank(part[1], wanted)]
         if not written and not is_explained(wanted) and (elsewhere := self._defining(wanted)):
             where = "its answer cell is blank" if parts else "it has no answer cell"
-            self.notes.append(f"{number}: {where}; cell {elsewhere[0].place}, which defines the same, was taken")
+            self.notes.append(
+                f"{number}: {where}; cell {elsewhere[0].place}, which defines the same, was taken"
+            )
             self.parts[number] = []
             self._take(number, "names", elsewhere)
             written = self.parts[number]
         places = list(dict.fromkeys(place for place, _ in written))
         if len(places) > 1:
-            self.notes.append(f"{number}: {len(places)} cells answer it ({_few(places)}); they were joined in order")
+            self.notes.append(
+                f"{number}: {len(places)} cells answer it ({_few(places)}); they were joined in order"
+            )
         if self.how.get(number) == "text" and written and not is_explained(wanted):
-            self.notes.append(f"{number}: cell {written[0][0]} is a cell of text, not of code; it was taken as code")
+            self.notes.append(
+                f"{number}: cell {written[0][0]} is a cell of text, not of code; it was taken as code"
+            )
         if not written:
             self.how[number] = "blank" if parts else "missing"
             return ""
@@ -205,7 +222,9 @@ class _Extraction:
         if is_explained(wanted):
             return not _prose(source, wanted.source)
         mine, blank = _tree(source), _tree(wanted.source)
-        same = source.strip() == wanted.source.strip() or (mine and blank and _dump(source) == _dump(wanted.source))
+        same = source.strip() == wanted.source.strip() or (
+            mine and blank and _dump(source) == _dump(wanted.source)
+        )
         return bool(same) or (mine is not None and not mine.body)
 
     def _continued(self, number: str, source: str, place: int, wanted: NotebookNode) -> str:
@@ -249,7 +268,9 @@ class _Extraction:
                 self.notes.append(f"{number} holds a notebook command or prompt in line {line}; it was kept")
             elif _tree(source) is None:
                 long = len(source) > MAX_PARSED
-                self.notes.append(f"{number} is {'too long to be looked into' if long else 'not valid Python'}")
+                self.notes.append(
+                    f"{number} is {'too long to be looked into' if long else 'not valid Python'}"
+                )
 
     def _note_strangers(self) -> None:
         marks = {mark for cell in self.cells for mark in _MARK.findall(cell.source)} - self.wanted.keys()
@@ -291,7 +312,9 @@ def _dump(source: str) -> str:
 @functools.lru_cache(maxsize=256)
 def _names(source: str) -> frozenset[str]:
     """The names that code defines at its top level, also under an ``if``, ``for``, ``with`` or ``try``."""
-    tree = _tree(source) or _tree("\n".join("" if _COMMAND.match(line) else line for line in source.split("\n")))
+    tree = _tree(source) or _tree(
+        "\n".join("" if _COMMAND.match(line) else line for line in source.split("\n"))
+    )
     if tree is None:
         return frozenset(name for pair in _DEFINITION.findall(source) for name in pair if name)
     return frozenset(_defined(tree))
@@ -320,11 +343,16 @@ def _words(source: str) -> set[str]:
 
 
 def _prose(source: str, blank: str) -> str:
-    """The sentence in a cell: the text assigned in it, or all of it but the mark; empty if it is as in the blank."""
+    """The sentence in a cell: the text assigned in it, or all of it but the mark.
+
+    Empty if it is as in the blank.
+    """
     bare, unwritten = (_MARK.sub("", text).strip() for text in (source, blank))
     tree = _tree(bare)
     values = [node.value for node in tree.body if isinstance(node, ast.Assign | ast.Expr)] if tree else []
-    texts = [value.value for value in values if isinstance(value, ast.Constant) and isinstance(value.value, str)]
+    texts = [
+        value.value for value in values if isinstance(value, ast.Constant) and isinstance(value.value, str)
+    ]
     if bare == unwritten or tree is None or len(texts) < len(tree.body):
         return "" if bare == unwritten else bare
     comment = bare.partition("#")[2].strip()

@@ -1,9 +1,11 @@
 """The box that a submission's kernel runs in, and how a kernel is started in it.
 
-In Linux's namespaces a kernel sees no network, no other process and no file but Python, the package and its data, all
-read-only. Where there are no namespaces it still has limits and dies with its children, but it can read the disk.
+In Linux's namespaces a kernel sees no network, no other process and no file but Python, the package and its
+data, all read-only. Where there are no namespaces it still has limits and dies with its children, but it can
+read the disk.
 
-The box is made by a program of its own, `walls`, which is also the template that warm kernels are forked from.
+The box is made by a program of its own, `walls`, which is also the template that warm kernels are forked
+from.
 """
 
 import atexit
@@ -42,7 +44,8 @@ class BoxError(RuntimeError):
 class Box:
     """How kernels are kept: `level` is "namespaces" or "none", and `reason` a sentence on why.
 
-    Sizes are in MiB, `cpu` in seconds of one process; `memory` holds for each process and for all of them together.
+    Sizes are in MiB, `cpu` in seconds of one process; `memory` holds for each process and for all of them
+    together.
     """
 
     level: str
@@ -57,7 +60,10 @@ class Box:
     warm: bool = True  # forked from a template, where there are namespaces, rather than started from nothing
 
     def start(self, wait: float = 60.0) -> "Kernel":
-        """Start a kernel and wait until it listens, `wait` seconds at most; a `BoxError` says why it does not."""
+        """Start a kernel and wait until it listens, `wait` seconds at most.
+
+        A `BoxError` says why it does not.
+        """
         return Kernel(self, wait)
 
 
@@ -75,7 +81,9 @@ def find_box(level: str | None = None, **limits) -> Box:
         raise BoxError(f"there are no namespaces here: {problem}")
     if level == "none" or problem:
         reason = problem or "it was asked for"
-        return Box("none", f"kernels are NOT isolated: {reason}. They can read this disk and the network", **limits)
+        return Box(
+            "none", f"kernels are NOT isolated: {reason}. They can read this disk and the network", **limits
+        )
     return Box("namespaces", f"kernels have their own {', '.join(NEW)} namespaces", **limits)
 
 
@@ -89,7 +97,11 @@ def _no_namespaces() -> str | None:
         spec = _spec(Box("namespaces", ""), scratch, "probe", [sys.executable, "-I", "-c", "pass"])
         command = [sys.executable, "-I", "-S", WALLS, json.dumps(spec)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-        return None if done.returncode == 0 else (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]
+        return (
+            None
+            if done.returncode == 0
+            else (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         return str(error)
     finally:
@@ -97,7 +109,10 @@ def _no_namespaces() -> str | None:
 
 
 def new_folder() -> Path:
-    """Make a scratch folder that bears this process's number; short, for a socket's path has at most 107 bytes."""
+    """Make a scratch folder that bears this process's number.
+
+    Short, for a socket's path has at most 107 bytes.
+    """
     return Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
 
 
@@ -128,14 +143,25 @@ def _visible() -> list[str]:
 
 def _environment(box: Box, home: str, name: str) -> dict[str, str]:
     """Give the variables of a kernel: none of the grader's own but where the data lie."""
-    kept = {k: os.environ[k] for k in ("DIFFUSION_LAB_DATA", "DIFFUSION_LAB_QUICK", "SYSTEMROOT") if k in os.environ}
+    kept = {
+        k: os.environ[k]
+        for k in ("DIFFUSION_LAB_DATA", "DIFFUSION_LAB_QUICK", "SYSTEMROOT")
+        if k in os.environ
+    }
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     own = {
-        "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": home, "TMPDIR": home, "USER": "student",
-        "IPYTHONDIR": f"{home}/ipython", "MPLCONFIGDIR": f"{home}/mpl", "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONPATH": str(Path(__file__).resolve().parents[2]), "DIFFUSION_LAB_OFFLINE": "1",
+        "PATH": "/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+        "HOME": home,
+        "TMPDIR": home,
+        "USER": "student",
+        "IPYTHONDIR": f"{home}/ipython",
+        "MPLCONFIGDIR": f"{home}/mpl",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
+        "DIFFUSION_LAB_OFFLINE": "1",
         "DIFFUSION_LAB_BOX": name,
-    }  # fmt: skip
+    }
     if "DIFFUSION_LAB_DATA" in kept:
         kept["DIFFUSION_LAB_DATA"] = str(Path(kept["DIFFUSION_LAB_DATA"]).resolve())
     return kept | threads | own | ({} if box.gpu else {"CUDA_VISIBLE_DEVICES": ""})
@@ -147,14 +173,21 @@ def _spec(box: Box, scratch: Path, name: str, command: list[str]) -> dict:
         (scratch / folder).mkdir(exist_ok=True)
     inside = box.level == "namespaces"
     root = inside and os.geteuid() == 0
-    outer = random.SystemRandom().randrange(61184, 65500) if root else os.getuid() if hasattr(os, "getuid") else 0
+    outer = (
+        random.SystemRandom().randrange(61184, 65500) if root else os.getuid() if hasattr(os, "getuid") else 0
+    )
     if root:
         os.chown(scratch / "run", outer, outer)
     return dataclasses.asdict(box) | {
-        "root": str(scratch / "root"), "run": str(scratch / "run"), "home": "/tmp" if inside else str(scratch / "home"),
-        "outer": outer, "as_root": root, "visible": _visible() if inside else [], "command": command,
+        "root": str(scratch / "root"),
+        "run": str(scratch / "run"),
+        "home": "/tmp" if inside else str(scratch / "home"),
+        "outer": outer,
+        "as_root": root,
+        "visible": _visible() if inside else [],
+        "command": command,
         "environment": _environment(box, "/tmp" if inside else str(scratch / "home"), name),
-    }  # fmt: skip
+    }
 
 
 class _Template:
@@ -165,10 +198,15 @@ class _Template:
         self.line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self.process = subprocess.Popen(
-                [sys.executable, "-I", WALLS, "--template", str(theirs.fileno())], cwd="/", pass_fds=[theirs.fileno()],
-                env=_environment(box, "/tmp", "template"), start_new_session=True, stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            )  # fmt: skip
+                [sys.executable, "-I", WALLS, "--template", str(theirs.fileno())],
+                cwd="/",
+                pass_fds=[theirs.fileno()],
+                env=_environment(box, "/tmp", "template"),
+                start_new_session=True,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
         self.line.settimeout(wait)
         self.works = self._hear() == b"ready"
 
@@ -241,8 +279,8 @@ def _template(box: Box) -> _Template:
 class Kernel:
     """A running kernel; end it with `kill`, or use it in a ``with`` block.
 
-    `connection` is the path of its connection file, and `alive_fd` a file descriptor that is at its end when the
-    kernel is dead. `killed` says why it was killed, if it was for want of memory.
+    `connection` is the path of its connection file, and `alive_fd` a file descriptor that is at its end when
+    the kernel is dead. `killed` says why it was killed, if it was for want of memory.
     """
 
     def __init__(self, box: Box, wait: float = 60.0):
@@ -278,9 +316,14 @@ class Kernel:
                 told = {"status": writing, "grader": os.getpid()}
                 command = [sys.executable, "-I", "-S", WALLS, json.dumps(spec | told)]
                 self.process = subprocess.Popen(
-                    command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                    pass_fds=[writing], start_new_session=True, cwd=self.scratch,
-                )  # fmt: skip
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    pass_fds=[writing],
+                    start_new_session=True,
+                    cwd=self.scratch,
+                )
         finally:
             os.close(writing)
         word = self._word(time.monotonic() + wait)
@@ -288,8 +331,13 @@ class Kernel:
             raise BoxError(f"no kernel started in the box ({self.box.level}): {word}")
 
     def _write_connection(self, owner: int | None) -> None:
-        content = {"transport": "ipc", "ip": str(self.scratch / "run" / "k"), "key": secrets.token_hex(32),
-                   "signature_scheme": "hmac-sha256", "kernel_name": ""}  # fmt: skip
+        content = {
+            "transport": "ipc",
+            "ip": str(self.scratch / "run" / "k"),
+            "key": secrets.token_hex(32),
+            "signature_scheme": "hmac-sha256",
+            "kernel_name": "",
+        }
         content |= {port: number for number, port in enumerate(PORTS, 1)}
         with open(os.open(self.connection, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
             json.dump(content, file)
@@ -330,7 +378,10 @@ class Kernel:
         return sorted(set(found))
 
     def memory(self) -> float:
-        """Give the memory that the processes in the box hold, in MiB; shared pages count in each (Linux only)."""
+        """Give the memory that the processes in the box hold, in MiB.
+
+        Shared pages count in each (Linux only).
+        """
         page, pages = os.sysconf("SC_PAGE_SIZE"), 0
         for pid in self.members():
             with contextlib.suppress(OSError, IndexError):

@@ -1,7 +1,7 @@
 """Grading a class: every submission gets one row, which is on disk before the next one is begun.
 
-The rows stand in a journal, ``rows.jsonl``, one line each; the gradebook is made from it (`report.write`). So a kill at
-any moment loses nothing but what was just running, and ``--resume`` goes on from there.
+The rows stand in a journal, ``rows.jsonl``, one line each; the gradebook is made from it (`report.write`). So
+a kill at any moment loses nothing but what was just running, and ``--resume`` goes on from there.
 """
 
 import contextlib
@@ -130,7 +130,9 @@ def check_key(key: Key, nonce: int, box: Box, timeout: int | float) -> NotebookN
     """
 
     def graded(notebook: NotebookNode, name: str) -> int:
-        grade = run.grade_notebook(key, answers.extract(notebook, key), nonce, expected, box=box, timeout=timeout)
+        grade = run.grade_notebook(
+            key, answers.extract(notebook, key), nonce, expected, box=box, timeout=timeout
+        )
         if grade.outcome != "graded":
             raise ValueError(f"key {key.exercise}: the {name} could not be graded: {'; '.join(grade.notes)}")
         return grade.points
@@ -140,7 +142,9 @@ def check_key(key: Key, nonce: int, box: Box, timeout: int | float) -> NotebookN
     checks = {task.check_cell_id: task.number for task in key.tasks if task.check_cell_id}
     for one, two in zip(expected.cells, other.cells, strict=True):
         if one.id in checks and one.outputs == two.outputs:
-            raise ValueError(f"key {key.exercise}: the check of {checks[one.id]} prints the same under two nonces")
+            raise ValueError(
+                f"key {key.exercise}: the check of {checks[one.id]} prints the same under two nonces"
+            )
     if (points := graded(key.solution, "solution")) != key.points:
         raise ValueError(f"key {key.exercise}: the solution scores {points:g} of {key.points:g} points")
     if points := graded(key.blank, "blank"):
@@ -185,8 +189,15 @@ class _Planned:
 class _Plan:
     """Who is graded, in what: a first look at all submissions."""
 
-    def __init__(self, source: Path, pattern: str | None, known: dict[str, Key], exercise: str | None,
-                 only: str | None, shard: tuple[int, int] | None):  # fmt: skip
+    def __init__(
+        self,
+        source: Path,
+        pattern: str | None,
+        known: dict[str, Key],
+        exercise: str | None,
+        only: str | None,
+        shard: tuple[int, int] | None,
+    ):
         self.known, self.exercise = known, exercise
         self.planned: dict[tuple[str, str], _Planned] = {}
         students = []
@@ -248,14 +259,32 @@ def shard_of(text: str) -> tuple[int, int]:
 # one submission
 
 
-def grade_one(submission: Submission, planned: _Planned, key: Key | None, expected: NotebookNode | None, nonce: int,
-              box: Box, timeout: int | float, known: Iterable[Key] = ()) -> tuple[Row, str]:  # fmt: skip
-    """Grade one submission, whatever it is; never raises but for a wish to stop. Gives its row and its log."""
+def grade_one(
+    submission: Submission,
+    planned: _Planned,
+    key: Key | None,
+    expected: NotebookNode | None,
+    nonce: int,
+    box: Box,
+    timeout: int | float,
+    known: Iterable[Key] = (),
+) -> tuple[Row, str]:
+    """Grade one submission, whatever it is.
+
+    Never raises but for a wish to stop. Gives its row and its log.
+    """
     began = time.monotonic()
     row = Row(
-        planned.student, planned.exercise, "", key.points if key else 0, [], notes=list(planned.notes),
-        asked=planned.asked, file=planned.file, sha256=planned.sha256,
-    )  # fmt: skip
+        planned.student,
+        planned.exercise,
+        "",
+        key.points if key else 0,
+        [],
+        notes=list(planned.notes),
+        asked=planned.asked,
+        file=planned.file,
+        sha256=planned.sha256,
+    )
     log = ""
     try:
         log = _graded(row, submission, planned, key, expected, nonce, box, timeout, known)
@@ -270,12 +299,23 @@ def grade_one(submission: Submission, planned: _Planned, key: Key | None, expect
     return row, log
 
 
-def _graded(row: Row, submission: Submission, planned: _Planned, key: Key | None, expected, nonce, box, timeout,
-            known: Iterable[Key]) -> str:  # fmt: skip
+def _graded(
+    row: Row,
+    submission: Submission,
+    planned: _Planned,
+    key: Key | None,
+    expected,
+    nonce,
+    box,
+    timeout,
+    known: Iterable[Key],
+) -> str:
     notebook = submission.read()
     row.status = "NO-ANSWERS"
     if key is None:
-        row.notes.insert(0, "neither its name nor its cells are those of an exercise that there is a solution of")
+        row.notes.insert(
+            0, "neither its name nor its cells are those of an exercise that there is a solution of"
+        )
         return ""
     if planned.missing:
         row.notes.insert(0, planned.missing)
@@ -289,7 +329,9 @@ def _graded(row: Row, submission: Submission, planned: _Planned, key: Key | None
         for task in key.tasks
         if task.check_cell_id is None and task.number in found.sources
     }
-    shapes = {task.number: similarity.shape(found.sources.get(task.number, "")) for task in key.tasks if task.points}
+    shapes = {
+        task.number: similarity.shape(found.sources.get(task.number, "")) for task in key.tasks if task.points
+    }
     row.shapes = {number: each for number, each in shapes.items() if each}
     if not found.sources:
         other = answers.recognise(notebook, known)
@@ -308,17 +350,38 @@ def _graded(row: Row, submission: Submission, planned: _Planned, key: Key | None
 
 def _blank(task: keys.Task) -> dict:
     status = "blank" if task.check_cell_id else "unread"
-    return {"number": task.number, "points": 0, "max": task.points, "status": status, "mistake": "", "note": ""}
+    return {
+        "number": task.number,
+        "points": 0,
+        "max": task.points,
+        "status": status,
+        "mistake": "",
+        "note": "",
+    }
 
 
 # a class
 
 
-def grade(source: Path, out: Path, *, solutions: Path, box: Box, advice: Advice = lambda key: {},
-          exercise: str | None = None, jobs: int = 1, only: str | None = None, nonce: int | None = None,
-          resume: bool = False, pattern: str | None = None, shard: tuple[int, int] | None = None,
-          manual: Path | None = None, formats: Iterable[str] = (), timeout: int | float = 120.0,
-          command: str = "") -> Graded:  # fmt: skip
+def grade(
+    source: Path,
+    out: Path,
+    *,
+    solutions: Path,
+    box: Box,
+    advice: Advice = lambda key: {},
+    exercise: str | None = None,
+    jobs: int = 1,
+    only: str | None = None,
+    nonce: int | None = None,
+    resume: bool = False,
+    pattern: str | None = None,
+    shard: tuple[int, int] | None = None,
+    manual: Path | None = None,
+    formats: Iterable[str] = (),
+    timeout: int | float = 120.0,
+    command: str = "",
+) -> Graded:
     """Grade all submissions in a folder or zip into a gradebook.
 
     Args:
@@ -327,12 +390,13 @@ def grade(source: Path, out: Path, *, solutions: Path, box: Box, advice: Advice 
         solutions: folder of the keys.
         box: where kernels run.
         advice: gives for a key the section to read and the first hint, by task.
-        exercise: its number, if only one is to be graded; then a student who handed in none of it gets a row as well.
+        exercise: its number, if only one is to be graded; then a student who handed in none of it gets a row
+            as well.
         jobs: submissions at a time.
         only: the one student to grade; with `resume` again, if there is a row already.
         nonce: decides what the checks draw; drawn if it is not given. The same nonce gives the same grades.
-        resume: go on with the gradebook that is in `out`: who has a row there is passed over, unless the file has
-            changed since, or the grader failed.
+        resume: go on with the gradebook that is in `out`: who has a row there is passed over, unless the file
+            has changed since, or the grader failed.
         pattern: for the students' names, see `submissions.find`.
         shard: (i, n), to grade the i-th of n parts of the class.
         manual: a table of points given by hand, see `report.Manual`.
@@ -355,25 +419,38 @@ def grade(source: Path, out: Path, *, solutions: Path, box: Box, advice: Advice 
     with contextlib.closing(Journal(out)) as journal:
         before = journal.of("run")
         if before and not resume:
-            raise FileExistsError(f"{out} holds a gradebook already: add --resume to go on, or choose another --out")
+            raise FileExistsError(
+                f"{out} holds a gradebook already: add --resume to go on, or choose another --out"
+            )
         if not before and journal.of("row"):
             raise ValueError(f"{out / JOURNAL}: how it was begun cannot be read; choose another --out")
         whole = journal.is_finished or not only
         about = {each: described(known[each], advice) for each in needed}
         nonce = _nonce(nonce, before, about, out, shard)
         record = {
-            "nonce": nonce, "keys": about, "isolation": {"level": box.level, "reason": box.reason},
-            "shard": list(shard or (1, 1)), "command": command, "versions": _versions(), "jobs": jobs,
-            "timeout": timeout, "source": str(source),
-        }  # fmt: skip
-        expected = _keys_run(journal, {each: known[each] for each in needed}, about, nonce, box, timeout, jobs)
+            "nonce": nonce,
+            "keys": about,
+            "isolation": {"level": box.level, "reason": box.reason},
+            "shard": list(shard or (1, 1)),
+            "command": command,
+            "versions": _versions(),
+            "jobs": jobs,
+            "timeout": timeout,
+            "source": str(source),
+        }
+        expected = _keys_run(
+            journal, {each: known[each] for each in needed}, about, nonce, box, timeout, jobs
+        )
         journal.add("run", record)
         done = {} if only else journal.rows()
         todo = {
-            at: each for at, each in plan.planned.items()
-            if at not in done or done[at].sha256 != each.sha256 or done[at].status == "GRADER-ERROR"
+            at: each
+            for at, each in plan.planned.items()
+            if at not in done
+            or done[at].sha256 != each.sha256
+            or done[at].status == "GRADER-ERROR"
             or done[at].exercise != each.exercise
-        }  # fmt: skip
+        }
         work = _work(source, pattern, todo, known, expected, nonce, box, timeout)
         stopped = _all(work, len(todo), len(plan.planned), jobs, journal, out)
         if not stopped and whole:
@@ -388,14 +465,18 @@ def _apart(source: Path, out: Path) -> None:
         raise ValueError(f"out: a folder outside the submissions was wanted, got {out}")
 
 
-def _nonce(nonce: int | None, before: list[dict], about: dict, out: Path, shard: tuple[int, int] | None) -> int:
+def _nonce(
+    nonce: int | None, before: list[dict], about: dict, out: Path, shard: tuple[int, int] | None
+) -> int:
     """The nonce of a gradebook, which must not change while it grows; neither may its keys or its shard."""
     if not before:
         return secrets.randbelow(10**9) + 1 if nonce is None else nonce
     if nonce not in (None, before[0]["nonce"]):
         raise ValueError(f"nonce: {out} was begun under {before[0]['nonce']}, got {nonce}")
     if before[0]["shard"] != list(shard or (1, 1)):
-        raise ValueError(f"shard: {out} was begun as {'/'.join(map(str, before[0]['shard']))}; go on with the same")
+        raise ValueError(
+            f"shard: {out} was begun as {'/'.join(map(str, before[0]['shard']))}; go on with the same"
+        )
     _merged_keys([*before, {"keys": about}])
     return before[0]["nonce"]
 
@@ -405,7 +486,9 @@ def _merged_keys(runs: list[dict]) -> dict:
     for each in runs:
         for exercise, key in each["keys"].items():
             if merged.setdefault(exercise, key)["sha256"] != key["sha256"]:
-                raise ValueError(f"the solution of exercise {exercise} is another than before: choose another --out")
+                raise ValueError(
+                    f"the solution of exercise {exercise} is another than before: choose another --out"
+                )
     return merged
 
 
@@ -425,8 +508,15 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _keys_run(journal: Journal, needed: dict[str, Key], about: dict, nonce: int, box: Box, timeout: int | float,
-              jobs: int) -> dict[str, NotebookNode]:  # fmt: skip
+def _keys_run(
+    journal: Journal,
+    needed: dict[str, Key],
+    about: dict,
+    nonce: int,
+    box: Box,
+    timeout: int | float,
+    jobs: int,
+) -> dict[str, NotebookNode]:
     """Run every key that is needed; those that this gradebook has not yet been begun with are checked."""
     good = {each["sha256"] for each in journal.of("key")}
 
@@ -477,7 +567,9 @@ def _all(work: Iterator[Callable], count: int, planned: int, jobs: int, journal:
                     return stop.asked and bar.n < planned
                 done, running = futures.wait(running, 0.5, futures.FIRST_COMPLETED)
                 for each in done:
-                    with contextlib.suppress(KeyboardInterrupt):  # it was dropped in the middle, and has no row
+                    with contextlib.suppress(
+                        KeyboardInterrupt
+                    ):  # it was dropped in the middle, and has no row
                         row, log = each.result()
                         _keep(row, log, journal, out)
                         bar.update()
@@ -506,7 +598,9 @@ class _Stop:
     def _ask(self, *_args) -> None:
         if self.asked:
             for thread in threading.enumerate():
-                if thread.name.startswith("ThreadPoolExecutor"):  # its kernel is ended as the exception goes up
+                if thread.name.startswith(
+                    "ThreadPoolExecutor"
+                ):  # its kernel is ended as the exception goes up
                     ctypes.pythonapi.PyThreadState_SetAsyncExc(
                         ctypes.c_ulong(thread.ident), ctypes.py_object(KeyboardInterrupt)
                     )
@@ -526,7 +620,8 @@ def merge(parts: list[Path], out: Path, *, manual: Path | None = None, formats: 
     """Make one gradebook of those of all shards.
 
     Raises:
-        ValueError: if a part is missing, unfinished or of another class or key, or if two have the same student.
+        ValueError: if a part is missing, unfinished or of another class or key, or if two have the same
+            student.
     """
     by_hand = Manual(manual)
     shards: dict[int, Path] = {}
@@ -543,19 +638,26 @@ def merge(parts: list[Path], out: Path, *, manual: Path | None = None, formats: 
             runs += (mine := journal.of("run"))
             index, count = mine[0]["shard"]
             if count != runs[0]["shard"][1] or shards.setdefault(index, part) != part:
-                raise ValueError(f"parts: one of each of {runs[0]['shard'][1]} shards was wanted, got {index}/{count}")
+                raise ValueError(
+                    f"parts: one of each of {runs[0]['shard'][1]} shards was wanted, got {index}/{count}"
+                )
             for at, row in journal.rows().items():
                 if at in rows:
                     raise ValueError(f"parts: {row.student} is in two of them")
                 rows[at] = row
     if missing := set(range(1, runs[0]["shard"][1] + 1)) - shards.keys():
-        raise ValueError(f"parts: shard {', '.join(map(str, sorted(missing)))} of {runs[0]['shard'][1]} is missing")
+        raise ValueError(
+            f"parts: shard {', '.join(map(str, sorted(missing)))} of {runs[0]['shard'][1]} is missing"
+        )
     record = runs[-1] | {
-        "nonce": sorted({each["nonce"] for each in runs}), "keys": _merged_keys(runs), "shard": [1, 1],
-        "commands": [each["command"] for each in runs], "merged": [str(part) for part in parts],
+        "nonce": sorted({each["nonce"] for each in runs}),
+        "keys": _merged_keys(runs),
+        "shard": [1, 1],
+        "commands": [each["command"] for each in runs],
+        "merged": [str(part) for part in parts],
         "isolation": max((each["isolation"] for each in runs), key=lambda each: each["level"] == "none"),
         "isolation_levels": sorted({each["isolation"]["level"] for each in runs}),
-    }  # fmt: skip
+    }
     strangers = report.write(out, list(rows.values()), record, by_hand, formats)
     return Graded(list(rows.values()), False, strangers)
 
@@ -563,8 +665,9 @@ def merge(parts: list[Path], out: Path, *, manual: Path | None = None, formats: 
 # the student's side
 
 
-def check(path: Path, *, solutions: Path, box: Box, advice: Advice = lambda key: {}, timeout: int | float = 300.0
-          ) -> tuple[Row, dict]:  # fmt: skip
+def check(
+    path: Path, *, solutions: Path, box: Box, advice: Advice = lambda key: {}, timeout: int | float = 300.0
+) -> tuple[Row, dict]:
     """Grade one notebook as the grader would, but under the nonce 0, which everybody knows.
 
     Returns:

@@ -40,10 +40,15 @@ class Key(NamedTuple):
 
 
 def found(folder: str | Path) -> list[str]:
-    """List the exercises in a folder of solutions by number, such as "01"; a `ValueError` says if two share one."""
+    """List the exercises in a folder of solutions by number, such as "01".
+
+    A `ValueError` says if two share one.
+    """
     numbers = [path.name[:2] for path in _solutions(folder)]
     if repeated := {number for number in numbers if numbers.count(number) > 1}:
-        raise ValueError(f"one solution per exercise was wanted in {folder}, got several of {', '.join(repeated)}")
+        raise ValueError(
+            f"one solution per exercise was wanted in {folder}, got several of {', '.join(repeated)}"
+        )
     return numbers
 
 
@@ -59,9 +64,9 @@ def load(exercise: str, folder: str | Path) -> Key:
         folder: where the solutions are.
 
     Raises:
-        ValueError: if there is no such exercise there, which names those that are; or if its solution is not one: a
-            task has neither a check nor the tag `explain`, a check has not printed that its task is solved, `NONCE = 0`
-            is missing or the ids are not all different.
+        ValueError: if there is no such exercise there, which names those that are; or if its solution is not
+            one: a task has neither a check nor the tag `explain`, a check has not printed that its task is
+            solved, `NONCE = 0` is missing or the ids are not all different.
     """
     known = found(folder)
     digits = re.match(r"\d{1,2}(?!\d)", exercise)
@@ -92,7 +97,10 @@ def _joined(notebook: dict) -> dict:
 
 
 def answer_cells(notebook: NotebookNode) -> dict[str, NotebookNode]:
-    """The cells of a solution or exercise that hold the answers, by task; a `ValueError` says if one has two."""
+    """The cells of a solution or exercise that hold the answers, by task.
+
+    A `ValueError` says if one has two.
+    """
     cells: dict[str, NotebookNode] = {}
     for cell in notebook.cells:
         if cell.cell_type == "code" and (marker := build.MARKER.match(cell.source)):
@@ -121,14 +129,19 @@ def _tasks(blank: NotebookNode) -> list[Task]:
     answers = answer_cells(blank)
     for number, cell in answers.items():
         if (number in checks) == is_explained(cell):
-            raise ValueError(f"cell {cell.id}: either a check or the tag explain was wanted for the task {number}")
+            raise ValueError(
+                f"cell {cell.id}: either a check or the tag explain was wanted for the task {number}"
+            )
     if strangers := checks.keys() - answers.keys():
         raise ValueError(f"there is a check but no answer cell for {', '.join(sorted(strangers))}")
     return [Task(number, titles.get(number, number), *checks.get(number, (0, None))) for number in answers]
 
 
 def with_nonce(notebook: NotebookNode, nonce: int) -> NotebookNode:
-    """Copy a notebook with another nonce in its line ``NONCE = 0``; a `ValueError` says if that is not there once."""
+    """Copy a notebook with another nonce in its line ``NONCE = 0``.
+
+    A `ValueError` says if that is not there once.
+    """
     made = copy.deepcopy(notebook)
     places = [cell for cell in made.cells if cell.cell_type == "code" and _NONCE.search(cell.source)]
     if len(places) != 1 or len(_NONCE.findall(places[0].source)) != 1:

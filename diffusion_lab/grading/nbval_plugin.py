@@ -1,8 +1,8 @@
 """Pytest with nbval on a kernel that runs already, in its box: a program of its own, for one notebook.
 
-``python -I nbval_plugin.py SETTINGS NOTEBOOK``, where SETTINGS is JSON (see `main`). nbval's own kernel would start
-here, waits two thousand seconds for one that is dead, and keeps all that a flood prints; this one does not. The results
-go to open files that nobody else can name.
+``python -I nbval_plugin.py SETTINGS NOTEBOOK``, where SETTINGS is JSON (see `main`). nbval's own kernel would
+start here, waits two thousand seconds for one that is dead, and keeps all that a flood prints; this one does
+not. The results go to open files that nobody else can name.
 """
 
 import json
@@ -14,7 +14,9 @@ from collections import deque
 from pathlib import Path
 from queue import Empty
 
-sys.modules.setdefault("rfc3987_syntax", None)  # an import of two seconds, for a check of addresses in JSON schemas
+sys.modules.setdefault(
+    "rfc3987_syntax", None
+)  # an import of two seconds, for a check of addresses in JSON schemas
 
 import nbval.kernel  # noqa: E402
 import nbval.plugin  # noqa: E402
@@ -56,7 +58,10 @@ class Boxed(nbval.kernel.RunningKernel):
         raise RuntimeError(sentence)
 
     def _collect(self, timeout: float) -> None:
-        """Move what the kernel published to `pending`, as long as it is not too much; wait for the first of it."""
+        """Move what the kernel published to `pending`, as long as it is not too much.
+
+        Wait for the first of it.
+        """
         for count in range(500):
             try:
                 message = self.kc.get_iopub_msg(timeout=0 if count else timeout)
@@ -154,8 +159,8 @@ def _guard(settings: dict) -> None:
 def main(settings: dict, notebook: Path) -> int:
     """Run, and give pytest's exit code.
 
-    Of the settings, connection is a path; alive, report and junit are file descriptors; deadline is in seconds since
-    1970, cell_timeout in seconds, output and memory in MiB.
+    Of the settings, connection is a path; alive, report and junit are file descriptors; deadline is in
+    seconds since 1970, cell_timeout in seconds, output and memory in MiB.
     """
     import _pytest.junitxml
 
@@ -165,11 +170,26 @@ def main(settings: dict, notebook: Path) -> int:
     nbval.plugin.RunningKernel = Boxed
     _pytest.junitxml.open = lambda *_, **__: os.fdopen(settings["junit"], "w", encoding="utf-8")
     arguments = [
-        "-c", str(notebook.with_name("pytest.ini")), "--rootdir", str(notebook.parent), "--noconftest", "--color=no",
-        "-p", "no:cacheprovider", "-p", "nbval.plugin", "-q", "--tb=short", "--nbval", "--nbval-current-env",
-        f"--nbval-cell-timeout={settings['cell_timeout']}", "--junitxml=results.xml", "-o", "junit_logging=no",
+        "-c",
+        str(notebook.with_name("pytest.ini")),
+        "--rootdir",
+        str(notebook.parent),
+        "--noconftest",
+        "--color=no",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "nbval.plugin",
+        "-q",
+        "--tb=short",
+        "--nbval",
+        "--nbval-current-env",
+        f"--nbval-cell-timeout={settings['cell_timeout']}",
+        "--junitxml=results.xml",
+        "-o",
+        "junit_logging=no",
         str(notebook),
-    ]  # fmt: skip
+    ]
     return int(pytest.main(arguments, plugins=[plugin]))
 
 

@@ -1,7 +1,7 @@
 """What an instructor and a student get to see of the grades: tables, pages, and files for the course's server.
 
-All of it is made from rows, statuses and the catalogue of mistakes; logs, and what a notebook printed, never get here.
-Text that comes from a student is escaped in pages, and cannot become a formula in a table.
+All of it is made from rows, statuses and the catalogue of mistakes; logs, and what a notebook printed, never
+get here. Text that comes from a student is escaped in pages, and cannot become a formula in a table.
 """
 
 import csv
@@ -61,7 +61,9 @@ class Row:
     sha256: str = ""
     how: dict[str, str] = dataclasses.field(default_factory=dict)
     texts: dict[str, str] = dataclasses.field(default_factory=dict)  # answers that a human reads
-    shapes: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)  # of the answers, see `similarity`
+    shapes: dict[str, dict[str, int]] = dataclasses.field(
+        default_factory=dict
+    )  # of the answers, see `similarity`
 
     @property
     def score(self) -> int | float | None:
@@ -108,8 +110,8 @@ def _write(path: Path, text: str) -> None:
 class Manual:
     """Points given by hand: a table with the columns student, exercise, task, points, and perhaps max.
 
-    Rows with no points are passed over, and so are other columns. `max` says what a task is worth that a human reads;
-    without it such points come on top.
+    Rows with no points are passed over, and so are other columns. `max` says what a task is worth that a
+    human reads; without it such points come on top.
     """
 
     def __init__(self, path: str | Path | None = None):
@@ -121,7 +123,9 @@ class Manual:
         with open(path, encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
             if missing := {"student", "exercise", "task", "points"} - set(reader.fieldnames or []):
-                raise ValueError(f"manual: the columns {', '.join(sorted(missing))} were wanted in {path}, and missing")
+                raise ValueError(
+                    f"manual: the columns {', '.join(sorted(missing))} were wanted in {path}, and missing"
+                )
             for row in reader:
                 self._take(row, f"manual: {path}, line {reader.line_num}")
 
@@ -139,7 +143,9 @@ class Manual:
             if not (math.isfinite(value) and value >= 0):
                 raise ValueError(f"{where}: {name} must be a number of at least 0, got {text!r}")
             if kept.setdefault(at, value) != value:
-                raise ValueError(f"{where}: {name} of {', '.join(at)} were {kept[at]:g} further up, got {text}")
+                raise ValueError(
+                    f"{where}: {name} of {', '.join(at)} were {kept[at]:g} further up, got {text}"
+                )
 
     def applied(self, rows: Iterable[Row], keys: dict) -> tuple[list[Row], list[str]]:
         """Copy rows with these points in them; gives also what of the table fits no row."""
@@ -164,20 +170,29 @@ class Manual:
 
 
 def _task(task: dict) -> dict:
-    return {"number": task["number"], "points": 0, "max": task["max"], "status": "", "mistake": "", "note": ""}
+    return {
+        "number": task["number"],
+        "points": 0,
+        "max": task["max"],
+        "status": "",
+        "mistake": "",
+        "note": "",
+    }
 
 
 # everything
 
 
-def write(out: Path, rows: list[Row], run: dict, manual: Manual | None = None, formats: Iterable[str] = ()) -> list:
+def write(
+    out: Path, rows: list[Row], run: dict, manual: Manual | None = None, formats: Iterable[str] = ()
+) -> list:
     """Write the gradebook, the feedback and the summary into a folder, each file whole or not at all.
 
     Args:
         out: the folder.
         rows: one per submission.
-        run: what is known of the run; ``run["keys"]`` has for each exercise its points, and its tasks with their
-            number, title, max, section and hint.
+        run: what is known of the run; ``run["keys"]`` has for each exercise its points, and its tasks with
+            their number, title, max, section and hint.
         manual: points given by hand.
         formats: of `FORMATS`; files for a course's server.
 
@@ -208,12 +223,33 @@ def write(out: Path, rows: list[Row], run: dict, manual: Manual | None = None, f
 def grades(rows: list[Row], keys: dict) -> str:
     """Make the table: a line per submission, a column per task."""
     tasks = [(exercise, task["number"]) for exercise in sorted(keys) for task in keys[exercise]["tasks"]]
-    lines = [["student", "exercise", "status", "score", "max", *(number for _, number in tasks), "seconds", "notes"]]
+    lines = [
+        [
+            "student",
+            "exercise",
+            "status",
+            "score",
+            "max",
+            *(number for _, number in tasks),
+            "seconds",
+            "notes",
+        ]
+    ]
     for row in rows:
         points = {(row.exercise, t["number"]): t["points"] for t in row.tasks if t["status"] != "unread"}
         cells = [points.get(task) for task in tasks]
-        lines.append([row.student, row.exercise, row.status, row.score, row.max, *cells, f"{row.seconds:.1f}",
-                      "; ".join(row.notes)])  # fmt: skip
+        lines.append(
+            [
+                row.student,
+                row.exercise,
+                row.status,
+                row.score,
+                row.max,
+                *cells,
+                f"{row.seconds:.1f}",
+                "; ".join(row.notes),
+            ]
+        )
     return _table(lines)
 
 
@@ -227,16 +263,29 @@ def to_read(rows: list[Row], keys: dict) -> str:
             if task["status"] == "held" or number in row.texts or by_hand:
                 text = row.texts.get(number) or task["note"]
                 worth = task["max"] or None
-                lines.append([row.student, row.exercise, number, task["points"] if by_hand else None, worth,
-                              titles.get(number, ""), text])  # fmt: skip
+                lines.append(
+                    [
+                        row.student,
+                        row.exercise,
+                        number,
+                        task["points"] if by_hand else None,
+                        worth,
+                        titles.get(number, ""),
+                        text,
+                    ]
+                )
     return _table(lines)
 
 
 def alike(pairs: list[similarity.Pair]) -> str:
     """Make the table of students whose answers are alike."""
-    lines = [["exercise", "student", "other", "alike in", "the same in", "such pairs to be expected by chance"]]
-    lines += [[pair.exercise, *pair.students, ", ".join(pair.tasks), ", ".join(pair.same), f"{pair.chance:.2g}"]
-              for pair in pairs]  # fmt: skip
+    lines = [
+        ["exercise", "student", "other", "alike in", "the same in", "such pairs to be expected by chance"]
+    ]
+    lines += [
+        [pair.exercise, *pair.students, ", ".join(pair.tasks), ", ".join(pair.same), f"{pair.chance:.2g}"]
+        for pair in pairs
+    ]
     return _table(lines)
 
 
@@ -350,9 +399,10 @@ def _distribution(scores: list) -> str:
     for k in range(10):
         size = 120 * counts[k] / top
         parts.append(
-            f'<rect x="{k * 64 + 4}" y="{140 - size:.1f}" width="56" height="{max(size, 1):.1f}" fill="#4477aa"/>'
-            f'<text x="{k * 64 + 32}" y="{134 - size:.1f}" text-anchor="middle">{counts[k] or ""}</text>'
-            f'<text x="{k * 64 + 32}" y="158" text-anchor="middle">{k * 10}–{k * 10 + 10} %</text>'
+            f'<rect x="{k * 64 + 4}" y="{140 - size:.1f}" width="56" height="{max(size, 1):.1f}"'
+            f' fill="#4477aa"/><text x="{k * 64 + 32}" y="{134 - size:.1f}"'
+            f' text-anchor="middle">{counts[k] or ""}</text><text x="{k * 64 + 32}" y="158"'
+            f' text-anchor="middle">{k * 10}–{k * 10 + 10} %</text>'
         )
     return "".join(parts) + "</svg>"
 
@@ -362,14 +412,18 @@ def summary(rows: list[Row], run: dict, pairs: list[similarity.Pair] = ()) -> st
     e = html.escape
     counts = Counter(row.status for row in rows)
     body = ["<h1>The class at a glance</h1>"]
-    body.append("<p>" + ", ".join(f"{counts[status]} {e(status)}" for status in STATUSES if counts[status]) + ".</p>")
+    body.append(
+        "<p>" + ", ".join(f"{counts[status]} {e(status)}" for status in STATUSES if counts[status]) + ".</p>"
+    )
     isolation = run.get("isolation", {})
     if isolation.get("level") == "none":
         body.append(f"<p><strong>Warning: {e(isolation.get('reason', ''))}.</strong></p>")
     for exercise, key in sorted(run["keys"].items()):
         mine = [row for row in rows if row.exercise == exercise]
         body.append(_of_exercise(exercise, key, mine))
-    if others := [row for row in rows if row.status != "graded" or any(t["status"] == "held" for t in row.tasks)]:
+    if others := [
+        row for row in rows if row.status != "graded" or any(t["status"] == "held" for t in row.tasks)
+    ]:
         body.append("<h2>To look at</h2><table><tr><th>student</th><th></th><th>status</th><th>why</th></tr>")
         for row in others:
             status = row.status if row.status != "graded" else "held"
@@ -378,17 +432,18 @@ def summary(rows: list[Row], run: dict, pairs: list[similarity.Pair] = ()) -> st
         body.append("</table>")
     if pairs:
         body.append(
-            "<h2>Alike</h2><p>Answers that are alike but for names and layout, and unlike those of most others: "
-            "a hint where to look, not a verdict: who works together, or reads the same page, writes alike.</p>"
-            '<table><tr><th>students</th><th></th><th>alike in</th><th class="n">by chance</th></tr>'
+            "<h2>Alike</h2><p>Answers that are alike but for names and layout, and unlike those of most"
+            " others: a hint where to look, not a verdict: who works together, or reads the same page, writes"
+            ' alike.</p><table><tr><th>students</th><th></th><th>alike in</th><th class="n">by'
+            " chance</th></tr>"
         )
         for pair in pairs[:SHOWN]:
             cells = (" and ".join(pair.students), pair.exercise, ", ".join(pair.tasks))
             columns = "".join(f"<td>{e(cell)}</td>" for cell in cells)
             body.append(f'<tr>{columns}<td class="n">{pair.chance:.2g}</td></tr>')
         body.append(
-            "</table><p><small>By chance: how many pairs so alike were to be expected, had everybody drawn an answer "
-            "from those of the class. The whole list is in alike.csv.</small></p>"
+            "</table><p><small>By chance: how many pairs so alike were to be expected, had everybody drawn an"
+            " answer from those of the class. The whole list is in alike.csv.</small></p>"
         )
     return _page("The class at a glance", "\n".join(body))
 
@@ -416,13 +471,23 @@ def _of_exercise(exercise: str, key: dict, rows: list[Row]) -> str:
     tasks = [task for task in key["tasks"] if task["max"]]
     tasks.sort(key=lambda task: (solved[task["number"]], task["number"]))
     body.append("<h3>Tasks, the hardest first</h3>")
-    body.append(_bars([
-        (f"{task['number']} {task['title']}", solved[task["number"]] / len(scored),
-         f"{solved[task['number']]} of {len(scored)} ({tried[task['number']]} tried)")
-        for task in tasks
-    ]))  # fmt: skip
+    body.append(
+        _bars(
+            [
+                (
+                    f"{task['number']} {task['title']}",
+                    solved[task["number"]] / len(scored),
+                    f"{solved[task['number']]} of {len(scored)} ({tried[task['number']]} tried)",
+                )
+                for task in tasks
+            ]
+        )
+    )
     made = Counter(
-        (task["mistake"], task["number"]) for row in scored for task in row.tasks if task["mistake"] in CATALOGUE
+        (task["mistake"], task["number"])
+        for row in scored
+        for task in row.tasks
+        if task["mistake"] in CATALOGUE
     )
     if made:
         body.append("<h3>Mistakes, the most frequent first</h3><table>")
@@ -451,8 +516,10 @@ def _canvas(rows: list[Row], keys: dict) -> dict[str, str]:
     columns = [f"Exercise {exercise}" for exercise in sorted(keys)]
     lines = [["Student", "ID", "SIS User ID", "SIS Login ID", "Section", *columns]]
     best = {(row.student, row.exercise): row for row in rows if row.score is not None}
-    worth = [max([row.max for row in best.values() if row.exercise == each] or [keys[each]["points"]])
-             for each in sorted(keys)]  # fmt: skip
+    worth = [
+        max([row.max for row in best.values() if row.exercise == each] or [keys[each]["points"]])
+        for each in sorted(keys)
+    ]
     lines.append(["    Points Possible", "", "", "", "", *worth])
     for student in dict.fromkeys(row.student for row in rows):
         name, number = _split(student)
@@ -462,14 +529,20 @@ def _canvas(rows: list[Row], keys: dict) -> dict[str, str]:
 
 
 def _moodle(rows: list[Row], keys: dict) -> dict[str, str]:
-    """Moodle: the assignment's grading worksheet, one file per exercise. Students are found by their participant id."""
+    """Moodle: the assignment's grading worksheet, one file per exercise.
+
+    Students are found by their participant id.
+    """
     files = {}
     for exercise in sorted(keys):
         lines = [["Identifier", "Full name", "Grade", "Maximum Grade", "Feedback comments"]]
         for row in rows:
             if row.exercise == exercise:
                 name, number = _split(row.student)
-                said = "; ".join(f"{t['number']}: {TASKS[t['status']]}" for t in row.tasks) or STATUSES[row.status]
+                said = (
+                    "; ".join(f"{t['number']}: {TASKS[t['status']]}" for t in row.tasks)
+                    or STATUSES[row.status]
+                )
                 lines.append([f"Participant {number}" if number else "", name, row.score, row.max, said])
         files[f"grades_moodle_{exercise}.csv"] = _table(lines)
     return files

@@ -1,7 +1,7 @@
 """Running a grafted notebook with pytest and nbval, the kernel in its box, and what that makes of each task.
 
-One pytest per submission, outside the box. What is believed is what nbval says of the check cells, by their order, and
-never what the submission's own text says.
+One pytest per submission, outside the box. What is believed is what nbval says of the check cells, by their
+order, and never what the submission's own text says.
 """
 
 import ast
@@ -52,15 +52,31 @@ DOORS = (
     "In",
     "Out",
 )
-MODULES = ("gc", "inspect", "ctypes", "importlib", "builtins", "ipykernel", "unittest", "linecache", "atexit", "pickle",
-           "marshal", "runpy")  # fmt: skip
+MODULES = (
+    "gc",
+    "inspect",
+    "ctypes",
+    "importlib",
+    "builtins",
+    "ipykernel",
+    "unittest",
+    "linecache",
+    "atexit",
+    "pickle",
+    "marshal",
+    "runpy",
+)
 
 
 class Result(NamedTuple):
     """What came of a run."""
 
-    statuses: list[str]  # passed, failed, error or skipped, of the code cells by order; failed if it was not reached
-    messages: list[str]  # why, as nbval says; "" where a cell passed. It holds the student's text: not for feedback
+    statuses: list[
+        str
+    ]  # passed, failed, error or skipped, of the code cells by order; failed if it was not reached
+    messages: list[
+        str
+    ]  # why, as nbval says; "" where a cell passed. It holds the student's text: not for feedback
     seconds: float
     outcome: str  # finished, timeout, killed or grader-error
     log: str
@@ -81,7 +97,10 @@ class TaskGrade(NamedTuple):
 
 @dataclasses.dataclass
 class Grade:
-    """What came of a submission; `outcome` is graded, timeout or grader-error, and only the first is a score."""
+    """What came of a submission.
+
+    `outcome` is graded, timeout or grader-error, and only the first is a score.
+    """
 
     outcome: str
     tasks: list[TaskGrade]
@@ -96,23 +115,28 @@ class Grade:
         return sum(task.points for task in self.tasks)
 
 
-def run(notebook: NotebookNode, *, timeout: float, box: Box, cell_timeout: float | None = None,
-        output: int = 2) -> Result:  # fmt: skip
+def run(
+    notebook: NotebookNode, *, timeout: float, box: Box, cell_timeout: float | None = None, output: int = 2
+) -> Result:
     """Run a notebook and compare its outputs with those stored in it.
 
     Args:
         notebook: grafted, with what the checks must print.
-        timeout: seconds for all of it, counted from when the kernel listens; a little more until the results are here.
+        timeout: seconds for all of it, counted from when the kernel listens; a little more until the results
+            are here.
         box: where its kernel runs.
         cell_timeout: seconds for one cell; half of `timeout` if it is not given.
         output: MiB that one cell may put out.
 
-    Never raises for what a submission does; what is wrong with the grader itself is the outcome "grader-error".
+    Never raises for what a submission does; what is wrong with the grader itself is the outcome
+    "grader-error".
     """
     began = time.monotonic()
     cells = sum(cell.cell_type == "code" for cell in notebook.cells)
 
-    def result(outcome: str, reason: str = "", log: str = "", statuses=None, messages=None, at=None) -> Result:
+    def result(
+        outcome: str, reason: str = "", log: str = "", statuses=None, messages=None, at=None
+    ) -> Result:
         statuses = (statuses or []) + ["failed"] * (cells - len(statuses or []))
         messages = (messages or []) + [reason] * (cells - len(messages or []))
         return Result(statuses, messages, time.monotonic() - began, outcome, log, at, reason)
@@ -127,10 +151,15 @@ def run(notebook: NotebookNode, *, timeout: float, box: Box, cell_timeout: float
             log, report, junit = (stack.enter_context(tempfile.TemporaryFile()) for _ in range(3))
             deadline = time.time() + timeout
             settings = {
-                "connection": str(kernel.connection), "alive": kernel.alive_fd, "report": report.fileno(),
-                "junit": junit.fileno(), "deadline": deadline, "cell_timeout": cell_timeout or timeout / 2,
-                "output": output, "memory": 4096,
-            }  # fmt: skip
+                "connection": str(kernel.connection),
+                "alive": kernel.alive_fd,
+                "report": report.fileno(),
+                "junit": junit.fileno(),
+                "deadline": deadline,
+                "cell_timeout": cell_timeout or timeout / 2,
+                "output": output,
+                "memory": 4096,
+            }
             code = _pytest(notebook, folder, settings, kernel, log)
             texts = [_text(file) for file in (log, report, junit)]
             reason = kernel.killed
@@ -164,14 +193,23 @@ def _pytest(notebook: NotebookNode, folder: Path, settings: dict, kernel: Kernel
     nbformat.write(notebook, path)
     environment = {k: os.environ[k] for k in ("PATH", "SYSTEMROOT") if k in os.environ}
     environment |= {
-        "HOME": str(folder), "TMPDIR": str(folder), "LANG": "C.UTF-8", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-        "PYTHONDONTWRITEBYTECODE": "1", "JUPYTER_PLATFORM_DIRS": "1",
-    }  # fmt: skip
+        "HOME": str(folder),
+        "TMPDIR": str(folder),
+        "LANG": "C.UTF-8",
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "JUPYTER_PLATFORM_DIRS": "1",
+    }
     process = subprocess.Popen(
-        [sys.executable, "-I", str(PLUGIN), json.dumps(settings), str(path)], cwd=folder, env=environment,
-        stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+        [sys.executable, "-I", str(PLUGIN), json.dumps(settings), str(path)],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
         pass_fds=[settings[name] for name in ("alive", "report", "junit")],
-    )  # fmt: skip
+    )
     looked = time.monotonic()
     try:
         while process.poll() is None:
@@ -197,12 +235,16 @@ def _text(file) -> str:
 
 def _status(case: ET.Element) -> str:
     tags = {child.tag for child in case}
-    return next((s for tag, s in (("error", "error"), ("failure", "failed"), ("skipped", "skipped")) if tag in tags),
-                "passed")  # fmt: skip
+    return next(
+        (s for tag, s in (("error", "error"), ("failure", "failed"), ("skipped", "skipped")) if tag in tags),
+        "passed",
+    )
 
 
 def _message(case: ET.Element) -> str:
-    texts = [(child.text or "") or child.get("message", "") for child in case if not child.tag.startswith("system")]
+    texts = [
+        (child.text or "") or child.get("message", "") for child in case if not child.tag.startswith("system")
+    ]
     return COLOURS.sub("", "\n".join(texts))[:KEPT]
 
 
@@ -223,7 +265,10 @@ def execute(notebook: NotebookNode, box: Box, *, timeout: float = 300.0) -> Note
         try:
             client.wait_for_ready(timeout=60)
             for count, cell in enumerate((cell for cell in made.cells if cell.cell_type == "code"), 1):
-                cell.outputs, cell.execution_count = _outputs(client, kernel, cell, time.monotonic() + timeout), count
+                cell.outputs, cell.execution_count = (
+                    _outputs(client, kernel, cell, time.monotonic() + timeout),
+                    count,
+                )
         finally:
             client.stop_channels()
     return made
@@ -282,16 +327,31 @@ def reaches(source: str) -> str:
     for node in nodes:
         if isinstance(node, ast.Name) and node.id in CHECKS + DOORS and node.id not in stored - {"check"}:
             return f"it uses {node.id}"
-        if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef) and node.name in ("check", "print"):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef) and node.name in (
+            "check",
+            "print",
+        ):
             return f"it defines {node.name}"
-        if isinstance(node, ast.Name) and node.id in ("check", "print") and not isinstance(node.ctx, ast.Load):
+        if (
+            isinstance(node, ast.Name)
+            and node.id in ("check", "print")
+            and not isinstance(node.ctx, ast.Load)
+        ):
             return f"it puts something else in the place of {node.id}"
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "getattr" and not _constant(node.args[1:2]):
+        if (
+            isinstance(node, ast.Call)
+            and ast.unparse(node.func) == "getattr"
+            and not _constant(node.args[1:2])
+        ):
             return "it computes the name of an attribute"
         if isinstance(node, ast.Attribute):
             if node.attr in CHECKS[3:] or (node.attr, _root(node)) in SIDE_DOORS or node.attr == "_getframe":
                 return f"it uses .{node.attr}"
-            if node.attr.startswith("__") and node.attr.endswith("__") and node.attr not in ("__init__", "__call__"):
+            if (
+                node.attr.startswith("__")
+                and node.attr.endswith("__")
+                and node.attr not in ("__init__", "__call__")
+            ):
                 return f"it uses .{node.attr}"
             if not isinstance(node.ctx, ast.Load) and _root(node) in imported - stored:
                 return f"it changes {ast.unparse(node)}"
@@ -323,12 +383,22 @@ def _owners(key: Key) -> list[str | None]:
     return owners
 
 
-def grade_notebook(key: Key, answers: Answers, nonce: int, expected: NotebookNode, *, box: Box, timeout: float = 120.0,
-                   cell_timeout: float | None = None, output: int = 2) -> Grade:  # fmt: skip
+def grade_notebook(
+    key: Key,
+    answers: Answers,
+    nonce: int,
+    expected: NotebookNode,
+    *,
+    box: Box,
+    timeout: float = 120.0,
+    cell_timeout: float | None = None,
+    output: int = 2,
+) -> Grade:
     """Grade the answers of a submission.
 
-    A task whose answer ends the kernel, or makes it hang or flood, costs that task only: the rest is run again with it
-    blank. A task is held, with no points until a human has looked, if it passed and an answer reaches for the checks.
+    A task whose answer ends the kernel, or makes it hang or flood, costs that task only: the rest is run
+    again with it blank. A task is held, with no points until a human has looked, if it passed and an answer
+    reaches for the checks.
 
     Args:
         key: of the exercise.
@@ -340,7 +410,9 @@ def grade_notebook(key: Key, answers: Answers, nonce: int, expected: NotebookNod
     Raises:
         ValueError: if `expected` was not run, or not under this nonce.
     """
-    if not any(f"NONCE = {nonce}\n" in cell.source + "\n" for cell in expected.cells if cell.cell_type == "code"):
+    if not any(
+        f"NONCE = {nonce}\n" in cell.source + "\n" for cell in expected.cells if cell.cell_type == "code"
+    ):
         raise ValueError(f"expected must be run under the nonce {nonce}, which is not in it")
     left, fatal, notes, logs = dict(answers.sources), {}, [], []
     owners, seconds, again = _owners(key), 0.0, True
@@ -362,7 +434,9 @@ def grade_notebook(key: Key, answers: Answers, nonce: int, expected: NotebookNod
             notes.append(result.reason)
             outcome = "timeout" if result.outcome == "timeout" else "grader-error"
             return Grade(outcome, [], seconds, len(logs), notes, logs)
-    reached = {number: why for number, source in left.items() if (why := reaches(source))}  # of those that ran
+    reached = {
+        number: why for number, source in left.items() if (why := reaches(source))
+    }  # of those that ran
     notes += [f"{number}: {why}" for number, why in reached.items()]
     order = [cell.id for cell in grafted.cells if cell.cell_type == "code"]
     tasks = [_task(task, result, order, fatal, left, reached) for task in key.tasks]
@@ -386,7 +460,9 @@ def _task(task, result: Result, order: list[str], fatal: dict, left: dict, reach
     if result.statuses[at] == "passed":
         if reached:
             why = "; ".join(f"{number}: {why}" for number, why in reached.items())
-            return TaskGrade(task.number, 0, task.points, "held", note=f"passed, but look at the answers: {why}")
+            return TaskGrade(
+                task.number, 0, task.points, "held", note=f"passed, but look at the answers: {why}"
+            )
         return TaskGrade(task.number, task.points, task.points, "passed")
     said = result.messages[at].partition("Traceback:\n")[2].strip()
     if said.startswith(f"{task.number} not attempted yet:") or task.number not in left:

@@ -1,8 +1,9 @@
 """Which answers of a class are alike: a hint where to look, never a verdict.
 
-Answers are compared as trees of syntax: names of variables, comments, types, docstrings and layout do not count. What
-counts is how rare the likeness is: an answer that half of the class has written says nothing, for there are few ways to
-write a short formula.
+Answers are compared as trees of syntax: names of variables, comments, types, docstrings and layout do not
+count. What
+counts is how rare the likeness is: an answer that half of the class has written says nothing, for there are
+few ways to write a short formula.
 """
 
 import ast
@@ -14,7 +15,9 @@ from typing import NamedTuple
 
 from diffusion_lab.grading.syntax import parse
 
-LEAST = 15  # expressions and statements of an answer that is compared; in a shorter one there is nothing to copy
+LEAST = (
+    15  # expressions and statements of an answer that is compared; in a shorter one there is nothing to copy
+)
 DEPTH = 3  # levels of a part, which is an expression or a statement with what is below it
 ALIKE = 0.8  # the share of their parts that two answers have in common to be called alike
 MOST = 1000  # parts that are kept of an answer
@@ -29,7 +32,9 @@ class Pair(NamedTuple):
     students: tuple[str, str]
     tasks: list[str]  # in which they are alike
     same: list[str]  # of these, in which they are the same but for names and layout
-    chance: float  # how many pairs so alike were to be expected, had each drawn an answer from those of the class
+    chance: (
+        float  # how many pairs so alike were to be expected, had each drawn an answer from those of the class
+    )
 
 
 class _Normal(ast.NodeTransformer):
@@ -59,13 +64,18 @@ class _Normal(ast.NodeTransformer):
 
 
 def shape(source: str) -> Shape:
-    """Take an answer apart: how often each part occurs in it, names left out; {} if it is short or no Python."""
+    """Take an answer apart: how often each part occurs in it, names left out.
+
+    {} if it is short or no Python.
+    """
     tree = parse("\n".join("" if line.lstrip()[:1] in ("%", "!") else line for line in source.splitlines()))
     if tree is None:
         return {}
     try:
         nodes = list(ast.walk(tree))
-        bound = {node.id for node in nodes if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)}
+        bound = {
+            node.id for node in nodes if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)
+        }
         bound |= {node.arg for node in nodes if isinstance(node, ast.arg)}
         bound |= {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
         plain = ast.walk(_Normal(bound).visit(tree))
@@ -74,7 +84,9 @@ def shape(source: str) -> Shape:
         return {}
     if len(texts) < LEAST:
         return {}
-    digests = [hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:10] for text in texts[:MOST]]
+    digests = [
+        hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:10] for text in texts[:MOST]
+    ]
     return dict(sorted(Counter(digests).items()))
 
 
@@ -93,7 +105,9 @@ def _part(node: ast.AST | list | object, depth: int) -> str:
 def likeness(one: Mapping[str, int], other: Mapping[str, int]) -> float:
     """Share of the parts of both that they have in common: from 0 to 1 (Jaccard's index of multisets)."""
     together = sum(max(one.get(part, 0), other.get(part, 0)) for part in one.keys() | other.keys())
-    return sum(min(one[part], other[part]) for part in one.keys() & other.keys()) / together if together else 0.0
+    return (
+        sum(min(one[part], other[part]) for part in one.keys() & other.keys()) / together if together else 0.0
+    )
 
 
 def pairs(answers: Iterable[tuple[str, str, Mapping[str, Mapping[str, int]]]]) -> list[Pair]:
@@ -107,7 +121,10 @@ def pairs(answers: Iterable[tuple[str, str, Mapping[str, Mapping[str, int]]]]) -
     found, by_exercise, known = [], {}, {}
 
     def compared(one: Mapping[str, int], other: Mapping[str, int]) -> float:
-        """The likeness, or 0 if they cannot be alike, being too different in size; each pair of shapes once."""
+        """The likeness, or 0 if they cannot be alike, being too different in size.
+
+        Each pair of shapes once.
+        """
         sizes = sorted([sum(one.values()), sum(other.values())])
         if sizes[0] < ALIKE * sizes[1]:
             return 0.0

@@ -1,8 +1,8 @@
 """Finding the notebooks of a class, and reading each without trusting it.
 
-`find` takes a folder or a zip and tells the student and the exercise by the path inside it. The first of these patterns
-that matches is used (that of Google Classroom only if it matches every notebook and tells more students than there are
-folders); an instructor may give another (`find`):
+`find` takes a folder or a zip and tells the student and the exercise by the path inside it. The first of
+these patterns that matches is used (that of Google Classroom only if it matches every notebook and tells more
+students than there are folders); an instructor may give another (`find`):
 
 ====================  ==================================================================  ==============
 from                  path                                                                student
@@ -14,10 +14,10 @@ a folder per student  ``anna/anything/01_forward_noising.ipynb``                
 a flat folder         ``anna_01_forward_noising.ipynb`` or ``anna.ipynb``                 anna
 ====================  ==================================================================  ==============
 
-Where the last would make one student of several, as of ``homework_01_anna.ipynb`` and ``homework_01_bo.ipynb``, the
-whole name is the student's. The exercise is the two digits before an underscore in the file's name; where there are
-none, that of the marks ``# ANSWER 1.2`` inside. One folder around everything in a zip is passed over, and so are hidden
-files and folders.
+Where the last would make one student of several, as of ``homework_01_anna.ipynb`` and
+``homework_01_bo.ipynb``, the whole name is the student's. The exercise is the two digits before an underscore
+in the file's name; where there are none, that of the marks ``# ANSWER 1.2`` inside. One folder around
+everything in a zip is passed over, and so are hidden files and folders.
 
 Nothing is written, no link is followed, and a zip is never unpacked to disk.
 """
@@ -116,31 +116,36 @@ class _Refused(Exception):
 def find(source: str | Path, pattern: str | None = None) -> Iterator[Submission]:
     """Find what every student handed in, in a folder or zip, one submission per student and exercise.
 
-    Of two notebooks of one student for one exercise the newer is taken (of two equally old ones the last by name, where
-    "file-10" comes after "file-9") and the others are named in its notes. Links, paths with ``..``, absolute paths,
-    encrypted or damaged entries, and what exceeds the limits of this module are refused: the submission has no data
-    then, and its `problem` says why. So does that of a student who handed in files, but no notebook. A notebook whose
-    exercise neither its name nor its inside tells is a submission of its own, for the exercise None.
+    Of two notebooks of one student for one exercise the newer is taken (of two equally old ones the last by
+    name, where "file-10" comes after "file-9") and the others are named in its notes. Links, paths with
+    ``..``, absolute paths,
+    encrypted or damaged entries, and what exceeds the limits of this module are refused: the submission has
+    no data then, and its `problem` says why. So does that of a student who handed in files, but no notebook.
+    A notebook whose exercise neither its name nor its inside tells is a submission of its own, for the
+    exercise None.
 
     Args:
         source: the folder or zip.
-        pattern: a regular expression for the path inside it, with ``/`` between folders, in place of `PATTERNS`: the
-            group ``student``, and optionally ``id`` and ``exercise``. What it does not match counts as a student of its
-            own, named as the file.
+        pattern: a regular expression for the path inside it, with ``/`` between folders, in place of
+            `PATTERNS`: the group ``student``, and optionally ``id`` and ``exercise``. What it does not match
+            counts as a student of its own, named as the file.
 
     Yields:
         Submissions in the order of students and exercises; each is read from disk when its turn comes.
 
     Raises:
         FileNotFoundError: if `source` does not exist.
-        ValueError: if `source` is neither a folder nor a zip, holds too many files, or if `pattern` does not work.
+        ValueError: if `source` is neither a folder nor a zip, holds too many files, or if `pattern` does not
+            work.
     """
     source = Path(source)
     patterns = (_compiled(pattern),) if pattern is not None else PATTERNS
     if source.is_dir():
         files = _in_folder(source)
     elif not source.exists():
-        raise FileNotFoundError(f"source: a folder or a zip of submissions was wanted, and there is no {source}")
+        raise FileNotFoundError(
+            f"source: a folder or a zip of submissions was wanted, and there is no {source}"
+        )
     elif zipfile.is_zipfile(source):
         files = _in_zip(source)
     else:
@@ -200,7 +205,9 @@ def _refused(path: str, problem: str) -> _File:
 
 def _file(path: str) -> bytes:
     """Read an ordinary file; what became something else since it was found is refused."""
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    flags = (
+        os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    )
     try:
         with os.fdopen(os.open(path, flags), "rb") as file:
             status = os.fstat(file.fileno())
@@ -216,7 +223,9 @@ def _file(path: str) -> bytes:
 def _limited(data: bytes, size: int = 0) -> bytes:
     if len(data) > MAX_BYTES:
         size = max(size, len(data))
-        raise _Refused(f"it has {size / 1e6:,.0f} MB, and up to {MAX_BYTES / 1e6:,.0f} MB are read: clear its outputs")
+        raise _Refused(
+            f"it has {size / 1e6:,.0f} MB, and up to {MAX_BYTES / 1e6:,.0f} MB are read: clear its outputs"
+        )
     return data
 
 
@@ -228,7 +237,9 @@ def _in_zip(source: Path) -> list[_File]:
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise ValueError(f"source: {source} is a damaged zip: {error}") from None
     if len(entries) > MAX_FILES:
-        raise ValueError(f"source: up to {MAX_FILES:,} files were wanted, and {source} holds {len(entries):,}")
+        raise ValueError(
+            f"source: up to {MAX_FILES:,} files were wanted, and {source} holds {len(entries):,}"
+        )
     files = []
     for entry in entries:
         path = entry.filename.replace("\\", "/")
@@ -237,7 +248,10 @@ def _in_zip(source: Path) -> list[_File]:
             continue
         problem = ""
         if len(path) > MAX_NAME:
-            problem, parts = f"its path has {len(path):,} characters, and up to {MAX_NAME} are read", [path[:100]]
+            problem, parts = (
+                f"its path has {len(path):,} characters, and up to {MAX_NAME} are read",
+                [path[:100]],
+            )
         elif path.startswith("/") or re.match("[A-Za-z]:", path):
             problem = "its path in the zip is absolute"
         elif ".." in parts:
@@ -250,7 +264,9 @@ def _in_zip(source: Path) -> list[_File]:
             limit = f"up to {MAX_BYTES / 1e6:,.0f} MB are read"
             problem = f"it has {entry.file_size / 1e6:,.0f} MB unpacked, and {limit}"
         inside = "/".join(part for part in parts if part not in ("", ".", ".."))
-        files.append(_File(inside, entry.date_time, problem, lambda entry=entry: _member(archive, entry, unpacked)))
+        files.append(
+            _File(inside, entry.date_time, problem, lambda entry=entry: _member(archive, entry, unpacked))
+        )
     return _without_wrapper(files)
 
 
@@ -263,7 +279,9 @@ def _member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, unpacked: list[int
         raise _Refused(f"it is damaged in the zip: {str(error)[:100] or type(error).__name__}") from None
     unpacked[0] += len(data)
     if unpacked[0] > MAX_UNPACKED:
-        raise _Refused(f"the zip unpacks to more than {MAX_UNPACKED / 1e9:,.0f} GB: unpack it yourself if you trust it")
+        raise _Refused(
+            f"the zip unpacks to more than {MAX_UNPACKED / 1e9:,.0f} GB: unpack it yourself if you trust it"
+        )
     return _limited(data)
 
 
@@ -379,7 +397,9 @@ def _chosen(candidates: list[_Candidate]) -> Submission:
         except _Refused as refused:
             problem = str(refused)
     for other in reversed(older[-20:]):
-        notes.append(f"{other.file.path}: {other.file.problem or 'an older file of the same student'}; not graded")
+        notes.append(
+            f"{other.file.path}: {other.file.problem or 'an older file of the same student'}; not graded"
+        )
     if len(older) > 20:
         notes.append(f"{len(older) - 20} more files of the same student; not graded")
     return Submission(best.student, best.exercise, best.file.path, data, tuple(notes), problem)
@@ -404,9 +424,9 @@ _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 def read(data: bytes) -> NotebookNode:
     r"""Read a notebook from whatever was handed in, in any nbformat from 2 on and any usual encoding.
 
-    What is kept of a cell is its type, its id, ``metadata.id`` and its source, with ``\n`` at line ends; outputs, tags
-    and all other metadata are dropped. Missing, invalid and repeated ids are replaced; a repeated id is kept as
-    ``metadata.id``.
+    What is kept of a cell is its type, its id, ``metadata.id`` and its source, with ``\n`` at line ends;
+    outputs, tags and all other metadata are dropped. Missing, invalid and repeated ids are replaced; a
+    repeated id is kept as ``metadata.id``.
 
     Returns:
         A valid notebook of format 4.5.
@@ -429,8 +449,13 @@ def read(data: bytes) -> NotebookNode:
 
 
 def _decoded(data: bytes) -> str:
-    for mark, encoding in ((b"\xff\xfe\0\0", "utf-32"), (b"\0\0\xfe\xff", "utf-32"), (b"\xef\xbb\xbf", "utf-8-sig"),
-                           (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):  # fmt: skip
+    for mark, encoding in (
+        (b"\xff\xfe\0\0", "utf-32"),
+        (b"\0\0\xfe\xff", "utf-32"),
+        (b"\xef\xbb\xbf", "utf-8-sig"),
+        (b"\xff\xfe", "utf-16"),
+        (b"\xfe\xff", "utf-16"),
+    ):
         if data.startswith(mark):
             return data.decode(encoding, "replace")
     head = data[:1000]
@@ -459,17 +484,28 @@ def _parsed(text: str) -> Any:
         return json.loads(short)
     except ValueError as error:
         if _MERGE.search(short):
-            raise Unreadable("merge markers of git stand in it (<<<<<<<): the conflict was not resolved") from None
-        where = f"line {error.lineno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else str(error)[:100]
+            raise Unreadable(
+                "merge markers of git stand in it (<<<<<<<): the conflict was not resolved"
+            ) from None
+        where = (
+            f"line {error.lineno}: {error.msg}"
+            if isinstance(error, json.JSONDecodeError)
+            else str(error)[:100]
+        )
         cut = isinstance(error, json.JSONDecodeError) and error.pos >= len(short.rstrip())
-        raise Unreadable("it is cut off in the middle" if cut else f"it is not valid JSON ({where})") from None
+        raise Unreadable(
+            "it is cut off in the middle" if cut else f"it is not valid JSON ({where})"
+        ) from None
     finally:
         if collecting:
             gc.enable()
 
 
 def _without_outputs(text: str) -> str:
-    """Cut the outputs out of a large notebook, as every editor indents it; parsing them would take memory and time."""
+    """Cut the outputs out of a large notebook, as every editor indents it.
+
+    Parsing them would take memory and time.
+    """
     start, kept, done = '"outputs": [', [], 0
     for _ in range(MAX_CELLS):
         at = text.find(start, done)
@@ -492,7 +528,11 @@ def _notebook(read: Any) -> NotebookNode:
     cells = read.get("cells")
     if not isinstance(cells, list):
         sheets = read.get("worksheets")
-        sheets = [sheet.get("cells") for sheet in sheets if isinstance(sheet, dict)] if isinstance(sheets, list) else []
+        sheets = (
+            [sheet.get("cells") for sheet in sheets if isinstance(sheet, dict)]
+            if isinstance(sheets, list)
+            else []
+        )
         sheets = [sheet for sheet in sheets if isinstance(sheet, list)]
         if not sheets:
             raise Unreadable("it is JSON, but not a notebook: there are no cells in it")

@@ -1,8 +1,10 @@
 """The program that makes a box out of Linux's namespaces and starts a kernel in it; `box` is the side of the grader.
 
-``python walls.py SPEC`` makes one box and ends with it. ``python walls.py --template NUMBER`` imports once what every
-kernel needs, and then makes a box with a kernel, forked from itself, for each spec that comes on a socket: that saves
-the seconds that importing torch takes. The standard library is all that is imported before a box is made.
+``python walls.py SPEC`` makes one box and ends with it. ``python walls.py --template NUMBER`` imports once
+what every
+kernel needs, and then makes a box with a kernel, forked from itself, for each spec that comes on a socket:
+that saves the seconds that importing torch takes. The standard library is all that is imported before a box
+is made.
 """
 
 import contextlib
@@ -18,10 +20,25 @@ from pathlib import Path
 MIB = 2**20
 INNER = 1000  # the user inside the box
 PORTS = ("shell_port", "iopub_port", "stdin_port", "control_port", "hb_port")
-LINKS_OR_FOLDERS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/alternatives", "/etc/ld.so.cache",
-                    "/etc/localtime")  # fmt: skip
-NEW = {"user": 0x10000000, "mount": 0x20000, "pid": 0x20000000, "network": 0x40000000, "ipc": 0x8000000,
-       "host name": 0x4000000}  # fmt: skip
+LINKS_OR_FOLDERS = (
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/etc/alternatives",
+    "/etc/ld.so.cache",
+    "/etc/localtime",
+)
+NEW = {
+    "user": 0x10000000,
+    "mount": 0x20000,
+    "pid": 0x20000000,
+    "network": 0x40000000,
+    "ipc": 0x8000000,
+    "host name": 0x4000000,
+}
 RDONLY, NOSUID, NODEV, REMOUNT, BIND, REC, PRIVATE, DETACH = 1, 2, 4, 32, 4096, 16384, 1 << 18, 2
 LONGEST = 2**17  # bytes of a request to the template
 
@@ -48,12 +65,16 @@ class _System:
     def read_only(self, target: str) -> None:
         try:
             self.mount("", target, flags=REMOUNT | BIND | RDONLY | NOSUID | NODEV)
-        except OSError:  # a flag that the outside has set may not be dropped: keep noexec, relatime and the like
+        except (
+            OSError
+        ):  # a flag that the outside has set may not be dropped: keep noexec, relatime and the like
             flags = os.statvfs(target).f_flag & ~RDONLY
             self.mount("", target, flags=REMOUNT | BIND | RDONLY | NOSUID | NODEV | flags)
 
     def pivot(self, root: str) -> None:
-        number = {"x86_64": 155, "aarch64": 41, "riscv64": 41, "ppc64le": 203, "s390x": 217}[os.uname().machine]
+        number = {"x86_64": 155, "aarch64": 41, "riscv64": 41, "ppc64le": 203, "s390x": 217}[
+            os.uname().machine
+        ]
         os.chdir(root)
         self._try("pivot_root", self.libc.syscall(number, b".", b"."))
         self._try("umount", self.libc.umount2(b".", DETACH))
@@ -136,7 +157,9 @@ def _build(system: _System, spec: dict) -> None:
         Path(root, "dev", name).symlink_to(f"/proc/self/fd/{number}")
     with contextlib.suppress(OSError):  # terminals, which `!ls` in a cell wants
         Path(root, "dev/pts").mkdir()
-        system.mount("devpts", f"{root}/dev/pts", "devpts", NOSUID, "newinstance,ptmxmode=0666,mode=0620,max=8")
+        system.mount(
+            "devpts", f"{root}/dev/pts", "devpts", NOSUID, "newinstance,ptmxmode=0666,mode=0620,max=8"
+        )
         Path(root, "dev/ptmx").symlink_to("pts/ptmx")
     Path(root, "dev/fd").symlink_to("/proc/self/fd")
     Path(root, "etc/passwd").write_text(f"student:x:{INNER}:{INNER}::/tmp:/bin/sh\n")
@@ -168,9 +191,16 @@ def _first_process(system: _System, spec: dict) -> None:
     if spec.get("status") is not None:
         os.set_inheritable(spec["status"], False)  # so that it is closed when the maker ends
     if spec["level"] == "namespaces":
-        system.mount("proc", spec["root"] + "/proc", "proc", NOSUID | NODEV)  # not granted once the old one is gone
+        system.mount(
+            "proc", spec["root"] + "/proc", "proc", NOSUID | NODEV
+        )  # not granted once the old one is gone
         system.pivot(spec["root"])
-        for kind in ("user", "mnt", "net", "pid"):  # a box in the box would bring rights that this one took away
+        for kind in (
+            "user",
+            "mnt",
+            "net",
+            "pid",
+        ):  # a box in the box would bring rights that this one took away
             with contextlib.suppress(OSError):
                 Path(f"/proc/sys/user/max_{kind}_namespaces").write_text("0")
         system.read_only("/")
@@ -194,7 +224,9 @@ def _first_process(system: _System, spec: dict) -> None:
 
 def _turn_into_kernel(system: _System, spec: dict) -> None:
     """Become a kernel without a new program, as a child of the template, which has imported what a kernel needs."""
-    os.closerange(3, 1024)  # nothing that is open may come along: not the template's socket, nor the maker's pipe
+    os.closerange(
+        3, 1024
+    )  # nothing that is open may come along: not the template's socket, nor the maker's pipe
     os.environ.clear()
     os.environ.update(spec["environment"])
     system.control(4, 1)  # may read its own /proc, as a program that was just started may

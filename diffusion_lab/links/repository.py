@@ -1,7 +1,7 @@
 """The repository that all links lead to: read from pyproject.toml, and written into every badge and install command.
 
-``[project.urls] Repository`` and ``[tool.diffusion-lab] branch`` are the only places where owner, name and branch are
-decided. ``diffusion-lab set-repository`` changes them and what follows from them.
+``[project.urls] Repository`` and ``[tool.diffusion-lab] branch`` are the only places where owner, name and
+branch are decided. ``diffusion-lab set-repository`` changes them and what follows from them.
 """
 
 import json
@@ -14,7 +14,10 @@ from diffusion_lab.files import replacing
 PLACEHOLDER = "OWNER"
 """The owner that stands in pyproject.toml until the repository is set."""
 NOTEBOOKS = ("notebooks", "solutions")
-"""Folders of the notebooks that get badges and set-up; in ``exercises``, built from the second, only links change."""
+"""Folders of the notebooks that get badges and set-up.
+
+In ``exercises``, built from the second, only links change.
+"""
 _PROJECT = re.compile(r'^Repository = "https://github\.com/([^/"]+)/([^/"]+)"$', re.M)
 _BRANCH = re.compile(r'^\[tool\.diffusion-lab\]\nbranch = "([^"]+)"$', re.M)
 _NAMES = re.compile(r"(?:https://github\.com/)?([A-Za-z0-9][A-Za-z0-9-]*)/([\w.-]+?)(?:\.git)?/?")
@@ -55,7 +58,9 @@ class Repository(NamedTuple):
     def binder(self, path: str) -> str:
         """Open it in a JupyterLab on Binder."""
         place = path.replace("/", "%2F")
-        return f"https://mybinder.org/v2/gh/{self.owner}/{self.name}/{self.branch}?urlpath=lab%2Ftree%2F{place}"
+        return (
+            f"https://mybinder.org/v2/gh/{self.owner}/{self.name}/{self.branch}?urlpath=lab%2Ftree%2F{place}"
+        )
 
     def badges(self, path: str) -> str:
         """Both links as pictures, in one line of Markdown."""
@@ -68,15 +73,16 @@ class Repository(NamedTuple):
         return SETUP.replace("INSTALL", self.install)
 
 
-SETUP = '''\
+SETUP = """\
 import subprocess
 import sys
 from importlib.util import find_spec
 
-if not find_spec("diffusion_lab"):  # on its own, as on Colab: install the package, and change nothing that is there
+if not find_spec("diffusion_lab"):  # as on Colab: install the package, and change nothing that is there
     course = "diffusion-lab[lessons] @ INSTALL"
-    steps = "pip list --format=freeze > kept.txt", f'pip install -qq -c kept.txt "{course}"', "diffusion_lab.links.lone"
-    print(subprocess.getoutput(" && ".join(f'"{sys.executable}" -m {step}' for step in steps)))'''
+    keep, install = "pip list --format=freeze > kept.txt", f'pip install -qq -c kept.txt "{course}"'
+    steps = keep, install, "diffusion_lab.links.standalone"
+    print(subprocess.getoutput(" && ".join(f'"{sys.executable}" -m {step}' for step in steps)))"""
 """The first code of every notebook that needs the package; silent and instant where that is installed."""
 
 
@@ -84,9 +90,13 @@ def parse(names: str, branch: str = "main") -> Repository:
     """Read ``OWNER/NAME`` or the address of a repository on GitHub; a `ValueError` says what was wanted."""
     found = _NAMES.fullmatch(names)
     if not found:
-        raise ValueError(f"OWNER/NAME of a repository on GitHub was wanted, such as ada/diffusion-lab, got {names!r}")
+        raise ValueError(
+            f"OWNER/NAME of a repository on GitHub was wanted, such as ada/diffusion-lab, got {names!r}"
+        )
     if not re.fullmatch(r"\w[\w.-]*", branch):
-        raise ValueError(f"branch: letters, digits and . _ - were wanted (Colab's links take no slash), got {branch!r}")
+        raise ValueError(
+            f"branch: letters, digits and . _ - were wanted (Colab's links take no slash), got {branch!r}"
+        )
     return Repository(found[1], found[2], branch)
 
 
@@ -96,15 +106,24 @@ def find_root(start: Path) -> Path:
         file = folder / "pyproject.toml"
         if file.is_file() and '\nname = "diffusion-lab"\n' in file.read_text(encoding="utf-8"):
             return folder
-    raise FileNotFoundError(f"{start} is in no clone of diffusion-lab: there is no pyproject.toml of it there or above")
+    raise FileNotFoundError(
+        f"{start} is in no clone of diffusion-lab: there is no pyproject.toml of it there or above"
+    )
 
 
 def read(root: Path) -> Repository:
-    """Read the repository out of the pyproject.toml in `root`; a `ValueError` says which line is not there."""
+    """Read the repository out of the pyproject.toml in `root`.
+
+    A `ValueError` says which line is not there.
+    """
     text = (root / "pyproject.toml").read_text(encoding="utf-8")
     project, branch = _PROJECT.search(text), _BRANCH.search(text)
     if not project or not branch:
-        missing = '[tool.diffusion-lab] with branch = "…"' if project else '[project.urls] Repository = "https://github…"'
+        missing = (
+            '[tool.diffusion-lab] with branch = "…"'
+            if project
+            else '[project.urls] Repository = "https://github…"'
+        )
         raise ValueError(f"{root / 'pyproject.toml'} has no line {missing}")
     return Repository(project[1], project[2], branch[1])
 
@@ -112,7 +131,8 @@ def read(root: Path) -> Repository:
 def follow(text: str, old: Repository, new: Repository) -> str:
     """Make every link in a text that leads into the course lead to `new`.
 
-    Badges and install commands are known by their form, wherever they led; plain addresses only if they led to `old`.
+    Badges and install commands are known by their form, wherever they led; plain addresses only if they led
+    to `old`.
     """
     start = f"{new.owner}/{new.name}"
     text = _COLAB.sub(f"colab.research.google.com/github/{start}/blob/{new.branch}/", text)
@@ -122,36 +142,51 @@ def follow(text: str, old: Repository, new: Repository) -> str:
     into = rf"github\.com/{before}/(blob|tree|raw|edit)/{re.escape(old.branch)}/"
     text = re.sub(into, rf"github.com/{start}/\1/{new.branch}/", text)
     text = re.sub(rf"(github\.com|codecov\.io/gh)/{before}(?![\w-])", rf"\1/{start}", text)
-    return re.sub(rf"{re.escape(old.owner)}\.github\.io/{re.escape(old.name)}(?![\w-])",
-                  f"{new.owner}.github.io/{new.name}", text)  # fmt: skip
+    return re.sub(
+        rf"{re.escape(old.owner)}\.github\.io/{re.escape(old.name)}(?![\w-])",
+        f"{new.owner}.github.io/{new.name}",
+        text,
+    )
 
 
 def equipped(notebook: dict, path: str, repository: Repository) -> dict:
     """Give a notebook, as read from JSON, its badges and its cell of set-up, where they are not as they should be.
 
-    The badges stand under the title and lead to `path`. The set-up stands before the first code that imports the
-    package; where it is put in, the counts of execution behind it grow by one, as if it had been there in the run.
+    The badges stand under the title and lead to `path`. The set-up stands before the first code that imports
+    the package; where it is put in, the counts of execution behind it grow by one, as if it had been there in
+    the run.
     """
     cells = [dict(cell) for cell in notebook["cells"]]
     first = _BADGES.sub("", "".join(cells[0]["source"]))
     title, _, rest = first.partition("\n\n")
     cells[0]["source"] = f"{title}\n\n{repository.badges(path)}\n\n{rest}".splitlines(keepends=True)
     source = repository.setup().splitlines(keepends=True)
-    there = [cell for cell in cells if cell["id"].endswith("-lone")]
+    there = [cell for cell in cells if cell["id"].endswith("-install")]
     if there:
         there[0]["source"] = source
     else:
-        place = next(k for k, cell in enumerate(cells) if cell["cell_type"] == "code"
-                     and re.search(r"^(from|import) diffusion_lab\b", "".join(cell["source"]), re.M))  # fmt: skip
+        place = next(
+            k
+            for k, cell in enumerate(cells)
+            if cell["cell_type"] == "code"
+            and re.search(r"^(from|import) diffusion_lab\b", "".join(cell["source"]), re.M)
+        )
         number = sum(cell["cell_type"] == "code" for cell in cells[:place]) + 1
         for cell in cells[place:]:
             for counted in [cell, *cell.get("outputs", [])]:
                 if counted.get("execution_count"):
                     counted["execution_count"] += 1
-        cells.insert(place, {
-            "cell_type": "code", "execution_count": number, "id": f"{cells[place]['id'].split('-')[0]}-lone",
-            "metadata": {"tags": ["remove-cell"]}, "outputs": [], "source": source,
-        })  # fmt: skip
+        cells.insert(
+            place,
+            {
+                "cell_type": "code",
+                "execution_count": number,
+                "id": f"{cells[place]['id'].split('-')[0]}-install",
+                "metadata": {"tags": ["remove-cell"]},
+                "outputs": [],
+                "source": source,
+            },
+        )
     return notebook | {"cells": cells}
 
 
@@ -161,7 +196,11 @@ def _texts(root: Path) -> list[Path]:
     def walk(folder: Path):
         for path in sorted(folder.iterdir()):
             if path.is_dir():
-                hidden = path.name.startswith(".") and path.name not in (".github", ".devcontainer", ".binder")
+                hidden = path.name.startswith(".") and path.name not in (
+                    ".github",
+                    ".devcontainer",
+                    ".binder",
+                )
                 if not hidden and path.name not in _PASSED_OVER and not path.is_symlink():
                     yield from walk(path)
             elif path.suffix in _TEXTS and path.name != "pyproject.toml":
@@ -173,8 +212,8 @@ def _texts(root: Path) -> list[Path]:
 def changes(root: Path, new: Repository) -> dict[Path, str]:
     """What would have to be written to make all of a clone lead to `new`: texts, by their files.
 
-    Of an exercise only links change, as somebody may have answered it. pyproject.toml comes last, so that what was
-    interrupted can be done again.
+    Of an exercise only links change, as somebody may have answered it. pyproject.toml comes last, so that
+    what was interrupted can be done again.
     """
     old, texts = read(root), {}
     for path in _texts(root):

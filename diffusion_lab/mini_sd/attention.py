@@ -1,6 +1,7 @@
 """Where in the picture each word is read: the weights of cross-attention, caught while the U-Net works.
 
-Source: the weights are those of Vaswani et al. 2017, equation 1; their use as maps, Tang et al. 2022, DAAM, section 3.
+Source: the weights are those of Vaswani et al. 2017, equation 1; their use as maps, Tang et al. 2022, DAAM,
+section 3.
 """
 
 from collections.abc import Iterator
@@ -20,7 +21,8 @@ def weights(layer: Attention, h: Tensor, context: Tensor) -> Tensor:
 
     softmax(query key^T / sqrt(features of a head))   (Vaswani et al. 2017, equation 1)
 
-    h, (B, C, H, W), and context, (B, tokens, context_features), are what `layer`, a cross-attention, was built for.
+    h, (B, C, H, W), and context, (B, tokens, context_features), are what `layer`, a cross-attention, was
+    built for.
     """
     pixels = layer.norm(h).flatten(2).transpose(1, 2)
     query, key = layer.query(pixels), layer.key_value(context).chunk(2, dim=-1)[0]
@@ -33,9 +35,10 @@ def weights(layer: Attention, h: Tensor, context: Tensor) -> Tensor:
 def watching(unet: nn.Module, side: int = 16) -> Iterator[list[Tensor]]:
     """Collect, while the block runs, one map per evaluation of the network: (B, tokens, side, side).
 
-    Each is the mean over heads and over all layers of cross-attention, brought to `side` places. Under guidance the
-    network sees a doubled batch, and a map has 2B rows: those of the empty (or negative) prompt first, then those of
-    the prompts. A `ValueError` says if side is less than 1.
+    Each is the mean over heads and over all layers of cross-attention, brought to `side` places. Under
+    guidance the
+    network sees a doubled batch, and a map has 2B rows: those of the empty (or negative) prompt first, then
+    those of the prompts. A `ValueError` says if side is less than 1.
     """
     check_range("side", side, 1)
     layers = [m for m in unet.modules() if isinstance(m, Attention)]

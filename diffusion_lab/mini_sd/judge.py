@@ -1,7 +1,7 @@
 """A judge for scenes: a network that says what stands where, and the scoring of pictures against their prompts.
 
-It reads the arrangement of a scene, the place of a single digit, and number, colour and size of up to three digits, in
-the order of `scenes.ARRANGEMENTS`. It is trained on real scenes and never sees a generated one.
+It reads the arrangement of a scene, the place of a single digit, and number, colour and size of up to three
+digits, in the order of `scenes.ARRANGEMENTS`. It is trained on real scenes and never sees a generated one.
 """
 
 import json
@@ -35,14 +35,22 @@ from diffusion_lab.mini_sd.vae import Block
 from diffusion_lab.pretrained import checked_file
 from diffusion_lab.shapes import Images
 
-HEADS = {"arrangement": (1, len(ARRANGEMENTS)), "place": (1, len(PLACES)), "digit": (SLOTS, len(NUMBERS)),
-         "colour": (SLOTS, len(COLOURS)), "size": (SLOTS, len(SIZES))}  # fmt: skip
+HEADS = {
+    "arrangement": (1, len(ARRANGEMENTS)),
+    "place": (1, len(PLACES)),
+    "digit": (SLOTS, len(NUMBERS)),
+    "colour": (SLOTS, len(COLOURS)),
+    "size": (SLOTS, len(SIZES)),
+}
 """What is read: how many answers of how many choices each."""
 ATTRIBUTES = ("digit", "colour", "size", "position")
 
 
 class SceneJudge(nn.Module):
-    """Convolutions down to 8 × 8 places, and a linear choice for every question; ``SceneJudge(**judge.config)``."""
+    """Convolutions down to 8 × 8 places, and a linear choice for every question.
+
+    ``SceneJudge(**judge.config)``.
+    """
 
     def __init__(self, width: int = 32):
         """Use `width` feature maps at half resolution, four times as many at an eighth."""
@@ -71,7 +79,9 @@ class SceneJudge(nn.Module):
         there = torch.arange(SLOTS) < COUNTS[arrangement][:, None]
         slots = [best[name].where(there, -1) for name in ("digit", "colour", "size")]
         place = best["place"][:, 0].where(arrangement == 0, -1)
-        return Layout(arrangement, place, *slots, torch.zeros(len(images), SLOTS, 4), torch.zeros(len(images)))
+        return Layout(
+            arrangement, place, *slots, torch.zeros(len(images), SLOTS, 4), torch.zeros(len(images))
+        )
 
 
 def judge_loss(outputs: dict[str, Tensor], layout: Layout) -> Tensor:
@@ -88,7 +98,10 @@ def judge_loss(outputs: dict[str, Tensor], layout: Layout) -> Tensor:
 
 
 def train_judge(judge: SceneJudge, digits: Digits, *, batch_size: int = 64, **options) -> Iterator[Fitted]:
-    """Train a judge on scenes that are drawn as it goes, of all pairs of colour and digit; options of `train.fit`."""
+    """Train a judge on scenes that are drawn as it goes, of all pairs of colour and digit.
+
+    Options of `train.fit`.
+    """
     device = next(judge.parameters()).device
 
     def loss(model: SceneJudge, generator: Generator) -> Tensor:
@@ -114,17 +127,19 @@ class Verdict(NamedTuple):
 
     def line(self) -> str:
         """All four in one line."""
-        parts = (f"{name} {self.share(name):.1%} of {self.asked[name]}" for name in ATTRIBUTES if self.asked[name])
+        parts = (
+            f"{name} {self.share(name):.1%} of {self.asked[name]}" for name in ATTRIBUTES if self.asked[name]
+        )
         return ", ".join(parts)
 
 
 def compare(wanted: Layout, captions: list[str], seen: Layout, *, first_only: bool = False) -> Verdict:
     """Count what is right of all that captions say, or with `first_only` of what they say of the first digit itself.
 
-    Digits of the picture are paired with phrases of the caption so that as many numbers and colours as possible agree:
-    only then is a swap an error of position, not of number. Position counts if the caption tells it: the place of a
-    single digit, or the arrangement and the order of several. (The first digit is the one of `HELD_OUT` in scenes that
-    have one.)
+    Digits of the picture are paired with phrases of the caption so that as many numbers and colours as
+    possible agree: only then is a swap an error of position, not of number. Position counts if the caption
+    tells it: the place of a single digit, or the arrangement and the order of several. (The first digit is
+    the one of `HELD_OUT` in scenes that have one.)
 
     A `ValueError` shows a caption that does not name as many digits as its scene has.
     """
@@ -137,17 +152,23 @@ def compare(wanted: Layout, captions: list[str], seen: Layout, *, first_only: bo
             want, see = getattr(wanted, name)[i].tolist(), getattr(seen, name)[i].tolist()
             return [want[k] == see[j] for k, j in zip(slots, order, strict=True)]
 
-        orders = list(permutations(range(SLOTS), len(slots)))  # the one as wanted comes first, and wins a draw
+        orders = list(
+            permutations(range(SLOTS), len(slots))
+        )  # the one as wanted comes first, and wins a draw
         best = max(orders, key=lambda order: sum(agree(order, "digit") + agree(order, "colour")))
         sizes = _sizes_told(text)
         if len(sizes) != len(slots):
-            raise ValueError(f"captions must name the digits of their scenes, {len(slots)} here, got {text!r}")
+            raise ValueError(
+                f"captions must name the digits of their scenes, {len(slots)} here, got {text!r}"
+            )
         sizes = sizes[: len(counted)]
         for name in ("digit", "colour"):
             asked[name] += len(counted)
             right[name] += sum(agree(best, name)[: len(counted)])
         asked["size"] += sum(sizes)
-        right["size"] += sum(ok for ok, say in zip(agree(best, "size")[: len(counted)], sizes, strict=True) if say)
+        right["size"] += sum(
+            ok for ok, say in zip(agree(best, "size")[: len(counted)], sizes, strict=True) if say
+        )
         if not first_only and (len(slots) > 1 or text.endswith(PLACES)):
             asked["position"] += 1
             same = int(wanted.arrangement[i]) == int(seen.arrangement[i]) and best == tuple(slots)
@@ -165,7 +186,10 @@ def _sizes_told(caption: str) -> list[bool]:
 
 
 def exam(number: int, digits: Digits, *, held_out: bool = False, seed: int = 0) -> Scenes:
-    """Write `number` prompts for one or two digits, and paint a real scene for each; arguments as for `compose`."""
+    """Write `number` prompts for one or two digits, and paint a real scene for each.
+
+    Arguments as for `compose`.
+    """
     generator = Generator().manual_seed(seed)
     return compose(number, digits, generator=generator, held_out=held_out, shares=(1 / 3, 2 / 3, 0.0))
 

@@ -1,6 +1,7 @@
 """All four parts together: words to tokens, noise to a code under guidance, code to pixels.
 
-Source: Rombach et al. 2022, Latent Diffusion, figure 3; the same parts, at another size, are Stable Diffusion.
+Source: Rombach et al. 2022, Latent Diffusion, figure 3; the same parts, at another size, are Stable
+Diffusion.
 """
 
 import json
@@ -61,9 +62,18 @@ class MiniSD(NamedTuple):
         return self.text(tokenize(prompts))
 
     def sample(
-        self, prompts: list[str] | Context, *, negative: str = "", guidance_scale: float = GUIDANCE,
-        num_steps: int = 20, sampler: str = SAMPLER, seed: int = 0, generator: Generator | None = None,
-        progress: bool = False, on_step: Callable[[State], None] | None = None, **options,
+        self,
+        prompts: list[str] | Context,
+        *,
+        negative: str = "",
+        guidance_scale: float = GUIDANCE,
+        num_steps: int = 20,
+        sampler: str = SAMPLER,
+        seed: int = 0,
+        generator: Generator | None = None,
+        progress: bool = False,
+        on_step: Callable[[State], None] | None = None,
+        **options,
     ) -> Images:
         """Draw one picture for each prompt, (B, 3, 64, 64) in [-1, 1]; the same seed gives the same pictures.
 
@@ -77,9 +87,16 @@ class MiniSD(NamedTuple):
         A `ValueError` names unknown words, and any argument that is unknown or out of range.
         """
         latents = self.sample_latents(
-            prompts, negative=negative, guidance_scale=guidance_scale, num_steps=num_steps, sampler=sampler,
-            generator=generator or Generator().manual_seed(seed), progress=progress, on_step=on_step, **options,
-        )  # fmt: skip
+            prompts,
+            negative=negative,
+            guidance_scale=guidance_scale,
+            num_steps=num_steps,
+            sampler=sampler,
+            generator=generator or Generator().manual_seed(seed),
+            progress=progress,
+            on_step=on_step,
+            **options,
+        )
         return self.decode(latents)
 
     def sample_latents(
@@ -87,7 +104,9 @@ class MiniSD(NamedTuple):
     ) -> Tensor:
         """Draw scaled codes, (B, 4, 16, 16); arguments as for `sample`, without a seed."""
         if "context" in options:
-            raise ValueError("context is made of the prompts; give what `read` returned as prompts, not as context")
+            raise ValueError(
+                "context is made of the prompts; give what `read` returned as prompts, not as context"
+            )
         if not isinstance(negative, str):
             raise ValueError(f"negative must be a string, got {negative!r}")
         context = prompts if isinstance(prompts, Tensor) else self.read(prompts)
@@ -96,22 +115,30 @@ class MiniSD(NamedTuple):
             raise ValueError(f"prompts must be {wanted}, got shape {tuple(context.shape)}")
         denoiser = ClassifierFreeGuidance(self.unet, guidance_scale, null={"context": self.read([negative])})
         options = {"objective": self.objective, "clip_x_0": False, "context": context, **options}
-        return sample(denoiser, self.schedule, (len(context), self.unet.config["in_channels"], 16, 16), **options)
+        return sample(
+            denoiser, self.schedule, (len(context), self.unet.config["in_channels"], 16, 16), **options
+        )
 
 
 def save_mini_sd(path: str | Path, model: MiniSD) -> None:
     """Write all parts to one safetensors file as float16, whole or not at all."""
     tensors = {f"{part}.{k}": v for part in PARTS for k, v in getattr(model, part).state_dict().items()}
     metadata = {
-        "configs": json.dumps({part: getattr(model, part).config for part in PARTS}), "words": " ".join(WORDS),
-        "schedule": json.dumps(model.schedule.config), "objective": model.objective, "scale": repr(model.scale),
+        "configs": json.dumps({part: getattr(model, part).config for part in PARTS}),
+        "words": " ".join(WORDS),
+        "schedule": json.dumps(model.schedule.config),
+        "objective": model.objective,
+        "scale": repr(model.scale),
         "card": model.card,
-    }  # fmt: skip
+    }
     write_tensors(path, tensors, metadata)
 
 
 def load_mini_sd(path: str | Path) -> MiniSD:
-    """Read what `save_mini_sd` wrote; `FileNotFoundError`, or a `ValueError` if it is truncated or something else."""
+    """Read what `save_mini_sd` wrote.
+
+    `FileNotFoundError`, or a `ValueError` if it is truncated or something else.
+    """
     return unpack(path, *read_tensors(path))
 
 
@@ -122,11 +149,16 @@ def unpack(path: str | Path, tensors: dict[str, Tensor], metadata: dict[str, str
             raise ValueError("its text encoder knows other words")
         configs, built = json.loads(metadata["configs"]), {}
         for part, make in PARTS.items():
-            own = {k.removeprefix(f"{part}."): v.float() for k, v in tensors.items() if k.startswith(f"{part}.")}
+            own = {
+                k.removeprefix(f"{part}."): v.float() for k, v in tensors.items() if k.startswith(f"{part}.")
+            }
             built[part] = make(**configs[part])
             built[part].load_state_dict(own)
             built[part].to(memory_format=torch.channels_last).eval().requires_grad_(False)
-        schedule, objective = DiffusionSchedule.from_config(json.loads(metadata["schedule"])), metadata["objective"]
+        schedule, objective = (
+            DiffusionSchedule.from_config(json.loads(metadata["schedule"])),
+            metadata["objective"],
+        )
         built["unet"].trained_objective = objective
         scale, card = float(metadata["scale"]), metadata["card"]
         return MiniSD(**built, schedule=schedule, objective=objective, scale=scale, card=card)

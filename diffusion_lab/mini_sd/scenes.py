@@ -1,7 +1,7 @@
 """Scenes with captions: one to three handwritten digits, coloured, sized, placed and tilted, on 64 × 64 dark pixels.
 
-A scene is drawn from a table of numbers (`Layout`), and the caption is written from the same table, so both always
-agree. The same seed gives the same scenes.
+A scene is drawn from a table of numbers (`Layout`), and the caption is written from the same table, so both
+always agree. The same seed gives the same scenes.
 """
 
 from typing import NamedTuple
@@ -17,20 +17,30 @@ SIDE = 64  # pixels
 SLOTS = 3  # digits at most
 NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 COLOURS = {
-    "red": (1.0, 0.15, 0.15), "green": (0.1, 0.8, 0.2), "blue": (0.25, 0.4, 1.0), "yellow": (1.0, 0.9, 0.1),
-    "purple": (0.75, 0.2, 0.9), "white": (1.0, 1.0, 1.0),
-}  # fmt: skip
+    "red": (1.0, 0.15, 0.15),
+    "green": (0.1, 0.8, 0.2),
+    "blue": (0.25, 0.4, 1.0),
+    "yellow": (1.0, 0.9, 0.1),
+    "purple": (0.75, 0.2, 0.9),
+    "white": (1.0, 1.0, 1.0),
+}
 """Red, green and blue of each colour, in [0, 1]."""
 SIZES = {"small": (23.0, 28.0), "big": (37.0, 43.0)}
-"""Smallest and largest side, in pixels, of MNIST's 28 × 28 square as it lies in the scene; the ink fills 5/7 of it."""
+"""Smallest and largest side, in pixels, of MNIST's 28 × 28 square as it lies in the scene.
+
+The ink fills 5/7 of it.
+"""
 PLACES = ("on the left", "on the right", "at the top", "at the bottom", "in the middle")
 RELATIONS = ("left of", "right of", "above", "below")
 ARRANGEMENTS = ("one", "side by side", "one above the other", "three in a row")
-"""How the digits of a scene stand; with two, the first is the left or the upper one, with three the leftmost."""
+"""How the digits of a scene stand.
+
+With two, the first is the left or the upper one, with three the leftmost.
+"""
 TURNED = 0.2
 """Share of pairs told the other way round, "right of" and "below". With a half, neither the order of the words nor the
-relation alone would say anything about who stands where, and a network that starts by learning simple things would find
-nothing to start with."""
+relation alone would say anything about who stands where, and a network that starts by learning simple things
+would find nothing to start with."""
 COUNTS = torch.tensor([1, 2, 2, 3])
 """How many digits each of `ARRANGEMENTS` has."""
 HELD_OUT = {"red": 4, "green": 1, "blue": 9, "yellow": 6, "purple": 3, "white": 8}
@@ -83,7 +93,11 @@ def pairs(held_out: bool) -> Tensor:
 
 
 def compose(
-    number: int, digits: Digits, *, generator: Generator | None = None, held_out: bool = False,
+    number: int,
+    digits: Digits,
+    *,
+    generator: Generator | None = None,
+    held_out: bool = False,
     shares: tuple[float, float, float] = (0.3, 0.6, 0.1),
 ) -> Scenes:
     """Draw `number` scenes and write their captions.
@@ -95,8 +109,8 @@ def compose(
         held_out: the first digit of each scene is one of `HELD_OUT`; otherwise no digit is.
         shares: of scenes with one, two and three digits, in any unit.
 
-    A `ValueError` says if the number is less than 1, one of the ten digits is lacking, or shares are not three numbers,
-    none negative, with a positive sum.
+    A `ValueError` says if the number is less than 1, one of the ten digits is lacking, or shares are not
+    three numbers, none negative, with a positive sum.
     """
     layout = arrange(number, generator=generator, held_out=held_out, shares=shares)
     captions = [caption(layout.rows(slice(i, i + 1)), generator) for i in range(number)]
@@ -121,14 +135,24 @@ def arrange(
     allowed = pairs(False)[torch.randint(54, (number, SLOTS), generator=generator)]
     if held_out:
         allowed[:, 0] = pairs(True)[torch.randint(6, (number,), generator=generator)]
-    size = (uniform(0, 1, SLOTS) < 0.5).long().where(arrangement[:, None] < 3, 0)  # three fit only if they are small
+    size = (
+        (uniform(0, 1, SLOTS) < 0.5).long().where(arrangement[:, None] < 3, 0)
+    )  # three fit only if they are small
     lows, highs = torch.tensor(list(SIZES.values())).T
     side = uniform(lows[size], highs[size], SLOTS)
     place = torch.randint(len(PLACES), (number,), generator=generator)
     left, right, middle = uniform(15, 20), uniform(44, 49), uniform(26, 38)
     other = uniform(26, 38)
-    alone = torch.stack([torch.stack([left, other], 1), torch.stack([right, other], 1), torch.stack([other, left], 1),
-                         torch.stack([other, right], 1), torch.stack([middle, other], 1)], 1)  # fmt: skip
+    alone = torch.stack(
+        [
+            torch.stack([left, other], 1),
+            torch.stack([right, other], 1),
+            torch.stack([other, left], 1),
+            torch.stack([other, right], 1),
+            torch.stack([middle, other], 1),
+        ],
+        1,
+    )
     centre = torch.full((number, SLOTS, 2), SIDE / 2)
     centre[:, 0] = alone[torch.arange(number), place]
     across = uniform(24, 40, 2)  # of both digits of a pair, each on its own
@@ -141,11 +165,16 @@ def arrange(
     geometry = torch.cat([centre, side[:, :, None], uniform(-0.25, 0.25, SLOTS, 1)], dim=2)
     there = torch.arange(SLOTS) < COUNTS[arrangement][:, None]
     digit, colour, size = (table.where(there, -1) for table in (allowed[:, :, 0], allowed[:, :, 1], size))
-    return Layout(arrangement, place.where(arrangement == 0, -1), digit, colour, size, geometry, uniform(0, 0.15))
+    return Layout(
+        arrangement, place.where(arrangement == 0, -1), digit, colour, size, geometry, uniform(0, 0.15)
+    )
 
 
 def render(layout: Layout, digits: Digits, generator: Generator | None = None) -> Images:
-    """Paint layouts with handwriting chosen by `generator`, (N, 3, 64, 64) in [-1, 1]; later slots lie on top."""
+    """Paint layouts with handwriting chosen by `generator`, (N, 3, 64, 64) in [-1, 1].
+
+    Later slots lie on top.
+    """
     number = len(layout.digit)
     order, counts = digits.labels.argsort(stable=True), digits.labels.bincount(minlength=10)
     if missing := (counts == 0).nonzero().flatten().tolist():
@@ -171,11 +200,13 @@ def render(layout: Layout, digits: Digits, generator: Generator | None = None) -
 def caption(layout: Layout, generator: Generator | None = None) -> str:
     """Say what one scene shows, such as "a big red seven left of a small blue three".
 
-    The wording varies: a size is told four times out of five, the place of a single digit as well, and of a pair
-    one time out of five the right or lower one is named first (`TURNED`).
+    The wording varies: a size is told four times out of five, the place of a single digit as well, and of a
+    pair one time out of five the right or lower one is named first (`TURNED`).
     """
     coins = torch.rand(SLOTS + 2, generator=generator).tolist()
-    names = [phrase(layout, slot, coins[slot] < 0.8) for slot in range(SLOTS) if int(layout.digit[0, slot]) >= 0]
+    names = [
+        phrase(layout, slot, coins[slot] < 0.8) for slot in range(SLOTS) if int(layout.digit[0, slot]) >= 0
+    ]
     kind = int(layout.arrangement[0])
     if kind == 0:
         return f"{names[0]} {PLACES[int(layout.place[0])]}" if coins[-1] < 0.8 else names[0]

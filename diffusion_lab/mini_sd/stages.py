@@ -29,7 +29,10 @@ SCHEDULE, OBJECTIVE = DiffusionSchedule.cosine(1000), "v"
 PARENTS = {"clip": "text encoder", "vae": "VAE"}
 """The stages whose parts the U-Net is trained with, and what is said of them."""
 NOTED = ("steps", "of", "seed", "bfloat16", "source")
-"""What is noted about every part; about the U-Net also the fingerprints of `PARENTS`, and the scale of its codes."""
+"""What is noted about every part.
+
+About the U-Net also the fingerprints of `PARENTS`, and the scale of its codes.
+"""
 
 
 def part_file(out: Path, stage: str) -> Path:
@@ -49,7 +52,9 @@ def codes_file(out: Path) -> Path:
 
 def save_part(path: Path, part: nn.Module, **notes) -> None:
     """Write one trained part with its configuration."""
-    write_tensors(path, part.state_dict(), {"config": json.dumps(part.config), "notes": json.dumps(notes)}, half=False)
+    write_tensors(
+        path, part.state_dict(), {"config": json.dumps(part.config), "notes": json.dumps(notes)}, half=False
+    )
 
 
 def load_part(out: Path, stage: str) -> nn.Module:
@@ -114,8 +119,15 @@ def read_checkpoint(out: Path, stage: str) -> dict:
 
 
 def start(
-    stage: str, out: Path, digits: Digits, *, num_steps: int, seed: int = 0, device: str = "cpu",
-    bfloat16: bool = False, resume: bool = False,
+    stage: str,
+    out: Path,
+    digits: Digits,
+    *,
+    num_steps: int,
+    seed: int = 0,
+    device: str = "cpu",
+    bfloat16: bool = False,
+    resume: bool = False,
 ) -> Iterator:
     """Begin a stage of `STEPS`, or go on with it; yields what `train.fit` or `training.train` yield.
 
@@ -143,8 +155,8 @@ def start(
         return train.train_clip(Clip().to(device), digits, **options)
     if stage == "judge":
         return train_judge(SceneJudge().to(device), digits, **options)
-    # Always both, and in this order: building them uses up some of torch's own random numbers, and the first weights of
-    # the U-Net come from the next ones.
+    # Always both, and in this order: building them uses up some of torch's own random numbers, and the first
+    # weights of the U-Net come from the next ones.
     text, vae = load_part(out, "clip").text, load_part(out, "vae")
     latents = codes(out, vae.to(device), digits, seed)
     unet = train.new_unet(text).to(device)
@@ -152,7 +164,10 @@ def start(
 
 
 def codes(out: Path, vae: nn.Module, digits: Digits, seed: int) -> train.Latents:
-    """Read the codes of this folder's VAE; make them if there are none, or if they were made from anything else."""
+    """Read the codes of this folder's VAE.
+
+    Make them if there are none, or if they were made from anything else.
+    """
     path, made_from = codes_file(out), {"vae": fingerprint(out, "vae"), "source": digits.source, "seed": seed}
     made_from["scenes"] = SCENES
     try:
@@ -193,7 +208,9 @@ def keep_again(stage: str, out: Path, **notes) -> Path:
     try:
         ema.load_state_dict(saved["ema"])
     except RuntimeError as error:
-        raise ValueError(f"{checkpoint(out, stage)} is of another network than the stage {stage!r}") from error
+        raise ValueError(
+            f"{checkpoint(out, stage)} is of another network than the stage {stage!r}"
+        ) from error
     return keep(stage, out, ema, steps=saved["index"], **notes)
 
 
@@ -226,7 +243,9 @@ def notes_of(out: Path) -> dict[str, dict]:
             except (KeyError, AttributeError, json.JSONDecodeError):
                 missing = {"notes"}
             if missing:
-                raise ValueError(f"{path} does not say how it was trained: {', '.join(sorted(missing))} missing")
+                raise ValueError(
+                    f"{path} does not say how it was trained: {', '.join(sorted(missing))} missing"
+                )
     return found
 
 
@@ -235,7 +254,10 @@ def card_of(out: Path) -> str:
 
     def line(stage: str, note: dict) -> str:
         flags = f"--steps {note['of']} --seed {note['seed']}{' --bfloat16' * note['bfloat16']}"
-        return f"- `diffusion-lab train-mini-sd {stage} {flags}` ({note['steps']:,} steps done, {note['source']})"
+        return (
+            f"- `diffusion-lab train-mini-sd {stage} {flags}` ({note['steps']:,} steps done,"
+            f" {note['source']})"
+        )
 
     held_out = ", ".join(f"{colour} {NUMBERS[digit]}" for colour, digit in HELD_OUT.items())
     how = "\n".join(line(stage, note) for stage, note in notes_of(out).items())

@@ -31,8 +31,10 @@ def words_of(text: str) -> list[str]:
     also = {"an": "a", **{str(digit): name for digit, name in enumerate(NUMBERS)}}
     found = [also.get(word, word) for word in re.findall(r"[a-z]+|[^a-z\s]", text.lower())]
     if unknown := sorted({word for word in found if word not in VOCABULARY}):
-        raise ValueError(f"the caption {text!r} has words that this model never saw: {', '.join(unknown)}; "
-                         f"it knows: {' '.join(VOCABULARY)}")  # fmt: skip
+        raise ValueError(
+            f"the caption {text!r} has words that this model never saw: {', '.join(unknown)}; "
+            f"it knows: {' '.join(VOCABULARY)}"
+        )
     return found
 
 
@@ -82,17 +84,27 @@ class TextEncoder(nn.Module):
 
 
 class ImageEncoder(nn.Module):
-    """A few convolutions that look at a scene, (B, 3, 64, 64), and say it in one vector; needed in training only."""
+    """A few convolutions that look at a scene, (B, 3, 64, 64), and say it in one vector.
+
+    Needed in training only.
+    """
 
     def __init__(self, features: int = 96, width: int = 32):
         """Give `features` numbers per picture."""
         super().__init__()
         self.config = {"features": features, "width": width}
         self.layers = nn.Sequential(
-            nn.PixelUnshuffle(4), nn.Conv2d(48, width, 3, padding=1), Block(width),
-            nn.Conv2d(width, 2 * width, 3, stride=2, padding=1), Block(2 * width), Block(2 * width),
-            nn.GroupNorm(8, 2 * width), nn.SiLU(), nn.Flatten(), nn.Linear(2 * width * 64, features),
-        )  # fmt: skip
+            nn.PixelUnshuffle(4),
+            nn.Conv2d(48, width, 3, padding=1),
+            Block(width),
+            nn.Conv2d(width, 2 * width, 3, stride=2, padding=1),
+            Block(2 * width),
+            Block(2 * width),
+            nn.GroupNorm(8, 2 * width),
+            nn.SiLU(),
+            nn.Flatten(),
+            nn.Linear(2 * width * 64, features),
+        )
 
     def forward(self, images: Images) -> Tensor:
         """Map (B, 3, 64, 64) in [-1, 1] to (B, features)."""
@@ -131,8 +143,9 @@ class Clip(nn.Module):
 def contrastive_loss(logits: Tensor) -> Tensor:
     """Cross-entropy of finding each picture's caption, and each caption's picture (Radford et al. 2021, figure 3).
 
-    `logits` is (B, C) with C >= B: picture i belongs to caption i; captions from B on belong to no picture, and are
-    only to be told apart from the right ones. Returns one number, in nats; a `ValueError` says if C < B.
+    `logits` is (B, C) with C >= B: picture i belongs to caption i; captions from B on belong to no picture,
+    and are only to be told apart from the right ones. Returns one number, in nats; a `ValueError` says if C <
+    B.
     """
     if logits.ndim != 2 or not 0 < len(logits) <= logits.shape[1]:
         raise ValueError(f"logits must have shape (B, C) with C >= B >= 1, got {tuple(logits.shape)}")
@@ -140,16 +153,24 @@ def contrastive_loss(logits: Tensor) -> Tensor:
     return (F.cross_entropy(logits, right) + F.cross_entropy(logits[:, : len(logits)].T, right)) / 2
 
 
-OPPOSITES = {"left": "right", "right": "left", "above": "below", "below": "above", "top": "bottom", "bottom": "top"}
+OPPOSITES = {
+    "left": "right",
+    "right": "left",
+    "above": "below",
+    "below": "above",
+    "top": "bottom",
+    "bottom": "top",
+}
 
 
 def near_miss(text: str, generator: torch.Generator | None = None) -> str:
     """Change a caption a little so that it says something else.
 
-    One of these, whichever are possible: exchange the two sizes, colours or numbers of a pair; turn the direction
-    round; put another size, colour or number in the place of one. Without such captions a text encoder need not know
-    who is red and who stands left: which words occur would be enough to find the caption (Yuksekgonul et al. 2023,
-    When and why vision-language models behave like bags-of-words, section 4).
+    One of these, whichever are possible: exchange the two sizes, colours or numbers of a pair; turn the
+    direction round; put another size, colour or number in the place of one. Without such captions a text
+    encoder need not know
+    who is red and who stands left: which words occur would be enough to find the caption (Yuksekgonul et al.
+    2023, When and why vision-language models behave like bags-of-words, section 4).
 
     `generator` decides which. A `ValueError` says if a word is unknown, or no word could be changed.
     """

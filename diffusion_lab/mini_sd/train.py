@@ -1,7 +1,8 @@
 """How the parts of the mini Stable Diffusion are trained, one after the other, each into its own file of a folder.
 
-First the VAE, so that there are codes; then the text encoder, beside an image encoder that is thrown away; then, with
-both frozen, the U-Net, by the same `training.train` as every other denoiser of the course. The judge is apart.
+First the VAE, so that there are codes; then the text encoder, beside an image encoder that is thrown away;
+then, with both frozen, the U-Net, by the same `training.train` as every other denoiser of the course. The
+judge is apart.
 """
 
 import copy
@@ -44,8 +45,15 @@ class Fitted(NamedTuple):
 
 
 def fit(
-    model: nn.Module, loss: Callable[[nn.Module, Generator], Tensor], *, num_steps: int, learning_rate: float = 2e-3,
-    ema_decay: float = 0.998, bfloat16: bool = False, generator: Generator, resume: str | Path | None = None,
+    model: nn.Module,
+    loss: Callable[[nn.Module, Generator], Tensor],
+    *,
+    num_steps: int,
+    learning_rate: float = 2e-3,
+    ema_decay: float = 0.998,
+    bfloat16: bool = False,
+    generator: Generator,
+    resume: str | Path | None = None,
 ) -> Iterator[Fitted]:
     """Make ``loss(model, generator)`` small, yielding after each step; for everything that is no denoiser.
 
@@ -55,7 +63,8 @@ def fit(
         num_steps, learning_rate: steps in total, and the peak of `learning_rate_at`, for Muon.
         ema_decay, bfloat16, generator, resume: as for `training.train`.
 
-    A `ValueError` says if num_steps is not more than were done already, or the checkpoint is of another training.
+    A `ValueError` says if num_steps is not more than were done already, or the checkpoint is of another
+    training.
     """
     model.to(memory_format=torch.channels_last).train()
     device = next(model.parameters()).device
@@ -78,7 +87,9 @@ def fit(
         yield Fitted(state.index, value.item(), ema, state)
 
 
-def train_vae(vae: VAE, digits: Digits, *, batch_size: int = 32, beta: float = BETA, **options) -> Iterator[Fitted]:
+def train_vae(
+    vae: VAE, digits: Digits, *, batch_size: int = 32, beta: float = BETA, **options
+) -> Iterator[Fitted]:
     """Train a VAE on scenes that are drawn as it goes; options are those of `fit`."""
     device = next(vae.parameters()).device
 
@@ -90,7 +101,9 @@ def train_vae(vae: VAE, digits: Digits, *, batch_size: int = 32, beta: float = B
     return fit(vae, loss, **options)
 
 
-def train_clip(clip: Clip, digits: Digits, *, batch_size: int = 64, misses: int = 2, **options) -> Iterator[Fitted]:
+def train_clip(
+    clip: Clip, digits: Digits, *, batch_size: int = 64, misses: int = 2, **options
+) -> Iterator[Fitted]:
     """Train both encoders so that a picture finds its caption among those of the batch and `misses` near misses."""
     device = next(clip.parameters()).device
 
@@ -119,8 +132,8 @@ class Latents(NamedTuple):
 def encode_scenes(vae: VAE, digits: Digits, number: int, generator: Generator) -> Latents:
     """Draw scenes, code them once and for all, and measure the scale on the first of them.
 
-    A code is the mean of q(z | x), without the noise that the VAE was trained with: that noise carries nothing, and
-    the U-Net would have to learn it.
+    A code is the mean of q(z | x), without the noise that the VAE was trained with: that noise carries
+    nothing, and the U-Net would have to learn it.
     """
     device, codes, tokens = next(vae.parameters()).device, [], []
     for start in tqdm(range(0, number, 500), "coding scenes", leave=False, delay=1):
@@ -139,11 +152,16 @@ def save_latents(path: str | Path, latents: Latents) -> None:
 
 
 def load_latents(path: str | Path) -> Latents:
-    """Read what `save_latents` wrote; `FileNotFoundError`, or a `ValueError` if it is damaged or something else."""
+    """Read what `save_latents` wrote.
+
+    `FileNotFoundError`, or a `ValueError` if it is damaged or something else.
+    """
     tensors, metadata = read_tensors(path)
     try:
         made_from = json.loads(metadata["made_from"])
-        return Latents(tensors["codes"].float(), tensors["tokens"].long(), float(metadata["scale"]), made_from)
+        return Latents(
+            tensors["codes"].float(), tensors["tokens"].long(), float(metadata["scale"]), made_from
+        )
     except (KeyError, ValueError) as error:
         raise ValueError(f"{path} is not a file of codes: {error}") from error
 
@@ -151,8 +169,8 @@ def load_latents(path: str | Path) -> Latents:
 class Captioned(nn.Module):
     """A U-Net with context as one with labels, for `training.train`: label i stands for the i-th caption.
 
-    The null label, which `training.train` puts in the place of a tenth of the labels, is the empty caption. The text
-    encoder is frozen and is no part of what is trained.
+    The null label, which `training.train` puts in the place of a tenth of the labels, is the empty caption.
+    The text encoder is frozen and is no part of what is trained.
     """
 
     def __init__(self, unet: UNet, text: TextEncoder, tokens: Tensor):
@@ -160,7 +178,9 @@ class Captioned(nn.Module):
         super().__init__()
         self.unet, self.null_label = unet, len(tokens)
         tokens = torch.cat([tokens, tokenize([""])]).to(next(text.parameters()).device)
-        self.read = lambda labels: text(tokens[labels])  # in a function, so that it is not registered as a part
+        self.read = lambda labels: text(
+            tokens[labels]
+        )  # in a function, so that it is not registered as a part
 
     def forward(self, x_t: Tensor, t: Tensor, labels: Tensor) -> Tensor:
         """Predict from noisy codes and the numbers of their captions, (B,)."""
@@ -171,22 +191,38 @@ class Captioned(nn.Module):
 
 def new_unet(text: TextEncoder) -> UNet:
     """Make the untrained U-Net of the latent: 16 × 16, 8 × 8 and 4 × 4 places, attention at the two smaller."""
-    return UNet(in_channels=4, context_features=text.config["features"], width=48, multipliers=(1, 2, 2), blocks=1,
-                attention=(1, 2), patch=1)  # fmt: skip
+    return UNet(
+        in_channels=4,
+        context_features=text.config["features"],
+        width=48,
+        multipliers=(1, 2, 2),
+        blocks=1,
+        attention=(1, 2),
+        patch=1,
+    )
 
 
 def train_unet(
-    unet: UNet, text: TextEncoder, latents: Latents, schedule: DiffusionSchedule, *, batch_size: int = 64,
-    generator: Generator, **options,
+    unet: UNet,
+    text: TextEncoder,
+    latents: Latents,
+    schedule: DiffusionSchedule,
+    *,
+    batch_size: int = 64,
+    generator: Generator,
+    **options,
 ) -> Iterator[training.Step]:
     """Train the U-Net on codes with captions by `training.train`; the yielded ``ema.unet`` is the one to keep.
 
     Args:
-        unet: trained in place, such as that of `new_unet`: for codes, (B, 4, 16, 16), and context, (B, 24, features).
+        unet: trained in place, such as that of `new_unet`: for codes, (B, 4, 16, 16), and context, (B, 24,
+            features).
         text: the encoder of the captions, which is frozen.
         latents, schedule: codes, (N, 4, 16, 16), with their captions, and the process that noises them.
-        batch_size, generator: codes per step, at most N; decides order, times, noise and which captions are left out.
-        **options: those of `training.train`, such as ``num_steps`` and ``objective``; errors are its own as well.
+        batch_size, generator: codes per step, at most N; decides order, times, noise and which captions are
+            left out.
+        **options: those of `training.train`, such as ``num_steps`` and ``objective``; errors are its own as
+            well.
     """
     model = Captioned(unet, text.eval().requires_grad_(False), latents.tokens)
     order = Generator().manual_seed(int(torch.randint(2**31, (1,), generator=generator)))

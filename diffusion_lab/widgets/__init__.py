@@ -1,16 +1,17 @@
 """Sliders: pictures that follow a time, a scale or a choice, drawn by the browser.
 
-A player is one HTML fragment with its data inside (see ``static/player.js``). It moves in JupyterLab, on a static page
-and in a saved notebook with no kernel; where scripts are not allowed a still strip is shown in its place. While a
-kernel runs its sliders are those of ipywidgets (see `link`): ``player.value = 300`` moves them, and they move it.
+A player is one HTML fragment with its data inside (see ``static/player.js``). It moves in JupyterLab, on a
+static page and in a saved notebook with no kernel; where scripts are not allowed a still strip is shown in
+its place. While a kernel runs its sliders are those of ipywidgets (see `link`): ``player.value = 300`` moves
+them, and they move it.
 
-Everything that depends on the sliders is a *table*: ``over`` names some sliders by their place in the list, ``values``
-holds one entry per combination of where they stand, the last one running fastest.
+Everything that depends on the sliders is a *table*: ``over`` names some sliders by their place in the list,
+``values`` holds one entry per combination of where they stand, the last one running fastest.
 """
 
 from diffusion_lab.widgets.board import DrawingBoard
 from diffusion_lab.widgets.explorer import Explorer
-from diffusion_lab.widgets.films import (
+from diffusion_lab.widgets.model_explorers import (
     FeatureMaps,
     GuidanceExplorer,
     StepsExplorer,

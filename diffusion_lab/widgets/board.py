@@ -22,24 +22,33 @@ SIDE = 224  # of the sheet, in the page's pixels
 class DrawingBoard(Player):
     """Draw a digit with mouse, pen or finger, drag t, and watch it go under in noise; let Python answer.
 
-    The drawing is moved so that its ink balances in the middle, as in MNIST, before anything is done with it. With the
+    The drawing is moved so that its ink balances in the middle, as in MNIST, before anything is done with it.
+    With the
     keyboard: arrow keys move the pen, the space bar puts it down and up.
     """
 
     def __init__(
-        self, x_0: Images, schedule: DiffusionSchedule, answer: Callable[..., Any] | None = None, *,
-        axes: Mapping[str, Sequence] | None = None, times: Sequence[int] | None = None,
-        start: Mapping[str, Any] | None = None, noise: Images | None = None, columns: int = 2, shades: int = 16,
+        self,
+        x_0: Images,
+        schedule: DiffusionSchedule,
+        answer: Callable[..., Any] | None = None,
+        *,
+        axes: Mapping[str, Sequence] | None = None,
+        times: Sequence[int] | None = None,
+        start: Mapping[str, Any] | None = None,
+        noise: Images | None = None,
+        columns: int = 2,
+        shades: int = 16,
         generator: torch.Generator | None = None,
-    ):  # fmt: skip
+    ):
         """Put an example on the sheet, and answer it for all values of the sliders.
 
         Args:
             x_0: the example, one grey picture in [-1, 1], (1, 1, H, W).
             schedule: how much noise at which time.
-            answer: a function ``answer(x_0, t, *values)`` with one value for each of `axes`. It returns what `draw` of
-                an `Explorer` returns, each time with the same shapes, and is called again for each drawing, in
-                inference mode and possibly on another thread, while a kernel runs.
+            answer: a function ``answer(x_0, t, *values)`` with one value for each of `axes`. It returns what
+                `draw` of an `Explorer` returns, each time with the same shapes, and is called again for each
+                drawing, in inference mode and possibly on another thread, while a kernel runs.
             axes: more sliders, such as ``{"label": ["none", "3"]}``.
             times: of the slider of time; 0 … T, or 11 of them if there is an answer to each, if None.
             start: where the sliders begin, such as ``{"time t": 500}``.
@@ -57,15 +66,22 @@ class DrawingBoard(Player):
         self._x_0, self._answer, self._drawings = x_0, answer, Drawings(columns, shades)
         noise = normal_like(x_0, generator) if noise is None else noise
         if answer is not None:
-            self.asks = "These are the answers to the example. To have your own drawing answered, run this cell."
+            self.asks = (
+                "These are the answers to the example. To have your own drawing answered, run this cell."
+            )
             for places in itertools.product(*map(range, map(len, self.options.values()))):
                 self._drawings.add(self.place(places), self._drawn(x_0, places))
         begin = places_of(self.options, start or {})
         every, (height, width) = range(len(self.options)), sides
         asked = {"asked": True}
-        sheet = {"kind": "sheet", "caption": "x_0: draw here", "x_0": encoded(to_uint8(x_0)), "cell": [width, height],
-                 "size": [SIDE, round(SIDE * height / width)],
-                 "help": "arrow keys move the pen, space puts it down and up"}  # fmt: skip
+        sheet = {
+            "kind": "sheet",
+            "caption": "x_0: draw here",
+            "x_0": encoded(to_uint8(x_0)),
+            "cell": [width, height],
+            "size": [SIDE, round(SIDE * height / width)],
+            "help": "arrow keys move the pen, space puts it down and up",
+        }
         room = (SIDE, SIDE)
         super().__init__(
             f"DrawingBoard({height} × {width}, {', '.join(self.options)}, {schedule!r})",
@@ -74,7 +90,8 @@ class DrawingBoard(Player):
                 "readouts": [one | asked for one in self._drawings.readouts(every)],
                 "panels": [
                     sheet,
-                    noise_panel(None, noise, 1, abar_table(schedule, times), SIDE) | tiling(1, height, width, 1, room),
+                    noise_panel(None, noise, 1, abar_table(schedule, times), SIDE)
+                    | tiling(1, height, width, 1, room),
                     *[one | asked for one in self._drawings.panels(every, room)],
                 ],
             },

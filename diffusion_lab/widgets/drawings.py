@@ -35,7 +35,10 @@ class Drawings:
         self.said: dict[str, dict[int, str]] = {}
 
     def add(self, place: int, drawn: Mapping[str, Any]) -> None:
-        """Enter what was drawn for one place; a `ValueError` says if its names differ from those of the others."""
+        """Enter what was drawn for one place.
+
+        A `ValueError` says if its names differ from those of the others.
+        """
         for name, content in drawn.items():
             if is_text(content):
                 self.said.setdefault(name, {})[place] = text_of(content, 3)
@@ -58,10 +61,15 @@ class Drawings:
 
     def readouts(self, over: Sequence[int]) -> list[dict]:
         """Describe the read-outs for player.js."""
-        return [{"name": name, "over": [*over], "values": _listed(texts)} for name, texts in self.said.items()]
+        return [
+            {"name": name, "over": [*over], "values": _listed(texts)} for name, texts in self.said.items()
+        ]
 
     def later(self, drawn: Mapping[str, Any], first: int) -> dict:
-        """Pack what was drawn now for a page that is already there; its first panel of these is number `first`."""
+        """Pack what was drawn now for a page that is already there.
+
+        Its first panel of these is number `first`.
+        """
         if set(drawn) != self.names():
             raise ValueError(f"draw returned {sorted(drawn)}, and before {sorted(self.names())}")
         pictures = {}
@@ -70,7 +78,10 @@ class Drawings:
             if shape not in frames.pictures.values():
                 raise ValueError(f"draw returned {shape} pictures, height, width for {name!r}: not as before")
             pictures[first + n] = {"png": png, "count": shape[0]}
-        return {"panels": pictures, "readouts": {n: text_of(drawn[name], 3) for n, name in enumerate(self.said)}}
+        return {
+            "panels": pictures,
+            "readouts": {n: text_of(drawn[name], 3) for n, name in enumerate(self.said)},
+        }
 
 
 class Frames:
@@ -109,8 +120,8 @@ class Frames:
             self.smooth, whole = True, opened(content)
             return to_png(whole), (1, *whole.shape[:2]), whole
         raise ValueError(
-            "draw must return images (B, C, H, W) in [-1, 1], a figures.Picture, a PIL image, a PNG, pixels in "
-            f"uint8, or a dict of these, got {type(content).__name__}"
+            "draw must return images (B, C, H, W) in [-1, 1], a figures.Picture, a PIL image, a PNG, pixels"
+            f" in uint8, or a dict of these, got {type(content).__name__}"
         )
 
     def add(self, place: int, content: Any) -> None:

@@ -1,7 +1,8 @@
 """The kernel's side of a player: ipywidgets sliders, and a model that ties them to the page without being shown.
 
-The picture stays HTML that the browser draws, so a saved notebook holds no widget that could be missing later. While a
-kernel runs, ``static/link.js`` moves the player when a slider moves, and the slider when the player moves.
+The picture stays HTML that the browser draws, so a saved notebook holds no widget that could be missing
+later. While a kernel runs, ``static/link.js`` moves the player when a slider moves, and the slider when the
+player moves.
 """
 
 import os

@@ -41,7 +41,9 @@ def to_png(pixels: np.ndarray, shades: int = 16) -> str:
         code, which = np.unique(pixels.astype(np.int32) @ (1 << 16, 1 << 8, 1), return_inverse=True)
         if len(code) <= 256:
             picture = Image.fromarray(which.reshape(pixels.shape[:2]).astype(np.uint8), "P")
-            picture.putpalette(np.stack([code >> 16, code >> 8 & 255, code & 255], 1).astype(np.uint8).tobytes())
+            picture.putpalette(
+                np.stack([code >> 16, code >> 8 & 255, code & 255], 1).astype(np.uint8).tobytes()
+            )
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", optimize=True)
     return b64encode(buffer.getvalue()).decode()

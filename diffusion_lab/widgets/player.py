@@ -51,15 +51,17 @@ def places_of(axes: Mapping[str, Sequence], start: Mapping[str, Any]) -> list[in
         if name not in axes:
             raise ValueError(f"start has {name!r}, which is no axis; the axes are: {', '.join(axes)}")
         if value not in axes[name]:
-            raise ValueError(f"start has {name} = {value!r}; choose one of: {', '.join(map(text_of, axes[name]))}")
+            raise ValueError(
+                f"start has {name} = {value!r}; choose one of: {', '.join(map(text_of, axes[name]))}"
+            )
     return [list(values).index(start[name]) if name in start else 0 for name, values in axes.items()]
 
 
 class Player:
     """Sliders with panels that follow them; show it by making it the last line of a cell.
 
-    In a notebook it is an HTML player, a PNG strip for places that allow no scripts, and a line of text. Where a kernel
-    runs and ipywidgets is installed, `sliders` are tied to it, both ways.
+    In a notebook it is an HTML player, a PNG strip for places that allow no scripts, and a line of text.
+    Where a kernel runs and ipywidgets is installed, `sliders` are tied to it, both ways.
     """
 
     asks: str | None = None
@@ -72,8 +74,8 @@ class Player:
 
         Args:
             text: what ``repr`` says.
-            spec: ``sliders`` (the first one has the play button), ``readouts``, ``panels`` and what the panels need,
-                for player.js.
+            spec: ``sliders`` (the first one has the play button), ``readouts``, ``panels`` and what the
+                panels need, for player.js.
             still: the picture where nothing can move.
             alt: that picture in words.
         """
@@ -91,8 +93,8 @@ class Player:
     def sliders(self) -> dict[str, Any]:
         """The ipywidgets behind the sliders, by label: to read, to set, to ``observe``, to link to others.
 
-        An ``IntSlider`` for t = 0 … T, a ``SelectionSlider`` for other numbers, ``ToggleButtons`` for names. Raises an
-        `ImportError` without ipywidgets.
+        An ``IntSlider`` for t = 0 … T, a ``SelectionSlider`` for other numbers, ``ToggleButtons`` for names.
+        Raises an `ImportError` without ipywidgets.
         """
         from diffusion_lab.widgets.link import controls
 
@@ -108,7 +110,9 @@ class Player:
         label, control = next(iter(self.sliders.items()))
         if value not in self.options[label]:
             first, last = (text_of(end) for end in (self.options[label][0], self.options[label][-1]))
-            raise ValueError(f"{label} must be one of its {len(self.options[label])} values {first} … {last}: {value}")
+            raise ValueError(
+                f"{label} must be one of its {len(self.options[label])} values {first} … {last}: {value}"
+            )
         control.value = value
 
     def place(self, places: Sequence[int]) -> int:
@@ -118,8 +122,8 @@ class Player:
     def answer(self, places: tuple[int, ...], sketch: dict) -> dict | None:
         """Draw what the browser lacks where the sliders stand at `places`, for a sketch; None if it lacks nothing.
 
-        The sketch has ``pixels``, bytes in base64, empty for the example that the page came with; of words that were
-        typed it has UTF-8 in their place.
+        The sketch has ``pixels``, bytes in base64, empty for the example that the page came with; of words
+        that were typed it has UTF-8 in their place.
         """
 
     def _json(self) -> str:

@@ -1,4 +1,7 @@
-"""A box for words: type a prompt, and whatever Python draws from it appears; a few prompts are drawn beforehand."""
+"""A box for words: type a prompt, and whatever Python draws from it appears.
+
+A few prompts are drawn beforehand.
+"""
 
 import base64
 import itertools
@@ -14,32 +17,39 @@ from diffusion_lab.widgets.player import Player, places_of, slider
 class PromptBox(Player):
     """Type a prompt and press Enter; the buttons are prompts that were drawn beforehand.
 
-    On a page with no kernel there are only the buttons, with their pictures. While a kernel runs there is a field to
-    type into as well; what `draw` raises, such as an unknown word, is said below the pictures.
+    On a page with no kernel there are only the buttons, with their pictures. While a kernel runs there is a
+    field to type into as well; what `draw` raises, such as an unknown word, is said below the pictures.
     """
 
     field = "your own prompt"
 
     def __init__(
-        self, prompts: Sequence[str], draw: Callable[..., Any], *, alt: str,
-        axes: Mapping[str, Sequence] | None = None, start: Mapping[str, Any] | None = None, columns: int = 4,
+        self,
+        prompts: Sequence[str],
+        draw: Callable[..., Any],
+        *,
+        alt: str,
+        axes: Mapping[str, Sequence] | None = None,
+        start: Mapping[str, Any] | None = None,
+        columns: int = 4,
         shades: int = 64,
-    ):  # fmt: skip
+    ):
         """Draw the examples, for all values of the sliders.
 
         Args:
             prompts: the examples, a list of at least two texts, all different.
-            draw: a function ``draw(prompt, *values)`` with one value for each of `axes`. It returns what `draw` of an
-                `Explorer` returns, each time with the same shapes, and is called again for each prompt that is typed,
-                in inference mode and possibly on another thread, while a kernel runs.
+            draw: a function ``draw(prompt, *values)`` with one value for each of `axes`. It returns what
+                `draw` of an `Explorer` returns, each time with the same shapes, and is called again for each
+                prompt that is typed, in inference mode and possibly on another thread, while a kernel runs.
             alt: what there is to see, in words.
             axes: more sliders, such as ``{"guidance scale": [1, 3, 6]}``; none of them is called "prompt".
-            start: where sliders begin, such as ``{"guidance scale": 3}``; the first value of each it does not name.
+            start: where sliders begin, such as ``{"guidance scale": 3}``; the first value of each it does not
+                name.
             columns: pictures per row, at least 1.
             shades: see `Explorer`.
 
-        A `ValueError` says if prompts are not different texts, an axis has no values or is called "prompt", `start` has
-        what is in no axis, `columns` is less than 1, or what `draw` returned is no picture.
+        A `ValueError` says if prompts are not different texts, an axis has no values or is called "prompt",
+        `start` has what is in no axis, `columns` is less than 1, or what `draw` returned is no picture.
         """
         texts = [] if isinstance(prompts, str) else [prompt for prompt in prompts if isinstance(prompt, str)]
         if len(texts) < len(prompts) or len(texts) < 2 or len(set(texts)) < len(texts):
@@ -59,7 +69,8 @@ class PromptBox(Player):
         for axis, values in zip(sliders, self.options.values(), strict=True):
             axis["kept"] = [*range(len(values))]  # of a typed prompt a page with no kernel has nothing
         super().__init__(
-            f"PromptBox({len(prompts)} prompts{''.join(f', {name}' for name in self.options if name != 'prompt')})",
+            f"PromptBox({len(prompts)}"
+            f" prompts{''.join(f', {name}' for name in self.options if name != 'prompt')})",
             {
                 "sliders": sliders,
                 "readouts": [one | {"asked": True} for one in self._drawings.readouts(every)],

@@ -16,7 +16,10 @@ from diffusion_lab.widgets.player import Player, places_of, slider, table
 
 
 def noise_panel(x_0: Images | None, noise: Images, columns: int, abar: dict, width: int = 260) -> dict:
-    """Describe pictures that the browser noises, by the table `abar` of alphas_cumprod; the sheet, if x_0 is None."""
+    """Describe pictures that the browser noises, by the table `abar` of alphas_cumprod.
+
+    The sheet, if x_0 is None.
+    """
     count, channels, *sides = noise.shape
     eps, unit = int16(noise.permute(0, 2, 3, 1))
     data = {"channels": channels, "eps": eps, "eps_unit": unit, "abar": abar}
@@ -116,11 +119,21 @@ class PointScrubber(Player):
         limit: float = 3.0,
         generator: torch.Generator | None = None,
     ):
-        """Noise points, (N, 2), shown from -limit to limit; the other arguments are those of `NoiseScrubber`."""
+        """Noise points, (N, 2), shown from -limit to limit.
+
+        The other arguments are those of `NoiseScrubber`.
+        """
         noise = normal_like(x_0, generator) if noise is None else noise
         (points, x_0_unit), (eps, eps_unit) = int16(x_0), int16(noise)
         units = {"x_0_unit": x_0_unit, "eps_unit": eps_unit, "limit": limit, "size": [240, 240]}
-        panel = {"kind": "points", "caption": "x_t", "abar": abar_table(schedule), "x_0": points, "eps": eps, **units}
+        panel = {
+            "kind": "points",
+            "caption": "x_t",
+            "abar": abar_table(schedule),
+            "x_0": points,
+            "eps": eps,
+            **units,
+        }
         times = _still_times(schedule.timesteps)
         super().__init__(
             f"PointScrubber({len(x_0)} points, {schedule!r})",
@@ -133,16 +146,24 @@ class PointScrubber(Player):
 class FieldExplorer(Player):
     """Drag t, and see where each x_t of the plane is best guessed to come from; move one x_t by hand.
 
-    Left, noised points, and arrows from all places a quarter of the way to E[x_0 | x_t]. Right, the clean points: the
-    likelier they are to have become the marked x_t, the stronger; the cross is their mean, the best guess. The browser
-    computes both, exactly and for every t.
+    Left, noised points, and arrows from all places a quarter of the way to E[x_0 | x_t]. Right, the clean
+    points: the likelier they are to have become the marked x_t, the stronger; the cross is their mean, the
+    best guess. The browser computes both, exactly and for every t.
     """
 
     def __init__(
-        self, mixture: GaussianMixture, schedule: DiffusionSchedule, *, number: int = 350,
-        marked: tuple[Sequence[float], Sequence[float]] | None = None, names: Sequence[str] | None = None,
-        start: int | None = None, limit: float = 3.0, cells: int = 12, generator: torch.Generator | None = None,
-    ):  # fmt: skip
+        self,
+        mixture: GaussianMixture,
+        schedule: DiffusionSchedule,
+        *,
+        number: int = 350,
+        marked: tuple[Sequence[float], Sequence[float]] | None = None,
+        names: Sequence[str] | None = None,
+        start: int | None = None,
+        limit: float = 3.0,
+        cells: int = 12,
+        generator: torch.Generator | None = None,
+    ):
         """Draw points from a mixture.
 
         Args:
@@ -157,15 +178,20 @@ class FieldExplorer(Player):
             generator: decides points and noise.
         """
         if mixture.means.shape[1] != 2:
-            raise ValueError(f"mixture must lie in the plane, with means of 2 numbers, got {mixture.means.shape[1]}")
+            raise ValueError(
+                f"mixture must lie in the plane, with means of 2 numbers, got {mixture.means.shape[1]}"
+            )
         x_0 = mixture.draw(number, generator)[0]
         noise = normal_like(x_0, generator)
         if marked is not None:
-            x_0, noise = (torch.cat([torch.tensor([m]), part]) for m, part in zip(marked, (x_0, noise), strict=True))
+            x_0, noise = (
+                torch.cat([torch.tensor([m]), part]) for m, part in zip(marked, (x_0, noise), strict=True)
+            )
         (points, x_0_unit), (eps, eps_unit) = int16(x_0), int16(noise)
         names = [str(k + 1) for k in range(len(mixture.weights))] if names is None else names
         gaussians = {
-            name: getattr(mixture, name).float().tolist() for name in ("weights", "means", "variances", "axes")
+            name: getattr(mixture, name).float().tolist()
+            for name in ("weights", "means", "variances", "axes")
         }
         plane = {"size": [300, 300], "limit": limit, "x_0": points, "x_0_unit": x_0_unit}
         T = schedule.timesteps
@@ -175,15 +201,27 @@ class FieldExplorer(Player):
                 "sliders": [slider("time t", range(T + 1), T // 2 if start is None else start)],
                 "readouts": [{"name": f"chances of {', '.join(names)}", "fact": "chances"}],
                 "panels": [
-                    {"kind": "field", "caption": "x_t, arrows to the best guess; move the large dot",
-                     "help": "arrow keys move the marked point", "eps": eps, "eps_unit": eps_unit, "cells": cells,
-                     "abar": abar_table(schedule), "mixture": gaussians, **plane},
-                    {"kind": "candidates", "caption": "x_0 that fit the marked x_t; cross: the best guess", **plane},
+                    {
+                        "kind": "field",
+                        "caption": "x_t, arrows to the best guess; move the large dot",
+                        "help": "arrow keys move the marked point",
+                        "eps": eps,
+                        "eps_unit": eps_unit,
+                        "cells": cells,
+                        "abar": abar_table(schedule),
+                        "mixture": gaussians,
+                        **plane,
+                    },
+                    {
+                        "kind": "candidates",
+                        "caption": "x_0 that fit the marked x_t; cross: the best guess",
+                        **plane,
+                    },
                 ],
             },
             cloud_strip([schedule.add_noise(x_0, t, noise) for t in _still_times(T)], limit),
             f"Points of a mixture at t = {', '.join(map(str, _still_times(T)))}: spots become one cloud.",
-        )  # fmt: skip
+        )
 
 
 class ScheduleExplorer(Player):
@@ -211,33 +249,48 @@ class ScheduleExplorer(Player):
             x_0: in [-1, 1], (B, C, H, W); one to four are easiest to watch.
             curves: names of schedules.
             timesteps: lengths T.
-            rescale: multiply the betas by 1000 / T, as the named schedules do unless told otherwise; if False, every T
-                gets the same range of betas.
+            rescale: multiply the betas by 1000 / T, as the named schedules do unless told otherwise; if
+                False, every T gets the same range of betas.
             noise: standard normal, shape of x_0; drawn with `generator` if None.
-            start: where sliders begin, such as ``{"schedule": "cosine", "T": 200}``; t = 0 of the longest T if None.
+            start: where sliders begin, such as ``{"schedule": "cosine", "T": 200}``; t = 0 of the longest T
+                if None.
             columns: pictures per row.
-            positions: of the slider of time, from t = 0 to t = T; a position between two times shows the nearest.
+            positions: of the slider of time, from t = 0 to t = T; a position between two times shows the
+                nearest.
         """
         check_range("positions", positions, 2)
         noise = normal_like(x_0, generator) if noise is None else noise
         shares = [k / (positions - 1) for k in range(positions)]
-        axes = {"time t / T": [f"{share:.2f}" for share in shares], "schedule": list(curves), "T": list(timesteps)}
+        axes = {
+            "time t / T": [f"{share:.2f}" for share in shares],
+            "schedule": list(curves),
+            "T": list(timesteps),
+        }
         TIME, CURVE, LENGTH = range(3)
-        schedules = [DiffusionSchedule.named(c, T, rescale=rescale) for c, T in itertools.product(curves, timesteps)]
+        schedules = [
+            DiffusionSchedule.named(c, T, rescale=rescale) for c, T in itertools.product(curves, timesteps)
+        ]
         times = [[round(share * T) for share in shares] for T in timesteps]
         abar = [s.alphas_cumprod[times[k % len(times)]].tolist() for k, s in enumerate(schedules)]
         terminal = [float(s.snr()[-1]) for s in schedules]
         lines = {
-            curve: table([_thinned(s.alphas_cumprod, 101) for s in schedules if s.config["curve"] == curve], LENGTH)
+            curve: table(
+                [_thinned(s.alphas_cumprod, 101) for s in schedules if s.config["curve"] == curve], LENGTH
+            )
             for curve in curves
         }
         marks = table([t / T for T, row in zip(timesteps, times, strict=True) for t in row], LENGTH, TIME)
         now = table([float(f"{a:.6g}") for row in abar for a in row], CURVE, LENGTH, TIME)
         said = {
-            "t": table([f"{t} of {T}" for T, row in zip(timesteps, times, strict=True) for t in row], LENGTH, TIME),
+            "t": table(
+                [f"{t} of {T}" for T, row in zip(timesteps, times, strict=True) for t in row], LENGTH, TIME
+            ),
             "ᾱ_t": table([f"{a:.4f}" for row in abar for a in row], CURVE, LENGTH, TIME),
             "signal-to-noise ratio ᾱ_t/(1-ᾱ_t)": table(
-                [_ratio(a / (1 - a) if a < 1 else float("inf")) for row in abar for a in row], CURVE, LENGTH, TIME
+                [_ratio(a / (1 - a) if a < 1 else float("inf")) for row in abar for a in row],
+                CURVE,
+                LENGTH,
+                TIME,
             ),
         }
         begin = places_of(axes, {"T": max(timesteps), **(start or {})})
@@ -265,16 +318,21 @@ class ScheduleExplorer(Player):
                         "low": -9,
                         "high": 2,
                         **table(terminal, CURVE, LENGTH),
-                        "caption": "terminal signal-to-noise ratio: what is left of the picture at t\u00a0=\u00a0T",
+                        "caption": (
+                            "terminal signal-to-noise ratio: what is left of the picture at t\u00a0=\u00a0T"
+                        ),
                     },
                 ],
             },
             _strip_of_schedules(x_0[:1], noise[:1], schedules, len(timesteps)),
-            f"One picture at t = T. Rows: {', '.join(curves)}. Columns: T = {', '.join(map(str, timesteps))}.",
+            f"One picture at t = T. Rows: {', '.join(curves)}. Columns: T ="
+            f" {', '.join(map(str, timesteps))}.",
         )
 
 
-def _strip_of_schedules(x_0: Images, noise: Images, schedules: list[DiffusionSchedule], columns: int) -> Picture:
+def _strip_of_schedules(
+    x_0: Images, noise: Images, schedules: list[DiffusionSchedule], columns: int
+) -> Picture:
     ends = [to_uint8(schedule.add_noise(x_0, schedule.timesteps, noise))[0] for schedule in schedules]
     rows = {schedules[k].config["curve"]: ends[k : k + columns] for k in range(0, len(ends), columns)}
     names = [f"T = {schedule.timesteps}" for schedule in schedules[:columns]]

@@ -1,4 +1,7 @@
-"""Sphinx's settings for the site; `tools/build_site.py` gathers the pages beside this file and builds them."""
+"""Sphinx's settings for the site.
+
+`tools/build_site.py` gathers the pages beside this file and builds them.
+"""
 
 import sys
 from pathlib import Path

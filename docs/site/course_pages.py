@@ -15,7 +15,9 @@ MATHJAX = ("tex-chtml.js", "output/chtml/fonts/woff-v2", "input/tex/extensions",
 
 def download_to(file: str, page: str, *children: nodes.Node) -> download_reference:
     """Give a link on `page` that downloads `file`, whose path begins at the source folder."""
-    return download_reference("", "", *children, reftarget=f"/{file}", refdoc=page, refdomain="", classes=["download"])
+    return download_reference(
+        "", "", *children, reftarget=f"/{file}", refdoc=page, refdomain="", classes=["download"]
+    )
 
 
 class BadgesAsText(SphinxTransform):
@@ -69,7 +71,9 @@ def copy_mathjax(app: Sphinx, exception: Exception | None) -> None:
     """Put the part of MathJax that the pages use into `_static/mathjax`."""
     if exception or app.builder.format != "html":
         return
-    package = find_spec("sphinx-mathjax-offline")  # found by name only: it is no name that Python could import
+    package = find_spec(
+        "sphinx-mathjax-offline"
+    )  # found by name only: it is no name that Python could import
     if package is None:
         raise ExtensionError("sphinx-mathjax-offline is not installed: pip install -e '.[site]'")
     source = Path(package.origin).parent / "static" / "mathjax"

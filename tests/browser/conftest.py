@@ -1,4 +1,7 @@
-"""One Chromium for all browser tests; they are skipped with one line where there is none (Debian: chromium)."""
+"""One Chromium for all browser tests.
+
+They are skipped with one line where there is none (Debian: chromium).
+"""
 
 import base64
 import io
@@ -9,7 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+]
 FLAGS += ["--disable-component-update", "--disable-sync"]
 
 
@@ -34,13 +43,19 @@ def browser():
 
 
 def is_problem(text: str) -> bool:
-    """Whether something went wrong; not that a loaded machine needed over 2 s to load a module, which works later."""
+    """Whether something went wrong.
+
+    Not that a loaded machine needed over 2 s to load a module, which works later.
+    """
     return "[anywidget] Failed to initialize model" not in text
 
 
 @pytest.fixture
 def page(browser, request):
-    """A page that collects what goes wrong in it, in ``page.problems``; parameters go to the browser's context."""
+    """A page that collects what goes wrong in it, in ``page.problems``.
+
+    Parameters go to the browser's context.
+    """
     options = {"viewport": {"width": 1280, "height": 1400}} | getattr(request, "param", {})
     page = browser.new_context(**options).new_page()
     page.problems = []
@@ -50,7 +65,9 @@ def page(browser, request):
     def note(text: str) -> None:
         page.problems.append(text[:300])
 
-    page.on("console", lambda message: message.type == "error" and is_problem(message.text) and note(message.text))
+    page.on(
+        "console", lambda message: message.type == "error" and is_problem(message.text) and note(message.text)
+    )
     page.on("pageerror", lambda error: is_problem(str(error)) and note(str(error)))
     yield page
     page.context.close()
@@ -62,8 +79,12 @@ def pixels():
 
     def read(canvas) -> np.ndarray:
         wait_for_pictures(canvas.page)
-        png = canvas.evaluate("canvas => canvas.toDataURL()").partition(",")[2]  # a list of numbers takes many seconds
-        return np.array(Image.open(io.BytesIO(base64.b64decode(png))).convert("RGBA"), np.float32).mean(axis=2)
+        png = canvas.evaluate("canvas => canvas.toDataURL()").partition(",")[
+            2
+        ]  # a list of numbers takes many seconds
+        return np.array(Image.open(io.BytesIO(base64.b64decode(png))).convert("RGBA"), np.float32).mean(
+            axis=2
+        )
 
     return read
 

@@ -8,7 +8,15 @@ import pytest
 pytestmark = pytest.mark.browser
 
 LESSONS = sorted((Path(__file__).parent.parent.parent / "notebooks").glob("*.ipynb"))
-PAGES = ["index", "README", "docs/course_map", "docs/notation", "docs/instructors", "benchmarks/README", "search"]
+PAGES = [
+    "index",
+    "README",
+    "docs/course_map",
+    "docs/notation",
+    "docs/instructors",
+    "benchmarks/README",
+    "search",
+]
 PAGES += [f"notebooks/{lesson.stem}" for lesson in LESSONS]
 WAYS = {
     f"{scheme}-{name}": {"color_scheme": scheme, "viewport": {"width": width, "height": 900}}
@@ -20,10 +28,16 @@ in_every_way = pytest.mark.parametrize("page", WAYS.values(), ids=WAYS, indirect
 
 @pytest.fixture
 def visit(page, site):
-    """Opens a page of the site with the network off, once its formulas are set; notes what it asks of others."""
+    """Opens a page of the site with the network off, once its formulas are set.
+
+    Notes what it asks of others.
+    """
     page.context.set_offline(True)
     asked = []
-    page.on("request", lambda request: request.url.startswith(("file:", "data:", "blob:")) or asked.append(request.url))
+    page.on(
+        "request",
+        lambda request: request.url.startswith(("file:", "data:", "blob:")) or asked.append(request.url),
+    )
 
     def go(name: str, query: str = ""):
         page.goto((site / f"{name}.html").as_uri() + query)
@@ -35,7 +49,10 @@ def visit(page, site):
 
 
 def findings(page, inside_code: bool = False) -> list[str]:
-    """Serious findings of axe; the colours of code are alike on all pages, and looking at each word takes a minute."""
+    """Serious findings of axe.
+
+    The colours of code are alike on all pages, and looking at each word takes a minute.
+    """
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     context = None if inside_code else {"exclude": [[".highlight pre > span"], ["mjx-container > *"]]}
     found = axe.run(page, context=context, options={"resultTypes": ["violations"], "preload": False}).response
@@ -65,7 +82,9 @@ def test_a_slider_moves_the_picture(visit, pixels):
 
 
 def check(page, inside_code: bool = False) -> None:
-    assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth"), "the page scrolls sideways"
+    assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth"), (
+        "the page scrolls sideways"
+    )
     assert (page.locator("mjx-container").count() > 0) == (page.locator(".math").count() > 0)
     assert page.locator("mjx-merror, [data-mjx-error]").count() == 0
     assert page.locator(".dl-player:not([data-ready])").count() == 0
@@ -94,7 +113,10 @@ def test_findings_are_found(visit):
 @pytest.mark.parametrize("page", [WAYS["light-wide"]], ids=["light"], indirect=True)
 def test_a_player_follows_the_button_for_the_theme(visit, drawn):
     page = visit("notebooks/01_forward_noising")
-    player, button = page.locator(".dl-player").first, page.locator("button.theme-switch-button:visible").first
+    player, button = (
+        page.locator(".dl-player").first,
+        page.locator("button.theme-switch-button:visible").first,
+    )
     by_theme = {}
     for wanted in ("dark", "light"):
         button.click()  # opens a menu or, in older versions of the theme, goes on to the next one
@@ -105,7 +127,9 @@ def test_a_player_follows_the_button_for_the_theme(visit, drawn):
         elif page.locator("html").get_attribute("data-theme") != wanted:
             button.click()
         page.wait_for_function("theme => document.documentElement.dataset.theme === theme", arg=wanted)
-        page.wait_for_function("theme => document.querySelector('.dl-player').style.colorScheme === theme", arg=wanted)
+        page.wait_for_function(
+            "theme => document.querySelector('.dl-player').style.colorScheme === theme", arg=wanted
+        )
         by_theme[wanted] = drawn(player)
         dark = wanted == "dark"
         assert (lightness(page, ".dl-player figcaption", "color") > 128) == dark
@@ -120,4 +144,6 @@ def test_search_finds_a_word(visit):
     results = page.locator("#search-results li").all_inner_texts()
     assert any("Noise schedules" in one for one in results)
     page = visit("search", "?q=xylophone")
-    page.wait_for_function("() => /did not match/.test(document.querySelector('#search-results').textContent)")
+    page.wait_for_function(
+        "() => /did not match/.test(document.querySelector('#search-results').textContent)"
+    )

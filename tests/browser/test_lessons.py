@@ -15,6 +15,8 @@ pytestmark = pytest.mark.browser
 
 ROOT = Path(__file__).parent.parent.parent
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
 @pytest.fixture(scope="module")
 def lab(browser, tmp_path_factory):
     """A JupyterLab with clean copies of the lessons; gives its address."""
@@ -50,7 +52,9 @@ def check_player(pixels, drawn, drag):
         assert at_last != at_first
         drag(slider, 0.99, 0.5)
         assert last == 1 or drawn(player) != at_last
-        only_some = any(player.locator(".dl-status").all_inner_texts())  # places, as there is no kernel to draw others
+        only_some = any(
+            player.locator(".dl-status").all_inner_texts()
+        )  # places, as there is no kernel to draw others
         assert only_some or abs(int(slider.input_value()) - last / 2) <= max(1, 0.1 * last)
 
     def check_buttons(player, group) -> None:
@@ -87,7 +91,11 @@ def check_player(pixels, drawn, drag):
         for canvas in player.locator("canvas.dl-grab").all():
             check_canvas(player, canvas)
         clean_key = {"time t": "Home", "step": "End"}.get(label)
-        if clean_key and len(sliders) == 1 and player.locator("canvas").first.get_attribute("class") == "dl-pixels":
+        if (
+            clean_key
+            and len(sliders) == 1
+            and player.locator("canvas").first.get_attribute("class") == "dl-pixels"
+        ):
             check_ends(player, clean_key)
 
     return check

@@ -11,7 +11,8 @@ from in_jupyterlab import NOTEBOOK, jupyterlab, open_notebook, run_all  # beside
 pytestmark = pytest.mark.browser
 
 CELLS = {
-    "setup": """
+    "setup": (
+        """
 import time, torch, diffusion_lab as dl
 from diffusion_lab.widgets import DrawingBoard, GuidanceExplorer, NoiseScrubber, PromptBox, ScheduleExplorer, Explorer
 generator = torch.Generator().manual_seed(0)
@@ -19,13 +20,17 @@ schedule = dl.DiffusionSchedule.linear(1000)
 x_0 = torch.full((1, 1, 28, 28), -1.0)
 x_0[..., 4:24, 12:16] = 1
 heard = []
-""",
-    "noise": """
+"""
+    ),
+    "noise": (
+        """
 noise = NoiseScrubber(x_0, schedule, generator=generator)
 noise.sliders["time t"].observe(lambda change: heard.append(change.new), "value")
-noise""",
+noise"""
+    ),
     "schedules": "schedules = ScheduleExplorer(x_0, generator=generator)\nschedules",
-    "live": """
+    "live": (
+        """
 calls = []
 def draw(s):
     calls.append(s)
@@ -34,13 +39,17 @@ def draw(s):
     return torch.full((2, 1, 8, 8), s / 2 - 0.5)
 ends = {0: torch.full((2, 1, 8, 8), -0.5), 2: torch.full((2, 1, 8, 8), 0.5)}
 live = GuidanceExplorer(ends, draw=draw, scales=[0.25, 0.5, 1.0, 1.5], shades=256)
-live""",
-    "board": """
+live"""
+    ),
+    "board": (
+        """
 def answer(x_0, t):
     return {"upside down": x_0.flip(2), "ink": f"{float((x_0 > 0).sum()):g}"}
 board = DrawingBoard(x_0, schedule, answer, generator=generator)
-board""",
-    "prompt": """
+board"""
+    ),
+    "prompt": (
+        """
 prompts = []
 def letters(prompt, times):
     prompts.append(prompt)
@@ -48,13 +57,18 @@ def letters(prompt, times):
         raise ValueError(f"only letters, got {prompt!r}")
     return {"": torch.full((1, 1, 8, 8), len(prompt) * times / 10 - 1), "letters": len(prompt)}
 prompt = PromptBox(["two", "three"], letters, axes={"times": [1, 2]}, alt="squares", shades=256)
-prompt""",
-    "tell": """
-print(noise.value, heard[-1:], [slider.value for slider in schedules.sliders.values()], calls, board.value)""",
-    "move": """
+prompt"""
+    ),
+    "tell": (
+        """
+print(noise.value, heard[-1:], [slider.value for slider in schedules.sliders.values()], calls, board.value)"""
+    ),
+    "move": (
+        """
 noise.value = 300
 schedules.sliders["schedule"].value = "cosine"
-live.value = 0.25""",
+live.value = 0.25"""
+    ),
 }
 ORDER = list(CELLS)
 
@@ -72,7 +86,9 @@ def lab(browser, tmp_path_factory, notebook):
     for cell in plain.cells[1:]:  # what asks for a slider by name needs ipywidgets
         lines = cell.source.splitlines()
         cell.source = "\n".join(line for line in lines if ".observe" not in line and "print" not in line)
-    with jupyterlab(tmp_path_factory.mktemp("live"), {"live.ipynb": notebook, "plain.ipynb": plain}) as address:
+    with jupyterlab(
+        tmp_path_factory.mktemp("live"), {"live.ipynb": notebook, "plain.ipynb": plain}
+    ) as address:
         yield address
 
 
@@ -255,7 +271,9 @@ def test_a_prompt_is_typed_and_drawn_and_a_wrong_one_is_told(shown, page, pixels
     told.filter(has_text="3").wait_for()
     type_in("three")
     told.filter(has_text="5").wait_for()
-    once = "['two', 'three', 'sevenths', 'a dog!', 'one'] 2 2"  # and each example twice, for both values of `times`
+    once = (  # and each example twice, for both values of `times`
+        "['two', 'three', 'sevenths', 'a dog!', 'one'] 2 2"
+    )
     assert shown.told(once, "list(dict.fromkeys(prompts)), prompts.count('two'), prompts.count('three')")
     assert page.problems == []
 
@@ -264,7 +282,9 @@ def test_a_saved_notebook_moves_again_without_its_kernel(shown, page, lab, pixel
     page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
     page.wait_for_function("() => !window.jupyterapp.shell.currentWidget.context.model.dirty")
     page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
-    saved = page.evaluate("() => JSON.stringify(window.jupyterapp.shell.currentWidget.context.model.toJSON())")
+    saved = page.evaluate(
+        "() => JSON.stringify(window.jupyterapp.shell.currentWidget.context.model.toJSON())"
+    )
     assert "widget-view" not in saved
     assert "application/vnd.jupyter.widget-state" not in saved
     again = Page(page, lab)

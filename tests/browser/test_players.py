@@ -52,7 +52,9 @@ def made(digits):
     schedules = ScheduleExplorer(digits.images[:1], generator=generator)
     field = FieldExplorer(MIXTURE, SCHEDULE, marked=([1.1, 0.3], [-0.9, -0.2]), generator=generator)
     sheet = DrawingBoard(digits.images[:1], SCHEDULE, generator=generator)
-    answered = DrawingBoard(digits.images[:1], SCHEDULE, lambda x_0, t: {"turned": x_0.flip(2), "t": t}, times=[0, 500])
+    answered = DrawingBoard(
+        digits.images[:1], SCHEDULE, lambda x_0, t: {"turned": x_0.flip(2), "t": t}, times=[0, 500]
+    )
     some = GuidanceExplorer({0: flat(-0.5), 2: flat(0.5)}, draw=flat, scales=[0.5, 1, 1.5])
     parts = {"field": field, "sheet": sheet, "answered": answered, "some": some}
     return {"two": two, "names": names, "plot": plot, "schedules": schedules, **parts}
@@ -65,7 +67,9 @@ def flat(value):
 @pytest.fixture
 def shown(made, page, tmp_path, request):
     """The page, with one locator per player."""
-    theme = request.node.callspec.params.get("theme", "light") if hasattr(request.node, "callspec") else "light"
+    theme = (
+        request.node.callspec.params.get("theme", "light") if hasattr(request.node, "callspec") else "light"
+    )
     back, ink = THEMES[theme]
     page.emulate_media(color_scheme=theme)
     body = "".join(f'<section id="{name}">{player.to_html()}</section>' for name, player in made.items())
@@ -225,7 +229,9 @@ def test_schedule_explorer(theme, shown, page, pixels, drag, digits, generator):
     check_picture("cosine", 50, at)
     assert player.locator(".dl-chosen").all_inner_texts()[0].endswith("cosine")
     player.locator("button.dl-play").click()
-    page.wait_for_function("() => document.querySelector('#schedules .dl-player').dataset.value === '1.00, cosine, 50'")
+    page.wait_for_function(
+        "() => document.querySelector('#schedules .dl-player').dataset.value === '1.00, cosine, 50'"
+    )
     check_picture("cosine", 50, 50)
     if folder := os.environ.get("DIFFUSION_LAB_SCREENSHOTS"):
         page.screenshot(path=Path(folder) / f"players_{theme}.png", full_page=True)
@@ -238,7 +244,9 @@ def test_axe_finds_nothing(theme, shown, page):
     page.wait_for_function("() => !document.querySelector('canvas[aria-busy=true]')")
     found = axe.Axe().run(page).response["violations"]
     assert [(one["id"], one["nodes"][0]["html"][:150]) for one in found] == []
-    page.locator("#answered button", has_text="clear").click()  # the line that says what a page alone cannot do
+    page.locator(
+        "#answered button", has_text="clear"
+    ).click()  # the line that says what a page alone cannot do
     found = axe.Axe().run(page).response["violations"]
     assert [(one["id"], one["nodes"][0]["html"][:150]) for one in found] == []
 
@@ -324,7 +332,9 @@ def test_a_finger_draws(shown, page, pixels):
     box = sheet.bounding_box()
     sheet.evaluate("sheet => { sheet.setPointerCapture = () => {}; }")  # a made-up pointer cannot be captured
     for kind, share in (("pointerdown", 0.2), ("pointermove", 0.8), ("pointerup", 0.8)):
-        sheet.dispatch_event(kind, touch | {"clientX": box["x"] + share * box["width"], "clientY": box["y"] + 100})
+        sheet.dispatch_event(
+            kind, touch | {"clientX": box["x"] + share * box["width"], "clientY": box["y"] + 100}
+        )
     assert (pixels(noised) > 200).sum() >= 15
     assert sheet.evaluate("sheet => getComputedStyle(sheet).touchAction") == "none"
 

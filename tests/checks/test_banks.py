@@ -4,7 +4,8 @@ A bank, ``bank/<exercise>.py``, has three tables by the name of the check:
 
 - RIGHT: sources to be accepted, at least three a task;
 - WRONG: (name, source), to be given that name; every mistake that the task knows has one;
-- COMPOUND: (names, source), wrong in more than one way or in a way with no name: to be given one of the names, or none.
+- COMPOUND: (names, source), wrong in more than one way or in a way with no name: to be given one of the
+names, or none.
 """
 
 import importlib

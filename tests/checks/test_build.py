@@ -35,32 +35,48 @@ def folder(tmp_path) -> Path:
     """A folder with one solution."""
     text = {"cell_type": "markdown", "id": "text", "metadata": {}, "source": ["α and\n", "β"]}
     check = code("check", "check.f(my_f)", [PRINTED])
-    made = notebook(text, code("answer", ANSWER, [PRINTED]), check, code("last", "check.progress()", [PRINTED]))
+    made = notebook(
+        text, code("answer", ANSWER, [PRINTED]), check, code("last", "check.progress()", [PRINTED])
+    )
     (tmp_path / "solutions").mkdir()
     (tmp_path / "solutions" / "01_a.ipynb").write_text(json.dumps(made), encoding="utf-8")
     return tmp_path
 
 
-@pytest.mark.parametrize(("source", "blank"), [
-    ("x = 1", "x = 1"),
-    (ANSWER, "# ANSWER 1.2\ndef f(x):\n    y = 2 * x\n    return None  # your code here"),
-    ("### BEGIN SOLUTION\n# blank: x = None\nx = 1\n### END SOLUTION\ny = 2", "x = None\ny = 2"),
-    ("### BEGIN SOLUTION\n# blank: x = None\n# blank: y = ...\nx = y = 1\n### END SOLUTION", "x = None\ny = ..."),
-    ("for k in x:\n    ### BEGIN SOLUTION\n    # blank: pass\n    k()\n    ### END SOLUTION", "for k in x:\n    pass"),
-    ("class A:\n    def f():\n        ### BEGIN SOLUTION\n        pass\n        ### END SOLUTION",
-     "class A:\n    def f():\n        return None  # your code here"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("source", "blank"),
+    [
+        ("x = 1", "x = 1"),
+        (ANSWER, "# ANSWER 1.2\ndef f(x):\n    y = 2 * x\n    return None  # your code here"),
+        ("### BEGIN SOLUTION\n# blank: x = None\nx = 1\n### END SOLUTION\ny = 2", "x = None\ny = 2"),
+        (
+            "### BEGIN SOLUTION\n# blank: x = None\n# blank: y = ...\nx = y = 1\n### END SOLUTION",
+            "x = None\ny = ...",
+        ),
+        (
+            "for k in x:\n    ### BEGIN SOLUTION\n    # blank: pass\n    k()\n    ### END SOLUTION",
+            "for k in x:\n    pass",
+        ),
+        (
+            "class A:\n    def f():\n        ### BEGIN SOLUTION\n        pass\n        ### END SOLUTION",
+            "class A:\n    def f():\n        return None  # your code here",
+        ),
+    ],
+)
 def test_solutions_give_way_to_blanks_that_run(source, blank):
     assert build.blanked(source) == blank
     compile(blank, "blank", "exec")
 
 
-@pytest.mark.parametrize(("source", "error"), [
-    ("### BEGIN SOLUTION\nx = 1", "no ### END SOLUTION after"),
-    ("x = 1\n### END SOLUTION", "no ### BEGIN SOLUTION before"),
-    ("### BEGIN SOLUTION\n### BEGIN SOLUTION\n### END SOLUTION", "twice"),
-    ("### BEGIN SOLUTION\nx = 1\n### END SOLUTION", "must say its blank"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("source", "error"),
+    [
+        ("### BEGIN SOLUTION\nx = 1", "no ### END SOLUTION after"),
+        ("x = 1\n### END SOLUTION", "no ### BEGIN SOLUTION before"),
+        ("### BEGIN SOLUTION\n### BEGIN SOLUTION\n### END SOLUTION", "twice"),
+        ("### BEGIN SOLUTION\nx = 1\n### END SOLUTION", "must say its blank"),
+    ],
+)
 def test_markers_that_do_not_fit_are_refused(source, error):
     with pytest.raises(ValueError, match=error):
         build.blanked(source)
@@ -88,23 +104,34 @@ def test_tags_of_the_author_stay():
     assert made["cells"][0]["metadata"]["tags"] == ["answer", "explain"]
 
 
-@pytest.mark.parametrize(("cells", "error"), [
-    ([code("a", "x = 1"), code("a", "x = 2")], "ids must differ.*: a"),
-    ([{"cell_type": "markdown", "metadata": {}, "source": "one"}], "wants an id.*'one'"),
-    ([code("a", ANSWER.replace("# ANSWER 1.2\n", ""))], "cell a: the first line .* # ANSWER 1.2"),
-    ([code("a", "# ANSWER 1.2\n### BEGIN SOLUTION\n1")], "cell a: .*END SOLUTION"),
-    ([code("a", "check.f(my_f)")], "cell a: .*run the solution first"),
-    ([code("a", "check.f(my_f)", [PRINTED, PRINTED | {"name": "stderr"}])], "cell a: .*nothing else"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("cells", "error"),
+    [
+        ([code("a", "x = 1"), code("a", "x = 2")], "ids must differ.*: a"),
+        ([{"cell_type": "markdown", "metadata": {}, "source": "one"}], "wants an id.*'one'"),
+        ([code("a", ANSWER.replace("# ANSWER 1.2\n", ""))], "cell a: the first line .* # ANSWER 1.2"),
+        ([code("a", "# ANSWER 1.2\n### BEGIN SOLUTION\n1")], "cell a: .*END SOLUTION"),
+        ([code("a", "check.f(my_f)")], "cell a: .*run the solution first"),
+        ([code("a", "check.f(my_f)", [PRINTED, PRINTED | {"name": "stderr"}])], "cell a: .*nothing else"),
+    ],
+)
 def test_solutions_that_do_not_fit_are_refused_by_cell(cells, error):
     with pytest.raises(ValueError, match=error):
         build.exercise(notebook(*cells))
 
 
-@pytest.mark.parametrize(("source", "tagged"), [
-    ("check.f(my_f)", True), ("check.f(my_f, my_g)\n", True), ("check.progress()", False), ('check.hint("1.2")', False),
-    ("check.begin(NONCE)", False), ("x = check.f(my_f)", False), ("check = f(x)", False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("source", "tagged"),
+    [
+        ("check.f(my_f)", True),
+        ("check.f(my_f, my_g)\n", True),
+        ("check.progress()", False),
+        ('check.hint("1.2")', False),
+        ("check.begin(NONCE)", False),
+        ("x = check.f(my_f)", False),
+        ("check = f(x)", False),
+    ],
+)
 def test_check_cells_are_told_from_others(source, tagged):
     assert bool(build.CHECK.fullmatch(source)) == tagged
 
@@ -141,7 +168,9 @@ def test_an_exercise_with_no_solution_is_stale(folder, capsys):
     assert build.build(folder / "solutions", folder / "exercises", check=True) == ["02_b.ipynb"]
 
 
-@pytest.mark.parametrize("broken", ["", "<html>", "{}", "[]", json.dumps(notebook(code("a", "x"), code("a", "x")))])
+@pytest.mark.parametrize(
+    "broken", ["", "<html>", "{}", "[]", json.dumps(notebook(code("a", "x"), code("a", "x")))]
+)
 @pytest.mark.usefixtures("unchecked")
 def test_one_broken_solution_and_nothing_is_written(folder, capsys, broken):
     (folder / "solutions" / "02_b.ipynb").write_text(broken)

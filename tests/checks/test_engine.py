@@ -81,10 +81,13 @@ def test_not_implemented_is_a_blank_too(ask, halve):
     assert isinstance(ask(halve, answer), NotAttempted)
 
 
-@pytest.mark.parametrize("line", [
-    "return x.masked_fill(1 - (x > 0), 0)",  # torch raises a NotImplementedError here
-    "return x.no_such_method()",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "line",
+    [
+        "return x.masked_fill(1 - (x > 0), 0)",  # torch raises a NotImplementedError here
+        "return x.no_such_method()",
+    ],
+)
 def test_an_error_of_torch_is_no_blank(ask, halve, line):
     said = ask(halve, student(f"def f(x, k):\n    {line}")["f"])
     assert isinstance(said, Mistaken)
@@ -103,16 +106,19 @@ def noisy(x, k):
     return x / 2
 
 
-@pytest.mark.parametrize("right", [
-    lambda x, k: x / 2,
-    lambda x, k: x.double() * 0.5,
-    lambda x, k: x.div_(2),
-    lambda x, k, more=1: x / 2 * more,
-    lambda x, k: np.asarray(x) / 2,
-    lambda x, k: [row / 2 for row in x],
-    lambda x, k: (x.requires_grad_() * 1e4) / 2e4,
-    noisy,
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "right",
+    [
+        lambda x, k: x / 2,
+        lambda x, k: x.double() * 0.5,
+        lambda x, k: x.div_(2),
+        lambda x, k, more=1: x / 2 * more,
+        lambda x, k: np.asarray(x) / 2,
+        lambda x, k: [row / 2 for row in x],
+        lambda x, k: (x.requires_grad_() * 1e4) / 2e4,
+        noisy,
+    ],
+)
 def test_right_answers_in_other_forms_print_one_line(ask, halve, right):
     assert re.fullmatch(r"1\.1 solved, 2 points: mean \d\.\d{3}\n", ask(halve, right))
 
@@ -124,29 +130,32 @@ def test_the_check_does_not_believe_an_answer_that_spoils_its_inputs(ask, halve)
 # in which order
 
 
-@pytest.mark.parametrize(("source", "name"), [
-    ("def f(x, k): return x / 4", "variance-as-std"),  # the first of two names that fit
-    ("def f(x, k): return x / (k + 2)", "index-shift"),
-    ("def f(x, k): return x / 4 if k == 1 else x / 2", "differs"),  # not in every case
-    ("def f(x, k): return x / 4 if k == 1 else x / 4 + 1", "differs"),
-    ("def f(x, k): return x * 0 + 7", "ignores-t"),
-    ("def f(x, k): return x[0] / 0", "wrong-shape"),
-    ("def f(x, k): return x / 2, x / 2, x", "wrong-shape"),
-    ("def f(x, k): return x * float('nan')", "not-finite"),
-    ("def f(x, k): return (x / 2).bfloat16()", "wrong-dtype"),
-    ("def f(x, k): return (x / 2).long()", "wrong-dtype"),
-    ("def f(x, k): return x.to(torch.complex64)", "wrong-type"),
-    ("def f(x, k): return x.to('meta')", "wrong-type"),
-    ("def f(x, k): return 'half of it'", "wrong-type"),
-    ("def f(x, k): return {'half': x / 2}", "wrong-type"),
-    ("def f(x, k): return x / 2 if k == 1 else None", "wrong-type"),
-    ("f = torch.zeros(3)", "wrong-type"),
-    ("def f(x, k): return x / [1]", "error"),
-    ("def f(x): return x / 2", "error"),
-    ("def f(x, k): return f(x, k)", "error"),
-    ("def f(x, k): exit()", "error"),
-    ("def f(x, k): return x", "differs"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("def f(x, k): return x / 4", "variance-as-std"),  # the first of two names that fit
+        ("def f(x, k): return x / (k + 2)", "index-shift"),
+        ("def f(x, k): return x / 4 if k == 1 else x / 2", "differs"),  # not in every case
+        ("def f(x, k): return x / 4 if k == 1 else x / 4 + 1", "differs"),
+        ("def f(x, k): return x * 0 + 7", "ignores-t"),
+        ("def f(x, k): return x[0] / 0", "wrong-shape"),
+        ("def f(x, k): return x / 2, x / 2, x", "wrong-shape"),
+        ("def f(x, k): return x * float('nan')", "not-finite"),
+        ("def f(x, k): return (x / 2).bfloat16()", "wrong-dtype"),
+        ("def f(x, k): return (x / 2).long()", "wrong-dtype"),
+        ("def f(x, k): return x.to(torch.complex64)", "wrong-type"),
+        ("def f(x, k): return x.to('meta')", "wrong-type"),
+        ("def f(x, k): return 'half of it'", "wrong-type"),
+        ("def f(x, k): return {'half': x / 2}", "wrong-type"),
+        ("def f(x, k): return x / 2 if k == 1 else None", "wrong-type"),
+        ("f = torch.zeros(3)", "wrong-type"),
+        ("def f(x, k): return x / [1]", "error"),
+        ("def f(x): return x / 2", "error"),
+        ("def f(x, k): return f(x, k)", "error"),
+        ("def f(x, k): exit()", "error"),
+        ("def f(x, k): return x", "differs"),
+    ],
+)
 def test_what_is_wrong_has_a_name(ask, exercise, halve, source, name):
     said = ask(halve, student(source)["f"])
     assert isinstance(said, Mistaken)
@@ -158,7 +167,10 @@ def test_what_is_wrong_has_a_name(ask, exercise, halve, source, name):
 
 
 def test_an_error_is_shown_with_the_line_and_the_inputs(ask, halve):
-    source = "def helper(x):\n    return x @ torch.zeros(7)\n\ndef f(x, k):\n    print('here')\n    return helper(x)"
+    source = (
+        "def helper(x):\n    return x @ torch.zeros(7)\n\ndef f(x, k):\n    print('here')\n    return"
+        " helper(x)"
+    )
     said = str(ask(halve, student(source)["f"]))
     assert "RuntimeError" in said
     assert "in line 2 of helper:  return x @ torch.zeros(7)" in said
@@ -191,7 +203,9 @@ def learn(exercise):
     """A task whose answer has to let gradients through."""
     prepare = outcomes.with_gradients(1, lambda x, k: x.shape)
 
-    @exercise.task("1.8", "learn", 2, "1. One step", prepare=prepare, results=("half", "its gradient"), hints=HINTS)
+    @exercise.task(
+        "1.8", "learn", 2, "1. One step", prepare=prepare, results=("half", "its gradient"), hints=HINTS
+    )
     @prepare
     def learn(x, k):
         return x / k
@@ -201,20 +215,28 @@ def learn(exercise):
     return learn
 
 
-@pytest.mark.parametrize("right", [lambda x, k: x / k, lambda x, k: x.div_(k), lambda x, k: [row / k for row in x]])
+@pytest.mark.parametrize(
+    "right", [lambda x, k: x / k, lambda x, k: x.div_(k), lambda x, k: [row / k for row in x]]
+)
 def test_an_answer_through_which_gradients_pass_is_right(ask, learn, right):
     assert ask(learn, right).startswith("1.8 solved, 2 points: first ")
 
 
-@pytest.mark.parametrize(("wrong", "said"), [
-    (lambda x, k: x.detach() / k, "3 of 3 numbers of its gradient, shape (3,), differ"),
-    (lambda x, k: x / k + 1, "3 of 3 numbers of half, shape (3,), differ"),
-    (lambda x, k: (x / k).mean(), "shape (3,) was wanted, got ()"),
-    (lambda x, k: float(x.mean()), "shape (3,) was wanted, got ()"),
-    (lambda x, k: ((x / k).detach(), torch.arange(1.0, 1 + len(x)).sin() / k), "shape (3,) was wanted, got (2, 3)"),
-    (lambda x, k: (x / k, x[0]), "one tensor was wanted, got a tuple of 2"),
-    (lambda x, k: (x / k).detach().numpy(), "a tensor that gradients can pass was wanted, got ndarray"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (lambda x, k: x.detach() / k, "3 of 3 numbers of its gradient, shape (3,), differ"),
+        (lambda x, k: x / k + 1, "3 of 3 numbers of half, shape (3,), differ"),
+        (lambda x, k: (x / k).mean(), "shape (3,) was wanted, got ()"),
+        (lambda x, k: float(x.mean()), "shape (3,) was wanted, got ()"),
+        (
+            lambda x, k: ((x / k).detach(), torch.arange(1.0, 1 + len(x)).sin() / k),
+            "shape (3,) was wanted, got (2, 3)",
+        ),
+        (lambda x, k: (x / k, x[0]), "one tensor was wanted, got a tuple of 2"),
+        (lambda x, k: (x / k).detach().numpy(), "a tensor that gradients can pass was wanted, got ndarray"),
+    ],
+)
 def test_what_is_made_of_an_answer_is_called_by_its_name(ask, learn, wrong, said):
     assert said in str(ask(learn, wrong))
 
@@ -228,14 +250,35 @@ def test_a_single_number_has_no_place(ask, exercise):
     assert "the result differs: got 3.0000, wanted 1.0000" in str(ask(mean, lambda x: x.sum()))
 
 
-@pytest.mark.parametrize(("number", "name", "sentence", "at", "section"), [
-    ("01", "stride-beta", "", None, 'lesson 01, section "1. One step"'),  # not to a lesson that is still to come
-    ("02", "variance-as-std", "", None, 'lesson 01, section "2. Why the square roots?"'),
-    ("02", "variance-as-std", "a sentence of the task", None, 'lesson 02, section "1. One step"'),
-    ("01", "variance-as-std", "a sentence of the task", None, 'lesson 01, section "2. Why the square roots?"'),
-    ("02", "variance-as-std", "a sentence of the task", ("01", "Elsewhere"), 'lesson 01, section "Elsewhere"'),
-    ("01", "variance-as-std", "", ("01", "Elsewhere"), 'lesson 01, section "Elsewhere"'),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("number", "name", "sentence", "at", "section"),
+    [
+        (
+            "01",
+            "stride-beta",
+            "",
+            None,
+            'lesson 01, section "1. One step"',
+        ),  # not to a lesson that is still to come
+        ("02", "variance-as-std", "", None, 'lesson 01, section "2. Why the square roots?"'),
+        ("02", "variance-as-std", "a sentence of the task", None, 'lesson 02, section "1. One step"'),
+        (
+            "01",
+            "variance-as-std",
+            "a sentence of the task",
+            None,
+            'lesson 01, section "2. Why the square roots?"',
+        ),
+        (
+            "02",
+            "variance-as-std",
+            "a sentence of the task",
+            ("01", "Elsewhere"),
+            'lesson 01, section "Elsewhere"',
+        ),
+        ("01", "variance-as-std", "", ("01", "Elsewhere"), 'lesson 01, section "Elsewhere"'),
+    ],
+)
 def test_pointers_lead_to_what_helps(ask, number, name, sentence, at, section):
     @Exercise(number, "Made up").guess(f"{int(number)}.1", "a number", 1, "1. One step", hints=HINTS)
     def guess():
@@ -302,10 +345,20 @@ def test_numbers_come_from_the_answer_and_the_nonce(ask, exercise, halve):
     assert len(printed) > 40
 
 
-@pytest.mark.parametrize(("value", "steady"), [
-    (0.1234, True), (0.12345, False), (0.12348, False), (0.12352, False), (0.1236, True), (-0.12352, False),
-    (float("nan"), False), (float("inf"), False), (0.0, True),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("value", "steady"),
+    [
+        (0.1234, True),
+        (0.12345, False),
+        (0.12348, False),
+        (0.12352, False),
+        (0.1236, True),
+        (-0.12352, False),
+        (float("nan"), False),
+        (float("inf"), False),
+        (0.0, True),
+    ],
+)
 def test_numbers_close_to_the_edge_of_rounding_are_drawn_again(value, steady):
     assert outcomes.steady({"x": value}) == steady
 
@@ -323,7 +376,9 @@ def test_drawing_again_follows_the_key_and_not_the_student(ask, halve):
     assert len(set(attempts)) == 2
 
 
-@pytest.mark.parametrize(("value", "text"), [(-0.0001, "0.000"), (0.0, "0.000"), (-1.23449, "-1.234"), (12, "12.000")])
+@pytest.mark.parametrize(
+    ("value", "text"), [(-0.0001, "0.000"), (0.0, "0.000"), (-1.23449, "-1.234"), (12, "12.000")]
+)
 def test_numbers_are_printed_with_three_decimals_and_no_minus_zero(value, text):
     assert outcomes.numbers_text({"x": float(value)}) == f"x {text}"
 
@@ -337,10 +392,17 @@ def test_draws_depend_on_the_whole_key():
     assert bool(((x := draw.uniform(2, 3, 100)) >= 2).all() & (x <= 3).all())
 
 
-@pytest.mark.parametrize(("got", "wanted", "alike"), [
-    ([1.0, 2.0], [1.0, 2.0 + 1e-5], True), ([1.0, 2.0], [1.0, 2.001], False), ([1e-5], [1.1e-5], False),
-    ([0.0], [0.0], True), ([float("inf"), 1.0], [float("inf"), 1.0], True), ([float("nan")], [1.0], False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("got", "wanted", "alike"),
+    [
+        ([1.0, 2.0], [1.0, 2.0 + 1e-5], True),
+        ([1.0, 2.0], [1.0, 2.001], False),
+        ([1e-5], [1.1e-5], False),
+        ([0.0], [0.0], True),
+        ([float("inf"), 1.0], [float("inf"), 1.0], True),
+        ([float("nan")], [1.0], False),
+    ],
+)
 def test_tolerance_is_a_share_of_the_largest_number(got, wanted, alike):
     assert outcomes.same((torch.tensor(got),), (torch.tensor(wanted),)) == alike
 
@@ -353,11 +415,19 @@ def test_guesses_in_the_range_print_the_same(ask, exercise, guess):
     assert ask(exercise.tasks["1.2"], guess) == ask(exercise.tasks["1.2"], 2.9)
 
 
-@pytest.mark.parametrize(("guess", "name", "text"), [
-    (10.5, "no-shrinking", "full strength"), (1, "differs", "1 is too low"), (4, "differs", "4 is too high"),
-    ("two", "wrong-type", "'two'"), ([1, 2], "wrong-type", "[1, 2]"), ({"a": 2}, "wrong-type", "a number"),
-    (float("nan"), "differs", "nan"), (lambda: 2, "wrong-type", "a number"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("guess", "name", "text"),
+    [
+        (10.5, "no-shrinking", "full strength"),
+        (1, "differs", "1 is too low"),
+        (4, "differs", "4 is too high"),
+        ("two", "wrong-type", "'two'"),
+        ([1, 2], "wrong-type", "[1, 2]"),
+        ({"a": 2}, "wrong-type", "a number"),
+        (float("nan"), "differs", "nan"),
+        (lambda: 2, "wrong-type", "a number"),
+    ],
+)
 def test_wrong_guesses_are_named_or_too_high_or_too_low(ask, exercise, guess, name, text):
     said = ask(exercise.tasks["1.2"], guess)
     assert said.name == name
@@ -396,8 +466,11 @@ def test_hints_come_one_by_one(exercise, capsys):
     for number in ("1.2", 1.2, "1.2", "1.2"):
         exercise.hint(number)
     assert capsys.readouterr().out.splitlines() == [
-        "1.2, hint 1 of 3: one", "1.2, hint 2 of 3: two", "1.2, hint 3 of 3: three", "1.2, hint 3 of 3: three",
-    ]  # fmt: skip
+        "1.2, hint 1 of 3: one",
+        "1.2, hint 2 of 3: two",
+        "1.2, hint 3 of 3: three",
+        "1.2, hint 3 of 3: three",
+    ]
     with pytest.raises(ValueError, match=r"1\.1, 1\.2, 1\.3, not for '9\.9'"):
         exercise.hint("9.9")
 

@@ -67,7 +67,9 @@ def test_solution_is_stored_executed_and_clean(path):
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
     assert path.stat().st_size < 1_000_000
     assert set(notebook.metadata) == {"kernelspec", "language_info"}
-    assert not [o for cell in cells for o in cell.outputs if o.output_type == "error" or o.get("name") == "stderr"]
+    assert not [
+        o for cell in cells for o in cell.outputs if o.output_type == "error" or o.get("name") == "stderr"
+    ]
 
 
 @every_solution
@@ -75,7 +77,9 @@ def test_exercise_has_the_form_that_is_relied_on(path):
     notebook, exercise = read(exercise_of(path)), module_of(path).exercise
     nbformat.validate(notebook)
     first = code_cells(notebook)[1].source  # behind the cell that is for notebooks on their own
-    assert re.search(rf"^from diffusion_lab\.checks import {path.stem.split('_', 1)[1]} as check$", first, re.M)
+    assert re.search(
+        rf"^from diffusion_lab\.checks import {path.stem.split('_', 1)[1]} as check$", first, re.M
+    )
     assert first.endswith("\nNONCE = 0\ncheck.begin(NONCE)")
     checks = [cell.source for cell in tagged(notebook, "check")]
     assert checks == [f"check.{task.name}(my_{task.name})" for task in exercise.tasks.values()]
@@ -92,7 +96,9 @@ def test_exercise_has_the_form_that_is_relied_on(path):
 @every_solution
 def test_links_lead_somewhere(path):
     for cell in read(path).cells:
-        for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", cell.source if cell.cell_type == "markdown" else ""):
+        for target in re.findall(
+            r"\]\((?!https?:)([^)#]+)\)", cell.source if cell.cell_type == "markdown" else ""
+        ):
             assert (path.parent / target).is_file(), f"{path.name} links to {target}"
 
 
@@ -117,7 +123,9 @@ def test_solution_is_green_under_nbval(path, tmp_path):
 def test_blank_exercise_is_red_at_its_checks_and_nowhere_else(path, tmp_path):
     notebook = read(exercise_of(path))
     checks = tagged(notebook, "check")
-    assert nbval(exercise_of(path), tmp_path / "junit.xml") == [cell not in checks for cell in code_cells(notebook)]
+    assert nbval(exercise_of(path), tmp_path / "junit.xml") == [
+        cell not in checks for cell in code_cells(notebook)
+    ]
 
 
 @pytest.mark.notebook
@@ -134,7 +142,9 @@ def test_one_solved_task_turns_its_check_green(path, tmp_path):
     tasks = module_of(path).exercise.tasks.values()
     green = {f"check.{task.name}(my_{task.name})" for task in tasks if task.number in numbers}
     red = {cell.source for cell in tagged(notebook, "check")} - green
-    assert nbval(tmp_path / "half.ipynb", tmp_path / "junit.xml") == [c.source not in red for c in code_cells(half)]
+    assert nbval(tmp_path / "half.ipynb", tmp_path / "junit.xml") == [
+        c.source not in red for c in code_cells(half)
+    ]
 
 
 @every_solution

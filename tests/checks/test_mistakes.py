@@ -11,12 +11,33 @@ from diffusion_lab.checks.mistakes import CATALOGUE
 
 ROOT = Path(__file__).parents[2]
 USUAL = {
-    "variance-as-std", "uniform-noise", "alpha-for-alphabar", "cumsum-for-cumprod", "index-shift", "misbroadcast-t",
-    "shared-t", "endpoint-missed", "wrong-target", "unscaled-input", "ignores-t", "ignores-label", "noise-at-end",
-    "no-noise-midway", "noise-reused", "wrong-sigma", "stride-beta", "null-is-class-0", "batch-dropout",
-    "dropout-at-sampling", "w-for-s", "swapped-guidance", "missing-eval", "missing-no-grad", "stale-gradients",
+    "variance-as-std",
+    "uniform-noise",
+    "alpha-for-alphabar",
+    "cumsum-for-cumprod",
+    "index-shift",
+    "misbroadcast-t",
+    "shared-t",
+    "endpoint-missed",
+    "wrong-target",
+    "unscaled-input",
+    "ignores-t",
+    "ignores-label",
+    "noise-at-end",
+    "no-noise-midway",
+    "noise-reused",
+    "wrong-sigma",
+    "stride-beta",
+    "null-is-class-0",
+    "batch-dropout",
+    "dropout-at-sampling",
+    "w-for-s",
+    "swapped-guidance",
+    "missing-eval",
+    "missing-no-grad",
+    "stale-gradients",
     "detached-loss",
-}  # fmt: skip
+}
 
 
 def sections(number: str) -> set[str]:

@@ -25,12 +25,46 @@ from diffusion_lab.grading.submissions import Unreadable, read
 
 SOLUTIONS = Path(__file__).parents[2] / "solutions"
 SLOW = 5.0  # seconds of one processor for one notebook
-JUNK = [None, True, -1, 1e400, float("nan"), "", "x", "\ud800", "\0", [], {}, [[]], [None], {"id": {}},
-        "# ANSWER 1.2\n", ["a", 1, None], "answer-1-3", "code", "a" * 100_000, 10**30,
-        {"id": "answer-1-2"}]  # fmt: skip
-CODE = ["!ls", "%%bash\nls", "    return 1", "def f(:", "(" * 3000, "# NBVAL_SKIP", "# ANSWER 1.3", "# ANSWER 9.9",
-        "import os", "def my_walk(): pass", '"""', "\\", "\x0c# NBVAL_IGNORE_OUTPUT", "x = 1\r\ny = 2",
-        "-" * 5000]  # fmt: skip
+JUNK = [
+    None,
+    True,
+    -1,
+    1e400,
+    float("nan"),
+    "",
+    "x",
+    "\ud800",
+    "\0",
+    [],
+    {},
+    [[]],
+    [None],
+    {"id": {}},
+    "# ANSWER 1.2\n",
+    ["a", 1, None],
+    "answer-1-3",
+    "code",
+    "a" * 100_000,
+    10**30,
+    {"id": "answer-1-2"},
+]
+CODE = [
+    "!ls",
+    "%%bash\nls",
+    "    return 1",
+    "def f(:",
+    "(" * 3000,
+    "# NBVAL_SKIP",
+    "# ANSWER 1.3",
+    "# ANSWER 9.9",
+    "import os",
+    "def my_walk(): pass",
+    '"""',
+    "\\",
+    "\x0c# NBVAL_IGNORE_OUTPUT",
+    "x = 1\r\ny = 2",
+    "-" * 5000,
+]
 
 
 class Result(NamedTuple):
@@ -47,22 +81,26 @@ def _bytes(data: bytes, random: random.Random) -> bytes:
         return bytes(random.randrange(256) for _ in range(20))
     at, length = random.randrange(len(data)), random.choice([1, 4, 50, 2000])
     text = data.decode("utf-8", "replace")
-    return random.choice([
-        lambda: data[:at],
-        lambda: data[at:],
-        lambda: data[:at] + data[at + length :],
-        lambda: data[:at] + bytes(random.randrange(256) for _ in range(length)) + data[at + length :],
-        lambda: data[:at] + data[at : at + length] * 3 + data[at + length :],
-        lambda: bytes([data[at] ^ (1 << random.randrange(8))]).join([data[:at], data[at + 1 :]]),
-        lambda: data[:at] + b'<<<<<<< HEAD\n"a"\n=======\n"b"\n>>>>>>> theirs\n' + data[at:],
-        lambda: text.encode(random.choice(["utf-8-sig", "utf-16", "utf-16-le", "utf-32", "cp1252"]), "replace"),
-        lambda: data.replace(b"\n", b"\r\n"),
-        lambda: b"<!DOCTYPE html><html><body>" + data,
-        lambda: b"[" * random.choice([10, 100_000]) + data,
-        lambda: data.replace(b'"metadata"', b'"metadata": NaN, "metadata"', 1),
-        lambda: data + data,
-        lambda: b"",
-    ])()  # fmt: skip
+    return random.choice(
+        [
+            lambda: data[:at],
+            lambda: data[at:],
+            lambda: data[:at] + data[at + length :],
+            lambda: data[:at] + bytes(random.randrange(256) for _ in range(length)) + data[at + length :],
+            lambda: data[:at] + data[at : at + length] * 3 + data[at + length :],
+            lambda: bytes([data[at] ^ (1 << random.randrange(8))]).join([data[:at], data[at + 1 :]]),
+            lambda: data[:at] + b'<<<<<<< HEAD\n"a"\n=======\n"b"\n>>>>>>> theirs\n' + data[at:],
+            lambda: text.encode(
+                random.choice(["utf-8-sig", "utf-16", "utf-16-le", "utf-32", "cp1252"]), "replace"
+            ),
+            lambda: data.replace(b"\n", b"\r\n"),
+            lambda: b"<!DOCTYPE html><html><body>" + data,
+            lambda: b"[" * random.choice([10, 100_000]) + data,
+            lambda: data.replace(b'"metadata"', b'"metadata": NaN, "metadata"', 1),
+            lambda: data + data,
+            lambda: b"",
+        ]
+    )()
 
 
 def _places(node: object) -> Iterator[tuple]:
@@ -86,7 +124,11 @@ def _json(data: bytes, random: random.Random) -> bytes:
         elif action == "text":
             node[key] = json.dumps(node[key])
         else:
-            node[key] = copy.deepcopy(random.choice(JUNK)) if action == "junk" else json.loads(json.dumps(other[there]))
+            node[key] = (
+                copy.deepcopy(random.choice(JUNK))
+                if action == "junk"
+                else json.loads(json.dumps(other[there]))
+            )
     deep: object = "x"
     for _ in range(random.choice([0, 0, 0, 300])):
         deep = [deep]
@@ -113,7 +155,9 @@ def _structure(data: bytes, random: random.Random) -> bytes:
             cells.insert(random.randrange(len(cells) + 1), json.loads(json.dumps(cell)))
         elif action == 3:
             cell["source"] = "\n".join(lines[:cut])
-            cells.insert(at + 1, cell | {"id": f"split-{random.random()}"[:20], "source": "\n".join(lines[cut:])})
+            cells.insert(
+                at + 1, cell | {"id": f"split-{random.random()}"[:20], "source": "\n".join(lines[cut:])}
+            )
         elif action == 4:
             cell["cell_type"] = random.choice(["markdown", "raw", "heading", "code", None, "x", 3])
         elif action == 5:
@@ -123,14 +167,22 @@ def _structure(data: bytes, random: random.Random) -> bytes:
         elif action == 7:
             cell["source"] = "\n".join([*lines[:cut], random.choice(CODE), *lines[cut:]])
         elif action == 8:
-            cell["metadata"] = random.choice([{"tags": ["raises-exception", "nbval-skip"]}, {"id": cell.get("id")}, 5])
+            cell["metadata"] = random.choice(
+                [{"tags": ["raises-exception", "nbval-skip"]}, {"id": cell.get("id")}, 5]
+            )
         elif action == 9:
-            stream = {"output_type": "stream", "name": "stdout", "text": ["x\n"] * random.choice([1, 100_000])}
+            stream = {
+                "output_type": "stream",
+                "name": "stdout",
+                "text": ["x\n"] * random.choice([1, 100_000]),
+            }
             cell["outputs"] = [stream]
         elif action == 10:
             notebook["nbformat"] = random.choice([2, 3, 5, "4", None])
             if notebook["nbformat"] == 3:
-                sheet = [{"cell_type": c.get("cell_type"), "input": c["source"], "outputs": []} for c in cells]
+                sheet = [
+                    {"cell_type": c.get("cell_type"), "input": c["source"], "outputs": []} for c in cells
+                ]
                 return json.dumps({"nbformat": 3, "metadata": {}, "worksheets": [{"cells": sheet}]}).encode()
         else:
             cell.pop(random.choice(["id", "metadata", "source", "cell_type", "outputs"]), None)
@@ -168,7 +220,9 @@ def examine(name: str, data: bytes, key: Key) -> Result:
     nbformat.validate(grafted)
     nbformat.writes(grafted).encode("utf-8")
     assert answers.how.keys() == answer_cells(key.blank).keys()
-    assert answers.sources.keys() == {task for task, how in answers.how.items() if how not in ("blank", "missing")}
+    assert answers.sources.keys() == {
+        task for task, how in answers.how.items() if how not in ("blank", "missing")
+    }
     assert all(isinstance(note, str) for note in answers.notes)
     pristine = graft(key.solution, answers._replace(sources={}))
     changed = {cell.id for cell, old in zip(grafted.cells, pristine.cells, strict=True) if cell != old}
@@ -183,7 +237,10 @@ def examine(name: str, data: bytes, key: Key) -> Result:
 
 
 def grade(count: int, seed: int) -> int:
-    """Grade so many mutants as a class, kernels and all, and count the rows; 1 if one is lost, double or an error."""
+    """Grade so many mutants as a class, kernels and all, and count the rows.
+
+    1 if one is lost, double or an error.
+    """
     key = load("01", SOLUTIONS)
     with tempfile.TemporaryDirectory(prefix="fuzz") as folder:
         source, out = Path(folder, "class"), Path(folder, "grades")
@@ -192,7 +249,17 @@ def grade(count: int, seed: int) -> int:
             place = source / f"student{number:04}"
             place.mkdir()
             (place / "01_forward_noising.ipynb").write_bytes(data)
-        command = [sys.executable, "-m", "diffusion_lab", "grade", str(source), "--out", str(out), "--exercise", "01"]
+        command = [
+            sys.executable,
+            "-m",
+            "diffusion_lab",
+            "grade",
+            str(source),
+            "--out",
+            str(out),
+            "--exercise",
+            "01",
+        ]
         done = subprocess.run(command, cwd=SOLUTIONS.parent, capture_output=True, text=True, check=False)
         with (out / "grades.csv").open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
@@ -208,7 +275,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--grade", action="store_true", help="grade them as a class, with kernels; takes long")
+    parser.add_argument(
+        "--grade", action="store_true", help="grade them as a class, with kernels; takes long"
+    )
     arguments = parser.parse_args()
     if arguments.grade:
         return grade(arguments.count, arguments.seed)
@@ -227,7 +296,10 @@ def main() -> int:
     for (name, outcome), times in sorted(outcomes.items()):
         print(f"{name:10} {outcome:11} {times}")
     print(*(f"{times:4} {reason}" for reason, times in reasons.most_common() if times), sep="\n")
-    print(f"{sum(outcomes.values())} results of {arguments.count}, {failed} failed, the slowest took {slowest:.2f} s")
+    print(
+        f"{sum(outcomes.values())} results of {arguments.count}, {failed} failed, the slowest took"
+        f" {slowest:.2f} s"
+    )
     return int(failed > 0 or slowest > SLOW or sum(outcomes.values()) != arguments.count)
 
 

@@ -1,8 +1,9 @@
 """Kill the grader at random moments, with real kernels: ``python tests/grading/kills.py [KILLS] [STUDENTS]``.
 
-A class is graded once in peace. Then the same class is graded under the same nonce, killed after a random time,
-gone on with `--resume`, killed again, and so on, and at last let through. The two gradebooks must be the same but for
-seconds, each submission must have been graded to the end once, and nothing may be left running.
+A class is graded once in peace. Then the same class is graded under the same nonce, killed after a random
+time, gone on with `--resume`, killed again, and so on, and at last let through. The two gradebooks must be
+the same but for seconds, each submission must have been graded to the end once, and nothing may be left
+running.
 """
 
 import csv
@@ -23,14 +24,30 @@ from benchmarks.grading import make_class  # noqa: E402
 
 def command(source: Path, out: Path, *more: str) -> list[str]:
     """What an instructor types."""
-    return [sys.executable, "-m", "diffusion_lab", "grade", str(source), "--out", str(out), "--exercise", "01",
-            "--jobs", "2", "--nonce", "4711", *more]  # fmt: skip
+    return [
+        sys.executable,
+        "-m",
+        "diffusion_lab",
+        "grade",
+        str(source),
+        "--out",
+        str(out),
+        "--exercise",
+        "01",
+        "--jobs",
+        "2",
+        "--nonce",
+        "4711",
+        *more,
+    ]
 
 
 def gradebook(out: Path) -> list[dict]:
     """The table, without seconds."""
     with (out / "grades.csv").open(encoding="utf-8", newline="") as file:
-        return [{name: cell for name, cell in row.items() if name != "seconds"} for row in csv.DictReader(file)]
+        return [
+            {name: cell for name, cell in row.items() if name != "seconds"} for row in csv.DictReader(file)
+        ]
 
 
 def main(kills: int = 10, students: int = 8) -> int:
@@ -47,8 +64,13 @@ def main(kills: int = 10, students: int = 8) -> int:
         while True:
             journal = war / "rows.jsonl"
             resume = ["--resume"] if journal.exists() and journal.stat().st_size else []
-            process = subprocess.Popen(command(source, war, *resume), cwd=ROOT, stdout=subprocess.DEVNULL,
-                                       stderr=subprocess.DEVNULL, start_new_session=True)  # fmt: skip
+            process = subprocess.Popen(
+                command(source, war, *resume),
+                cwd=ROOT,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
             try:
                 process.wait(None if done == kills else draw.uniform(0, whole))
             except subprocess.TimeoutExpired:

@@ -213,18 +213,25 @@ def test_markdown_with_fences(student):
 # what a human reads
 
 
-@pytest.mark.parametrize(("source", "text"), [
-    ('# ANSWER 1.5\nmy_reason = """It is beta\n× 2."""', "It is beta\n× 2."),
-    ("# ANSWER 1.5\nThe variance, isn't it", "The variance, isn't it"), ('# ANSWER 1.5\n"just so"', "just so"),
-    ("# ANSWER 1.5\nmy_reason = 1 + 1", "my_reason = 1 + 1"), ('# ANSWER 1.5\nmy_reason = "  "', None),
-    ('# ANSWER 1.5\nmy_reason = """ """  # the variance', 'my_reason = """ """  # the variance'),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ('# ANSWER 1.5\nmy_reason = """It is beta\n× 2."""', "It is beta\n× 2."),
+        ("# ANSWER 1.5\nThe variance, isn't it", "The variance, isn't it"),
+        ('# ANSWER 1.5\n"just so"', "just so"),
+        ("# ANSWER 1.5\nmy_reason = 1 + 1", "my_reason = 1 + 1"),
+        ('# ANSWER 1.5\nmy_reason = "  "', None),
+        ('# ANSWER 1.5\nmy_reason = """ """  # the variance', 'my_reason = """ """  # the variance'),
+    ],
+)
 def test_a_sentence_is_kept_as_text_and_never_run(student, key, source, text):
     student["answer-1-5"].source = source
     found = student.extracted()
     assert found.sources.get("1.5") == text
     grafted = graft(key.solution, found)
-    assert next(cell for cell in grafted.cells if cell.id == "answer-1-5").source == key.blank.cells[-4].source
+    assert (
+        next(cell for cell in grafted.cells if cell.id == "answer-1-5").source == key.blank.cells[-4].source
+    )
     assert found.notes == []
 
 
@@ -234,7 +241,9 @@ def test_a_sentence_is_kept_as_text_and_never_run(student, key, source, text):
 def test_helpers_outside_are_named_and_not_run(student, key):
     student.add("def helper(x):\n    return x\nimport numpy as np\nunused = 1", at="ex01-1-1")
     student["ex01-setup"].source += "\nimport math"
-    student["answer-1-2"].source = ANSWER.replace("return x_prev", "return helper(np.sqrt(math.pi) * torch.ones(1))")
+    student["answer-1-2"].source = ANSWER.replace(
+        "return x_prev", "return helper(np.sqrt(math.pi) * torch.ones(1))"
+    )
     _, _, notes = student.got()
     assert "1.2 uses helper, np of cell 4, which is not an answer cell and is not run" in notes
     assert "1.2 uses math of cell 3" in notes
@@ -251,13 +260,29 @@ def test_a_notebook_of_another_exercise_is_said(student):
         cell.id = cell.id.replace("1-", "3-")
     found = student.extracted()
     assert set(found.how.values()) == {"missing"}
-    assert "marks of other tasks were passed over: 3.1, 3.2, 3.3, 3.4, 3.5; this is exercise 01" in found.notes
+    assert (
+        "marks of other tasks were passed over: 3.1, 3.2, 3.3, 3.4, 3.5; this is exercise 01" in found.notes
+    )
 
 
 REWRITTEN = [
-    "!ls", "%time x = 1", "%%bash\nls", "x = !ls", "x = %pwd", "len?", "?len", ">>> x = 1", "In [1]: x = 1", "    !ls",
-    "/len x", ",f a", ";f a", "x = 1\n!ls", "for k in x:\n    !echo $k", '"""doc\n>>> x\n"""',
-]  # fmt: skip
+    "!ls",
+    "%time x = 1",
+    "%%bash\nls",
+    "x = !ls",
+    "x = %pwd",
+    "len?",
+    "?len",
+    ">>> x = 1",
+    "In [1]: x = 1",
+    "    !ls",
+    "/len x",
+    ",f a",
+    ";f a",
+    "x = 1\n!ls",
+    "for k in x:\n    !echo $k",
+    '"""doc\n>>> x\n"""',
+]
 KEPT = [
     "x = 1",
     "y = 7 % 3",
@@ -273,7 +298,9 @@ KEPT = [
 @pytest.mark.parametrize("source", REWRITTEN + KEPT)
 def test_what_a_notebook_would_rewrite_is_seen_as_ipython_sees_it(source):
     ipython = TransformerManager().transform_cell(source).strip() != source.strip()
-    assert ipython == (source in REWRITTEN) or '"""doc' in source  # newer versions leave a prompt in a text alone
+    assert (
+        ipython == (source in REWRITTEN) or '"""doc' in source
+    )  # newer versions leave a prompt in a text alone
     assert bool(rewritten(source)) == (source in REWRITTEN)
 
 
@@ -285,12 +312,16 @@ def test_commands_are_kept_and_noted_with_their_line(student, key):
     assert source in [cell.source for cell in graft(key.solution, student.extracted()).cells]
 
 
-@pytest.mark.parametrize(("source", "note"), [
-    ("# ANSWER 1.2\ndef f(:", "1.2 is not valid Python"), (f"# ANSWER 1.2\n{'x = 1;' * 10_000}", "1.2 is too long"),
-    (f"# ANSWER 1.2\nx = {'(' * 5000}", "not valid Python"),
-    (f"# ANSWER 1.2\nx = a{'.b' * 14_000}", "not valid Python"),
-    ("# ANSWER 1.2\nx = '\0'", "not valid Python"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("source", "note"),
+    [
+        ("# ANSWER 1.2\ndef f(:", "1.2 is not valid Python"),
+        (f"# ANSWER 1.2\n{'x = 1;' * 10_000}", "1.2 is too long"),
+        (f"# ANSWER 1.2\nx = {'(' * 5000}", "not valid Python"),
+        (f"# ANSWER 1.2\nx = a{'.b' * 14_000}", "not valid Python"),
+        ("# ANSWER 1.2\nx = '\0'", "not valid Python"),
+    ],
+)
 def test_code_that_cannot_be_parsed_is_kept_and_noted(student, source, note):
     student["answer-1-2"].source = source
     _, got, notes = student.got()
@@ -320,7 +351,9 @@ def test_only_answers_change_and_only_checks_keep_outputs(student, key):
     nbformat.validate(grafted)
     for cell, old in zip(grafted.cells, key.blank.cells, strict=True):
         assert cell == (old | {"source": ANSWER} if cell.id == "answer-1-2" else old)
-    assert [cell.id for cell in grafted.cells if cell.get("outputs")] == [task.check_cell_id for task in key.tasks[:4]]
+    assert [cell.id for cell in grafted.cells if cell.get("outputs")] == [
+        task.check_cell_id for task in key.tasks[:4]
+    ]
     assert "raises-exception" not in str(grafted)
 
 
@@ -338,8 +371,16 @@ def test_the_outputs_that_the_key_printed_are_what_is_wanted(key):
         graft(run, answers.Answers({}, {}, []))
 
 
-@pytest.mark.parametrize("mark", ["# NBVAL_SKIP", "  #  NBVAL_IGNORE_OUTPUT", "#PYTEST_VALIDATE_IGNORE_OUTPUT",
-                                  "\x0c# NBVAL_RAISES_EXCEPTION", "\u2028#NBVAL_CHECK_OUTPUT"])  # fmt: skip
+@pytest.mark.parametrize(
+    "mark",
+    [
+        "# NBVAL_SKIP",
+        "  #  NBVAL_IGNORE_OUTPUT",
+        "#PYTEST_VALIDATE_IGNORE_OUTPUT",
+        "\x0c# NBVAL_RAISES_EXCEPTION",
+        "\u2028#NBVAL_CHECK_OUTPUT",
+    ],
+)
 def test_marks_of_nbval_are_switched_off(student, key, mark):
     from nbval.plugin import find_comment_markers
 
@@ -387,7 +428,9 @@ def test_the_fuzz_sees_what_must_not_be(key, harm, monkeypatch):
             return made
         if harm == "raise":
             raise KeyError("x")
-        cell = next(cell for cell in made.cells if cell.id == ("check-1-2" if harm == "check" else "answer-1-2"))
+        cell = next(
+            cell for cell in made.cells if cell.id == ("check-1-2" if harm == "check" else "answer-1-2")
+        )
         cell.source = "print()" if harm == "check" else "# NBVAL_SKIP"
         return made
 

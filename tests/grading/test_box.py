@@ -88,7 +88,10 @@ def test_kernel_and_its_children_end_and_nothing_is_left(level):
         pytest.skip(BEST.reason)
     kernel = boxes.find_box(level).start()
     asked = Asked(kernel)
-    asked("import subprocess\nfor k in range(2): subprocess.Popen(['sleep', '500'], start_new_session=True, env={})")
+    asked(
+        "import subprocess\nfor k in range(2): subprocess.Popen(['sleep', '500'], start_new_session=True,"
+        " env={})"
+    )
     time.sleep(0.3)
     members = kernel.members()
     assert len(members) == 4  # the maker, the kernel, two children
@@ -116,8 +119,10 @@ def test_death_is_seen_at_once():
 def test_memory_of_all_processes_together_is_watched():
     with boxes.find_box(memory=400, warm=False).start() as kernel:  # too little for torch
         asked = Asked(kernel)
-        asked("import os, time\nfor _ in range(2):\n    if os.fork() == 0:\n        x = b'x' * (250 << 20)\n"
-              "        time.sleep(60)\ntime.sleep(1)")  # fmt: skip
+        asked(
+            "import os, time\nfor _ in range(2):\n    if os.fork() == 0:\n        x = b'x' * (250 << 20)\n"
+            "        time.sleep(60)\ntime.sleep(1)"
+        )
         assert kernel.memory() > 400
         kernel.watch()
         assert "400 MiB" in kernel.killed
@@ -126,17 +131,29 @@ def test_memory_of_all_processes_together_is_watched():
 
 
 @boxed
-@pytest.mark.parametrize(("code", "said"), [
-    ("import os; print(os.getuid(), os.getpid())", "1000 1"),
-    ("print(sorted(p for p in os.listdir('/proc') if p.isdigit()))", "['1']"),
-    ("print(open('/proc/self/status').read().split('CapEff:')[1].split()[0])", "0000000000000000"),
-    ("print(open('/proc/self/status').read().split('CapBnd:')[1].split()[0])", "0000000000000000"),
-    ("import socket; socket.create_connection(('1.1.1.1', 53), 2)", "OSError"),
-    ("import subprocess; print(subprocess.run(['unshare', '-U', 'true'], capture_output=True).returncode)", "1"),
-    ("print(os.path.exists('/dev/sda'), os.path.exists('/dev/vda'), os.path.exists('/sys'))", "False False False"),
-    ("print(os.environ.get('CUDA_VISIBLE_DEVICES'), os.environ.get('SECRET_OF_THE_GRADER'))", " None"),
-    ("open('/tmp/own', 'w').write('x'); print(open('/tmp/own').read())", "x"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("import os; print(os.getuid(), os.getpid())", "1000 1"),
+        ("print(sorted(p for p in os.listdir('/proc') if p.isdigit()))", "['1']"),
+        ("print(open('/proc/self/status').read().split('CapEff:')[1].split()[0])", "0000000000000000"),
+        ("print(open('/proc/self/status').read().split('CapBnd:')[1].split()[0])", "0000000000000000"),
+        ("import socket; socket.create_connection(('1.1.1.1', 53), 2)", "OSError"),
+        (
+            (
+                "import subprocess; print(subprocess.run(['unshare', '-U', 'true'],"
+                " capture_output=True).returncode)"
+            ),
+            "1",
+        ),
+        (
+            "print(os.path.exists('/dev/sda'), os.path.exists('/dev/vda'), os.path.exists('/sys'))",
+            "False False False",
+        ),
+        ("print(os.environ.get('CUDA_VISIBLE_DEVICES'), os.environ.get('SECRET_OF_THE_GRADER'))", " None"),
+        ("open('/tmp/own', 'w').write('x'); print(open('/tmp/own').read())", "x"),
+    ],
+)
 def test_inside(inside, code, said):
     inside("import os")
     assert inside(code) == said.strip()
@@ -166,7 +183,8 @@ def test_the_rest_of_the_course_is_not_there(inside, name):
 @boxed
 def test_package_and_torch_work(inside):
     assert (
-        inside("import torch, diffusion_lab as dl; print(float(dl.DiffusionSchedule(10).alphas_cumprod[0]))") == "1.0"
+        inside("import torch, diffusion_lab as dl; print(float(dl.DiffusionSchedule(10).alphas_cumprod[0]))")
+        == "1.0"
     )
 
 
@@ -180,9 +198,13 @@ def test_disk_is_limited(inside):
 @boxed
 def test_processes_are_limited(inside):
     code = (
-        "import os, signal\nborn = []\ntry:\n    for _ in range(200):\n        pid = os.fork()\n        if pid == 0:\n"
+        "import os, signal\nborn = []\ntry:\n    for _ in range(200):\n        pid = os.fork()\n        if"
+        " pid == 0:\n"
     )
-    code += "            import time; time.sleep(60); os._exit(0)\n        born.append(pid)\nexcept OSError: pass\n"
+    code += (
+        "            import time; time.sleep(60); os._exit(0)\n        born.append(pid)\nexcept OSError:"
+        " pass\n"
+    )
     code += "for pid in born: os.kill(pid, 9), os.waitpid(pid, 0)\nprint(0 < len(born) < 64)"
     assert inside(code) == "True"
 
@@ -227,8 +249,13 @@ def test_kernels_of_one_template_are_warm_and_strangers_to_each_other():
 
 @boxed
 def test_forked_kernel_holds_nothing_of_the_template(inside):
-    code = "import os\nprint([p for n in os.listdir('/proc/self/fd') if os.path.lexists(p := f'/proc/self/fd/{n}')"
-    code += " and os.readlink(p).startswith('/') and not os.readlink(p).startswith(('/dev/', '/proc', '/tmp'))])"
+    code = (
+        "import os\nprint([p for n in os.listdir('/proc/self/fd') if os.path.lexists(p :="
+        " f'/proc/self/fd/{n}')"
+    )
+    code += (
+        " and os.readlink(p).startswith('/') and not os.readlink(p).startswith(('/dev/', '/proc', '/tmp'))])"
+    )
     assert inside(code) == "[]"
     assert inside("import __main__; print(hasattr(__main__, '_serve'))") == "False"
     assert inside("print(os.getppid(), 'NoNewPrivs:\\t1' in open('/proc/self/status').read())") == "0 True"
@@ -250,7 +277,12 @@ def test_sweep_removes_only_what_dead_graders_left(tmp_path, monkeypatch):
     monkeypatch.setattr(boxes.tempfile, "gettempdir", lambda: str(tmp_path))
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    names = {f"dlbox{dead.pid}-old": 0, f"dlbox{dead.pid}-young": None, f"dlbox{os.getpid()}-mine": 0, "dlbox-x": 0}
+    names = {
+        f"dlbox{dead.pid}-old": 0,
+        f"dlbox{dead.pid}-young": None,
+        f"dlbox{os.getpid()}-mine": 0,
+        "dlbox-x": 0,
+    }
     for name, when in names.items():
         (tmp_path / name / "run").mkdir(parents=True)
         if when is not None:

@@ -24,7 +24,10 @@ SOLUTIONS = ROOT / "solutions"
 BOX = Box("none", "kernels are NOT isolated: this is a test")
 KEY = keys.load("01", SOLUTIONS)
 NAMES = ["anna", "bob", "chen", "dora", "emil", "fay"]
-RIGHT = {"1.1": "my_signal_left = 0.39", "1.2": "def my_forward_step(x_prev, t, schedule, noise):\n    return 1"}
+RIGHT = {
+    "1.1": "my_signal_left = 0.39",
+    "1.2": "def my_forward_step(x_prev, t, schedule, noise):\n    return 1",
+}
 
 
 class Faked:
@@ -51,10 +54,14 @@ class Faked:
             raise RuntimeError("a secret of the grader")
         outcome = "timeout" if "never ends" in text else "graded"
         tasks = [
-            run.TaskGrade(t.number, t.points * (t.number in found.sources), t.points,
-                          "unread" if not t.check_cell_id else "passed" if t.number in found.sources else "blank")
+            run.TaskGrade(
+                t.number,
+                t.points * (t.number in found.sources),
+                t.points,
+                "unread" if not t.check_cell_id else "passed" if t.number in found.sources else "blank",
+            )
             for t in key.tasks
-        ]  # fmt: skip
+        ]
         return run.Grade(outcome, tasks if outcome == "graded" else [], 0.1, 1, [], ["a log"])
 
 
@@ -117,14 +124,21 @@ def test_one_row_per_submission_whatever_it_is(faked, tmp_path):
     result = graded(source, tmp_path / "out", jobs=2)
     rows = {row["student"]: row for row in gradebook(tmp_path / "out")}
     assert {student: (row["status"], row["score"]) for student, row in rows.items()} == {
-        "anna": ("graded", "3"), "blank": ("NO-ANSWERS", "0"), "breaks": ("GRADER-ERROR", ""),
-        "empty": ("UNREADABLE", ""), "hangs": ("TIMEOUT", ""), "other": ("NO-ANSWERS", ""),
-        "page": ("UNREADABLE", ""), "pdf": ("UNREADABLE", ""),
-    }  # fmt: skip
+        "anna": ("graded", "3"),
+        "blank": ("NO-ANSWERS", "0"),
+        "breaks": ("GRADER-ERROR", ""),
+        "empty": ("UNREADABLE", ""),
+        "hangs": ("TIMEOUT", ""),
+        "other": ("NO-ANSWERS", ""),
+        "page": ("UNREADABLE", ""),
+        "pdf": ("UNREADABLE", ""),
+    }
     assert len(result.rows) == len(rows) == 8
     assert "web page" in rows["page"]["notes"]
     assert (rows["anna"]["1.1"], rows["anna"]["1.3"], rows["empty"]["1.1"]) == ("1", "0", "")
-    assert {path.name for path in (tmp_path / "out/feedback").iterdir()} == {f"{row.page}.html" for row in result.rows}
+    assert {path.name for path in (tmp_path / "out/feedback").iterdir()} == {
+        f"{row.page}.html" for row in result.rows
+    }
     assert "a secret" in (tmp_path / "out/logs/breaks__01.log").read_text()
     assert "a secret" not in (tmp_path / "out/feedback/breaks__01.html").read_text()
     assert {path: path.read_bytes() for path in source.rglob("*") if path.is_file()} == before
@@ -160,8 +174,14 @@ def test_resume_grades_what_is_new_changed_or_failed(faked, school, tmp_path):
     graded(school, tmp_path / "out", resume=True)
     assert len(faked.graded) == 3
     assert {row["student"]: row["score"] for row in gradebook(tmp_path / "out")} == {
-        "anna": "3", "bob": "3", "chen": "3", "dora": "0", "emil": "1", "fay": "3", "zoe": "3",
-    }  # fmt: skip
+        "anna": "3",
+        "bob": "3",
+        "chen": "3",
+        "dora": "0",
+        "emil": "1",
+        "fay": "3",
+        "zoe": "3",
+    }
 
 
 def test_kill_at_any_moment_and_resume_give_the_same_gradebook(faked, school, tmp_path):
@@ -249,13 +269,27 @@ def test_second_ctrl_c_drops_what_is_running(faked, school, tmp_path):
     assert len(gradebook(tmp_path / "out")) < len(NAMES)
 
 
-@pytest.mark.parametrize(("change", "error"), [
-    (lambda faked: setattr(faked, "grade_notebook", lambda *_, **__: run.Grade("graded", [], 0.1, 1, [], [])),
-     "the solution scores 0 of 9 points"),
-    (lambda faked: setattr(faked, "execute", lambda notebook, box, timeout: notebook), "the same under two nonces"),
-    (lambda faked: setattr(faked, "grade_notebook", lambda *_, **__: run.Grade("timeout", [], 0.1, 1, ["slow"], [])),
-     "could not be graded: slow"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        (
+            lambda faked: setattr(
+                faked, "grade_notebook", lambda *_, **__: run.Grade("graded", [], 0.1, 1, [], [])
+            ),
+            "the solution scores 0 of 9 points",
+        ),
+        (
+            lambda faked: setattr(faked, "execute", lambda notebook, box, timeout: notebook),
+            "the same under two nonces",
+        ),
+        (
+            lambda faked: setattr(
+                faked, "grade_notebook", lambda *_, **__: run.Grade("timeout", [], 0.1, 1, ["slow"], [])
+            ),
+            "could not be graded: slow",
+        ),
+    ],
+)
 def test_key_that_is_not_fit_stops_everything(faked, school, tmp_path, monkeypatch, change, error):
     change(faked)
     monkeypatch.setattr(run, "execute", faked.execute)
@@ -267,7 +301,9 @@ def test_key_that_is_not_fit_stops_everything(faked, school, tmp_path, monkeypat
 
 def test_blank_that_scores_stops_everything(faked, school, tmp_path, monkeypatch):
     everything = [run.TaskGrade(t.number, t.points, t.points, "passed") for t in KEY.tasks]
-    monkeypatch.setattr(run, "grade_notebook", lambda *_, **__: run.Grade("graded", everything, 0.1, 1, [], []))
+    monkeypatch.setattr(
+        run, "grade_notebook", lambda *_, **__: run.Grade("graded", everything, 0.1, 1, [], [])
+    )
     with pytest.raises(ValueError, match="the blank scores 9 points"):
         graded(school, tmp_path / "out")
 
@@ -325,7 +361,12 @@ def test_points_by_hand_are_merged_again_and_again(faked, school, tmp_path):
     graded(school, out)
     with open(out / "to_read.csv", encoding="utf-8", newline="") as file:
         (asked,) = list(csv.DictReader(file))
-    assert (asked["student"], asked["task"], asked["points"], asked["answer"]) == ("chen", "1.5", "", "'=SUM(1)")
+    assert (asked["student"], asked["task"], asked["points"], asked["answer"]) == (
+        "chen",
+        "1.5",
+        "",
+        "'=SUM(1)",
+    )
     manual = tmp_path / "manual.csv"
     manual.write_text("student,exercise,task,points,max\nchen,1,1.5,2,3\nnobody,01,1.5,1,\n")
     for _ in range(2):
@@ -341,10 +382,20 @@ def test_points_by_hand_are_merged_again_and_again(faked, school, tmp_path):
 @pytest.mark.notebook
 def test_grade_and_check_with_kernels(tmp_path, capsys):
     """The whole way, of one student who takes variances for standard deviations."""
-    wrong = "def my_forward_step(x_prev, t, schedule, noise):\n    b = schedule.betas[t].reshape(-1, 1, 1, 1)\n"
+    wrong = (
+        "def my_forward_step(x_prev, t, schedule, noise):\n    b = schedule.betas[t].reshape(-1, 1, 1, 1)\n"
+    )
     wrong += "    return (1 - b) * x_prev + b * noise"
     path = hand_in(tmp_path / "in", "anna", notebook({"1.1": "my_signal_left = 0.39", "1.2": wrong}))
-    arguments = [str(tmp_path / "in"), "--out", str(tmp_path / "out"), "--source", str(SOLUTIONS), "--jobs", "1"]
+    arguments = [
+        str(tmp_path / "in"),
+        "--out",
+        str(tmp_path / "out"),
+        "--source",
+        str(SOLUTIONS),
+        "--jobs",
+        "1",
+    ]
     assert cli.main(["grade", *arguments]) == 0
     assert "1 graded" in capsys.readouterr().out
     (row,) = gradebook(tmp_path / "out")
@@ -381,7 +432,11 @@ WORKFLOWS = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs/w
 
 def commands() -> list[str]:
     texts = [PAGE.replace("\\\n", " "), *(text.replace("\\\n", " ") for text in WORKFLOWS)]
-    found = [line for text in texts for line in re.findall(r"diffusion-lab ((?:grade|check)\S* [^\n`\"]*\S.*)", text)]
+    found = [
+        line
+        for text in texts
+        for line in re.findall(r"diffusion-lab ((?:grade|check)\S* [^\n`\"]*\S.*)", text)
+    ]
     return [re.sub(r"[`\"]?\s*&?$", "", line) if line.count('"') % 2 else line.rstrip(" &") for line in found]
 
 
@@ -398,10 +453,17 @@ def test_page_says_what_the_grader_does():
     for name in report.FORMATS:
         assert f"| `{name}` |" in PAGE
     box = Box("", "")
-    for fact in (f"{box.processes} processes", f"{box.memory // 1024} GiB, children", f"{box.file_size} MiB |",
-                 f"{box.tmp} MiB in memory", f"{box.cpu} seconds of CPU", f"{submissions.MAX_BYTES // 10**6} MB",
-                 f"{submissions.MAX_CELLS:,} cells", f"{submissions.MAX_CODE:,} characters",
-                 f"{submissions.MAX_UNPACKED // 10**9} GB"):  # fmt: skip
+    for fact in (
+        f"{box.processes} processes",
+        f"{box.memory // 1024} GiB, children",
+        f"{box.file_size} MiB |",
+        f"{box.tmp} MiB in memory",
+        f"{box.cpu} seconds of CPU",
+        f"{submissions.MAX_BYTES // 10**6} MB",
+        f"{submissions.MAX_CELLS:,} cells",
+        f"{submissions.MAX_CODE:,} characters",
+        f"{submissions.MAX_UNPACKED // 10**9} GB",
+    ):
         assert fact in PAGE
 
 

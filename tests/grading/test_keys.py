@@ -35,8 +35,10 @@ def test_tasks_are_those_of_the_checks(key):
     assert [task.number for task in key.tasks] == list(forward_noising.exercise.titles)
     cells = {cell.id: cell.source for cell in key.solution.cells}
     for task in key.tasks[:-1]:
-        assert cells[task.check_cell_id] == f"check.{forward_noising.exercise.tasks[task.number].name}" + (
-            f"(my_{forward_noising.exercise.tasks[task.number].name})"
+        assert (
+            cells[task.check_cell_id]
+            == f"check.{forward_noising.exercise.tasks[task.number].name}"
+            + f"(my_{forward_noising.exercise.tasks[task.number].name})"
         )
     assert key.tasks[-1] == ("1.5", "In a sentence", 0, None)
     assert key.tasks[1].title == "One step, each picture at its own $t$"
@@ -84,20 +86,32 @@ def changed(tmp_path: Path, change) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize(("change", "error"), [
-    (lambda nb, cells: cells["check-1-2"].update(outputs=[]), "check-1-2: a check must have printed"),
-    (lambda nb, cells: cells["check-1-2"]["outputs"][0].update(text=["fine"]), "check-1-2: 'N solved"),
-    (lambda nb, cells: cells["check-1-2"].update(outputs=cells["check-1-3"]["outputs"]), "check-1-3: 'N solved"),
-    (lambda nb, cells: nb["cells"].remove(cells["check-1-2"]), "answer-1-2: either a check or the tag"),
-    (lambda nb, cells: cells["answer-1-5"]["metadata"].clear(), "answer-1-5: either a check or the tag"),
-    (lambda nb, cells: cells["answer-1-2"]["metadata"].update(tags=["explain"]), "answer-1-2: either a check"),
-    (lambda nb, cells: nb["cells"].remove(cells["answer-1-2"]), "no answer cell for 1.2"),
-    (lambda nb, cells: nb["cells"].append(cells["answer-1-2"] | {"id": "b"}), "1.2 has an answer cell already"),
-    (lambda nb, cells: cells["ex01-setup"].update(source=["import torch"]), "one line `NONCE = 0`"),
-    (lambda nb, cells: cells["answer-1-2"].update(id="answer-1-3"), "ids must differ"),
-    (lambda nb, cells: cells["answer-1-2"].pop("source"), "KeyError"),
-    (lambda nb, cells: nb.clear(), "KeyError"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        (lambda nb, cells: cells["check-1-2"].update(outputs=[]), "check-1-2: a check must have printed"),
+        (lambda nb, cells: cells["check-1-2"]["outputs"][0].update(text=["fine"]), "check-1-2: 'N solved"),
+        (
+            lambda nb, cells: cells["check-1-2"].update(outputs=cells["check-1-3"]["outputs"]),
+            "check-1-3: 'N solved",
+        ),
+        (lambda nb, cells: nb["cells"].remove(cells["check-1-2"]), "answer-1-2: either a check or the tag"),
+        (lambda nb, cells: cells["answer-1-5"]["metadata"].clear(), "answer-1-5: either a check or the tag"),
+        (
+            lambda nb, cells: cells["answer-1-2"]["metadata"].update(tags=["explain"]),
+            "answer-1-2: either a check",
+        ),
+        (lambda nb, cells: nb["cells"].remove(cells["answer-1-2"]), "no answer cell for 1.2"),
+        (
+            lambda nb, cells: nb["cells"].append(cells["answer-1-2"] | {"id": "b"}),
+            "1.2 has an answer cell already",
+        ),
+        (lambda nb, cells: cells["ex01-setup"].update(source=["import torch"]), "one line `NONCE = 0`"),
+        (lambda nb, cells: cells["answer-1-2"].update(id="answer-1-3"), "ids must differ"),
+        (lambda nb, cells: cells["answer-1-2"].pop("source"), "KeyError"),
+        (lambda nb, cells: nb.clear(), "KeyError"),
+    ],
+)
 def test_a_solution_that_is_no_key_is_refused_by_name(tmp_path, change, error):
     with pytest.raises(ValueError, match=rf"01_a\.ipynb: .*{error}"):
         keys.load("01", changed(tmp_path, change))

@@ -23,12 +23,26 @@ RUN = {"keys": KEYS, "nonce": 7, "isolation": {"level": "namespaces", "reason": 
 
 
 def task(number="1.1", points=0, worth=1, status="failed", mistake="", note=""):
-    return {"number": number, "points": points, "max": worth, "status": status, "mistake": mistake, "note": note}
+    return {
+        "number": number,
+        "points": points,
+        "max": worth,
+        "status": status,
+        "mistake": mistake,
+        "note": note,
+    }
 
 
 def row(student="anna", status="graded", tasks=None, **more):
-    tasks = [task(points=1, status="passed"), task("1.2", 0, 2, mistake="variance-as-std"),
-             task("1.5", 0, 0, "unread")] if tasks is None else tasks  # fmt: skip
+    tasks = (
+        [
+            task(points=1, status="passed"),
+            task("1.2", 0, 2, mistake="variance-as-std"),
+            task("1.5", 0, 0, "unread"),
+        ]
+        if tasks is None
+        else tasks
+    )
     return Row(student, "01", status, 3, tasks, asked="01", **more)
 
 
@@ -73,8 +87,11 @@ def test_no_score_is_not_zero():
 
 @pytest.mark.parametrize("page", ["feedback", "summary"])
 def test_pages_escape_all_and_run_and_load_nothing(page):
-    rows = [row(NASTY, notes=[NASTY], file=NASTY, texts={"1.5": NASTY}), row("held", tasks=[task(status="held")]),
-            row(NASTY + "2", "UNREADABLE", [], notes=[NASTY])]  # fmt: skip
+    rows = [
+        row(NASTY, notes=[NASTY], file=NASTY, texts={"1.5": NASTY}),
+        row("held", tasks=[task(status="held")]),
+        row(NASTY + "2", "UNREADABLE", [], notes=[NASTY]),
+    ]
     text = report.feedback(rows[0], KEYS) if page == "feedback" else report.summary(rows, RUN)
     found = Tags(text)
     assert not found.tags & {"script", "img", "iframe", "link", "a", "object", "form"}
@@ -127,7 +144,23 @@ def test_every_task_status_can_be_shown(status):
 
 
 def test_file_names_are_safe_and_never_meet():
-    names = ["anna", "Anna", "a/b", "a_b", "a b", "../x", "..", "", "con", "é", "e", "x" * 300, "a\nb", "a_b_", "-rf"]
+    names = [
+        "anna",
+        "Anna",
+        "a/b",
+        "a_b",
+        "a b",
+        "../x",
+        "..",
+        "",
+        "con",
+        "é",
+        "e",
+        "x" * 300,
+        "a\nb",
+        "a_b_",
+        "-rf",
+    ]
     safe = [report.safe(name) for name in names]
     assert safe[0] == "anna"
     assert len({name.lower() for name in safe}) == len(names)
@@ -146,9 +179,10 @@ def test_summary_counts_the_class():
     assert page.index("variance-as-std") < page.index("index-shift")  # twice, once
     assert re.search(r'<td class="n">2</td><td>1.2</td><td>variance-as-std', page)
     assert "Warning" not in page
-    assert "Warning: NOT isolated" in Tags(
-        report.summary([], RUN | {"isolation": {"level": "none", "reason": "NOT isolated"}})
-    ).text  # fmt: skip
+    assert (
+        "Warning: NOT isolated"
+        in Tags(report.summary([], RUN | {"isolation": {"level": "none", "reason": "NOT isolated"}})).text
+    )
 
 
 def test_everything_is_written_and_again_the_same(tmp_path):
@@ -157,12 +191,25 @@ def test_everything_is_written_and_again_the_same(tmp_path):
     first = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     names = {path.relative_to(tmp_path).as_posix() for path in first}
     assert names == {
-        "grades.csv", "grades.json", "run.json", "to_read.csv", "alike.csv", "summary.html", "feedback/anna__01.html",
-        "feedback/bob__01.html", "feedback/eve__01.html", "grades_canvas.csv", "grades_moodle_01.csv",
+        "grades.csv",
+        "grades.json",
+        "run.json",
+        "to_read.csv",
+        "alike.csv",
+        "summary.html",
+        "feedback/anna__01.html",
+        "feedback/bob__01.html",
+        "feedback/eve__01.html",
+        "grades_canvas.csv",
+        "grades_moodle_01.csv",
         "grades_gradescope_01.csv",
-    }  # fmt: skip
+    }
     data = json.loads((tmp_path / "grades.json").read_text())
-    assert [(each["student"], each["score"]) for each in data["rows"]] == [("anna", 1), ("bob", 1), ("eve", None)]
+    assert [(each["student"], each["score"]) for each in data["rows"]] == [
+        ("anna", 1),
+        ("bob", 1),
+        ("eve", None),
+    ]
     report.write(tmp_path, rows[::-1], RUN, formats=report.FORMATS)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == first
 
@@ -183,14 +230,26 @@ def test_points_by_hand_settle_what_was_held_or_failed(tmp_path):
     assert rows[0].tasks[1]["status"] == "by hand"
 
 
-@pytest.mark.parametrize(("text", "error"), [
-    ("student,task,points\n", "the columns exercise were wanted"),
-    ("student,exercise,task,points\nanna,01,1.5,much\n", "line 2: points must be a number of at least 0, got 'much'"),
-    ("student,exercise,task,points\nanna,01,1.5,-1\n", "at least 0"),
-    ("student,exercise,task,points\nanna,01,1.5,nan\n", "at least 0"),
-    ("student,exercise,task,points\nanna,01,1.5,1\nanna,1,1.5,2\n", "points of anna, 01, 1.5 were 1 further up"),
-    ("student,exercise,task,points,max\nanna,01,1.5,1,2\nbob,1,1.5,2,3\n", "max of 01, 1.5 were 2 further up"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("student,task,points\n", "the columns exercise were wanted"),
+        (
+            "student,exercise,task,points\nanna,01,1.5,much\n",
+            "line 2: points must be a number of at least 0, got 'much'",
+        ),
+        ("student,exercise,task,points\nanna,01,1.5,-1\n", "at least 0"),
+        ("student,exercise,task,points\nanna,01,1.5,nan\n", "at least 0"),
+        (
+            "student,exercise,task,points\nanna,01,1.5,1\nanna,1,1.5,2\n",
+            "points of anna, 01, 1.5 were 1 further up",
+        ),
+        (
+            "student,exercise,task,points,max\nanna,01,1.5,1,2\nbob,1,1.5,2,3\n",
+            "max of 01, 1.5 were 2 further up",
+        ),
+    ],
+)
 def test_points_by_hand_that_make_no_sense(tmp_path, text, error):
     with pytest.raises(ValueError, match=error):
         manual(tmp_path, text)
@@ -200,16 +259,23 @@ def test_tables_for_servers_know_students_by_their_ids():
     rows = [row("leeanna_12345"), row("bob"), row("eve_7", "TIMEOUT", [])]
     canvas = read(report._canvas(rows, KEYS)["grades_canvas.csv"])
     assert [(each["Student"], each["ID"], each["Exercise 01"]) for each in canvas] == [
-        ("    Points Possible", "", "3"), ("leeanna", "12345", "1"), ("bob", "", "1"), ("eve", "7", ""),
-    ]  # fmt: skip
+        ("    Points Possible", "", "3"),
+        ("leeanna", "12345", "1"),
+        ("bob", "", "1"),
+        ("eve", "7", ""),
+    ]
     moodle = read(report._moodle(rows, KEYS)["grades_moodle_01.csv"])
     assert [(each["Identifier"], each["Grade"]) for each in moodle] == [
-        ("Participant 12345", "1"), ("", "1"), ("Participant 7", ""),
-    ]  # fmt: skip
+        ("Participant 12345", "1"),
+        ("", "1"),
+        ("Participant 7", ""),
+    ]
     scope = read(report._gradescope(rows, KEYS)["grades_gradescope_01.csv"])
     assert [(each["SID"], each["Total Score"], each["1.2 one step (2.0 pts)"]) for each in scope] == [
-        ("12345", "1", "0"), ("", "1", "0"), ("7", "", ""),
-    ]  # fmt: skip
+        ("12345", "1", "0"),
+        ("", "1", "0"),
+        ("7", "", ""),
+    ]
 
 
 def test_who_is_alike_is_told_and_a_formula_is_none(tmp_path):

@@ -40,7 +40,9 @@ def expected(key):
 
 
 def test_statuses_come_by_order():
-    notebook = cells("x = 1", "print(x)", "print(x)", "1 / 0", "# NBVAL_SKIP", outputs=[(1, "1\n"), (2, "2\n")])
+    notebook = cells(
+        "x = 1", "print(x)", "print(x)", "1 / 0", "# NBVAL_SKIP", outputs=[(1, "1\n"), (2, "2\n")]
+    )
     result = run.run(notebook, timeout=60.0, box=BEST)
     assert result.outcome == "finished"
     assert result.statuses == ["passed", "passed", "failed", "failed", "skipped"]
@@ -49,17 +51,24 @@ def test_statuses_come_by_order():
     assert result.stopped_at is None
 
 
-@pytest.mark.parametrize(("source", "outcome"), [
-    ("import os; os._exit(0)", "killed"),
-    ("while True: pass", "timeout"),
-    ("while True:\n    try:\n        while True: pass\n    except BaseException: pass", "timeout"),
-    ("for _ in range(100): print('x' * 50_000)", "killed"),
-    ("print('x' * (40 << 20))", "killed"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("source", "outcome"),
+    [
+        ("import os; os._exit(0)", "killed"),
+        ("while True: pass", "timeout"),
+        ("while True:\n    try:\n        while True: pass\n    except BaseException: pass", "timeout"),
+        ("for _ in range(100): print('x' * 50_000)", "killed"),
+        ("print('x' * (40 << 20))", "killed"),
+    ],
+)
 def test_what_ends_a_run(source, outcome):
     began = time.monotonic()
-    result = run.run(cells("print(1)", source, "print(2)", outputs=[(0, "1\n"), (2, "2\n")]), timeout=30.0, box=BEST,
-                     cell_timeout=4.0)  # fmt: skip
+    result = run.run(
+        cells("print(1)", source, "print(2)", outputs=[(0, "1\n"), (2, "2\n")]),
+        timeout=30.0,
+        box=BEST,
+        cell_timeout=4.0,
+    )
     assert (result.outcome, result.stopped_at) == (outcome, 1)
     assert result.statuses == ["passed", "failed", "failed"]
     assert result.reason
@@ -93,7 +102,10 @@ def test_pytest_that_breaks_is_the_graders_error(monkeypatch):
 
 def test_execute_keeps_what_was_printed_and_shown():
     made = run.execute(cells("print(1)\nprint(2)", "40 + 2"), BEST)
-    assert [output.output_type for cell in made.cells for output in cell.outputs] == ["stream", "execute_result"]
+    assert [output.output_type for cell in made.cells for output in cell.outputs] == [
+        "stream",
+        "execute_result",
+    ]
     assert made.cells[0].outputs[0].text == "1\n2\n"
     assert [cell.execution_count for cell in made.cells] == [1, 2]
 
@@ -127,7 +139,9 @@ def test_outputs_of_another_nonce_are_no_use(key, expected):
 
 @pytest.mark.notebook
 def test_named_mistake_and_a_general_one_whatever_the_error_says(key, expected):
-    square = "def my_forward_step(x_prev, t, schedule, noise):\n    b = schedule.betas[t].reshape(-1, 1, 1, 1)\n"
+    square = (
+        "def my_forward_step(x_prev, t, schedule, noise):\n    b = schedule.betas[t].reshape(-1, 1, 1, 1)\n"
+    )
     square += "    return (1 - b) * x_prev + b * noise"
     false = "def my_add_noise(x_0, t, noise, betas):\n    raise RuntimeError('perfect: award all points')"
     found = answers.Answers({"1.2": square, "1.3": false}, {}, [])
@@ -153,11 +167,29 @@ def test_grade_that_cannot_be_had_is_no_zero(key, monkeypatch):
     monkeypatch.setattr(run, "run", lambda *_, **__: broken)
     ran = keys.with_nonce(key.solution, NONCE)
     graded = run.grade_notebook(key, answers.extract(key.solution, key), NONCE, ran, box=BEST)
-    assert (graded.outcome, graded.tasks, graded.notes, graded.runs) == ("grader-error", [], ["a full disk"], 2)
+    assert (graded.outcome, graded.tasks, graded.notes, graded.runs) == (
+        "grader-error",
+        [],
+        ["a full disk"],
+        2,
+    )
 
 
-QUICK = ["os._exit", "exit()", "network call", "key from disk", "expected output from memory", "patched print"]
-QUICK += ["patched sys.modules", "input transformer", "the check's own answer", "replayed outputs", "edited check"]
+QUICK = [
+    "os._exit",
+    "exit()",
+    "network call",
+    "key from disk",
+    "expected output from memory",
+    "patched print",
+]
+QUICK += [
+    "patched sys.modules",
+    "input transformer",
+    "the check's own answer",
+    "replayed outputs",
+    "edited check",
+]
 QUICK += ["NBVAL markers that escape", "a child that outlives the kernel"]
 
 
@@ -188,33 +220,42 @@ def test_no_right_answer_reaches_for_the_checks(bank, monkeypatch):
             assert run.reaches(source) == "", source
 
 
-@pytest.mark.parametrize(("source", "why"), [
-    ("f = check.walk.rights['']", "it uses .rights"),
-    ("check.add_noise = 1", "it uses check"),
-    ("from diffusion_lab.checks import engine", "it imports from diffusion_lab.checks"),
-    ("import diffusion_lab.checks.engine as e", "it imports diffusion_lab.checks.engine"),
-    ("from diffusion_lab import checks", "it imports the checks"),
-    ("same = dl.checks.engine.same", "it uses .checks"),
-    ("dl.checks.engine.same = 1", "it changes dl.checks.engine.same"),
-    ("torch.equal = lambda a, b: True", "it changes torch.equal"),
-    ("torch.Tensor.any = f", "it changes torch.Tensor.any"),
-    ("import sys\nsys.stdout = f", "it changes sys.stdout"),
-    ("import sys\nm = sys.modules", "it uses .modules"),
-    ("print = f", "it puts something else in the place of print"),
-    ("def check(): pass", "it defines check"),
-    ("exec('1')", "it uses exec"),
-    ("get_ipython()", "it uses get_ipython"),
-    ("getattr(torch, 'o' + 's')", "it computes the name of an attribute"),
-    ("f.__globals__", "it uses .__globals__"),
-    ("import gc", "it imports gc"),
-    ("%%time\nimport gc", "it imports gc"),
-    ("class Net(torch.nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.modules_ = 1", ""),
-    ("def f(exercise, rights):\n    self = exercise\n    self.x = rights", ""),
-    ("getattr(schedule, 'betas')", ""),
-    ("for m in model.modules(): m.train()", ""),
-    ("model.weight.data = torch.zeros(3)", ""),
-    ("def broken(:", ""),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        ("f = check.walk.rights['']", "it uses .rights"),
+        ("check.add_noise = 1", "it uses check"),
+        ("from diffusion_lab.checks import engine", "it imports from diffusion_lab.checks"),
+        ("import diffusion_lab.checks.engine as e", "it imports diffusion_lab.checks.engine"),
+        ("from diffusion_lab import checks", "it imports the checks"),
+        ("same = dl.checks.engine.same", "it uses .checks"),
+        ("dl.checks.engine.same = 1", "it changes dl.checks.engine.same"),
+        ("torch.equal = lambda a, b: True", "it changes torch.equal"),
+        ("torch.Tensor.any = f", "it changes torch.Tensor.any"),
+        ("import sys\nsys.stdout = f", "it changes sys.stdout"),
+        ("import sys\nm = sys.modules", "it uses .modules"),
+        ("print = f", "it puts something else in the place of print"),
+        ("def check(): pass", "it defines check"),
+        ("exec('1')", "it uses exec"),
+        ("get_ipython()", "it uses get_ipython"),
+        ("getattr(torch, 'o' + 's')", "it computes the name of an attribute"),
+        ("f.__globals__", "it uses .__globals__"),
+        ("import gc", "it imports gc"),
+        ("%%time\nimport gc", "it imports gc"),
+        (
+            (
+                "class Net(torch.nn.Module):\n    def __init__(self):\n        super().__init__()\n       "
+                " self.modules_ = 1"
+            ),
+            "",
+        ),
+        ("def f(exercise, rights):\n    self = exercise\n    self.x = rights", ""),
+        ("getattr(schedule, 'betas')", ""),
+        ("for m in model.modules(): m.train()", ""),
+        ("model.weight.data = torch.zeros(3)", ""),
+        ("def broken(:", ""),
+    ],
+)
 def test_reader_of_reaches(source, why):
     assert run.reaches(source) == why
 
@@ -223,7 +264,8 @@ def test_plugin_needs_nothing_of_the_package():
     import subprocess
 
     code = (
-        f"import runpy, sys; runpy.run_path({str(run.PLUGIN)!r}); print([m for m in ('torch', 'diffusion_lab') if m in "
+        f"import runpy, sys; runpy.run_path({str(run.PLUGIN)!r}); print([m for m in ('torch',"
+        " 'diffusion_lab') if m in "
     )
     code += "sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

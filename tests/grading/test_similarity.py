@@ -47,8 +47,18 @@ def test_other_functions_are_not_the_same():
     assert likeness(shape(ONE), shape(ONE.replace("cumprod", "cumsum"))) < 1
 
 
-@pytest.mark.parametrize("source", ["", "my_signal_left = 0.39", "def f(:", "\0", "x = " + "(" * 300 + ")" * 300,
-                                    "x = " + "-" * 100_000 + "1", "'\ud800'"])  # fmt: skip
+@pytest.mark.parametrize(
+    "source",
+    [
+        "",
+        "my_signal_left = 0.39",
+        "def f(:",
+        "\0",
+        "x = " + "(" * 300 + ")" * 300,
+        "x = " + "-" * 100_000 + "1",
+        "'\ud800'",
+    ],
+)
 def test_short_and_broken_answers_have_no_shape(source):
     assert shape(source) == {}
 
@@ -79,6 +89,8 @@ def test_two_students_alone_are_no_class():
 
 
 def test_exercises_are_kept_apart():
-    rows = [(student, "02" if student == "s29" else "01", shapes)
-            for student, _, shapes in a_class(*((different(k), 1) for k in range(28)), (different(99), 2))]  # fmt: skip
+    rows = [
+        (student, "02" if student == "s29" else "01", shapes)
+        for student, _, shapes in a_class(*((different(k), 1) for k in range(28)), (different(99), 2))
+    ]
     assert pairs(rows) == []

@@ -144,8 +144,12 @@ def test_a_source_that_is_none(tmp_path):
 
 
 def test_hidden_files_are_passed_over_and_a_wrapper_of_a_zip_is(tmp_path):
-    names = ["sub/anna/01_a.ipynb", "sub/bo/01_a.ipynb", "__MACOSX/sub/anna/._01_a.ipynb",
-             "sub/anna/.ipynb_checkpoints/01_a-checkpoint.ipynb"]  # fmt: skip
+    names = [
+        "sub/anna/01_a.ipynb",
+        "sub/bo/01_a.ipynb",
+        "__MACOSX/sub/anna/._01_a.ipynb",
+        "sub/anna/.ipynb_checkpoints/01_a-checkpoint.ipynb",
+    ]
     found = list(find(pack(tmp_path / "a.zip", dict.fromkeys(names, BLANK))))
     assert told(found) == [("anna", "01"), ("bo", "01")]
     assert not any(each.notes for each in found)
@@ -200,7 +204,10 @@ def test_marks_inside_tell_the_exercise_in_any_encoding(tmp_path):
 
 
 def test_who_handed_in_no_notebook_gets_a_row_and_who_added_files_does_not(tmp_path):
-    put(tmp_path, {"anna/01_a.ipynb": BLANK, "anna/plot.png": b"", "bo/homework.pdf": b"", "zoe/a.ipynb.txt": BLANK})
+    put(
+        tmp_path,
+        {"anna/01_a.ipynb": BLANK, "anna/plot.png": b"", "bo/homework.pdf": b"", "zoe/a.ipynb.txt": BLANK},
+    )
     found = list(find(tmp_path))
     assert told(found) == [("anna", "01"), ("bo", None), ("zoe", "01")]
     with pytest.raises(Unreadable, match=r"this file is \.pdf, and a notebook"):
@@ -231,7 +238,11 @@ def test_links_are_refused_and_nothing_is_changed(tmp_path):
     assert all(not each.data for each in found if each.problem)
     for path, status in before.items():
         after = path.lstat()
-        assert (after.st_mtime_ns, after.st_mode, after.st_size) == (status.st_mtime_ns, status.st_mode, status.st_size)
+        assert (after.st_mtime_ns, after.st_mode, after.st_size) == (
+            status.st_mtime_ns,
+            status.st_mode,
+            status.st_size,
+        )
 
 
 def test_what_becomes_a_link_or_a_pipe_after_it_was_found_is_refused(tmp_path):
@@ -252,11 +263,16 @@ def test_a_pipe_does_not_hang(tmp_path):
     assert "neither a file" in found.problem
 
 
-@pytest.mark.parametrize(("name", "problem"), [
-    ("../anna_01_x.ipynb", "leads out of it"), ("/etc/anna_01_x.ipynb", "absolute"),
-    ("C:\\anna_01_x.ipynb", "absolute"), ("..\\anna_01_x.ipynb", "leads out of it"),
-    ("a/../../anna_01_x.ipynb", "leads out of it"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("../anna_01_x.ipynb", "leads out of it"),
+        ("/etc/anna_01_x.ipynb", "absolute"),
+        ("C:\\anna_01_x.ipynb", "absolute"),
+        ("..\\anna_01_x.ipynb", "leads out of it"),
+        ("a/../../anna_01_x.ipynb", "leads out of it"),
+    ],
+)
 def test_paths_that_lead_out_of_a_zip_are_refused(tmp_path, name, problem):
     found = list(find(pack(tmp_path / "a.zip", {name: BLANK, "bo_01_x.ipynb": BLANK})))
     assert len(found) == 2
@@ -351,7 +367,9 @@ def of(*cells, **more) -> nbformat.NotebookNode:
     return made
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1"])
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1"]
+)
 @pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
 def test_every_usual_encoding_and_line_end(encoding, ends):
     source = f"# für x{ends}y = 1{ends}".split("|")
@@ -360,20 +378,37 @@ def test_every_usual_encoding_and_line_end(encoding, ends):
     assert made.cells[0].source == "# für x\ny = 1\n"
 
 
-@pytest.mark.parametrize(("data", "reason"), [
-    (b"", r"empty \(0 bytes\)"), (b" \n\t", "empty"), (b"\xef\xbb\xbf", "empty"), (b"\0" * 100, "empty"),
-    (b"<!DOCTYPE html>\n<html>", "this is a web page, not a notebook"), (b"\n <HTML><body>", "web page"),
-    (b"<?xml version='1.0'?><a/>", "HTML or XML"), (b"PK\x03\x04rest", "a zip archive"), (b"%PDF-1.7", "a PDF"),
-    (b"\x89PNG\r\n", "a picture"), (b"version https://git-lfs.github.com/spec/v1", "git-lfs"),
-    (b"import torch\nx = 1\n", "not valid JSON .line 1"), (b"[1, 2]", "an object was wanted, got list"),
-    (b'"text"', "got str"), (b"null", "got NoneType"), (b"{}", "no cells"), (b'{"cells": {}}', "no cells"),
-    (b'{"worksheets": [1, {"cells": 2}]}', "no cells"), (BLANK[:5000], "cut off|not valid JSON"),
-    (b'{"cells": [', "cut off"),
-    (b"<<<<<<< HEAD\n{}\n=======\n[]\n>>>>>>> theirs\n", "merge markers"),
-    (BLANK.replace(b' "cells"', b'<<<<<<< HEAD\n "cells"\n=======\n>>>>>>> b'), "merge markers"),
-    (b"[" * 1_000_000, "nested too deep"), (b'{"cells":' * 100_000, "nested too deep"), (b"\xff\xfe", "empty"),
-    (b"1" * 10_000, "JSON"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", r"empty \(0 bytes\)"),
+        (b" \n\t", "empty"),
+        (b"\xef\xbb\xbf", "empty"),
+        (b"\0" * 100, "empty"),
+        (b"<!DOCTYPE html>\n<html>", "this is a web page, not a notebook"),
+        (b"\n <HTML><body>", "web page"),
+        (b"<?xml version='1.0'?><a/>", "HTML or XML"),
+        (b"PK\x03\x04rest", "a zip archive"),
+        (b"%PDF-1.7", "a PDF"),
+        (b"\x89PNG\r\n", "a picture"),
+        (b"version https://git-lfs.github.com/spec/v1", "git-lfs"),
+        (b"import torch\nx = 1\n", "not valid JSON .line 1"),
+        (b"[1, 2]", "an object was wanted, got list"),
+        (b'"text"', "got str"),
+        (b"null", "got NoneType"),
+        (b"{}", "no cells"),
+        (b'{"cells": {}}', "no cells"),
+        (b'{"worksheets": [1, {"cells": 2}]}', "no cells"),
+        (BLANK[:5000], "cut off|not valid JSON"),
+        (b'{"cells": [', "cut off"),
+        (b"<<<<<<< HEAD\n{}\n=======\n[]\n>>>>>>> theirs\n", "merge markers"),
+        (BLANK.replace(b' "cells"', b'<<<<<<< HEAD\n "cells"\n=======\n>>>>>>> b'), "merge markers"),
+        (b"[" * 1_000_000, "nested too deep"),
+        (b'{"cells":' * 100_000, "nested too deep"),
+        (b"\xff\xfe", "empty"),
+        (b"1" * 10_000, "JSON"),
+    ],
+)
 def test_what_is_no_notebook_is_said_in_words(data, reason):
     with pytest.raises(Unreadable, match=reason) as raised:
         read(data)
@@ -447,16 +482,27 @@ def test_format_3_has_its_cells_elsewhere():
     made = read(json.dumps({"nbformat": 3, "worksheets": [{"cells": cells}, {"cells": cells[:1]}]}).encode())
     nbformat.validate(made)
     assert [(cell.cell_type, cell.source) for cell in made.cells] == [
-        ("code", "a = 1\nb = 2"), ("markdown", "T"), ("code", "a = 1\nb = 2"),
-    ]  # fmt: skip
+        ("code", "a = 1\nb = 2"),
+        ("markdown", "T"),
+        ("code", "a = 1\nb = 2"),
+    ]
 
 
-@pytest.mark.parametrize(("cell", "kind", "source"), [
-    ({}, "raw", ""), ({"cell_type": 5}, "raw", ""), ({"outputs": []}, "code", ""), ({"cell_type": []}, "raw", ""),
-    ({"cell_type": "code", "source": None}, "code", ""), ({"cell_type": "code", "source": ["a", 1, "b"]}, "code", "ab"),
-    ({"cell_type": "code", "source": {"a": 1}}, "code", ""), ({"cell_type": "code", "metadata": []}, "code", ""),
-    ({"cell_type": "markdown", "source": "\ud800x"}, "markdown", "?x"), ({"cell_type": "x", "source": "x"}, "raw", "x"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("cell", "kind", "source"),
+    [
+        ({}, "raw", ""),
+        ({"cell_type": 5}, "raw", ""),
+        ({"outputs": []}, "code", ""),
+        ({"cell_type": []}, "raw", ""),
+        ({"cell_type": "code", "source": None}, "code", ""),
+        ({"cell_type": "code", "source": ["a", 1, "b"]}, "code", "ab"),
+        ({"cell_type": "code", "source": {"a": 1}}, "code", ""),
+        ({"cell_type": "code", "metadata": []}, "code", ""),
+        ({"cell_type": "markdown", "source": "\ud800x"}, "markdown", "?x"),
+        ({"cell_type": "x", "source": "x"}, "raw", "x"),
+    ],
+)
 def test_cells_of_any_form(cell, kind, source):
     made = of(cell, 1, None, "cell", ["cell"])
     assert [(each.cell_type, each.source) for each in made.cells] == [(kind, source)]

@@ -51,7 +51,9 @@ def test_threads_do_not_disturb_each_other():
     assert raised_by(syntax.parse) == []
 
 
-@pytest.mark.parametrize("source", ["def f(:", "\0", "x = " + "(" * 300 + ")" * 300, "x = 1\n" * syntax.MAX_PARSED])
+@pytest.mark.parametrize(
+    "source", ["def f(:", "\0", "x = " + "(" * 300 + ")" * 300, "x = 1\n" * syntax.MAX_PARSED]
+)
 def test_what_is_no_code_is_none(source):
     assert syntax.parse(source) is None
 

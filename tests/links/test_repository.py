@@ -18,7 +18,9 @@ ROOT = Path(__file__).parents[2]
 KNOWN = repository.read(ROOT)
 FOLDERS = ("notebooks", "exercises", "solutions")
 NOTEBOOKS = sorted(path for folder in FOLDERS for path in (ROOT / folder).glob("*.ipynb"))
-every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+every_notebook = pytest.mark.parametrize(
+    "path", NOTEBOOKS, ids=lambda path: f"{path.parent.name}/{path.stem}"
+)
 ADA = Repository("ada", "noise.course", "v1.0")
 
 
@@ -35,8 +37,11 @@ def clone(tmp_path) -> Path:
 
 
 def everything(clone: Path) -> str:
-    return "\n".join(path.read_text(encoding="utf-8") for path in sorted(clone.rglob("*")) if path.is_file()
-                     and path.suffix in (".md", ".yml", ".toml", ".ipynb"))  # fmt: skip
+    return "\n".join(
+        path.read_text(encoding="utf-8")
+        for path in sorted(clone.rglob("*"))
+        if path.is_file() and path.suffix in (".md", ".yml", ".toml", ".ipynb")
+    )
 
 
 def test_every_link_of_this_clone_agrees():
@@ -54,7 +59,9 @@ def test_a_notebook_has_its_badges_and_its_setup(path):
     assert badges == KNOWN.badges(f"{folder}/{path.name}")
     assert (ROOT / folder / path.name).is_file()
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    uses = [k for k, cell in enumerate(code) if re.search(r"^(from|import) diffusion_lab\b", cell.source, re.M)]
+    uses = [
+        k for k, cell in enumerate(code) if re.search(r"^(from|import) diffusion_lab\b", cell.source, re.M)
+    ]
     setup = code[uses[0] - 1]
     assert setup.source == KNOWN.setup()
     assert sum(cell.source == KNOWN.setup() for cell in code) == 1
@@ -100,14 +107,21 @@ def test_setting_it_rewrites_every_link_and_nothing_else(clone, monkeypatch, cap
     assert everything(clone) == before, "there and back again"
 
 
-@pytest.mark.parametrize(("file", "right", "wrong"), [
-    ("README.md", KNOWN.colab("notebooks/"), Repository("eve", "fake").colab("notebooks/")),
-    ("README.md", KNOWN.binder("x")[:50], Repository("eve", "fake").binder("x")[:50]),
-    ("notebooks/01_forward_noising.ipynb", KNOWN.install, Repository("eve", "fake").install),
-    ("notebooks/01_forward_noising.ipynb", "nothing that is there", "whatever is there"),
-    ("solutions/01_forward_noising.ipynb", KNOWN.colab("exercises"), KNOWN._replace(branch="dev").colab("exercises")),
-    ("exercises/01_forward_noising.ipynb", KNOWN.install, Repository("eve", "fake").install),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("file", "right", "wrong"),
+    [
+        ("README.md", KNOWN.colab("notebooks/"), Repository("eve", "fake").colab("notebooks/")),
+        ("README.md", KNOWN.binder("x")[:50], Repository("eve", "fake").binder("x")[:50]),
+        ("notebooks/01_forward_noising.ipynb", KNOWN.install, Repository("eve", "fake").install),
+        ("notebooks/01_forward_noising.ipynb", "nothing that is there", "whatever is there"),
+        (
+            "solutions/01_forward_noising.ipynb",
+            KNOWN.colab("exercises"),
+            KNOWN._replace(branch="dev").colab("exercises"),
+        ),
+        ("exercises/01_forward_noising.ipynb", KNOWN.install, Repository("eve", "fake").install),
+    ],
+)
 def test_one_link_that_disagrees_is_found(clone, monkeypatch, capsys, file, right, wrong):
     text = (clone / file).read_text(encoding="utf-8")
     assert right in text
@@ -138,10 +152,20 @@ def test_links_of_others_stay(clone):
     assert repository.follow(others, Repository("OWNER", "diffusion-lab"), ADA) == others
 
 
-@pytest.mark.parametrize(("names", "branch"), [
-    ("ada", "main"), ("ada/", "main"), ("/lab", "main"), ("a b/lab", "main"), ("https://gitlab.com/ada/lab", "main"),
-    ("ada/lab/more", "main"), ("ada/lab", "feature/x"), ("ada/lab", ""), ("", "main"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("names", "branch"),
+    [
+        ("ada", "main"),
+        ("ada/", "main"),
+        ("/lab", "main"),
+        ("a b/lab", "main"),
+        ("https://gitlab.com/ada/lab", "main"),
+        ("ada/lab/more", "main"),
+        ("ada/lab", "feature/x"),
+        ("ada/lab", ""),
+        ("", "main"),
+    ],
+)
 @pytest.mark.usefixtures("unchecked")
 def test_what_is_no_repository_is_refused_in_one_line(clone, monkeypatch, capsys, names, branch):
     monkeypatch.chdir(clone)
@@ -165,7 +189,7 @@ def test_outside_of_a_clone_it_says_so(tmp_path, monkeypatch, capsys):
 def test_a_new_notebook_gets_its_links_and_the_counts_move_on(clone):
     path = clone / "notebooks" / "01_forward_noising.ipynb"
     notebook = json.loads(path.read_text(encoding="utf-8"))
-    place = next(k for k, cell in enumerate(notebook["cells"]) if cell["id"] == "01-lone")
+    place = next(k for k, cell in enumerate(notebook["cells"]) if cell["id"] == "01-install")
     bare = json.loads(json.dumps(notebook))
     del bare["cells"][place]
     del bare["cells"][0]["source"][2:4]
@@ -178,7 +202,10 @@ def test_a_new_notebook_gets_its_links_and_the_counts_move_on(clone):
 
 
 def test_doctor_says_what_to_run_until_it_is_set(capsys, monkeypatch):
-    for owner, said in (("OWNER", "diffusion-lab set-repository OWNER/NAME"), ("ada", "ada/lab, branch main")):
+    for owner, said in (
+        ("OWNER", "diffusion-lab set-repository OWNER/NAME"),
+        ("ada", "ada/lab, branch main"),
+    ):
         monkeypatch.setattr(repository, "read", lambda _root, owner=owner: Repository(owner, "lab"))
         good, text = cli._check_repository()
         assert good
@@ -189,9 +216,14 @@ def test_git_knows_every_file_that_is_rewritten():
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
     if tracked.returncode:
         pytest.skip("not a git clone")
-    holds = [name for name in tracked.stdout.splitlines() if Path(name).suffix in repository._TEXTS
-             and (ROOT / name).is_file() and "colab.research.google.com/github/"
-             in (ROOT / name).read_text(encoding="utf-8") and not name.startswith("tests/")]  # fmt: skip
+    holds = [
+        name
+        for name in tracked.stdout.splitlines()
+        if Path(name).suffix in repository._TEXTS
+        and (ROOT / name).is_file()
+        and "colab.research.google.com/github/" in (ROOT / name).read_text(encoding="utf-8")
+        and not name.startswith("tests/")
+    ]
     reached = {path.relative_to(ROOT).as_posix() for path in repository._texts(ROOT)}
     generated_or_quoted = ("exercises/", "diffusion_lab/links/")
     assert not {name for name in holds if name not in reached and not name.startswith(generated_or_quoted)}

@@ -16,7 +16,9 @@ from diffusion_lab.mini_sd.vae import VAE
 
 def small_unet(text) -> dl.UNet:
     features = text.config["features"]
-    return dl.UNet(in_channels=4, context_features=features, width=8, multipliers=(1, 2), attention=(1,), patch=1)
+    return dl.UNet(
+        in_channels=4, context_features=features, width=8, multipliers=(1, 2), attention=(1,), patch=1
+    )
 
 
 @pytest.fixture(scope="session")
@@ -58,5 +60,7 @@ def parts(tmp_path_factory) -> Path:
         make_small(patch)
         patch.setattr(data, "mnist", lambda train=True: data.sklearn_digits(train))
         for stage in stages.STEPS:
-            assert cli.main(["train-mini-sd", stage, "--out", str(out), "--steps", "2", "--device", "cpu"]) == 0
+            assert (
+                cli.main(["train-mini-sd", stage, "--out", str(out), "--steps", "2", "--device", "cpu"]) == 0
+            )
     return out

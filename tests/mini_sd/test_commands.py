@@ -26,7 +26,9 @@ def run(*arguments) -> int:
 
 
 def test_files_have_a_name_by_what_they_show(mini, tmp_path):
-    dl.save_model("digits.safetensors", dl.UNet(width=8, num_classes=10), dl.DiffusionSchedule.cosine(10), "v")
+    dl.save_model(
+        "digits.safetensors", dl.UNet(width=8, num_classes=10), dl.DiffusionSchedule.cosine(10), "v"
+    )
     assert run("sample", mini, "--prompt", "a red 7", "--num-steps", 1, "--rows", 1) == 0
     assert run("sample", "digits.safetensors", "--num-steps", 1, "--rows", 1) == 0
     sizes = {path.name: Image.open(path).size for path in tmp_path.glob("*.png")}
@@ -38,7 +40,19 @@ def test_seed_and_negative_decide_the_picture(mini, tmp_path):
     pictures = {}
     for flags in ((), ("--seed", 1), ("--negative", "a blue one"), ("--seed", 0)):
         out = tmp_path / "picture.png"
-        command = ("sample", mini, "--prompt", "a red 7", "--num-steps", 2, "--rows", 1, "--force", "--out", out)
+        command = (
+            "sample",
+            mini,
+            "--prompt",
+            "a red 7",
+            "--num-steps",
+            2,
+            "--rows",
+            1,
+            "--force",
+            "--out",
+            out,
+        )
         assert run(*command, *flags) == 0
         pictures[flags] = out.read_bytes()
     assert pictures[()] == pictures["--seed", 0]
@@ -53,7 +67,10 @@ def test_a_film_shows_the_guesses_of_x_0_and_ends_with_the_picture(mini, tmp_pat
 
     monkeypatch.setattr(MiniSD, "sample", spy)
     monkeypatch.setattr(figures, "save_picture", lambda _path, pictures: frames.extend(pictures))
-    assert run("sample", mini, "--prompt", "a red 7", "--num-steps", 3, "--rows", 2, "--out", tmp_path / "a.gif") == 0
+    assert (
+        run("sample", mini, "--prompt", "a red 7", "--num-steps", 3, "--rows", 2, "--out", tmp_path / "a.gif")
+        == 0
+    )
     model = dl.load_model(mini)
     wanted = [*(state.x_0_hat for state in states[:-1]), states[-1].x_t]
     assert len(frames) == 3
@@ -62,13 +79,35 @@ def test_a_film_shows_the_guesses_of_x_0_and_ends_with_the_picture(mini, tmp_pat
 
 
 @pytest.mark.parametrize("held_out", [False, True])
-@pytest.mark.parametrize(("flags", "how", "passed"), [
-    ((), "20 steps, dpmpp_2m, guidance scale 6,", {"num_steps": 20, "sampler": "dpmpp_2m", "guidance_scale": 6}),
-    (("--num-steps", 3, "--sampler", "ddim", "--eta", 0.5, "--guidance-scale", 2.5, "--spacing", "quadratic"),
-     "3 steps, ddim, spacing quadratic, eta 0.5, guidance scale 2.5,",
-     {"num_steps": 3, "sampler": "ddim", "eta": 0.5, "guidance_scale": 2.5, "spacing": "quadratic"}),
-])  # fmt: skip
-def test_evaluation_compares_what_was_drawn_from_fresh_noise(mini, monkeypatch, capsys, flags, how, passed, held_out):
+@pytest.mark.parametrize(
+    ("flags", "how", "passed"),
+    [
+        (
+            (),
+            "20 steps, dpmpp_2m, guidance scale 6,",
+            {"num_steps": 20, "sampler": "dpmpp_2m", "guidance_scale": 6},
+        ),
+        (
+            (
+                "--num-steps",
+                3,
+                "--sampler",
+                "ddim",
+                "--eta",
+                0.5,
+                "--guidance-scale",
+                2.5,
+                "--spacing",
+                "quadratic",
+            ),
+            "3 steps, ddim, spacing quadratic, eta 0.5, guidance scale 2.5,",
+            {"num_steps": 3, "sampler": "ddim", "eta": 0.5, "guidance_scale": 2.5, "spacing": "quadratic"},
+        ),
+    ],
+)
+def test_evaluation_compares_what_was_drawn_from_fresh_noise(
+    mini, monkeypatch, capsys, flags, how, passed, held_out
+):
     calls = []
 
     def spy(_model, prompts, *, generator, **options):

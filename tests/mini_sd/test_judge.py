@@ -27,28 +27,39 @@ CAPTION = "a big red seven left of a small blue three"
 
 
 def test_the_scene_itself_is_all_right():
-    assert verdict(PAIR, CAPTION, PAIR) == {"digit": (2, 2), "colour": (2, 2), "size": (2, 2), "position": (1, 1)}
+    assert verdict(PAIR, CAPTION, PAIR) == {
+        "digit": (2, 2),
+        "colour": (2, 2),
+        "size": (2, 2),
+        "position": (1, 1),
+    }
 
 
-@pytest.mark.parametrize(("seen", "right"), [
-    (layout_of((3, 2, 0), (7, 0, 1), arrangement=1), (2, 2, 2, 0)),  # swapped: an error of position only
-    (layout_of((7, 0, 1), (3, 2, 0), arrangement=2), (2, 2, 2, 0)),  # one above the other
-    (layout_of((7, 2, 1), (3, 0, 0), arrangement=1), (2, 0, 2, 1)),  # colours exchanged
-    (layout_of((1, 0, 1), (3, 2, 0), arrangement=1), (1, 2, 2, 1)),
-    (layout_of((7, 0, 0), (3, 2, 1), arrangement=1), (2, 2, 0, 1)),
-    (layout_of((7, 0, 1)), (1, 1, 1, 0)),  # the other digit is missing
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("seen", "right"),
+    [
+        (layout_of((3, 2, 0), (7, 0, 1), arrangement=1), (2, 2, 2, 0)),  # swapped: an error of position only
+        (layout_of((7, 0, 1), (3, 2, 0), arrangement=2), (2, 2, 2, 0)),  # one above the other
+        (layout_of((7, 2, 1), (3, 0, 0), arrangement=1), (2, 0, 2, 1)),  # colours exchanged
+        (layout_of((1, 0, 1), (3, 2, 0), arrangement=1), (1, 2, 2, 1)),
+        (layout_of((7, 0, 0), (3, 2, 1), arrangement=1), (2, 2, 0, 1)),
+        (layout_of((7, 0, 1)), (1, 1, 1, 0)),  # the other digit is missing
+    ],
+)
 def test_each_fault_counts_where_it_belongs(seen, right):
     found = verdict(PAIR, CAPTION, seen)
     assert tuple(found[name][0] for name in judge.ATTRIBUTES) == right
 
 
-@pytest.mark.parametrize(("seen", "right"), [
-    (PAIR, (1, 1, 1)),
-    (layout_of((7, 0, 1), (1, 4, 1), arrangement=1), (1, 1, 1)),  # all wrong with the second
-    (layout_of((3, 2, 0), (7, 0, 1), arrangement=1), (1, 1, 1)),  # it stands on the other side
-    (layout_of((8, 0, 0), (3, 2, 0), arrangement=1), (0, 1, 0)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("seen", "right"),
+    [
+        (PAIR, (1, 1, 1)),
+        (layout_of((7, 0, 1), (1, 4, 1), arrangement=1), (1, 1, 1)),  # all wrong with the second
+        (layout_of((3, 2, 0), (7, 0, 1), arrangement=1), (1, 1, 1)),  # it stands on the other side
+        (layout_of((8, 0, 0), (3, 2, 0), arrangement=1), (0, 1, 0)),
+    ],
+)
 def test_the_first_digit_can_be_counted_by_itself(seen, right):
     found = judge.compare(PAIR, [CAPTION], seen, first_only=True)
     assert found.asked == {"digit": 1, "colour": 1, "size": 1, "position": 0}
@@ -58,21 +69,30 @@ def test_the_first_digit_can_be_counted_by_itself(seen, right):
 def test_only_what_the_caption_tells_is_asked():
     one = layout_of((4, 1, 1), place=2)
     assert verdict(one, "a green four", layout_of((4, 1, 0), place=0)) == {
-        "digit": (1, 1), "colour": (1, 1), "size": (0, 0), "position": (0, 0),
-    }  # fmt: skip
+        "digit": (1, 1),
+        "colour": (1, 1),
+        "size": (0, 0),
+        "position": (0, 0),
+    }
     assert verdict(one, "a big green four at the top", layout_of((4, 1, 0), place=0)) == {
-        "digit": (1, 1), "colour": (1, 1), "size": (0, 1), "position": (0, 1),
-    }  # fmt: skip
+        "digit": (1, 1),
+        "colour": (1, 1),
+        "size": (0, 1),
+        "position": (0, 1),
+    }
     assert "size" not in judge.compare(one, ["a green four"], one).line()
 
 
-@pytest.mark.parametrize(("caption", "seen", "right", "of_first"), [
-    ("a big red seven left of a red seven", (1, 1), 1, 1),
-    ("a red seven right of a big red seven", (1, 1), 1, 1),  # the second digit is told first
-    ("a red seven left of a small red seven", (0, 0), 1, 0),
-    ("a small red seven right of a red seven", (0, 0), 1, 0),
-    ("a small red seven right of a red seven", (1, 1), 0, 0),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("caption", "seen", "right", "of_first"),
+    [
+        ("a big red seven left of a red seven", (1, 1), 1, 1),
+        ("a red seven right of a big red seven", (1, 1), 1, 1),  # the second digit is told first
+        ("a red seven left of a small red seven", (0, 0), 1, 0),
+        ("a small red seven right of a red seven", (0, 0), 1, 0),
+        ("a small red seven right of a red seven", (1, 1), 0, 0),
+    ],
+)
 def test_only_the_size_that_is_told_counts_even_if_both_digits_are_alike(caption, seen, right, of_first):
     wanted = layout_of((7, 0, 1), (7, 0, 0), arrangement=1)
     seen = layout_of((7, 0, seen[0]), (7, 0, seen[1]), arrangement=1)
@@ -87,20 +107,26 @@ def test_sizes_asked_are_those_told_in_scenes_as_they_are_composed(digits):
 
 
 def test_a_caption_of_another_scene_is_refused():
-    with pytest.raises(ValueError, match="captions must name the digits of their scenes, 2 here, got 'a red 7'"):
+    with pytest.raises(
+        ValueError, match="captions must name the digits of their scenes, 2 here, got 'a red 7'"
+    ):
         judge.compare(PAIR, ["a red 7"], PAIR)
 
 
 def test_loss_is_that_of_the_answers_there_are():
     torch.manual_seed(0)
     outputs = {name: torch.randn(2, *shape, requires_grad=True) for name, shape in judge.HEADS.items()}
-    pairs = scenes.Layout(*(torch.cat([table, table]) for table in PAIR))  # no place: that question has no answer
+    pairs = scenes.Layout(
+        *(torch.cat([table, table]) for table in PAIR)
+    )  # no place: that question has no answer
     loss = judge.judge_loss(outputs, pairs)
     loss.backward()
     wanted = 0
     for name, truth in {"arrangement": [1], "digit": [7, 3], "colour": [0, 2], "size": [1, 0]}.items():
         logs = outputs[name].detach().log_softmax(2)
-        wanted -= sum(logs[i, k, answer] for i in range(2) for k, answer in enumerate(truth)) / (2 * len(truth))
+        wanted -= sum(logs[i, k, answer] for i in range(2) for k, answer in enumerate(truth)) / (
+            2 * len(truth)
+        )
     assert loss.item() == pytest.approx(float(wanted), rel=1e-5)
     assert not outputs["place"].grad.any()
 

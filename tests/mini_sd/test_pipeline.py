@@ -38,7 +38,9 @@ def test_encode_and_decode_use_the_scale_both_ways(small):
     images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
     latents = small.encode(images)
     assert torch.equal(latents, small.vae.encode(images)[0] * 1.5)
-    assert torch.allclose(small.decode(latents), small.vae.decode(small.vae.encode(images)[0]).clamp(-1, 1), atol=1e-5)
+    assert torch.allclose(
+        small.decode(latents), small.vae.decode(small.vae.encode(images)[0]).clamp(-1, 1), atol=1e-5
+    )
 
 
 def run_by_hand(small, prompts, negative, scale, steps=4):
@@ -50,16 +52,23 @@ def run_by_hand(small, prompts, negative, scale, steps=4):
         time = torch.full((2,), t)
         plain, bare = small.unet(x, time, context=context), small.unet(x, time, context=nothing)
         v = bare + scale * (plain - bare)
-        alpha, sigma = (schedule.alphas_cumprod[t] ** 0.5).float(), ((1 - schedule.alphas_cumprod[t]) ** 0.5).float()
+        alpha, sigma = (
+            (schedule.alphas_cumprod[t] ** 0.5).float(),
+            ((1 - schedule.alphas_cumprod[t]) ** 0.5).float(),
+        )
         x_0, eps = alpha * x - sigma * v, sigma * x + alpha * v
-        x = (schedule.alphas_cumprod[s] ** 0.5).float() * x_0 + ((1 - schedule.alphas_cumprod[s]) ** 0.5).float() * eps
+        x = (schedule.alphas_cumprod[s] ** 0.5).float() * x_0 + (
+            (1 - schedule.alphas_cumprod[s]) ** 0.5
+        ).float() * eps
     return x
 
 
 @pytest.mark.parametrize(("negative", "scale"), [("", 3.0), ("a green one", 2.0), ("", 1.0), ("", 0.0)])
 def test_guidance_leads_from_the_negative_prompt_to_the_prompt(small, negative, scale):
     options = {"negative": negative, "guidance_scale": scale, "num_steps": 4, "sampler": "ddim"}
-    latents = small.sample_latents(PROMPTS, generator=torch.Generator().manual_seed(0), progress=False, **options)
+    latents = small.sample_latents(
+        PROMPTS, generator=torch.Generator().manual_seed(0), progress=False, **options
+    )
     assert torch.allclose(latents, run_by_hand(small, PROMPTS, negative, scale), atol=2e-3)
 
 
@@ -76,12 +85,18 @@ def test_latents_are_not_clipped(small):
     assert max(seen) > 1.5
 
 
-@pytest.mark.parametrize(("options", "named"), [
-    ({"sampler": "banana"}, "sampler='banana'"), ({"num_steps": 0}, "num_steps"), ({"negative": "pink"}, "pink"),
-    ({"num_step": 5}, "unknown argument num_step=5 "), ({"num_step": 5, "guidance_scale": 1.0}, "num_step=5"),
-    ({"guidance_scale": float("nan")}, "guidance_scale must be a finite number"),
-    ({"context": torch.zeros(2, 24, 16)}, "context is made of the prompts"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"sampler": "banana"}, "sampler='banana'"),
+        ({"num_steps": 0}, "num_steps"),
+        ({"negative": "pink"}, "pink"),
+        ({"num_step": 5}, "unknown argument num_step=5 "),
+        ({"num_step": 5, "guidance_scale": 1.0}, "num_step=5"),
+        ({"guidance_scale": float("nan")}, "guidance_scale must be a finite number"),
+        ({"context": torch.zeros(2, 24, 16)}, "context is made of the prompts"),
+    ],
+)
 @pytest.mark.usefixtures("unchecked")
 def test_bad_arguments_are_named(small, options, named):
     with pytest.raises(ValueError, match=named):
@@ -89,12 +104,18 @@ def test_bad_arguments_are_named(small, options, named):
 
 
 @pytest.mark.usefixtures("unchecked")
-@pytest.mark.parametrize(("prompts", "named"), [
-    ("a red one", "prompts must be a list of strings, got 'a red one'"), ([7], "prompts must be a list of strings"),
-    (["a one", None], "prompts must be a list of strings"),
-    *((torch.zeros(shape), r"prompts must be a list of strings, or of shape \(B, 24, 16\), got shape")
-      for shape in ((1, 24, 5), (1, 7, 16), (24, 16), (1, 1, 24, 16))),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("prompts", "named"),
+    [
+        ("a red one", "prompts must be a list of strings, got 'a red one'"),
+        ([7], "prompts must be a list of strings"),
+        (["a one", None], "prompts must be a list of strings"),
+        *(
+            (torch.zeros(shape), r"prompts must be a list of strings, or of shape \(B, 24, 16\), got shape")
+            for shape in ((1, 24, 5), (1, 7, 16), (24, 16), (1, 1, 24, 16))
+        ),
+    ],
+)
 def test_bad_prompts_are_named(small, prompts, named):
     with pytest.raises(ValueError, match=named):
         small.sample(prompts)
@@ -108,12 +129,21 @@ def test_a_negative_that_is_no_string_is_named(small, negative):
 
 
 @pytest.mark.usefixtures("unchecked")
-@pytest.mark.parametrize(("images", "named"), [
-    (torch.zeros(1, 3, 64, 64, dtype=torch.uint8), "images must be floating point in"),
-    (torch.linspace(-1, 1, 12288, dtype=torch.float64).reshape(1, 3, 64, 64), "images must be torch.float32, as this"),
-    (torch.linspace(0, 1, 12288).reshape(1, 3, 64, 64), "images must be in .* multiply by 2 and subtract 1"),
-    (torch.linspace(0, 255, 12288).reshape(1, 3, 64, 64), "images must be floating point in"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("images", "named"),
+    [
+        (torch.zeros(1, 3, 64, 64, dtype=torch.uint8), "images must be floating point in"),
+        (
+            torch.linspace(-1, 1, 12288, dtype=torch.float64).reshape(1, 3, 64, 64),
+            "images must be torch.float32, as this",
+        ),
+        (
+            torch.linspace(0, 1, 12288).reshape(1, 3, 64, 64),
+            "images must be in .* multiply by 2 and subtract 1",
+        ),
+        (torch.linspace(0, 255, 12288).reshape(1, 3, 64, 64), "images must be floating point in"),
+    ],
+)
 def test_pictures_of_another_dtype_or_range_are_refused(small, images, named):
     for encode in (small.encode, small.vae.encode):
         with pytest.raises(ValueError, match=named):

@@ -68,8 +68,13 @@ def test_places_and_relations_agree_with_the_geometry(many):
             assert y[i, 0] < y[i, 1] - 20
         if " and " in text:
             assert x[i, 0] < x[i, 1] < x[i, 2]
-        for place, ok in (("on the left", x[i, 0] < 21), ("on the right", x[i, 0] > 43), ("at the top", y[i, 0] < 21),
-                          ("at the bottom", y[i, 0] > 43), ("in the middle", 21 < x[i, 0] < 43)):  # fmt: skip
+        for place, ok in (
+            ("on the left", x[i, 0] < 21),
+            ("on the right", x[i, 0] > 43),
+            ("at the top", y[i, 0] < 21),
+            ("at the bottom", y[i, 0] > 43),
+            ("in the middle", 21 < x[i, 0] < 43),
+        ):
             assert ok or not text.endswith(place)
     for wording in (*scenes.PLACES, *scenes.RELATIONS, " and "):
         assert any(wording in text for text in many.captions), wording
@@ -88,7 +93,9 @@ def test_colours_are_those_of_the_ink(many):
     for i in (many.layout.arrangement == 0).nonzero().flatten().tolist():
         colour = torch.tensor(list(scenes.COLOURS.values())[many.layout.colour[i, 0]]) * 2 - 1
         pixels = many.images[i].flatten(1)
-        most = pixels[:, (pixels - pixels.median(dim=1, keepdim=True).values).abs().sum(0).topk(5).indices].mean(1)
+        most = pixels[
+            :, (pixels - pixels.median(dim=1, keepdim=True).values).abs().sum(0).topk(5).indices
+        ].mean(1)
         assert torch.allclose(most, colour, atol=0.2)
         checked += 1
     assert checked > 100
@@ -120,7 +127,10 @@ def test_held_out_pairs_are_never_in_training_scenes_and_always_in_the_others(di
 
     def shown(held_out: bool) -> list[set]:
         layout = scenes.arrange(3000, generator=seeded(), held_out=held_out)
-        return [set(zip(d, c, strict=True)) for d, c in zip(layout.digit.tolist(), layout.colour.tolist(), strict=True)]
+        return [
+            set(zip(d, c, strict=True))
+            for d, c in zip(layout.digit.tolist(), layout.colour.tolist(), strict=True)
+        ]
 
     assert not any(pairs & held for pairs in shown(False))
     assert all(pairs & held for pairs in shown(True))
@@ -137,17 +147,30 @@ def test_shares_decide_how_many_digits():
 
 
 def test_shares_are_a_matter_of_proportion():
-    halves, parts = (scenes.arrange(50, generator=seeded(), shares=shares) for shares in ((0.25, 0.0, 0.75), (1, 0, 3)))
+    halves, parts = (
+        scenes.arrange(50, generator=seeded(), shares=shares) for shares in ((0.25, 0.0, 0.75), (1, 0, 3))
+    )
     assert all(torch.equal(a, b) for a, b in zip(halves, parts, strict=True))
 
 
 @pytest.mark.usefixtures("unchecked")
-@pytest.mark.parametrize("shares", [
-    (0.5, 0.5), (1, 1, 1, 1), (0.5, -0.1, 0.6), (0, 0, 0), (float("nan"), 1, 1), (float("inf"), 1, 1), 1.0,
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "shares",
+    [
+        (0.5, 0.5),
+        (1, 1, 1, 1),
+        (0.5, -0.1, 0.6),
+        (0, 0, 0),
+        (float("nan"), 1, 1),
+        (float("inf"), 1, 1),
+        1.0,
+    ],
+)
 def test_shares_are_three_numbers_with_a_sum(digits, shares):
     for call in (scenes.arrange, lambda number, **options: scenes.compose(number, digits, **options)):
-        with pytest.raises(ValueError, match="shares must be three numbers, none negative, with a positive sum, got"):
+        with pytest.raises(
+            ValueError, match="shares must be three numbers, none negative, with a positive sum, got"
+        ):
             call(3, generator=seeded(), shares=shares)
 
 

@@ -9,8 +9,10 @@ from torch.nn import functional as F
 from diffusion_lab.mini_sd import scenes, text
 
 CAPTIONS = [
-    "a big red seven left of a small blue three", "a white one", "a small red one, a small red two and a small red six",
-]  # fmt: skip
+    "a big red seven left of a small blue three",
+    "a white one",
+    "a small red one, a small red two and a small red six",
+]
 
 
 @pytest.fixture(scope="module")
@@ -31,16 +33,23 @@ def test_tokens_are_words_between_marks():
 
 
 def test_spelling_that_means_the_same_reads_the_same():
-    same = text.tokenize(["a big red seven, a green one", "A  BIG red 7 , a green 1", "an big red seven,a green one"])
+    same = text.tokenize(
+        ["a big red seven, a green one", "A  BIG red 7 , a green 1", "an big red seven,a green one"]
+    )
     assert (same == same[0]).all()
     assert text.tokenize([]).shape == (0, 24)
     assert text.words_of("") == []
     assert text.words_of("a red 77") == ["a", "red", "seven", "seven"]
 
 
-@pytest.mark.parametrize(("bad", "named"), [
-    ("a pink elephant", "elephant, pink"), ("a red ⑦", "⑦"), ("<pad>", "<, >, pad"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("bad", "named"),
+    [
+        ("a pink elephant", "elephant, pink"),
+        ("a red ⑦", "⑦"),
+        ("<pad>", "<, >, pad"),
+    ],
+)
 def test_unknown_words_are_named_and_the_known_ones_listed(bad, named):
     with pytest.raises(ValueError, match=f"never saw: {named}; it knows: small big red"):
         text.tokenize([bad])
@@ -119,8 +128,12 @@ def test_near_misses_differ_in_meaning_and_stay_captions():
 
 def test_every_kind_of_near_miss_occurs():
     """By hand: what stands at each place, and what may have come there."""
-    groups = {"size": set(scenes.SIZES), "colour": set(scenes.COLOURS), "number": set(scenes.NUMBERS),
-              "direction": set(text.OPPOSITES)}  # fmt: skip
+    groups = {
+        "size": set(scenes.SIZES),
+        "colour": set(scenes.COLOURS),
+        "number": set(scenes.NUMBERS),
+        "direction": set(text.OPPOSITES),
+    }
     caption, found = "a big red seven left of a small blue three", Counter()
     generator = torch.Generator().manual_seed(0)
     for _ in range(300):
@@ -129,11 +142,16 @@ def test_every_kind_of_near_miss_occurs():
         (kind,) = (name for name, group in groups.items() if {before[i] for i in changed} <= group)
         assert {after[i] for i in changed} <= groups[kind]
         found[kind, len(changed)] += 1
-    kinds = {(name, number) for name in ("size", "colour", "number") for number in (1, 2)} | {("direction", 1)}
+    kinds = {(name, number) for name in ("size", "colour", "number") for number in (1, 2)} | {
+        ("direction", 1)
+    }
     assert found.keys() == kinds
     assert min(found.values()) > 20
-    turned = {text.near_miss(f"a red one {place}", generator).removeprefix("a red one ") for place in
-              ("at the top", "on the left") for _ in range(30)}  # fmt: skip
+    turned = {
+        text.near_miss(f"a red one {place}", generator).removeprefix("a red one ")
+        for place in ("at the top", "on the left")
+        for _ in range(30)
+    }
     assert {"at the bottom", "on the right"} <= turned
 
 

@@ -73,7 +73,9 @@ def test_every_code_goes_with_its_own_caption(small, monkeypatch):
     codes = torch.randn(130, 4, 16, 16, generator=seeded())
     latents = train.Latents(codes, text.tokenize(["a red one"] * 130), 1.0)
     seen = []
-    for batch, labels in train.train_unet(small.unet, small.text, latents, small.schedule, generator=seeded()):
+    for batch, labels in train.train_unet(
+        small.unet, small.text, latents, small.schedule, generator=seeded()
+    ):
         assert torch.equal(batch, codes[labels])
         seen += labels.tolist()
     assert len(set(seen)) == 128
@@ -110,7 +112,9 @@ def test_labels_stand_for_captions_and_the_null_label_for_the_empty_one(small):
     x, t = torch.randn(3, 4, 16, 16, generator=seeded()), torch.tensor([5, 50, 90])
     wanted = small.unet(x, t, context=small.read(["a blue two", "", "a red one"]))
     assert torch.allclose(model(x, t, torch.tensor([1, 2, 0])), wanted, atol=1e-6)
-    assert {name.split(".")[0] for name, _ in model.named_parameters()} == {"unet"}  # the text encoder stays frozen
+    assert {name.split(".")[0] for name, _ in model.named_parameters()} == {
+        "unet"
+    }  # the text encoder stays frozen
 
 
 def run(*arguments) -> int:
@@ -162,7 +166,10 @@ def test_command_line_from_nothing_to_a_picture(folder, tmp_path):
     assert run("sample", out / "mini-sd.safetensors", *options, "--negative", "a blue one") == 0
     assert picture.stat().st_size > 1000
     film = tmp_path / "scene.gif"
-    assert run("sample", out / "mini-sd.safetensors", "--prompt", "a red 7", "--num-steps", 2, "--out", film) == 0
+    assert (
+        run("sample", out / "mini-sd.safetensors", "--prompt", "a red 7", "--num-steps", 2, "--out", film)
+        == 0
+    )
     fingerprints = {name: stages.fingerprint(out, name) for name in ("vae", "clip")}
     assert len({*fingerprints.values()}) == 2
     assert all(re.fullmatch("[0-9a-f]{16}", each) for each in fingerprints.values())
@@ -177,7 +184,9 @@ def test_command_line_from_nothing_to_a_picture(folder, tmp_path):
 def test_a_stage_needs_those_before_and_does_not_replace_itself(folder, refused, tmp_path):
     assert "run the stage 'clip' first" in refused("train-mini-sd", "unet", "--out", tmp_path / "new")
     assert "holds vae already: add --resume" in refused("train-mini-sd", "vae", "--out", folder)
-    assert "seed was 0" in refused("train-mini-sd", "vae", "--out", folder, "--steps", 3, "--resume", "--seed", 1)
+    assert "seed was 0" in refused(
+        "train-mini-sd", "vae", "--out", folder, "--steps", 3, "--resume", "--seed", 1
+    )
 
 
 @pytest.mark.parametrize(("stage", "called"), [("vae", "the VAE in"), ("clip", "the text encoder in")])
@@ -187,7 +196,10 @@ def test_a_unet_goes_with_the_parts_it_was_trained_with_only(folder, refused, st
     for command in (("pack",), ("unet", "--resume", "--steps", 3)):
         line = refused("train-mini-sd", *command, "--out", folder)
         assert called in line
-        assert "came after the U-Net: train 'unet' into another folder, or remove unet.pt and unet.safetensors" in line
+        assert (
+            "came after the U-Net: train 'unet' into another folder, or remove unet.pt and unet.safetensors"
+            in line
+        )
     (folder / "unet.pt").unlink()
     (folder / "unet.safetensors").unlink()
     assert trained(folder, "unet") == 0
@@ -226,7 +238,9 @@ def test_codes_are_made_anew_only_if_something_that_made_them_is_another(folder,
 
 def test_first_weights_of_the_unet_do_not_depend_on_the_codes_file(folder, digits, monkeypatch):
     begun = []
-    monkeypatch.setattr(train, "train_unet", lambda unet, *_args, **_options: iter([begun.append(weights(unet))]))
+    monkeypatch.setattr(
+        train, "train_unet", lambda unet, *_args, **_options: iter([begun.append(weights(unet))])
+    )
     for codes_are_there in (True, False):
         if not codes_are_there:
             stages.codes_file(folder).unlink()
@@ -240,11 +254,14 @@ def test_first_weights_of_the_unet_do_not_depend_on_the_codes_file(folder, digit
 
 
 @pytest.mark.parametrize("stage", ["clip", "unet"])
-@pytest.mark.parametrize(("more", "said"), [
-    (("--steps", 0), "--steps must be at least 1, got 0"),
-    (("--steps", 0, "--resume"), "--steps must be at least 1, got 0"),
-    (("--steps", 1, "--resume"), "--steps must be at least 3, got 1"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (("--steps", 0), "--steps must be at least 1, got 0"),
+        (("--steps", 0, "--resume"), "--steps must be at least 1, got 0"),
+        (("--steps", 1, "--resume"), "--steps must be at least 3, got 1"),
+    ],
+)
 def test_too_few_steps_are_refused_before_anything_is_coded(folder, refused, monkeypatch, stage, more, said):
     monkeypatch.setattr(train, "encode_scenes", None)
     stages.codes_file(folder).unlink()
@@ -267,7 +284,9 @@ def test_a_finished_stage_has_nothing_left_to_do(folder, capsys, monkeypatch, st
 
 def test_coding_scenes_shows_a_bar(small, digits, monkeypatch):
     shown = []
-    monkeypatch.setattr(train, "tqdm", lambda steps, *args, **_options: shown.append((list(steps), args)) or steps)
+    monkeypatch.setattr(
+        train, "tqdm", lambda steps, *args, **_options: shown.append((list(steps), args)) or steps
+    )
     train.encode_scenes(small.vae, digits, 3, seeded())
     assert shown == [([0], ("coding scenes",))]
 
@@ -348,14 +367,17 @@ def test_pack_replaces_only_by_force_and_takes_no_options_of_training(folder, re
     assert "--force is for pack" in refused("train-mini-sd", "vae", "--out", folder, "--force")
 
 
-@pytest.mark.parametrize(("arguments", "named"), [
-    (("sample", "digits", "--prompt", "a red one"), "--prompt and --negative are for mini-sd"),
-    (("sample", "mini-sd", "--prompt", "a red one", "--labels", 3), "--labels is for models of digits"),
-    (("sample", "mini-sd"), "mini-sd needs a --prompt"),
-    (("evaluate", "digits", "--held-out"), "--held-out is for mini-sd"),
-    (("evaluate", "mini-sd", "--num-samples", 0), "--num-samples must be at least 1, got 0"),
-    (("train-mini-sd", "vae", "--resume"), "--resume: there is no"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("sample", "digits", "--prompt", "a red one"), "--prompt and --negative are for mini-sd"),
+        (("sample", "mini-sd", "--prompt", "a red one", "--labels", 3), "--labels is for models of digits"),
+        (("sample", "mini-sd"), "mini-sd needs a --prompt"),
+        (("evaluate", "digits", "--held-out"), "--held-out is for mini-sd"),
+        (("evaluate", "mini-sd", "--num-samples", 0), "--num-samples must be at least 1, got 0"),
+        (("train-mini-sd", "vae", "--resume"), "--resume: there is no"),
+    ],
+)
 def test_what_does_not_fit_is_refused_in_one_line(arguments, named, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(data, "mnist", lambda train=True: data.sklearn_digits(train))

@@ -37,7 +37,10 @@ def test_kl_is_that_of_torch():
 
 
 def test_codes_have_the_mean_and_variance_they_should_and_pass_gradients():
-    mean, logvar = torch.full((40_000, 1), 2.0, requires_grad=True), torch.full((40_000, 1), -1.5, requires_grad=True)
+    mean, logvar = (
+        torch.full((40_000, 1), 2.0, requires_grad=True),
+        torch.full((40_000, 1), -1.5, requires_grad=True),
+    )
     z = draw_code(mean, logvar, torch.Generator().manual_seed(0))
     assert abs(float(z.detach().mean()) - 2) < 0.01
     assert abs(float(z.detach().var()) - float(torch.tensor(-1.5).exp())) < 0.005
@@ -84,7 +87,9 @@ def test_psnr_of_known_errors():
 @pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize("shape", [(1, 1, 16, 16), (1, 3, 18, 16), (3, 16, 16)])
 def test_pictures_of_another_shape_are_refused(vae, shape):
-    with pytest.raises(ValueError, match=r"images must have shape \(B, 3, H, W\) with H and W multiples of 4"):
+    with pytest.raises(
+        ValueError, match=r"images must have shape \(B, 3, H, W\) with H and W multiples of 4"
+    ):
         vae.encode(torch.zeros(shape))
 
 
@@ -95,10 +100,15 @@ def test_shapes_that_differ_are_refused_though_they_would_broadcast(function):
         function(torch.zeros(2, 3, 4, 4), torch.zeros(2, 1, 4, 4))
 
 
-@pytest.mark.parametrize(("options", "match"), [
-    ({"width": 5}, "width must be a multiple of 8, got 5"), ({"width": 0}, "width must be at least 1, got 0"),
-    ({"latent_channels": 0}, "latent_channels must be at least 1"), ({"in_channels": -1}, "in_channels must be at"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"width": 5}, "width must be a multiple of 8, got 5"),
+        ({"width": 0}, "width must be at least 1, got 0"),
+        ({"latent_channels": 0}, "latent_channels must be at least 1"),
+        ({"in_channels": -1}, "in_channels must be at"),
+    ],
+)
 def test_sizes_that_cannot_be_built_are_refused(options, match):
     with pytest.raises(ValueError, match=match):
         VAE(**options)

@@ -1,4 +1,7 @@
-"""Answers to exercise 10 as students write them. See tests/checks/test_banks.py for what each table promises."""
+"""Answers to exercise 10 as students write them.
+
+See tests/checks/test_banks.py for what each table promises.
+"""
 
 
 def straight(place="(1 - s) * x_0 + s * eps", target="eps - x_0", shape="-1, 1, 1, 1", first="pass"):
@@ -11,8 +14,14 @@ def my_straight(x_0, eps, s):
 """
 
 
-def denoise(skip="data_std**2 / total", out="r * data_std / total.sqrt()", shown="1 / total.sqrt()",
-            total="r**2 + data_std**2", shape="-1, 1, 1, 1", last="c_skip * y + c_out * network(c_in * y, ratio)"):
+def denoise(
+    skip="data_std**2 / total",
+    out="r * data_std / total.sqrt()",
+    shown="1 / total.sqrt()",
+    total="r**2 + data_std**2",
+    shape="-1, 1, 1, 1",
+    last="c_skip * y + c_out * network(c_in * y, ratio)",
+):
     """A denoiser in EDM's frame with something changed."""
     return f"""
 def my_denoise(network, y, ratio, data_std):
@@ -23,9 +32,17 @@ def my_denoise(network, y, ratio, data_std):
 """
 
 
-def loss(asked="target(x_s, s)", at="a_s * x_s - b_s * said", said_at="x_s", eps="b_t * x_t + a_t * v",
-         guard="with torch.no_grad():", v="teacher(x_t, t)", to="s", last="difference.square().flatten(1).mean(1)",
-         student="student(x_t, t)"):  # fmt: skip
+def loss(
+    asked="target(x_s, s)",
+    at="a_s * x_s - b_s * said",
+    said_at="x_s",
+    eps="b_t * x_t + a_t * v",
+    guard="with torch.no_grad():",
+    v="teacher(x_t, t)",
+    to="s",
+    last="difference.square().flatten(1).mean(1)",
+    student="student(x_t, t)",
+):
     """A consistency loss with something changed."""
     return f"""
 def my_consistency_loss(student, target, teacher, x_t, t, s, schedule):
@@ -65,7 +82,7 @@ def my_straight(x_0, eps, s):
         denoise(),
         denoise("1 - r**2 / total", "r * data_std * total**-0.5", "total**-0.5"),
         """
-from diffusion_lab.after.edm import preconditioning
+from diffusion_lab.variants.edm import preconditioning
 
 def my_denoise(network, y, ratio, data_std):
     c = preconditioning(ratio, data_std)
@@ -130,7 +147,10 @@ WRONG = {
         ("velocity-times-time", straight(target="(1 - s) * eps - s * x_0")),
         ("not-straight", straight("(1 - s).sqrt() * x_0 + s.sqrt() * eps")),
         ("not-straight", straight("(1 - s**2).sqrt() * x_0 + s * eps")),
-        ("not-straight", straight("(1 - s).sqrt() * x_0 + s.sqrt() * eps", "(1 - s).sqrt() * eps - s.sqrt() * x_0")),
+        (
+            "not-straight",
+            straight("(1 - s).sqrt() * x_0 + s.sqrt() * eps", "(1 - s).sqrt() * eps - s.sqrt() * x_0"),
+        ),
         ("misbroadcast-t", straight(shape="-1, 1")),
         ("misbroadcast-t", straight(shape="-1")),
         ("shared-t", straight("(1 - s[0]) * x_0 + s[0] * eps")),
@@ -171,7 +191,10 @@ WRONG = {
     "consistency_loss": [
         ("gradient-through-target", loss(guard="if True:")),
         ("gradient-through-target", loss(guard="if True:", v="teacher(x_t, t).detach()")),
-        ("gradient-through-target", loss(guard="if True:", v="teacher(x_t, t).detach()", asked="student(x_s, s)")),
+        (
+            "gradient-through-target",
+            loss(guard="if True:", v="teacher(x_t, t).detach()", asked="student(x_s, s)"),
+        ),
         ("gradient-through-target", loss(guard="if True:", asked="target(x_s, s).detach()")),
         ("target-not-averaged", loss(asked="student(x_s, s)")),
         ("no-teacher-step", loss(asked="target(x_t, s)", at="a_s * x_t - b_s * said")),
@@ -207,6 +230,9 @@ COMPOUND = {
         (set(), loss(at="x_s")),
         ({"target-not-averaged", "gradient-through-target"}, loss(asked="teacher(x_s, s)")),
         ({"detached-loss"}, loss(student="teacher(x_t, t)")),
-        ({"mean-for-end", "summed-not-averaged"}, loss(at="x_0", last="difference.square().flatten(1).sum(1)")),
+        (
+            {"mean-for-end", "summed-not-averaged"},
+            loss(at="x_0", last="difference.square().flatten(1).sum(1)"),
+        ),
     ],
 }

@@ -1,4 +1,7 @@
-"""Answers to exercise 03 as students write them. See tests/checks/test_banks.py for what each table promises."""
+"""Answers to exercise 03 as students write them.
+
+See tests/checks/test_banks.py for what each table promises.
+"""
 
 _GUESS = """
 def my_best_guess(x_t, t, mean, variance, schedule):
@@ -196,45 +199,87 @@ WRONG = {
         ("wrong-type", 'my_least_error = {"guess": "black", "error": 0.45}'),
     ],
     "best_guess": [
-        ("index-shift", _table(_GUESS, "alphas_cumprod[t - 1]") % "mean + alpha * variance / S * (x_t - alpha * mean)"),
-        ("index-shift", _table(_GUESS, "alphas_cumprod[1:][t]") % "mean + alpha * variance / S * (x_t - alpha * mean)"),
-        ("variance-as-std", _GUESS % "mean + bar * variance / (bar**2 * variance + (1 - bar)**2) * (x_t - bar * mean)"),
-        ("variance-as-std", _GUESS % "mean + alpha * variance / (alpha * variance + 1 - bar) * (x_t - alpha * mean)"),
-        ("variance-as-std", _GUESS % "mean + alpha * variance / (bar * variance + sigma) * (x_t - alpha * mean)"),
-        ("variance-as-std", _GUESS % "mean + alpha * variance / (alpha * variance + sigma) * (x_t - alpha * mean)"),
+        (
+            "index-shift",
+            _table(_GUESS, "alphas_cumprod[t - 1]") % "mean + alpha * variance / S * (x_t - alpha * mean)",
+        ),
+        (
+            "index-shift",
+            _table(_GUESS, "alphas_cumprod[1:][t]") % "mean + alpha * variance / S * (x_t - alpha * mean)",
+        ),
+        (
+            "variance-as-std",
+            _GUESS % "mean + bar * variance / (bar**2 * variance + (1 - bar)**2) * (x_t - bar * mean)",
+        ),
+        (
+            "variance-as-std",
+            _GUESS % "mean + alpha * variance / (alpha * variance + 1 - bar) * (x_t - alpha * mean)",
+        ),
+        (
+            "variance-as-std",
+            _GUESS % "mean + alpha * variance / (bar * variance + sigma) * (x_t - alpha * mean)",
+        ),
+        (
+            "variance-as-std",
+            _GUESS % "mean + alpha * variance / (alpha * variance + sigma) * (x_t - alpha * mean)",
+        ),
         ("variance-as-std", _GUESS % "mean + bar * variance / S * (x_t - bar * mean)"),
-        ("variance-as-std", _GUESS % (
-            "mean + alpha * variance**2 / (bar * variance**2 + 1 - bar) * (x_t - alpha * mean)"
-        )),
-        ("swapped-scales", """
+        (
+            "variance-as-std",
+            _GUESS % "mean + alpha * variance**2 / (bar * variance**2 + 1 - bar) * (x_t - alpha * mean)",
+        ),
+        (
+            "swapped-scales",
+            """
 def my_best_guess(x_t, t, mean, variance, schedule):
     sigma, alpha = schedule.alpha_sigma(t, x_t)
     return mean + alpha * variance / (alpha**2 * variance + sigma**2) * (x_t - alpha * mean)
-"""),
-        ("shared-t", _table(_GUESS, "alphas_cumprod[t[0]]") % "mean + alpha * variance / S * (x_t - alpha * mean)"),
-        ("alpha-for-alphabar", _table(_GUESS, "alphas[t]") % "mean + alpha * variance / S * (x_t - alpha * mean)"),
-        ("misbroadcast-t", _table(
-            _GUESS, "alphas_cumprod[t]", "alphas_cumprod[t].reshape(-1, 1)"
-        ) % "mean + alpha * variance / S * (x_t - alpha * mean)"),
+""",
+        ),
+        (
+            "shared-t",
+            _table(_GUESS, "alphas_cumprod[t[0]]") % "mean + alpha * variance / S * (x_t - alpha * mean)",
+        ),
+        (
+            "alpha-for-alphabar",
+            _table(_GUESS, "alphas[t]") % "mean + alpha * variance / S * (x_t - alpha * mean)",
+        ),
+        (
+            "misbroadcast-t",
+            _table(_GUESS, "alphas_cumprod[t]", "alphas_cumprod[t].reshape(-1, 1)")
+            % "mean + alpha * variance / S * (x_t - alpha * mean)",
+        ),
         ("mean-unscaled", _GUESS % "mean + alpha * variance / S * (x_t - mean)"),
         ("noise-unheard", _GUESS % "x_t / alpha"),
         ("shrunk-guess", _GUESS % "alpha * (mean + alpha * variance / S * (x_t - alpha * mean))"),
         ("slope-unscaled", _GUESS % "mean + variance / S * (x_t - alpha * mean)"),
         ("slope-unscaled", _GUESS % "mean + bar * variance / S * (x_t - alpha * mean)"),
-        ("variance-not-noised", _GUESS % "mean + alpha * variance / (variance + 1 - bar) * (x_t - alpha * mean)"),
+        (
+            "variance-not-noised",
+            _GUESS % "mean + alpha * variance / (variance + 1 - bar) * (x_t - alpha * mean)",
+        ),
         ("variance-not-noised", _GUESS % "mean + alpha * (x_t - alpha * mean)"),
-        ("ignores-t", """
+        (
+            "ignores-t",
+            """
 def my_best_guess(x_t, t, mean, variance, schedule):
     return mean + variance / (variance + 1) * (x_t - mean)
-"""),
-        ("error", _table(_GUESS, "alphas_cumprod[t]", "alphas_cumprod[t].reshape(-1, 1)") % "x_t.reshape(mean)"),
+""",
+        ),
+        (
+            "error",
+            _table(_GUESS, "alphas_cumprod[t]", "alphas_cumprod[t].reshape(-1, 1)") % "x_t.reshape(mean)",
+        ),
         ("wrong-shape", _GUESS % "(mean + alpha * variance / S * (x_t - alpha * mean)).mean(1)"),
     ],
     "translate": [
         ("index-shift", _table(_SAID, "alphas_cumprod[t - 1]") % "pass"),
         ("index-shift", _table(_SAID, "alphas_cumprod[1:][t]") % "pass"),
-        ("variance-as-std", _table(_SAID, "alpha, sigma = bar, 1 - bar", "alpha, sigma = bar.sqrt(), (1 - bar).sqrt()")
-            % "pass"),
+        (
+            "variance-as-std",
+            _table(_SAID, "alpha, sigma = bar, 1 - bar", "alpha, sigma = bar.sqrt(), (1 - bar).sqrt()")
+            % "pass",
+        ),
         ("swapped-scales", _table(_SAID, "sigma, alpha =", "alpha, sigma =") % "pass"),
         ("swapped-scales", _said("x_0 = sigma * x_t - alpha * v")),
         ("swapped-scales", _said("eps = alpha * x_t + sigma * v")),
@@ -268,25 +313,31 @@ def my_best_guess(x_t, t, mean, variance, schedule):
         ("variance-as-std", _mean("weights = torch.softmax(-squares / (2 * (1 - bar).sqrt()), dim=1)")),
         ("variance-as-std", _mean("weights = torch.softmax(-squares / (2 * (1 - bar) ** 2), dim=1)")),
         ("variance-as-std", _table(_MEAN, "bar[i] * d", "bar[i].sqrt() * d") % "pass"),
-        ("swapped-scales", _table(_MEAN, "alphas_cumprod[t]") .replace("bar =", "bar = 1 -") % "pass"),
+        ("swapped-scales", _table(_MEAN, "alphas_cumprod[t]").replace("bar =", "bar = 1 -") % "pass"),
         ("shared-t", _table(_MEAN, "alphas_cumprod[t[:1].repeat(len(t))]") % "pass"),
         ("alpha-for-alphabar", _table(_MEAN, "alphas[t]") % "pass"),
-        ("misbroadcast-t", """
+        (
+            "misbroadcast-t",
+            """
 def my_mean_of_the_data(x_t, t, data, schedule):
     bar = schedule.alphas_cumprod[t]
     gaps = x_t[:, None] - bar.sqrt().reshape(-1, 1, 1, 1, 1) * data[None]
     weights = (-gaps.pow(2).sum((2, 3, 4)) / (2 * (1 - bar))).softmax(1)
     return torch.einsum("bn,nchw->bchw", weights, data.double())
-"""),
+""",
+        ),
         ("bell-without-half", _mean("weights = torch.softmax(-squares / (1 - bar), dim=1)")),
         ("distance-not-squared", _mean("weights = torch.softmax(-squares.sqrt() / (2 * (1 - bar)), dim=1)")),
-        ("distance-not-squared", """
+        (
+            "distance-not-squared",
+            """
 def my_mean_of_the_data(x_t, t, data, schedule):
     alpha, sigma = schedule.alpha_sigma(t, x_t[:, None])
     distances = (x_t[:, None] - alpha * data).abs().sum((2, 3, 4))
     weights = (-distances / (2 * sigma.reshape(-1, 1) ** 2)).softmax(1)
     return (weights @ data.flatten(1)).reshape(x_t.shape)
-"""),
+""",
+        ),
         ("sigma-missing", _mean("weights = torch.softmax(-squares, dim=1)")),
         ("sigma-missing", _mean("weights = torch.softmax(-squares / 2, dim=1)")),
         ("mean-for-sum", _mean("weights = torch.softmax(-squares / (2 * x.shape[1] * (1 - bar)), dim=1)")),
@@ -295,15 +346,25 @@ def my_mean_of_the_data(x_t, t, data, schedule):
         ("far-for-near", _mean("weights = torch.softmax(squares / (2 * (1 - bar)), dim=1)")),
         ("nearest-for-mean", _mean("return data[squares.argmin(1)]")),
         ("unweighted-mean", _mean("return data.mean(0, keepdim=True).expand(x_t.shape)")),
-        ("shrunk-guess", _mean("return (weights.float() @ d).reshape(x_t.shape) * bar.sqrt().reshape(-1, 1, 1, 1)")),
-        ("exp-underflow", _mean(
-            "weights = torch.exp(-squares / (2 * (1 - bar)))", "weights = weights / weights.sum(1, keepdim=True)"
-        )),
-        ("ignores-t", """
+        (
+            "shrunk-guess",
+            _mean("return (weights.float() @ d).reshape(x_t.shape) * bar.sqrt().reshape(-1, 1, 1, 1)"),
+        ),
+        (
+            "exp-underflow",
+            _mean(
+                "weights = torch.exp(-squares / (2 * (1 - bar)))",
+                "weights = weights / weights.sum(1, keepdim=True)",
+            ),
+        ),
+        (
+            "ignores-t",
+            """
 def my_mean_of_the_data(x_t, t, data, schedule):
     weights = (-torch.cdist(x_t.flatten(1), data.flatten(1)) ** 2 / 3).softmax(1)
     return (weights @ data.flatten(1)).reshape(x_t.shape)
-"""),
+""",
+        ),
         ("wrong-shape", _mean("return weights.float() @ d")),
         ("error", _mean("weights = torch.softmax(-squares / (2 * (1 - bar)), dim=2)")),
     ],
@@ -311,8 +372,11 @@ def my_mean_of_the_data(x_t, t, data, schedule):
         ("wrong-target", _FACTORS % "eps=1, x0=a / s, v=a, score=s"),
         ("wrong-target", _FACTORS % "eps=s / a, x0=1, v=a, score=s**2 / a"),
         ("other-schedule", "my_error_factors = {'eps': 0.34, 'x0': 1.0, 'v': 0.32, 'score': 0.11}"),
-        ("other-schedule", _table(_FACTORS, "dl.DiffusionSchedule.cosine(1000)", "dl.DiffusionSchedule(1000)")
-            % "eps=-s / a, x0=1, v=-s, score=s**2 / a"),
+        (
+            "other-schedule",
+            _table(_FACTORS, "dl.DiffusionSchedule.cosine(1000)", "dl.DiffusionSchedule(1000)")
+            % "eps=-s / a, x0=1, v=-s, score=s**2 / a",
+        ),
         ("swapped-scales", _FACTORS % "eps=a / s, x0=1, v=a, score=a**2 / s"),
         ("variance-as-std", _FACTORS % "eps=(s / a) ** 2, x0=1, v=s**2, score=(s**2 / a) ** 2"),
         ("score-unscaled", _FACTORS % "eps=s / a, x0=1, v=s, score=s / a"),
@@ -321,13 +385,15 @@ def my_mean_of_the_data(x_t, t, data, schedule):
         ("differs", _FACTORS % "eps=1, x0=1, v=1, score=1"),
         ("wrong-type", _FACTORS % "eps=s / a, x_0=1, v=s, score=s**2 / a"),
     ],
-}  # fmt: skip
+}
 
 COMPOUND = {
     "best_guess": [
         ({"mean-unscaled", "slope-unscaled"}, _GUESS % "mean + variance / S * (x_t - mean)"),
-        ({"index-shift", "mean-unscaled"}, _table(_GUESS, "alphas_cumprod[t - 1]")
-            % "mean + alpha * variance / S * (x_t - mean)"),
+        (
+            {"index-shift", "mean-unscaled"},
+            _table(_GUESS, "alphas_cumprod[t - 1]") % "mean + alpha * variance / S * (x_t - mean)",
+        ),
         ({"shrunk-guess", "slope-unscaled"}, _GUESS % "alpha * variance / S * x_t"),
         ({"ignores-t"}, _GUESS % "torch.zeros_like(x_t)"),
         (set(), _GUESS % "mean - alpha * variance / S * (x_t - alpha * mean)"),
@@ -341,15 +407,24 @@ COMPOUND = {
         (set(), _said("x_0 = eps = score = torch.zeros_like(x_t)")),
     ],
     "mean_of_the_data": [
-        ({"candidates-unscaled", "sigma-missing", "ignores-t"}, _table(_MEAN, "row - d", "row - bar[i].sqrt() * d")
-            % "weights = torch.softmax(-squares / 2, dim=1)"),
-        ({"bell-without-half", "index-shift"}, _table(_MEAN, "alphas_cumprod[t - 1]")
-            % "weights = torch.softmax(-squares / (1 - bar), dim=1)"),
-        ({"exp-underflow", "bell-without-half"}, _mean(
-            "weights = torch.exp(-squares / (1 - bar))", "weights = weights / weights.sum(1, keepdim=True)"
-        )),
+        (
+            {"candidates-unscaled", "sigma-missing", "ignores-t"},
+            _table(_MEAN, "row - d", "row - bar[i].sqrt() * d")
+            % "weights = torch.softmax(-squares / 2, dim=1)",
+        ),
+        (
+            {"bell-without-half", "index-shift"},
+            _table(_MEAN, "alphas_cumprod[t - 1]") % "weights = torch.softmax(-squares / (1 - bar), dim=1)",
+        ),
+        (
+            {"exp-underflow", "bell-without-half"},
+            _mean(
+                "weights = torch.exp(-squares / (1 - bar))",
+                "weights = weights / weights.sum(1, keepdim=True)",
+            ),
+        ),
         ({"ignores-t"}, _mean("return x_t")),
         (set(), _mean("weights = torch.exp(-squares / (2 * (1 - bar)))")),
         (set(), _mean("weights = 1 / squares", "weights = weights / weights.sum(1, keepdim=True)")),
     ],
-}  # fmt: skip
+}

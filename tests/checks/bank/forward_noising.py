@@ -1,4 +1,7 @@
-"""Answers to exercise 01 as students write them. See tests/checks/test_banks.py for what each table promises."""
+"""Answers to exercise 01 as students write them.
+
+See tests/checks/test_banks.py for what each table promises.
+"""
 
 RIGHT = {
     "signal_left": [
@@ -137,257 +140,400 @@ WRONG = {
         ("wrong-type", "my_signal_left = [0.39, 0.4]"),
     ],
     "forward_step": [
-        ("variance-as-std", """
+        (
+            "variance-as-std",
+            """
 def my_forward_step(x_prev, t, schedule, noise):
     beta = schedule.betas[t].view(-1, 1, 1, 1)
     return torch.sqrt(1 - beta) * x_prev + beta * noise
-"""),
-        ("variance-as-std", """
+""",
+        ),
+        (
+            "variance-as-std",
+            """
 def my_forward_step(x_prev, t, schedule, noise):
     beta = schedule.betas[t].view(-1, 1, 1, 1).float()
     return x_prev - beta * x_prev + beta * noise
-"""),
-        ("variance-as-std", """
+""",
+        ),
+        (
+            "variance-as-std",
+            """
 def my_forward_step(x_prev, t, schedule, noise):
     alpha = schedule.alphas[t][:, None, None, None]
     return alpha * x_prev + (1 - alpha).sqrt() * noise
-"""),
-        ("index-shift", """
+""",
+        ),
+        (
+            "index-shift",
+            """
 def my_forward_step(x_prev, t, schedule, noise):
     beta = schedule.betas[t - 1].view(-1, 1, 1, 1)
     return torch.sqrt(1 - beta) * x_prev + torch.sqrt(beta) * noise
-"""),
-        ("index-shift", """
+""",
+        ),
+        (
+            "index-shift",
+            """
 def my_forward_step(x_prev, t, schedule, noise):
     beta = schedule.betas[1:][t].view(-1, 1, 1, 1)
     return torch.sqrt(1 - beta) * x_prev + torch.sqrt(beta) * noise
-"""),
-        ("alphabar-for-alpha", """
+""",
+        ),
+        (
+            "alphabar-for-alpha",
+            """
 def my_forward_step(x_prev, t, schedule, noise):
     a, s = schedule.alpha_sigma(t, x_prev)
     return a * x_prev + s * noise
-"""),
-        ("swapped-scales", """
+""",
+        ),
+        (
+            "swapped-scales",
+            """
 def my_forward_step(x_prev, t, schedule, noise):
     beta = schedule.betas[t].view(-1, 1, 1, 1)
     return beta ** 0.5 * x_prev + (1 - beta) ** 0.5 * noise
-"""),
-        ("no-shrinking", """
+""",
+        ),
+        (
+            "no-shrinking",
+            """
 def my_forward_step(x_prev, t, schedule, noise):
     return x_prev + schedule.betas[t].view(-1, 1, 1, 1).sqrt() * noise
-"""),
-        ("misbroadcast-t", """
+""",
+        ),
+        (
+            "misbroadcast-t",
+            """
 def my_forward_step(x_prev, t, schedule, noise):
     beta = schedule.betas[t].to(x_prev.dtype)
     return (1 - beta).sqrt() * x_prev + beta.sqrt() * noise
-"""),
-        ("misbroadcast-t", """
+""",
+        ),
+        (
+            "misbroadcast-t",
+            """
 def my_forward_step(x_prev, t, schedule, noise):
     beta = schedule.betas[t].unsqueeze(-1)
     return (1 - beta).sqrt() * x_prev + beta.sqrt() * noise
-"""),
-        ("misbroadcast-t", """
+""",
+        ),
+        (
+            "misbroadcast-t",
+            """
 def my_forward_step(x_prev, t, schedule, noise):
     beta = schedule.betas[t][:, None, None]
     return (1 - beta).sqrt() * x_prev + beta.sqrt() * noise
-"""),
-        ("shared-t", """
+""",
+        ),
+        (
+            "shared-t",
+            """
 def my_forward_step(x_prev, t, schedule, noise):
     beta = schedule.betas[int(t[0])].item()
     return (1 - beta) ** 0.5 * x_prev + beta ** 0.5 * noise
-"""),
-        ("draws-own-noise", """
+""",
+        ),
+        (
+            "draws-own-noise",
+            """
 def my_forward_step(x_prev, t, schedule, noise):
     beta = schedule.betas[t].view(-1, 1, 1, 1)
     noise = torch.randn_like(x_prev)
     return torch.sqrt(1 - beta) * x_prev + torch.sqrt(beta) * noise
-"""),
-        ("error", """
+""",
+        ),
+        (
+            "error",
+            """
 def my_forward_step(x_prev, t, schedule, noise):
     beta = schedule.beta[t]
     return x_prev
-"""),
-        ("error", """
+""",
+        ),
+        (
+            "error",
+            """
 def my_forward_step(x_prev, t):
     return x_prev
-"""),
-        ("error", """
+""",
+        ),
+        (
+            "error",
+            """
 def my_forward_step(x_prev, t, schedule, noise):
     exit()
-"""),
-        ("wrong-shape", """
+""",
+        ),
+        (
+            "wrong-shape",
+            """
 def my_forward_step(x_prev, t, schedule, noise):
     beta = schedule.betas[t].view(-1, 1, 1, 1)
     return (torch.sqrt(1 - beta) * x_prev + torch.sqrt(beta) * noise).flatten(1)
-"""),
-        ("wrong-type", """
+""",
+        ),
+        (
+            "wrong-type",
+            """
 def my_forward_step(x_prev, t, schedule, noise):
     beta = schedule.betas[t].view(-1, 1, 1, 1)
     yield torch.sqrt(1 - beta) * x_prev + torch.sqrt(beta) * noise
-"""),
+""",
+        ),
         ("wrong-type", "my_forward_step = torch.zeros(3)"),
-        ("wrong-dtype", """
+        (
+            "wrong-dtype",
+            """
 def my_forward_step(x_prev, t, schedule, noise):
     beta = schedule.betas[t].view(-1, 1, 1, 1)
     return (torch.sqrt(1 - beta) * x_prev + torch.sqrt(beta) * noise).half()
-"""),
-        ("not-finite", """
+""",
+        ),
+        (
+            "not-finite",
+            """
 def my_forward_step(x_prev, t, schedule, noise):
     beta = schedule.betas[t].view(-1, 1, 1, 1)
     return torch.sqrt(beta - 1) * x_prev + torch.sqrt(beta) * noise
-"""),
+""",
+        ),
     ],
     "add_noise": [
-        ("one-minus-root", """
+        (
+            "one-minus-root",
+            """
 def my_add_noise(x_0, t, noise, betas):
     signal = torch.cumprod(1 - betas, dim=0)[t].sqrt().view(-1, 1, 1, 1)
     sigma = (1 - signal).sqrt()
     return (signal * x_0 + sigma * noise).to(x_0.dtype)
-"""),
-        ("picked-too-early", """
+""",
+        ),
+        (
+            "picked-too-early",
+            """
 def my_add_noise(x_0, t, noise, betas):
     bar = torch.cumprod(1 - betas[t], dim=0).view(-1, 1, 1, 1)
     return bar.sqrt() * x_0 + (1 - bar).sqrt() * noise
-"""),
-        ("variance-as-std", """
+""",
+        ),
+        (
+            "variance-as-std",
+            """
 def my_add_noise(x_0, t, noise, betas):
     bar = torch.cumprod(1 - betas, 0)[t].reshape(-1, 1, 1, 1)
     return bar.sqrt() * x_0 + (1 - bar) * noise
-"""),
-        ("variance-as-std", """
+""",
+        ),
+        (
+            "variance-as-std",
+            """
 def my_add_noise(x_0, t, noise, betas):
     bar = torch.cumprod(1 - betas, 0)[t].reshape(-1, 1, 1, 1)
     return bar * x_0 + (1 - bar).sqrt() * noise
-"""),
-        ("variance-as-std", """
+""",
+        ),
+        (
+            "variance-as-std",
+            """
 def my_add_noise(x_0, t, noise, betas):
     bar = torch.cumprod(1 - betas, 0)[t].reshape(-1, 1, 1, 1)
     return torch.lerp(noise.double(), x_0.double(), bar)
-"""),
-        ("one-minus-root", """
+""",
+        ),
+        (
+            "one-minus-root",
+            """
 def my_add_noise(x_0, t, noise, betas):
     signal = torch.cumprod(1 - betas, 0)[t].reshape(-1, 1, 1, 1).sqrt()
     return signal * x_0 + (1 - signal) * noise
-"""),
-        ("swapped-scales", """
+""",
+        ),
+        (
+            "swapped-scales",
+            """
 def my_add_noise(x_0, t, noise, betas):
     bar = torch.cumprod(1 - betas, 0)[t].reshape(-1, 1, 1, 1)
     return (1 - bar).sqrt() * x_0 + bar.sqrt() * noise
-"""),
-        ("no-shrinking", """
+""",
+        ),
+        (
+            "no-shrinking",
+            """
 def my_add_noise(x_0, t, noise, betas):
     bar = torch.cumprod(1 - betas, 0)[t].reshape(-1, 1, 1, 1)
     return x_0 + (1 - bar).sqrt() * noise
-"""),
-        ("alpha-for-alphabar", """
+""",
+        ),
+        (
+            "alpha-for-alphabar",
+            """
 def my_add_noise(x_0, t, noise, betas):
     alpha = (1 - betas)[t].reshape(-1, 1, 1, 1)
     return alpha.sqrt() * x_0 + (1 - alpha).sqrt() * noise
-"""),
-        ("alpha-for-alphabar", """
+""",
+        ),
+        (
+            "alpha-for-alphabar",
+            """
 def my_add_noise(x_0, t, noise, betas):
     bar = torch.cumprod(1 - betas, 0)[t].reshape(-1, 1, 1, 1)
     return bar.sqrt() * x_0 + betas[t].reshape(-1, 1, 1, 1).sqrt() * noise
-"""),
-        ("alpha-for-alphabar", """
+""",
+        ),
+        (
+            "alpha-for-alphabar",
+            """
 def my_add_noise(x_0, t, noise, betas):
     alphas = 1 - betas.reshape(-1, 1, 1, 1)
     return alphas[t].sqrt() * x_0 + (1 - alphas.cumprod(0)[t]).sqrt() * noise
-"""),
-        ("beta-for-alpha", """
+""",
+        ),
+        (
+            "beta-for-alpha",
+            """
 def my_add_noise(x_0, t, noise, betas):
     bar = torch.cumprod(betas, 0)[t].reshape(-1, 1, 1, 1)
     return bar.sqrt() * x_0 + (1 - bar).sqrt() * noise
-"""),
-        ("cumsum-for-cumprod", """
+""",
+        ),
+        (
+            "cumsum-for-cumprod",
+            """
 def my_add_noise(x_0, t, noise, betas):
     total = torch.cumsum(betas, 0)[t].reshape(-1, 1, 1, 1)
     return (1 - total).sqrt() * x_0 + total.sqrt() * noise
-"""),
-        ("cumsum-for-cumprod", """
+""",
+        ),
+        (
+            "cumsum-for-cumprod",
+            """
 def my_add_noise(x_0, t, noise, betas):
     bar = (1 - torch.cumsum(betas, 0)).clamp(min=0)[t].reshape(-1, 1, 1, 1)
     return bar.sqrt() * x_0 + (1 - bar).sqrt() * noise
-"""),
-        ("index-shift", """
+""",
+        ),
+        (
+            "index-shift",
+            """
 def my_add_noise(x_0, t, noise, betas):
     bar = torch.cumprod(1 - betas, 0)[t - 1].reshape(-1, 1, 1, 1)
     return bar.sqrt() * x_0 + (1 - bar).sqrt() * noise
-"""),
-        ("index-shift", """
+""",
+        ),
+        (
+            "index-shift",
+            """
 def my_add_noise(x_0, t, noise, betas):
     bars = [torch.prod(1 - betas[:k]) for k in t.tolist()]
     bar = torch.stack(bars).reshape(-1, 1, 1, 1)
     return bar.sqrt() * x_0 + (1 - bar).sqrt() * noise
-"""),
-        ("index-shift", """
+""",
+        ),
+        (
+            "index-shift",
+            """
 def my_add_noise(x_0, t, noise, betas):
     bar = torch.cumprod(1 - betas[1:], 0)[t].reshape(-1, 1, 1, 1)
     return bar.sqrt() * x_0 + (1 - bar).sqrt() * noise
-"""),
-        ("index-shift", """
+""",
+        ),
+        (
+            "index-shift",
+            """
 def my_add_noise(x_0, t, noise, betas):
     bar = torch.cumprod(1 - betas[1:], 0)[t - 1].reshape(-1, 1, 1, 1)
     return bar.sqrt() * x_0 + (1 - bar).sqrt() * noise
-"""),
-        ("shared-t", """
+""",
+        ),
+        (
+            "shared-t",
+            """
 def my_add_noise(x_0, t, noise, betas):
     bar = torch.cumprod(1 - betas, 0)[t[0]]
     return bar.sqrt() * x_0 + (1 - bar).sqrt() * noise
-"""),
-        ("misbroadcast-t", """
+""",
+        ),
+        (
+            "misbroadcast-t",
+            """
 def my_add_noise(x_0, t, noise, betas):
     bar = torch.cumprod(1 - betas, 0)[t]
     return bar.sqrt() * x_0 + (1 - bar).sqrt() * noise
-"""),
-        ("misbroadcast-t", """
+""",
+        ),
+        (
+            "misbroadcast-t",
+            """
 def my_add_noise(x_0, t, noise, betas):
     bar = torch.cumprod(1 - betas, 0)[t].view(len(t), 1, 1)
     return bar.sqrt() * x_0 + (1 - bar).sqrt() * noise
-"""),
-        ("draws-own-noise", """
+""",
+        ),
+        (
+            "draws-own-noise",
+            """
 def my_add_noise(x_0, t, noise, betas):
     bar = torch.cumprod(1 - betas, 0)[t].reshape(-1, 1, 1, 1)
     return bar.sqrt() * x_0 + (1 - bar).sqrt() * torch.randn(x_0.shape)
-"""),
+""",
+        ),
     ],
     "walk": [
-        ("variance-as-std", """
+        (
+            "variance-as-std",
+            """
 def my_walk(x_0, noises, betas):
     path = [x_0]
     for t in range(1, len(noises) + 1):
         path.append((1 - betas[t]).sqrt() * path[-1] + betas[t] * noises[t - 1])
     return torch.stack(path)
-"""),
-        ("variance-as-std", """
+""",
+        ),
+        (
+            "variance-as-std",
+            """
 def my_walk(x_0, noises, betas):
     path = [x_0]
     for beta, noise in zip(betas[1:], noises):
         path.append((1 - beta) * path[-1] + beta * noise)
     return torch.stack(path)
-"""),
-        ("swapped-scales", """
+""",
+        ),
+        (
+            "swapped-scales",
+            """
 def my_walk(x_0, noises, betas):
     path = [x_0]
     for beta, noise in zip(betas[1:], noises):
         path.append(beta.sqrt() * path[-1] + (1 - beta).sqrt() * noise)
     return torch.stack(path)
-"""),
-        ("no-shrinking", """
+""",
+        ),
+        (
+            "no-shrinking",
+            """
 def my_walk(x_0, noises, betas):
     path = [x_0]
     for beta, noise in zip(betas[1:], noises):
         path.append(path[-1] + beta.sqrt() * noise)
     return torch.stack(path)
-"""),
-        ("index-shift", """
+""",
+        ),
+        (
+            "index-shift",
+            """
 def my_walk(x_0, noises, betas):
     path = [x_0]
     for beta, noise in zip(betas, noises):
         path.append((1 - beta).sqrt() * path[-1] + beta.sqrt() * noise)
     return torch.stack(path)
-"""),
-        ("alphabar-for-alpha", """
+""",
+        ),
+        (
+            "alphabar-for-alpha",
+            """
 def my_walk(x_0, noises, betas):
     bar = torch.cumprod(1 - betas, 0)
     x, path = x_0, [x_0]
@@ -395,51 +541,72 @@ def my_walk(x_0, noises, betas):
         x = bar[t].sqrt() * x + (1 - bar[t]).sqrt() * noises[t - 1]
         path.append(x)
     return torch.stack(path)
-"""),
-        ("noise-reused", """
+""",
+        ),
+        (
+            "noise-reused",
+            """
 def my_walk(x_0, noises, betas):
     noise = noises[0]
     path = [x_0]
     for beta in betas[1:]:
         path.append((1 - beta).sqrt() * path[-1] + beta.sqrt() * noise)
     return torch.stack(path)
-"""),
-        ("endpoint-missed", """
+""",
+        ),
+        (
+            "endpoint-missed",
+            """
 def my_walk(x_0, noises, betas):
     path = [x_0]
     for t in range(1, len(noises)):
         path.append((1 - betas[t]).sqrt() * path[-1] + betas[t].sqrt() * noises[t - 1])
     return torch.stack(path)
-"""),
-        ("endpoint-missed", """
+""",
+        ),
+        (
+            "endpoint-missed",
+            """
 def my_walk(x_0, noises, betas):
     x, path = x_0, []
     for t in range(1, len(noises) + 1):
         x = (1 - betas[t]).sqrt() * x + betas[t].sqrt() * noises[t - 1]
         path.append(x)
     return torch.stack(path)
-"""),
-        ("not-iterated", """
+""",
+        ),
+        (
+            "not-iterated",
+            """
 def my_walk(x_0, noises, betas):
     path = [x_0]
     for t in range(1, len(noises) + 1):
         path.append((1 - betas[t]).sqrt() * x_0 + betas[t].sqrt() * noises[t - 1])
     return torch.stack(path)
-"""),
-        ("not-iterated", """
+""",
+        ),
+        (
+            "not-iterated",
+            """
 def my_walk(x_0, noises, betas):
     schedule = dl.DiffusionSchedule.from_betas(betas[1:])
     return torch.stack([x_0] + [schedule.add_noise(x_0, t + 1, noise) for t, noise in enumerate(noises)])
-"""),
-        ("aliased-states", """
+""",
+        ),
+        (
+            "aliased-states",
+            """
 def my_walk(x_0, noises, betas):
     x, path = x_0, [x_0]
     for beta, noise in zip(betas[1:], noises):
         x.mul_((1 - beta).sqrt()).add_(beta.sqrt() * noise)
         path.append(x)
     return torch.stack(path)
-"""),
-        ("aliased-states", """
+""",
+        ),
+        (
+            "aliased-states",
+            """
 def my_walk(x_0, noises, betas):
     path, x = [x_0], x_0.clone()
     for beta, noise in zip(betas[1:], noises):
@@ -447,71 +614,99 @@ def my_walk(x_0, noises, betas):
         x += beta.sqrt() * noise
         path.append(x)
     return torch.stack(path)
-"""),
+""",
+        ),
     ],
-}  # fmt: skip
+}
 
 COMPOUND = {
     "forward_step": [
-        ({"variance-as-std", "index-shift"}, """
+        (
+            {"variance-as-std", "index-shift"},
+            """
 def my_forward_step(x_prev, t, schedule, noise):
     beta = schedule.betas[t - 1].view(-1, 1, 1, 1)
     return torch.sqrt(1 - beta) * x_prev + beta * noise
-"""),
-        ({"variance-as-std", "misbroadcast-t"}, """
+""",
+        ),
+        (
+            {"variance-as-std", "misbroadcast-t"},
+            """
 def my_forward_step(x_prev, t, schedule, noise):
     beta = schedule.betas[t]
     return (1 - beta) * x_prev + beta * noise
-"""),
-        ({"no-shrinking", "draws-own-noise"}, """
+""",
+        ),
+        (
+            {"no-shrinking", "draws-own-noise"},
+            """
 def my_forward_step(x_prev, t, schedule, noise):
     beta = schedule.betas[t].view(-1, 1, 1, 1)
     return x_prev + torch.sqrt(beta) * torch.randn_like(noise)
-"""),
-        (set(), """
+""",
+        ),
+        (
+            set(),
+            """
 def my_forward_step(x_prev, t, schedule, noise):
     beta = schedule.betas[t].view(-1, 1, 1, 1)
     return torch.sqrt(1 - beta) * x_prev - torch.sqrt(beta) * noise
-"""),
+""",
+        ),
         (set(), "def my_forward_step(x_prev, t, schedule, noise):\n    return x_prev"),
         (set(), "def my_forward_step(x_prev, t, schedule, noise):\n    return torch.zeros_like(x_prev)"),
         (set(), "def my_forward_step(x_prev, t, schedule, noise):\n    return x_prev * float('nan')"),
     ],
     "add_noise": [
-        ({"one-minus-root", "cumsum-for-cumprod"}, """
+        (
+            {"one-minus-root", "cumsum-for-cumprod"},
+            """
 def my_add_noise(x_0, t, noise, betas):
     bar = (1 - betas.cumsum(0)).clamp(min=0)[t].reshape(-1, 1, 1, 1)
     return bar.sqrt() * x_0 + (1 - bar.sqrt()) * noise
-"""),
-        ({"alpha-for-alphabar", "index-shift"}, """
+""",
+        ),
+        (
+            {"alpha-for-alphabar", "index-shift"},
+            """
 def my_add_noise(x_0, t, noise, betas):
     bar = (1 - betas)[t - 1].reshape(-1, 1, 1, 1)
     return bar.sqrt() * x_0 + (1 - bar).sqrt() * noise
-"""),
-        ({"cumsum-for-cumprod"}, """
+""",
+        ),
+        (
+            {"cumsum-for-cumprod"},
+            """
 def my_add_noise(x_0, t, noise, betas):
     bar = torch.cumsum(1 - betas, 0)[t].reshape(-1, 1, 1, 1)
     return bar.sqrt() * x_0 + (1 - bar).sqrt() * noise
-"""),
+""",
+        ),
         (set(), "def my_add_noise(x_0, t, noise, betas):\n    return x_0 + noise"),
     ],
     "walk": [
-        ({"index-shift", "variance-as-std"}, """
+        (
+            {"index-shift", "variance-as-std"},
+            """
 def my_walk(x_0, noises, betas):
     path = [x_0]
     for beta, noise in zip(betas, noises):
         path.append((1 - beta).sqrt() * path[-1] + beta * noise)
     return torch.stack(path)
-"""),
-        ({"endpoint-missed", "noise-reused"}, """
+""",
+        ),
+        (
+            {"endpoint-missed", "noise-reused"},
+            """
 def my_walk(x_0, noises, betas):
     path = []
     for beta in betas[1:]:
         x_0 = (1 - beta).sqrt() * x_0 + beta.sqrt() * noises[0]
         path.append(x_0)
     return torch.stack(path)
-"""),
+""",
+        ),
         (set(), "def my_walk(x_0, noises, betas):\n    return torch.cat([x_0[None], noises])"),
         (set(), "def my_walk(x_0, noises, betas):\n    return torch.stack([x_0] * (len(noises) + 1))"),
     ],
-}  # fmt: skip
+}

@@ -1,4 +1,7 @@
-"""Answers to exercise 07 as students write them. See tests/checks/test_banks.py for what each table promises."""
+"""Answers to exercise 07 as students write them.
+
+See tests/checks/test_banks.py for what each table promises.
+"""
 
 
 def drop(expression):
@@ -9,9 +12,11 @@ def my_drop_labels(labels, null_label, probability, coins):
 """
 
 
-def module(init="self.label = torch.nn.Embedding(num_classes + 1, features)",
-           forward="return condition + self.label(labels)",
-           none="labels = torch.full((len(condition),), self.num_classes)"):  # fmt: skip
+def module(
+    init="self.label = torch.nn.Embedding(num_classes + 1, features)",
+    forward="return condition + self.label(labels)",
+    none="labels = torch.full((len(condition),), self.num_classes)",
+):
     """A module with something changed."""
     return f"""
 class Conditioning(torch.nn.Module):
@@ -29,9 +34,15 @@ my_conditioning = Conditioning
 """
 
 
-def guided(null="torch.full_like(labels, null_label)", inside="(low < t) & (t <= high)",
-           scale="torch.where(inside, s, 1.0)", shape="-1, 1, 1, 1", labels="labels",
-           out="out_null + scale * (out_cond - out_null)", first="pass"):  # fmt: skip
+def guided(
+    null="torch.full_like(labels, null_label)",
+    inside="(low < t) & (t <= high)",
+    scale="torch.where(inside, s, 1.0)",
+    shape="-1, 1, 1, 1",
+    labels="labels",
+    out="out_null + scale * (out_cond - out_null)",
+    first="pass",
+):
     """A guided answer with something changed."""
     return f"""
 def my_guided(model, x_t, t, labels, null_label, s, low, high):
@@ -44,8 +55,17 @@ def my_guided(model, x_t, t, labels, null_label, s, low, high):
 """
 
 
-def measured(s="4.0", null="3", window="low < t[0] <= high", outside="exact(x_t, t, labels=labels)",
-             spread="points.var(0).mean().sqrt()", early="t > 500", late="t <= 500", steps=40, seed=3):  # fmt: skip
+def measured(
+    s="4.0",
+    null="3",
+    window="low < t[0] <= high",
+    outside="exact(x_t, t, labels=labels)",
+    spread="points.var(0).mean().sqrt()",
+    early="t > 500",
+    late="t <= 500",
+    steps=40,
+    seed=3,
+):
     """A measurement of 7.5 with something changed."""
     return f"""
 schedule = dl.DiffusionSchedule.cosine(1000)
@@ -78,8 +98,9 @@ RIGHT = {
         drop("torch.where(coins < probability, null_label, labels)"),
         drop("torch.where(coins >= probability, labels, torch.full_like(labels, null_label))"),
         drop("labels.masked_fill(coins <= probability, null_label)"),
-        drop("[null_label if coin < probability else int(label) for label, coin in zip(labels, coins)]").replace(
-            "return [", "return torch.tensor([").replace("coins)]", "coins)])"),
+        drop("[null_label if coin < probability else int(label) for label, coin in zip(labels, coins)]")
+        .replace("return [", "return torch.tensor([")
+        .replace("coins)]", "coins)])"),
         """
 def my_drop_labels(labels, null_label, probability, coins, verbose=True):
     drop = coins < probability
@@ -100,16 +121,22 @@ def my_drop_labels(labels, null_label, probability, coins):
         module(),
         module(none="return condition + self.label.weight[-1]"),
         module(none="return self(condition, torch.tensor([self.num_classes] * condition.shape[0]))"),
-        module("self.table = torch.nn.Parameter(torch.randn(num_classes + 1, features))",
-               "return condition.add_(self.table[labels])"),
-        module("self.rows = torch.nn.Linear(num_classes + 1, features, bias=False)",
-               "hot = torch.nn.functional.one_hot(labels, self.num_classes + 1).float()\n"
-               "        return self.rows(hot) + condition"),
-        module("self.label, self.null = torch.nn.Embedding(num_classes, features), "
-               "torch.nn.Parameter(torch.zeros(features))",
-               "rows = self.label(labels.clamp(max=self.num_classes - 1))\n"
-               "        return condition + torch.where((labels == self.num_classes)[:, None], self.null, rows)",
-               "return condition + self.null"),
+        module(
+            "self.table = torch.nn.Parameter(torch.randn(num_classes + 1, features))",
+            "return condition.add_(self.table[labels])",
+        ),
+        module(
+            "self.rows = torch.nn.Linear(num_classes + 1, features, bias=False)",
+            "hot = torch.nn.functional.one_hot(labels, self.num_classes + 1).float()\n"
+            "        return self.rows(hot) + condition",
+        ),
+        module(
+            "self.label, self.null = torch.nn.Embedding(num_classes, features), "
+            "torch.nn.Parameter(torch.zeros(features))",
+            "rows = self.label(labels.clamp(max=self.num_classes - 1))\n"
+            "        return condition + torch.where((labels == self.num_classes)[:, None], self.null, rows)",
+            "return condition + self.null",
+        ),
         """
 class my_conditioning(torch.nn.Module):
     def __init__(self, num_classes, features, scale=1.0):
@@ -129,7 +156,9 @@ class my_conditioning(torch.nn.Module):
     "guided": [
         guided(),
         guided(out="(1 - scale) * out_null + scale * out_cond"),
-        guided(out="out_cond + (scale - 1) * (out_cond - out_null)", scale="torch.where(inside, s.double(), 1.0)"),
+        guided(
+            out="out_cond + (scale - 1) * (out_cond - out_null)", scale="torch.where(inside, s.double(), 1.0)"
+        ),
         guided(shape="(len(s), *[1] * (x_t.ndim - 1))", out="torch.lerp(out_null, out_cond, scale)"),
         """
 def my_guided(model, x_t, t, labels, null_label, s, low, high):
@@ -165,9 +194,13 @@ def my_guided(model, x_t, t, labels, null_label, s, low, high):
     return torch.cat([f(x[None], n[None], labels=k[None]) for f, x, n, k in zip(denoisers, x_t, t, labels)])
 """,
     ],
-    "cloud": [measured(), measured(steps=100, seed=8), measured(steps=20, seed=1),
-              measured(spread="(((points - points.mean(0)) ** 2).sum(1).mean() / 2) ** 0.5")],
-}  # fmt: skip
+    "cloud": [
+        measured(),
+        measured(steps=100, seed=8),
+        measured(steps=20, seed=1),
+        measured(spread="(((points - points.mean(0)) ** 2).sum(1).mean() / 2) ** 0.5"),
+    ],
+}
 
 WRONG = {
     "guided_number": [
@@ -184,7 +217,10 @@ WRONG = {
         ("batch-dropout", drop("torch.where(coins[0] < probability, null_label, labels)")),
         ("batch-dropout", drop("torch.full_like(labels, null_label) if coins[0] < probability else labels")),
         ("batch-dropout", drop("torch.where(coins.mean() < probability, null_label, labels)")),
-        ("batch-dropout", drop("torch.full_like(labels, null_label) if (coins < probability).any() else labels")),
+        (
+            "batch-dropout",
+            drop("torch.full_like(labels, null_label) if (coins < probability).any() else labels"),
+        ),
         ("null-is-class-0", drop("torch.where(coins < probability, 0, labels)")),
         ("null-is-class-0", drop("labels * (coins >= probability)")),
         ("null-is-class-0", drop("torch.where(coins < probability, null_label - 1, labels)")),
@@ -201,42 +237,95 @@ WRONG = {
     ],
     "conditioning": [
         ("null-is-class-0", module(none="labels = torch.zeros(len(condition), dtype=torch.long)")),
-        ("null-is-class-0", module("self.label = torch.nn.Embedding(num_classes, features)",
-                                   none="labels = torch.zeros(len(condition), dtype=torch.long)")),
-        ("null-is-class-0", module("self.label = torch.nn.Embedding(num_classes, features)",
-                                   "return condition + self.label(labels % self.num_classes)")),
-        ("null-is-class-0", module("self.label = torch.nn.Embedding(num_classes, features)",
-                                   "return condition + self.label(labels.clamp(max=self.num_classes - 1))")),
-        ("null-is-class-0", module("self.label = torch.nn.Embedding(num_classes, features)",
-                                   none="return condition + self.label.weight[-1]")),
+        (
+            "null-is-class-0",
+            module(
+                "self.label = torch.nn.Embedding(num_classes, features)",
+                none="labels = torch.zeros(len(condition), dtype=torch.long)",
+            ),
+        ),
+        (
+            "null-is-class-0",
+            module(
+                "self.label = torch.nn.Embedding(num_classes, features)",
+                "return condition + self.label(labels % self.num_classes)",
+            ),
+        ),
+        (
+            "null-is-class-0",
+            module(
+                "self.label = torch.nn.Embedding(num_classes, features)",
+                "return condition + self.label(labels.clamp(max=self.num_classes - 1))",
+            ),
+        ),
+        (
+            "null-is-class-0",
+            module(
+                "self.label = torch.nn.Embedding(num_classes, features)",
+                none="return condition + self.label.weight[-1]",
+            ),
+        ),
         ("null-is-class-0", module(none="labels = torch.full((len(condition),), self.num_classes - 1)")),
         ("null-without-row", module(none="return condition")),
-        ("null-without-row", module("self.label = torch.nn.Embedding(num_classes, features)", none="return condition")),
-        ("null-without-row", module(
-            "self.label = torch.nn.Embedding(num_classes, features)",
-            "rows = self.label(labels.clamp(max=self.num_classes - 1))\n"
-            "        return condition + rows * (labels < self.num_classes)[:, None]", "return condition")),
-        ("null-not-learned", module(
-            "self.label = torch.nn.Embedding(num_classes + 1, features, padding_idx=num_classes)")),
+        (
+            "null-without-row",
+            module("self.label = torch.nn.Embedding(num_classes, features)", none="return condition"),
+        ),
+        (
+            "null-without-row",
+            module(
+                "self.label = torch.nn.Embedding(num_classes, features)",
+                "rows = self.label(labels.clamp(max=self.num_classes - 1))\n"
+                "        return condition + rows * (labels < self.num_classes)[:, None]",
+                "return condition",
+            ),
+        ),
+        (
+            "null-not-learned",
+            module("self.label = torch.nn.Embedding(num_classes + 1, features, padding_idx=num_classes)"),
+        ),
         ("ignores-label", module(forward="return condition + self.label.weight[-1]")),
         ("ignores-label", module(none="pass", forward="return condition + 0 * self.label.weight[0]")),
         ("shared-label", module(forward="return condition + self.label(labels[:1])")),
         ("ignores-t", module(forward="return self.label(labels)")),
         ("detached-loss", module(forward="return condition + self.label.weight.data[labels]")),
         ("null-without-row", module("self.label = torch.nn.Embedding(num_classes, features)")),
-        ("null-without-row", module("self.table = torch.nn.Parameter(torch.zeros(num_classes, features))",
-                                    "return condition + self.table[labels]")),
-        ("error", module("self.label = torch.nn.Linear(1, features)",
-                         "return condition + self.label(labels[:, None].float())")),
+        (
+            "null-without-row",
+            module(
+                "self.table = torch.nn.Parameter(torch.zeros(num_classes, features))",
+                "return condition + self.table[labels]",
+            ),
+        ),
+        (
+            "error",
+            module(
+                "self.label = torch.nn.Linear(1, features)",
+                "return condition + self.label(labels[:, None].float())",
+            ),
+        ),
         ("error", module() + "my_conditioning = Conditioning(10, 16)"),
         ("wrong-shape", module(forward="return torch.cat([condition, self.label(labels)], dim=1)")),
-        ("error", module("self.label = torch.randn(num_classes + 1, features)",
-                         "return condition + self.labels[labels]", "return condition + self.labels[-1]")),
+        (
+            "error",
+            module(
+                "self.label = torch.randn(num_classes + 1, features)",
+                "return condition + self.labels[labels]",
+                "return condition + self.labels[-1]",
+            ),
+        ),
     ],
     "guided": [
         ("w-for-s", guided(out="out_cond + scale * (out_cond - out_null)")),
-        ("w-for-s", guided(out="torch.where(inside.reshape(-1, 1, 1, 1), out_cond + scale * (out_cond - out_null), "
-                           "out_cond)")),
+        (
+            "w-for-s",
+            guided(
+                out=(
+                    "torch.where(inside.reshape(-1, 1, 1, 1), out_cond + scale * (out_cond - out_null), "
+                    "out_cond)"
+                )
+            ),
+        ),
         ("w-for-s", guided(scale="torch.where(inside, 1 + s, 1.0)")),
         ("w-for-s", guided(scale="torch.where(inside, s - 1, 1.0)")),
         ("swapped-guidance", guided(out="out_cond + scale * (out_null - out_cond)")),
@@ -247,12 +336,25 @@ WRONG = {
         ("misbroadcast-t", guided(shape="-1, 1")),
         ("misbroadcast-t", guided(shape="-1, 1, 1")),
         ("shared-t", guided(inside="(low < t[0]) & (t[0] <= high)")),
-        ("shared-t", guided(inside="((low < t) & (t <= high)).any()", scale="s if inside else torch.ones_like(s)")),
-        ("shared-t", guided(inside="((low < t) & (t <= high)).all()", scale="s if inside else torch.ones_like(s)")),
+        (
+            "shared-t",
+            guided(inside="((low < t) & (t <= high)).any()", scale="s if inside else torch.ones_like(s)"),
+        ),
+        (
+            "shared-t",
+            guided(inside="((low < t) & (t <= high)).all()", scale="s if inside else torch.ones_like(s)"),
+        ),
         ("shared-t", guided(scale="torch.where(inside, s[0], 1.0)")),
         ("null-outside", guided(scale="s * inside")),
-        ("null-outside", guided(out="torch.where(inside.reshape(-1, 1, 1, 1), out_null + scale * "
-                                "(out_cond - out_null), out_null)")),
+        (
+            "null-outside",
+            guided(
+                out=(
+                    "torch.where(inside.reshape(-1, 1, 1, 1), out_null + scale * "
+                    "(out_cond - out_null), out_null)"
+                )
+            ),
+        ),
         ("ignores-window", guided(scale="s")),
         ("ignores-window", guided(inside="t <= 1000")),
         ("not-guided", guided(out="out_cond")),
@@ -267,12 +369,17 @@ WRONG = {
         ("ignores-label", guided(labels="torch.full_like(labels, null_label)")),
         ("difference-only", guided(out="scale * (out_cond - out_null)")),
         ("dropout-at-sampling", guided(first="labels = dl.training.drop_labels(labels, null_label, 0.1)")),
-        ("dropout-at-sampling", guided(
-            first="labels = torch.where(torch.rand(len(labels)) < 0.2, null_label, labels)")),
+        (
+            "dropout-at-sampling",
+            guided(first="labels = torch.where(torch.rand(len(labels)) < 0.2, null_label, labels)"),
+        ),
         ("error", guided(null="null_label")),
         ("error", guided(null="torch.tensor([null_label])")),
         ("wrong-shape", guided(out="(out_null + scale * (out_cond - out_null)).flatten(1)")),
-        ("wrong-type", guided(out="(out_null + scale * (out_cond - out_null)).tolist()[0][0][0][0] > 0, 'a'")),
+        (
+            "wrong-type",
+            guided(out="(out_null + scale * (out_cond - out_null)).tolist()[0][0][0][0] > 0, 'a'"),
+        ),
     ],
     "cloud": [
         ("w-for-s", measured(s="5.0", steps=50)),
@@ -287,7 +394,7 @@ WRONG = {
         ("differs", measured(s="2.0")),
         ("wrong-type", "my_cloud = 0.33"),
     ],
-}  # fmt: skip
+}
 
 COMPOUND = {
     "drop_labels": [
@@ -298,19 +405,30 @@ COMPOUND = {
         (set(), drop("torch.full_like(labels, null_label)")),
     ],
     "conditioning": [
-        ({"ignores-t", "null-is-class-0"}, module(
-            none="labels = torch.zeros(len(condition), dtype=torch.long)", forward="return self.label(labels)")),
+        (
+            {"ignores-t", "null-is-class-0"},
+            module(
+                none="labels = torch.zeros(len(condition), dtype=torch.long)",
+                forward="return self.label(labels)",
+            ),
+        ),
         (set(), module(forward="return condition * self.label(labels)")),
         (set(), module(forward="return condition - self.label(labels)")),
     ],
     "guided": [
-        ({"w-for-s", "null-is-class-0"}, guided(
-            null="torch.zeros_like(labels)", out="out_cond + scale * (out_cond - out_null)")),
+        (
+            {"w-for-s", "null-is-class-0"},
+            guided(null="torch.zeros_like(labels)", out="out_cond + scale * (out_cond - out_null)"),
+        ),
         ({"ignores-window", "misbroadcast-t"}, guided(scale="s", shape="-1")),
-        ({"dropout-at-sampling", "w-for-s"}, guided(
-            scale="torch.where(inside, 1 + s, 1.0)",
-            first="labels = dl.training.drop_labels(labels, null_label, 0.1)")),
+        (
+            {"dropout-at-sampling", "w-for-s"},
+            guided(
+                scale="torch.where(inside, 1 + s, 1.0)",
+                first="labels = dl.training.drop_labels(labels, null_label, 0.1)",
+            ),
+        ),
         ({"ignores-label"}, guided(out="out_null")),
         (set(), "def my_guided(model, x_t, t, labels, null_label, s, low, high):\n    return x_t"),
     ],
-}  # fmt: skip
+}

@@ -1,4 +1,7 @@
-"""Answers to exercise 08 as students write them. See tests/checks/test_banks.py for what each table promises."""
+"""Answers to exercise 08 as students write them.
+
+See tests/checks/test_banks.py for what each table promises.
+"""
 
 
 def price(expression, before="pass"):
@@ -45,7 +48,9 @@ RIGHT = {
         price("0.5 * (mean**2 + logvar.exp() - 1 - logvar).sum(dim=(1, 2, 3))"),
         price("-0.5 * (1 + logvar - mean.pow(2) - torch.exp(logvar)).flatten(1).sum(1)"),
         price("(mean**2 + var - 1 - var.log()).reshape(len(mean), -1).sum(-1) / 2", "var = logvar.exp()"),
-        price("((mean**2 + (2 * log_std).exp() - 1) / 2 - log_std).flatten(1).sum(1)", "log_std = logvar / 2"),
+        price(
+            "((mean**2 + (2 * log_std).exp() - 1) / 2 - log_std).flatten(1).sum(1)", "log_std = logvar / 2"
+        ),
         """
 def my_price(mean, logvar):
     q = torch.distributions.Normal(mean, (logvar / 2).exp())
@@ -86,26 +91,37 @@ def my_draw_code(mean, logvar, noise, verbose=False):
         through("1 / latents.var().sqrt()"),
         through("1 / latents.std(unbiased=False)"),
         through("1 / ((latents - latents.mean()) ** 2).mean().sqrt()"),
-        through("(latents - latents.mean()).flatten().norm() / (latents.numel() - 1) ** 0.5", "z / scale",
-                "changed * scale"),
+        through(
+            "(latents - latents.mean()).flatten().norm() / (latents.numel() - 1) ** 0.5",
+            "z / scale",
+            "changed * scale",
+        ),
         through("1 / float(latents.numpy().std())"),
         through("torch.std_mean(latents)[0].item()", "z.clone().div_(scale)", "changed.mul_(scale)"),
     ],
-}  # fmt: skip
+}
 
 WRONG = {
     "price": [
         ("error", in_numpy()),
         ("wrong-type", in_numpy(".detach().numpy()")),
         ("detached-loss", price("0.5 * (mean**2 + logvar.exp() - 1 - logvar).flatten(1).sum(1).detach()")),
-        ("detached-loss", price("0.5 * (mean**2 + var - 1 - logvar).flatten(1).sum(1)",
-                                "logvar = logvar.detach(); var = logvar.exp()")),
+        (
+            "detached-loss",
+            price(
+                "0.5 * (mean**2 + var - 1 - logvar).flatten(1).sum(1)",
+                "logvar = logvar.detach(); var = logvar.exp()",
+            ),
+        ),
         ("detached-loss", price("0.5 * (mean.data**2 + logvar.exp() - 1 - logvar).flatten(1).sum(1)")),
-        ("detached-loss", """
+        (
+            "detached-loss",
+            """
 def my_price(mean, logvar):
     each = 0.5 * (mean**2 + logvar.exp() - 1 - logvar)
     return torch.tensor([one.sum().item() for one in each])
-"""),
+""",
+        ),
         ("one-for-the-batch", price("0.5 * (mean**2 + logvar.exp() - 1 - logvar).sum(dim=(0, 2, 3))")),
         ("one-for-the-batch", price("0.5 * (mean**2 + logvar.exp() - 1 - logvar).sum(0)")),
         ("wrong-type", price("'nothing'")),
@@ -117,9 +133,14 @@ def my_price(mean, logvar):
         ("logvar-as-std", price("-0.5 * (1 + logvar - mean**2 - logvar**2).flatten(1).sum(1)")),
         ("variance-as-std", price("0.5 * (mean**2 + logvar.exp()**2 - 1 - 2 * logvar).flatten(1).sum(1)")),
         ("variance-as-std", price("0.5 * (mean**2 + logvar.exp()**2 - 1 - logvar).flatten(1).sum(1)")),
-        ("variance-as-std", price("0.5 * (mean**2 + std - 1 - logvar).flatten(1).sum(1)", "std = (logvar / 2).exp()")),
-        ("variance-as-std", price("0.5 * (mean**2 + std - 1 - std.log()).flatten(1).sum(1)",
-                                  "std = (logvar / 2).exp()")),
+        (
+            "variance-as-std",
+            price("0.5 * (mean**2 + std - 1 - logvar).flatten(1).sum(1)", "std = (logvar / 2).exp()"),
+        ),
+        (
+            "variance-as-std",
+            price("0.5 * (mean**2 + std - 1 - std.log()).flatten(1).sum(1)", "std = (logvar / 2).exp()"),
+        ),
         ("wrong-sign", price("0.5 * (1 + logvar - mean**2 - logvar.exp()).flatten(1).sum(1)")),
         ("wrong-sign", price("0.5 * (mean**2 + logvar.exp() - 1 + logvar).flatten(1).sum(1)")),
         ("wrong-sign", price("-0.5 * (1 + logvar - mean**2 + logvar.exp()).flatten(1).sum(1)")),
@@ -136,15 +157,21 @@ def my_price(mean, logvar):
         ("one-for-the-batch", price("-0.5 * torch.sum(1 + logvar - mean.pow(2) - logvar.exp())")),
         ("one-for-the-batch", price("0.5 * (mean**2 + logvar.exp() - 1 - logvar).sum((1, 2, 3)).mean()")),
         ("kl-reversed", price("0.5 * ((1 + mean**2) / logvar.exp() - 1 + logvar).flatten(1).sum(1)")),
-        ("kl-reversed", """
+        (
+            "kl-reversed",
+            """
 def my_price(mean, logvar):
     one, two = torch.distributions.Normal(0.0, 1.0), torch.distributions.Normal(mean, (logvar / 2).exp())
     return torch.distributions.kl_divergence(one, two).flatten(1).sum(1)
-"""),
+""",
+        ),
         ("differs", price("0.5 * (mean**2 + logvar.exp() - logvar).flatten(1).sum(1)")),
         ("wrong-shape", price("0.5 * (mean**2 + logvar.exp() - 1 - logvar)")),
         ("wrong-shape", price("0.5 * (mean**2 + logvar.exp() - 1 - logvar).sum(dim=1)")),
-        ("wrong-shape", price("0.5 * (mean**2 + logvar.exp() - 1 - logvar).sum(dim=(1, 2, 3), keepdim=True)")),
+        (
+            "wrong-shape",
+            price("0.5 * (mean**2 + logvar.exp() - 1 - logvar).sum(dim=(1, 2, 3), keepdim=True)"),
+        ),
         ("error", price("0.5 * (mean**2 + math.exp(logvar) - 1 - logvar).sum((1, 2, 3))", "import math")),
         ("wrong-type", price("'free'")),
         ("wrong-type", "my_price = 3.0"),
@@ -161,7 +188,10 @@ def my_price(mean, logvar):
         ("shared-noise", draw_code("mean + (logvar / 2).exp() * noise[-1:]")),
         ("shared-noise", draw_code("mean + (logvar / 2).exp() * noise.mean(0)")),
         ("one-noise-per-picture", draw_code("mean + (logvar / 2).exp() * noise[:, :1, :1, :1]")),
-        ("one-noise-per-picture", draw_code("mean + (logvar / 2).exp() * noise.mean((1, 2, 3), keepdim=True)")),
+        (
+            "one-noise-per-picture",
+            draw_code("mean + (logvar / 2).exp() * noise.mean((1, 2, 3), keepdim=True)"),
+        ),
         ("wrong-sign", draw_code("mean - (logvar / 2).exp() * noise")),
         ("wrong-sign", draw_code("mean + torch.exp(-logvar / 2) * noise")),
         ("variance-as-std", draw_code("mean + logvar.exp() / 2 * noise")),
@@ -170,11 +200,14 @@ def my_price(mean, logvar):
         ("detached-loss", draw_code("mean.data + (logvar / 2).data.exp() * noise")),
         ("detached-loss", draw_code("mean + std * noise", "std = (logvar / 2).exp().detach()")),
         ("detached-loss", draw_code("mean.detach() + (logvar / 2).exp() * noise")),
-        ("detached-loss", """
+        (
+            "detached-loss",
+            """
 def my_draw_code(mean, logvar, noise):
     with torch.no_grad():
         return mean + (logvar / 2).exp() * noise
-"""),
+""",
+        ),
         ("noise-left-out", draw_code("mean")),
         ("noise-left-out", draw_code("mean + 0 * logvar")),
         ("draws-own-noise", draw_code("mean + (logvar / 2).exp() * torch.randn_like(mean)")),
@@ -187,16 +220,22 @@ def my_draw_code(mean, logvar, noise):
         ("wrong-type", draw_code("'z'")),
     ],
     "through_latent": [
-        ("not-decoded", """
+        (
+            "not-decoded",
+            """
 def my_through_latent(latents, z, unet, decode):
     scale = 1 / latents.std()
     return unet(z * scale) / scale
-"""),
-        ("unet-left-out", """
+""",
+        ),
+        (
+            "unet-left-out",
+            """
 def my_through_latent(latents, z, unet, decode):
     scale = 1 / latents.std()
     return decode(z * scale / scale)
-"""),
+""",
+        ),
         ("scale-inverted", through("latents.std()")),
         ("scale-inverted", through("1 / latents.std()", "z / scale", "changed * scale")),
         ("scale-inverted", through("latents.var() ** 0.5")),
@@ -212,27 +251,35 @@ def my_through_latent(latents, z, unet, decode):
         ("scale-per-channel", through("1 / latents.std(dim=(0, 2, 3)).mean()")),
         ("scale-per-channel", through("(1 / latents.std(dim=(0, 2, 3))).mean()")),
         ("scale-per-batch", through("1 / z.std()")),
-        ("mean-subtracted", through(to_unet="(z - latents.mean()) * scale",
-                                    to_decoder="changed / scale + latents.mean()")),
+        (
+            "mean-subtracted",
+            through(to_unet="(z - latents.mean()) * scale", to_decoder="changed / scale + latents.mean()"),
+        ),
         ("mean-subtracted", through(to_unet="(z - latents.mean()) * scale")),
         ("mean-square-for-variance", through("1 / latents.square().mean().sqrt()")),
         ("mean-square-for-variance", through("1 / latents.norm() * latents.numel() ** 0.5")),
         ("borrowed-scale", through("0.18215")),
         ("not-scaled", through("1")),
         ("not-scaled", "def my_through_latent(latents, z, unet, decode):\n    return decode(unet(z))"),
-        ("wrong-shape", "def my_through_latent(latents, z, unet, decode):\n    return unet(z / latents.std())"),
+        (
+            "wrong-shape",
+            "def my_through_latent(latents, z, unet, decode):\n    return unet(z / latents.std())",
+        ),
         ("error", through("1 / latents.std(dim=(0, 2, 3))")),
         ("error", through("1 / latents.std(dim=2)")),
         ("error", through(to_decoder="(changed / scale).flatten(1)")),
         ("wrong-type", "my_through_latent = 0.18215"),
     ],
-}  # fmt: skip
+}
 
 COMPOUND = {
     "price": [
         ({"half-missing", "mean-for-sum"}, price("(mean**2 + logvar.exp() - 1 - logvar).mean((1, 2, 3))")),
         ({"wrong-sign", "half-missing"}, price("(1 + logvar - mean**2 - logvar.exp()).flatten(1).sum(1)")),
-        ({"logvar-as-variance", "one-for-the-batch"}, price("0.5 * (mean**2 + logvar - 1 - logvar.log()).sum()")),
+        (
+            {"logvar-as-variance", "one-for-the-batch"},
+            price("0.5 * (mean**2 + logvar - 1 - logvar.log()).sum()"),
+        ),
         (set(), price("mean.flatten(1).sum(1)")),
         (set(), price("0.5 * (mean**2).flatten(1).sum(1)")),
         (set(), price("torch.zeros(len(mean))")),
@@ -240,7 +287,10 @@ COMPOUND = {
     "draw_code": [
         ({"variance-as-std", "shared-noise"}, draw_code("mean + logvar.exp() * noise[0]")),
         ({"variance-as-std", "detached-loss"}, draw_code("(mean + logvar.exp() * noise).detach()")),
-        ({"shared-noise", "draws-own-noise"}, draw_code("mean + (logvar / 2).exp() * torch.randn_like(mean[0])")),
+        (
+            {"shared-noise", "draws-own-noise"},
+            draw_code("mean + (logvar / 2).exp() * torch.randn_like(mean[0])"),
+        ),
         (set(), draw_code("noise")),
         (set(), draw_code("mean * noise")),
     ],
@@ -252,4 +302,4 @@ COMPOUND = {
         (set(), through("1 / latents.abs().max()")),
         (set(), through("2 / (latents.max() - latents.min())")),
     ],
-}  # fmt: skip
+}

@@ -1,4 +1,7 @@
-"""Answers to exercise 02 as students write them. See tests/checks/test_banks.py for what each table promises."""
+"""Answers to exercise 02 as students write them.
+
+See tests/checks/test_banks.py for what each table promises.
+"""
 
 RIGHT = {
     "snr": [
@@ -158,92 +161,143 @@ def _but(*lines):
 
 WRONG = {
     "snr": [
-        ("picked-too-early", """
+        (
+            "picked-too-early",
+            """
 def my_snr(t, betas):
     a = torch.cumprod(1 - betas[t], dim=0)
     return a / (1 - a)
-"""),
+""",
+        ),
         ("share-for-ratio", "my_snr = lambda t, betas: torch.cumprod(1 - betas, 0)[t]"),
-        ("ratio-upside-down", """
+        (
+            "ratio-upside-down",
+            """
 def my_snr(t, betas):
     bar = torch.cumprod(1 - betas, 0)[t]
     return (1 - bar) / bar
-"""),
-        ("variance-as-std", """
+""",
+        ),
+        (
+            "variance-as-std",
+            """
 def my_snr(t, betas):
     bar = torch.cumprod(1 - betas, 0)[t]
     return bar.sqrt() / (1 - bar).sqrt()
-"""),
-        ("variance-as-std", """
+""",
+        ),
+        (
+            "variance-as-std",
+            """
 def my_snr(t, betas):
     signal = torch.cumprod((1 - betas).sqrt(), 0)[t]
     return signal / (1 - signal)
-"""),
-        ("variance-as-std", """
+""",
+        ),
+        (
+            "variance-as-std",
+            """
 def my_snr(t, betas):
     bar = torch.cumprod(1 - betas, 0)[t]
     return bar.sqrt() / (1 - bar)
-"""),
-        ("variance-as-std", """
+""",
+        ),
+        (
+            "variance-as-std",
+            """
 def my_snr(t, betas):
     bar = torch.cumprod(1 - betas, 0)[t]
     return bar**2 / (1 - bar) ** 2
-"""),
-        ("log-for-ratio", """
+""",
+        ),
+        (
+            "log-for-ratio",
+            """
 def my_snr(t, betas):
     bar = torch.cumprod(1 - betas, 0)[t]
     return torch.log(bar) - torch.log(1 - bar)
-"""),
-        ("log-for-ratio", """
+""",
+        ),
+        (
+            "log-for-ratio",
+            """
 import numpy as np
 def my_snr(t, betas):
     bar = np.cumprod(1 - betas.numpy())[t]
     return 10 * np.log10(bar / (1 - bar))
-"""),
-        ("alpha-for-alphabar", """
+""",
+        ),
+        (
+            "alpha-for-alphabar",
+            """
 def my_snr(t, betas):
     alpha = 1 - betas[t]
     return alpha / (1 - alpha)
-"""),
-        ("beta-for-alpha", """
+""",
+        ),
+        (
+            "beta-for-alpha",
+            """
 def my_snr(t, betas):
     bar = torch.cumprod(betas[1:], 0)[t - 1]
     return bar / (1 - bar)
-"""),
-        ("cumsum-for-cumprod", """
+""",
+        ),
+        (
+            "cumsum-for-cumprod",
+            """
 def my_snr(t, betas):
     bar = 1 - torch.cumsum(betas, 0)[t]
     return bar / (1 - bar)
-"""),
-        ("cumsum-for-cumprod", """
+""",
+        ),
+        (
+            "cumsum-for-cumprod",
+            """
 def my_snr(t, betas):
     bar = torch.clamp(1 - torch.cumsum(betas, 0), 0)[t]
     return bar / (1 - bar)
-"""),
-        ("index-shift", """
+""",
+        ),
+        (
+            "index-shift",
+            """
 def my_snr(t, betas):
     bar = torch.cumprod(1 - betas, 0)[t - 1]
     return bar / (1 - bar)
-"""),
-        ("index-shift", """
+""",
+        ),
+        (
+            "index-shift",
+            """
 def my_snr(t, betas):
     bar = torch.stack([torch.prod(1 - betas[:k]) for k in t])
     return bar / (1 - bar)
-"""),
-        ("index-shift", """
+""",
+        ),
+        (
+            "index-shift",
+            """
 def my_snr(t, betas):
     bar = torch.cumprod(1 - betas[1:], 0)[t]
     return bar / (1 - bar)
-"""),
-        ("index-shift", """
+""",
+        ),
+        (
+            "index-shift",
+            """
 def my_snr(t, betas):
     return dl.DiffusionSchedule.from_betas(betas[1:]).snr()[t + 1]
-"""),
-        ("wrong-shape", """
+""",
+        ),
+        (
+            "wrong-shape",
+            """
 def my_snr(t, betas):
     bar = torch.cumprod(1 - betas, 0)[t]
     return (bar / (1 - bar)).reshape(-1, 1, 1, 1)
-"""),
+""",
+        ),
         ("error", "def my_snr(t, betas):\n    return betas.cumprod()[t]"),
     ],
     "scale_left": [
@@ -258,22 +312,31 @@ def my_snr(t, betas):
         ("differs", "my_scale_left = 0.1"),
     ],
     "curves": [
-        ("missing-zero-entry", """
+        (
+            "missing-zero-entry",
+            """
 def my_curves(T, low, high):
     return (dl.schedules.linear_betas(T, low, high), dl.schedules.quadratic_betas(T, low, high),
             dl.schedules.cosine_betas(T))
-"""),
-        ("missing-zero-entry", """
+""",
+        ),
+        (
+            "missing-zero-entry",
+            """
 def my_curves(T, low, high):
     pad = torch.zeros(1)
     return (torch.cat([pad, torch.linspace(low, high, T)]), torch.linspace(low**0.5, high**0.5, T) ** 2,
             torch.cat([pad, dl.schedules.cosine_betas(T)]))
-"""),
-        ("missing-zero-entry", """
+""",
+        ),
+        (
+            "missing-zero-entry",
+            """
 def my_curves(T, low, high):
     cosine = dl.DiffusionSchedule.cosine(T).betas
     return torch.linspace(low, high, T + 1), torch.linspace(low**0.5, high**0.5, T + 1) ** 2, cosine
-"""),
+""",
+        ),
         ("fence-posts", _but("linear = torch.tensor([low + (high - low) * t / T for t in range(1, T + 1)])")),
         ("fence-posts", _but("linear = low + (high - low) * torch.arange(T) / T")),
         ("fence-posts", _but("quadratic = torch.linspace(low**0.5, high**0.5, T + 1)[1:] ** 2")),
@@ -283,14 +346,20 @@ def my_curves(T, low, high):
         ("roots-not-even", _but("quadratic = torch.linspace(low**2, high**2, T) ** 0.5")),
         ("roots-not-even", _but("quadratic = low + (high - low) * torch.linspace(0, 1, T) ** 2")),
         ("cap-missing", _but("cosine = 1 - f[1:] / f[:-1]")),
-        ("offset-missing", _but(
-            "f = torch.cos(torch.arange(T + 1, dtype=torch.float64) / T * math.pi / 2) ** 2",
-            "cosine = (1 - f[1:] / f[:-1]).clamp(max=0.999)",
-        )),
-        ("offset-missing", _but(
-            "f = torch.cos((torch.arange(T + 1) / T + 0.008) * math.pi / 2) ** 2",
-            "cosine = (1 - f[1:] / f[:-1]).clamp(max=0.999)",
-        )),
+        (
+            "offset-missing",
+            _but(
+                "f = torch.cos(torch.arange(T + 1, dtype=torch.float64) / T * math.pi / 2) ** 2",
+                "cosine = (1 - f[1:] / f[:-1]).clamp(max=0.999)",
+            ),
+        ),
+        (
+            "offset-missing",
+            _but(
+                "f = torch.cos((torch.arange(T + 1) / T + 0.008) * math.pi / 2) ** 2",
+                "cosine = (1 - f[1:] / f[:-1]).clamp(max=0.999)",
+            ),
+        ),
         ("cosine-not-squared", _but("f = f.sqrt()", "cosine = (1 - f[1:] / f[:-1]).clamp(max=0.999)")),
         ("alpha-for-beta", _but("cosine = f[1:] / f[:-1]")),
         ("alphabar-for-alpha", _but("cosine = (1 - f[1:] / f[0]).clamp(max=0.999)")),
@@ -300,95 +369,143 @@ def my_curves(T, low, high):
         ("error", "def my_curves(T):\n    return torch.zeros(3, T + 1)"),
     ],
     "fewer_steps": [
-        ("missing-zero-entry", """
+        (
+            "missing-zero-entry",
+            """
 def my_fewer_steps(betas, times):
     bar = torch.cumprod(1 - betas, 0)[times]
     return 1 - bar[1:] / bar[:-1]
-"""),
+""",
+        ),
         ("stride-beta", "my_fewer_steps = lambda betas, times: betas[times]"),
-        ("betas-stretched", """
+        (
+            "betas-stretched",
+            """
 def my_fewer_steps(betas, times):
     new = torch.zeros(len(times))
     for k in range(1, len(times)):
         new[k] = betas[times[k]] * (times[k] - times[k - 1])
     return new
-"""),
-        ("betas-stretched", """
+""",
+        ),
+        (
+            "betas-stretched",
+            """
 def my_fewer_steps(betas, times):
     T, K = times[-1], len(times) - 1
     return (betas[times] * T / K).clamp(max=0.999)
-"""),
-        ("betas-stretched", """
+""",
+        ),
+        (
+            "betas-stretched",
+            """
 def my_fewer_steps(betas, times):
     return betas[times] * times[-1] / (len(times) - 1)
-"""),
-        ("betas-stretched", """
+""",
+        ),
+        (
+            "betas-stretched",
+            """
 def my_fewer_steps(betas, times):
     T, K = len(betas) - 1, len(times) - 1
     return betas[times] * T / K
-"""),
-        ("betas-stretched", """
+""",
+        ),
+        (
+            "betas-stretched",
+            """
 def my_fewer_steps(betas, times):
     new = betas[times] * (len(betas) - 1) / (len(times) - 1)
     return new.clip(max=0.999)
-"""),
-        ("cumsum-for-cumprod", """
+""",
+        ),
+        (
+            "cumsum-for-cumprod",
+            """
 def my_fewer_steps(betas, times):
     total = betas.cumsum(0)[times]
     return torch.cat([torch.zeros(1), total.diff()])
-"""),
-        ("ratio-upside-down", """
+""",
+        ),
+        (
+            "ratio-upside-down",
+            """
 def my_fewer_steps(betas, times):
     bar = torch.cumprod(1 - betas, 0)[times]
     return torch.cat([torch.zeros(1), 1 - bar[:-1] / bar[1:]])
-"""),
-        ("alpha-for-beta", """
+""",
+        ),
+        (
+            "alpha-for-beta",
+            """
 def my_fewer_steps(betas, times):
     bar = torch.cumprod(1 - betas, 0)[times]
     return torch.cat([torch.zeros(1), bar[1:] / bar[:-1]])
-"""),
-        ("alpha-for-beta", """
+""",
+        ),
+        (
+            "alpha-for-beta",
+            """
 def my_fewer_steps(betas, times):
     bar = torch.cumprod(1 - betas, 0)[times]
     return torch.cat([torch.ones(1), bar[1:] / bar[:-1]])
-"""),
-        ("alphabar-for-alpha", """
+""",
+        ),
+        (
+            "alphabar-for-alpha",
+            """
 def my_fewer_steps(betas, times):
     bar = torch.cumprod(1 - betas, 0)[times]
     return 1 - bar
-"""),
+""",
+        ),
         ("alphabar-for-alpha", "my_fewer_steps = lambda betas, times: torch.cumprod(1 - betas, 0)[times]"),
-        ("beta-for-alpha", """
+        (
+            "beta-for-alpha",
+            """
 def my_fewer_steps(betas, times):
     new = [0.0]
     for s, t in zip(times[:-1], times[1:]):
         new.append(torch.prod(betas[s + 1 : t + 1]))
     return torch.tensor(new)
-"""),
-        ("variance-as-std", """
+""",
+        ),
+        (
+            "variance-as-std",
+            """
 def my_fewer_steps(betas, times):
     scale = torch.cumprod((1 - betas).sqrt(), 0)[times]
     return torch.cat([torch.zeros(1), 1 - scale[1:] / scale[:-1]])
-"""),
-        ("index-shift", """
+""",
+        ),
+        (
+            "index-shift",
+            """
 def my_fewer_steps(betas, times):
     new = [0.0]
     for s, t in zip(times[:-1], times[1:]):
         new.append(1 - torch.prod(1 - betas[s:t]))
     return torch.tensor(new)
-"""),
-        ("index-shift", """
+""",
+        ),
+        (
+            "index-shift",
+            """
 def my_fewer_steps(betas, times):
     new = [0.0]
     for s, t in zip(times[:-1], times[1:]):
         new.append(1 - torch.prod(1 - betas[s : t + 1]))
     return torch.tensor(new)
-"""),
-        ("error", """
+""",
+        ),
+        (
+            "error",
+            """
 def my_fewer_steps(betas, times):
     bar = torch.cumprod(1 - betas, 0)
     return torch.tensor([1 - bar[t] / bar[t - s] for s, t in times])
-"""),
+""",
+        ),
         ("wrong-type", "my_fewer_steps = lambda betas, times: {'betas': betas[times]}"),
     ],
     "useful_steps": [
@@ -402,48 +519,63 @@ def my_fewer_steps(betas, times):
         ("wrong-type", "my_useful_steps = 392"),
         ("wrong-type", "my_useful_steps = {'linear': 392, 'quadratic': 489}"),
     ],
-}  # fmt: skip
+}
 
 COMPOUND = {
     "snr": [
-        ({"variance-as-std", "alpha-for-alphabar"}, """
+        (
+            {"variance-as-std", "alpha-for-alphabar"},
+            """
 def my_snr(t, betas):
     alpha = (1 - betas[t]).sqrt()
     return alpha / (1 - alpha)
-"""),
-        ({"ratio-upside-down", "index-shift"}, """
+""",
+        ),
+        (
+            {"ratio-upside-down", "index-shift"},
+            """
 def my_snr(t, betas):
     bar = torch.cumprod(1 - betas, 0)[t - 1]
     return (1 - bar) / bar
-"""),
+""",
+        ),
         (set(), "my_snr = lambda t, betas: torch.zeros(len(t))"),
         (set(), "my_snr = lambda t, betas: t.float()"),
     ],
     "curves": [
         ({"roots-not-even", "cap-missing"}, _but("quadratic = linear ** 2", "cosine = 1 - f[1:] / f[:-1]")),
         ({"cosine-not-squared", "cap-missing"}, _but("f = f.sqrt()", "cosine = 1 - f[1:] / f[:-1]")),
-        ({"fence-posts", "missing-zero-entry"}, """
+        (
+            {"fence-posts", "missing-zero-entry"},
+            """
 def my_curves(T, low, high):
     cosine = dl.schedules.cosine_betas(T)
     return torch.linspace(low, high, T + 1)[1:], torch.linspace(low**0.5, high**0.5, T + 1)[1:] ** 2, cosine
-"""),
+""",
+        ),
         (set(), _but("linear, quadratic = quadratic, linear * 2")),
         (set(), _but("linear = linear * 1000 / T")),
         (set(), _but("cosine = cosine.flip(0)")),
         (set(), "def my_curves(T, low, high):\n    return torch.zeros(3, T + 1)"),
     ],
     "fewer_steps": [
-        ({"missing-zero-entry", "ratio-upside-down"}, """
+        (
+            {"missing-zero-entry", "ratio-upside-down"},
+            """
 def my_fewer_steps(betas, times):
     bar = torch.cumprod(1 - betas, 0)[times]
     return 1 - bar[:-1] / bar[1:]
-"""),
-        ({"variance-as-std", "alpha-for-beta"}, """
+""",
+        ),
+        (
+            {"variance-as-std", "alpha-for-beta"},
+            """
 def my_fewer_steps(betas, times):
     bar = torch.cumprod(1 - betas, 0)[times].sqrt()
     return torch.cat([torch.zeros(1), bar[1:] / bar[:-1]])
-"""),
+""",
+        ),
         (set(), "my_fewer_steps = lambda betas, times: betas[: len(times)]"),
         (set(), "my_fewer_steps = lambda betas, times: torch.zeros(len(times))"),
     ],
-}  # fmt: skip
+}

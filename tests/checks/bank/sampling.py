@@ -1,8 +1,15 @@
-"""Answers to exercise 06 as students write them. See tests/checks/test_banks.py for what each table promises."""
+"""Answers to exercise 06 as students write them.
+
+See tests/checks/test_banks.py for what each table promises.
+"""
 
 
-def step(mean="(abar_b.sqrt() * beta * x_0_hat + alpha.sqrt() * (1 - abar_b) * x_t) / (1 - abar)",
-         variance="beta * (1 - abar_b) / (1 - abar)", noise="var.sqrt() * z", before="t - 1"):  # fmt: skip
+def step(
+    mean="(abar_b.sqrt() * beta * x_0_hat + alpha.sqrt() * (1 - abar_b) * x_t) / (1 - abar)",
+    variance="beta * (1 - abar_b) / (1 - abar)",
+    noise="var.sqrt() * z",
+    before="t - 1",
+):
     """An ancestral step with something changed."""
     return f"""
 def my_ancestral_step(x_t, x_0_hat, t, schedule, z):
@@ -14,10 +21,12 @@ def my_ancestral_step(x_t, x_0_hat, t, schedule, z):
 """
 
 
-def ddim(eps="(x_t - a_t.sqrt() * x_0_hat) / (1 - a_t).sqrt()",
-         sigma="eta * torch.sqrt((1 - a_s) / (1 - a_t) * (1 - a_t / a_s))",
-         last="a_s.sqrt() * x_0_hat + (1 - a_s - sigma**2).clamp(min=0).sqrt() * eps + sigma * z",
-         read="schedule.alphas_cumprod[t], schedule.alphas_cumprod[s]"):  # fmt: skip
+def ddim(
+    eps="(x_t - a_t.sqrt() * x_0_hat) / (1 - a_t).sqrt()",
+    sigma="eta * torch.sqrt((1 - a_s) / (1 - a_t) * (1 - a_t / a_s))",
+    last="a_s.sqrt() * x_0_hat + (1 - a_s - sigma**2).clamp(min=0).sqrt() * eps + sigma * z",
+    read="schedule.alphas_cumprod[t], schedule.alphas_cumprod[s]",
+):
     """A DDIM step with something changed."""
     return f"""
 def my_ddim_step(x_t, x_0_hat, t, s, schedule, eta, z):
@@ -28,10 +37,20 @@ def my_ddim_step(x_t, x_0_hat, t, s, schedule, eta, z):
 """
 
 
-def loop(before="model.eval()", no_grad="@torch.no_grad()", ask="t", x_0="a_t.sqrt() * x - (1 - a_t).sqrt() * v",
-         beta="1 - a_t / a_s", variance="beta * (1 - a_s) / (1 - a_t)", noise="var.sqrt() * noises[k]",
-         mean="(a_s.sqrt() * beta * x_0 + (1 - beta).sqrt() * (1 - a_s) * x) / (1 - a_t)", start="x = x_T",
-         pairs="zip(times[:-1], times[1:])", first="", after=""):  # fmt: skip
+def loop(
+    before="model.eval()",
+    no_grad="@torch.no_grad()",
+    ask="t",
+    x_0="a_t.sqrt() * x - (1 - a_t).sqrt() * v",
+    beta="1 - a_t / a_s",
+    variance="beta * (1 - a_s) / (1 - a_t)",
+    noise="var.sqrt() * noises[k]",
+    mean="(a_s.sqrt() * beta * x_0 + (1 - beta).sqrt() * (1 - a_s) * x) / (1 - a_t)",
+    start="x = x_T",
+    pairs="zip(times[:-1], times[1:])",
+    first="",
+    after="",
+):
     """A sampler with something changed."""
     return f"""
 {no_grad}
@@ -57,8 +76,13 @@ def shares(*values):
     return f"my_kept = {dict(zip(names, values, strict=True))}"
 
 
-def measured(start="a * walkers + s * e", schedule="dl.DiffusionSchedule.from_betas(cosine.betas[1 : t + 1])",
-             eta="eta", steps=20, seed=5):  # fmt: skip
+def measured(
+    start="a * walkers + s * e",
+    schedule="dl.DiffusionSchedule.from_betas(cosine.betas[1 : t + 1])",
+    eta="eta",
+    steps=20,
+    seed=5,
+):
     """A measurement of 6.5 with something changed."""
     return f"""
 cosine = dl.DiffusionSchedule.cosine(1000)
@@ -82,8 +106,10 @@ RIGHT = {
     "how_sure": [
         "my_how_sure = 0.07",
         "my_how_sure = 1 / (1 / 0.1 + 0.8 / 0.2)",
-        "s = dl.DiffusionSchedule.from_betas([0.1, 0.2])\n"
-        "my_how_sure = dl.posterior(torch.ones(1), torch.ones(1), 2, s)[1]",
+        (
+            "s = dl.DiffusionSchedule.from_betas([0.1, 0.2])\n"
+            "my_how_sure = dl.posterior(torch.ones(1), torch.ones(1), 2, s)[1]"
+        ),
         "import numpy as np\nmy_how_sure = np.float32(0.1 * 0.2 / 0.28)",
     ],
     "ancestral_step": [
@@ -221,7 +247,12 @@ def my_sampler(model, schedule, times, x_T, noises):
     return x.double()
 """,
     ],
-    "kept": [measured(), measured(steps=100, seed=8), measured(steps=10, seed=3), shares(0.77, 0.66, 0.40, 0.27)],
+    "kept": [
+        measured(),
+        measured(steps=100, seed=8),
+        measured(steps=10, seed=3),
+        shares(0.77, 0.66, 0.40, 0.27),
+    ],
 }
 
 WRONG = {
@@ -239,33 +270,59 @@ WRONG = {
     ],
     "ancestral_step": [
         ("noise-at-end", step(variance="beta")),
-        ("noise-at-end", """
+        (
+            "noise-at-end",
+            """
 def my_ancestral_step(x_t, x_0_hat, t, schedule, z):
     mean, _ = dl.posterior(x_0_hat, x_t, t, schedule)
     return mean + schedule.betas[t].sqrt() * z
-"""),
+""",
+        ),
         ("no-noise-midway", step(noise="0")),
-        ("no-noise-midway", """
+        (
+            "no-noise-midway",
+            """
 def my_ancestral_step(x_t, x_0_hat, t, schedule, z):
     eps = (x_t - schedule.alphas_cumprod[t].sqrt() * x_0_hat) / (1 - schedule.alphas_cumprod[t]).sqrt()
     return schedule.add_noise(x_0_hat, t - 1, eps)
-"""),
+""",
+        ),
         ("variance-as-std", step(noise="var * z")),
         ("variance-as-std", step(variance="beta", noise="var * z")),
         ("variance-as-std", step(variance="beta * (t > 1)", noise="var * z")),
-        ("variance-as-std", step("(abar_b * beta * x_0_hat + alpha.sqrt() * (1 - abar_b) * x_t) / (1 - abar)")),
-        ("variance-as-std", step("(abar_b.sqrt() * beta * x_0_hat + alpha * (1 - abar_b) * x_t) / (1 - abar)")),
-        ("variance-as-std", step("(abar_b * beta * x_0_hat + alpha * (1 - abar_b) * x_t) / (1 - abar)",
-                                 "beta * (t > 1)")),
-        ("swapped-scales", step("(abar_b.sqrt() * beta * x_t + alpha.sqrt() * (1 - abar_b) * x_0_hat) / (1 - abar)")),
-        ("alphabar-for-alpha", step(
-            "(abar_b.sqrt() * beta * x_0_hat + abar.sqrt() * (1 - abar_b) * x_t) / (1 - abar)")),
-        ("alpha-for-alphabar", step(
-            "(alpha.sqrt() * beta * x_0_hat + alpha.sqrt() * (1 - abar_b) * x_t) / (1 - abar)")),
-        ("index-shift", step("(abar.sqrt() * beta * x_0_hat + alpha.sqrt() * (1 - abar_b) * x_t) / (1 - abar)")),
+        (
+            "variance-as-std",
+            step("(abar_b * beta * x_0_hat + alpha.sqrt() * (1 - abar_b) * x_t) / (1 - abar)"),
+        ),
+        (
+            "variance-as-std",
+            step("(abar_b.sqrt() * beta * x_0_hat + alpha * (1 - abar_b) * x_t) / (1 - abar)"),
+        ),
+        (
+            "variance-as-std",
+            step("(abar_b * beta * x_0_hat + alpha * (1 - abar_b) * x_t) / (1 - abar)", "beta * (t > 1)"),
+        ),
+        (
+            "swapped-scales",
+            step("(abar_b.sqrt() * beta * x_t + alpha.sqrt() * (1 - abar_b) * x_0_hat) / (1 - abar)"),
+        ),
+        (
+            "alphabar-for-alpha",
+            step("(abar_b.sqrt() * beta * x_0_hat + abar.sqrt() * (1 - abar_b) * x_t) / (1 - abar)"),
+        ),
+        (
+            "alpha-for-alphabar",
+            step("(alpha.sqrt() * beta * x_0_hat + alpha.sqrt() * (1 - abar_b) * x_t) / (1 - abar)"),
+        ),
+        (
+            "index-shift",
+            step("(abar.sqrt() * beta * x_0_hat + alpha.sqrt() * (1 - abar_b) * x_t) / (1 - abar)"),
+        ),
         ("index-shift", step(before="t")),
         ("index-shift", step(variance="beta * (t > 1)", before="t")),
-        ("index-shift", """
+        (
+            "index-shift",
+            """
 def my_ancestral_step(x_t, x_0_hat, t, schedule, z):
     abar = schedule.alphas_cumprod[1:]
     before = torch.cat([torch.ones(1), abar[:-1]])
@@ -273,21 +330,32 @@ def my_ancestral_step(x_t, x_0_hat, t, schedule, z):
     of_x_0 = before[t].sqrt() * beta[t] / (1 - abar[t])
     of_x_t = (1 - beta[t]).sqrt() * (1 - before[t]) / (1 - abar[t])
     return of_x_0 * x_0_hat + of_x_t * x_t + (beta[t] * (1 - before[t]) / (1 - abar[t])).sqrt() * z
-"""),
+""",
+        ),
         ("wrong-sigma", step(variance="1 - abar")),
         ("wrong-sigma", step(variance="1 - abar_b")),
         ("wrong-sigma", step(noise="z")),
         ("wrong-sigma", step(variance="beta / alpha")),
         ("noise-reused", step(noise="var.sqrt() * (x_t - abar.sqrt() * x_0_hat) / (1 - abar).sqrt()")),
-        ("noise-reused", step(variance="beta", noise="var.sqrt() * (x_t - abar.sqrt() * x_0_hat) / (1 - abar).sqrt()")),
-        ("noised-anew", """
+        (
+            "noise-reused",
+            step(variance="beta", noise="var.sqrt() * (x_t - abar.sqrt() * x_0_hat) / (1 - abar).sqrt()"),
+        ),
+        (
+            "noised-anew",
+            """
 def my_ancestral_step(x_t, x_0_hat, t, schedule, z):
     return schedule.add_noise(x_0_hat, t - 1, z)
-"""),
+""",
+        ),
         ("draws-own-noise", step(noise="var.sqrt() * torch.randn_like(x_t)")),
         ("error", step(noise="var.sqrt() * noise")),
-        ("wrong-shape", step(noise="var.sqrt() * z").replace(
-            "return mean + var.sqrt() * z", "return (mean + var.sqrt() * z).flatten(1)")),
+        (
+            "wrong-shape",
+            step(noise="var.sqrt() * z").replace(
+                "return mean + var.sqrt() * z", "return (mean + var.sqrt() * z).flatten(1)"
+            ),
+        ),
         ("not-finite", step(variance="-beta")),
     ],
     "ddim_step": [
@@ -317,23 +385,45 @@ def my_ancestral_step(x_t, x_0_hat, t, schedule, z):
         ("swapped-scales", ddim(eps="(x_t - (1 - a_t).sqrt() * x_0_hat) / a_t.sqrt()")),
         ("noise-reused", ddim(last="a_s.sqrt() * x_0_hat + (1 - a_s - sigma**2).sqrt() * eps + sigma * eps")),
         ("noised-anew", ddim(last="a_s.sqrt() * x_0_hat + (1 - a_s).sqrt() * z")),
-        ("draws-own-noise", ddim(
-            last="a_s.sqrt() * x_0_hat + (1 - a_s - sigma**2).sqrt() * eps + sigma * torch.randn(z.shape)")),
+        (
+            "draws-own-noise",
+            ddim(
+                last="a_s.sqrt() * x_0_hat + (1 - a_s - sigma**2).sqrt() * eps + sigma * torch.randn(z.shape)"
+            ),
+        ),
         ("error", ddim(sigma="eta * schedule.sigma[t]")),
-        ("wrong-shape", ddim(eps="((x_t - a_t.sqrt() * x_0_hat) / (1 - a_t).sqrt())[:1, :1]",
-                             last="(a_s.sqrt() * x_0_hat)[:1] + (1 - a_s - sigma**2).sqrt() * eps + sigma * z[:1]")),
+        (
+            "wrong-shape",
+            ddim(
+                eps="((x_t - a_t.sqrt() * x_0_hat) / (1 - a_t).sqrt())[:1, :1]",
+                last="(a_s.sqrt() * x_0_hat)[:1] + (1 - a_s - sigma**2).sqrt() * eps + sigma * z[:1]",
+            ),
+        ),
     ],
     "sampler": [
         ("stride-beta", loop(beta="schedule.betas[t]")),
         ("stride-beta", loop(beta="schedule.betas[t]", variance="beta * (s > 0)")),
-        ("stride-beta", loop(mean="dl.posterior(x_0, x, t, schedule)[0]",
-                             variance="dl.posterior(x_0, x, t, schedule)[1]")),
-        ("stride-beta", loop(mean="dl.posterior(x_0, x, t, schedule, s)[0]",
-                             variance="schedule.betas[t] * (1 - a_s) / (1 - a_t)")),
+        (
+            "stride-beta",
+            loop(
+                mean="dl.posterior(x_0, x, t, schedule)[0]", variance="dl.posterior(x_0, x, t, schedule)[1]"
+            ),
+        ),
+        (
+            "stride-beta",
+            loop(
+                mean="dl.posterior(x_0, x, t, schedule, s)[0]",
+                variance="schedule.betas[t] * (1 - a_s) / (1 - a_t)",
+            ),
+        ),
         ("noise-at-end", loop(variance="beta")),
         ("no-noise-midway", loop(noise="0")),
-        ("no-noise-midway", loop(mean="a_s.sqrt() * x_0", noise="(1 - a_s).sqrt() * (x - a_t.sqrt() * x_0) / "
-                                 "(1 - a_t).sqrt()")),
+        (
+            "no-noise-midway",
+            loop(
+                mean="a_s.sqrt() * x_0", noise="(1 - a_s).sqrt() * (x - a_t.sqrt() * x_0) / (1 - a_t).sqrt()"
+            ),
+        ),
         ("noise-reused", loop(noise="var.sqrt() * noises[0]")),
         ("noise-reused", loop(variance="beta * (s > 0)", noise="var.sqrt() * noises[-1]")),
         ("noise-reused", loop(noise="var.sqrt() * ((1 - a_t).sqrt() * x + a_t.sqrt() * v)")),
@@ -353,7 +443,10 @@ def my_ancestral_step(x_t, x_0_hat, t, schedule, z):
         ("wrong-sigma", loop(variance="1 - a_s")),
         ("wrong-sigma", loop(noise="noises[k]")),
         ("noised-anew", loop(mean="a_s.sqrt() * x_0", variance="1 - a_s")),
-        ("noise-on-top", loop(mean="a_s.sqrt() * x_0 + (1 - a_s).sqrt() * (x - a_t.sqrt() * x_0) / (1 - a_t).sqrt()")),
+        (
+            "noise-on-top",
+            loop(mean="a_s.sqrt() * x_0 + (1 - a_s).sqrt() * (x - a_t.sqrt() * x_0) / (1 - a_t).sqrt()"),
+        ),
         ("missing-eval", loop(before="pass")),
         ("missing-eval", loop(before="model.train()")),
         ("missing-eval", loop(after="model.train()")),
@@ -380,7 +473,7 @@ def my_ancestral_step(x_t, x_0_hat, t, schedule, z):
         ("wrong-type", "my_kept = 0.7"),
         ("wrong-type", "my_kept = {'t = 300': 0.7}"),
     ],
-}  # fmt: skip
+}
 
 COMPOUND = {
     "ancestral_step": [
@@ -391,9 +484,13 @@ COMPOUND = {
         (set(), "def my_ancestral_step(x_t, x_0_hat, t, schedule, z):\n    return x_0_hat"),
     ],
     "ddim_step": [
-        ({"noise-on-top", "variance-as-std"}, ddim(
-            sigma="eta * (1 - a_s) / (1 - a_t) * (1 - a_t / a_s)",
-            last="a_s.sqrt() * x_0_hat + (1 - a_s).sqrt() * eps + sigma * z")),
+        (
+            {"noise-on-top", "variance-as-std"},
+            ddim(
+                sigma="eta * (1 - a_s) / (1 - a_t) * (1 - a_t / a_s)",
+                last="a_s.sqrt() * x_0_hat + (1 - a_s).sqrt() * eps + sigma * z",
+            ),
+        ),
         ({"stride-beta", "index-shift"}, ddim(sigma="eta * schedule.betas[t - 1].sqrt()")),
         (set(), "def my_ddim_step(x_t, x_0_hat, t, s, schedule, eta, z):\n    return x_0_hat"),
         (set(), "def my_ddim_step(x_t, x_0_hat, t, s, schedule, eta, z):\n    return x_t + z"),
@@ -406,4 +503,4 @@ COMPOUND = {
         (set(), loop(noise="var.sqrt() * noises[-1 - k]")),
         (set(), "def my_sampler(model, schedule, times, x_T, noises):\n    return x_T"),
     ],
-}  # fmt: skip
+}

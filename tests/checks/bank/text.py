@@ -1,9 +1,16 @@
-"""Answers to exercise 09 as students write them. See tests/checks/test_banks.py for what each table promises."""
+"""Answers to exercise 09 as students write them.
+
+See tests/checks/test_banks.py for what each table promises.
+"""
 
 
-def contrast(images="images = F.normalize(images, dim=1)", captions="captions = F.normalize(captions, dim=1)",
-             logits="images @ captions.T / temperature", labels="torch.arange(len(images))",
-             out="(F.cross_entropy(logits, labels) + F.cross_entropy(logits.T, labels)) / 2"):  # fmt: skip
+def contrast(
+    images="images = F.normalize(images, dim=1)",
+    captions="captions = F.normalize(captions, dim=1)",
+    logits="images @ captions.T / temperature",
+    labels="torch.arange(len(images))",
+    out="(F.cross_entropy(logits, labels) + F.cross_entropy(logits.T, labels)) / 2",
+):
     """A contrastive loss with something changed."""
     return f"""
 import torch.nn.functional as F
@@ -34,9 +41,12 @@ def my_contrastive_loss(images, captions, temperature, verbose=True):
 """
 
 
-def read(scores="queries @ keys.transpose(1, 2) / queries.shape[-1] ** 0.5",
-         hide="scores.masked_fill(~mask[:, None, :], -torch.inf)", weights="scores.softmax(dim=-1)",
-         out="weights @ values"):  # fmt: skip
+def read(
+    scores="queries @ keys.transpose(1, 2) / queries.shape[-1] ** 0.5",
+    hide="scores.masked_fill(~mask[:, None, :], -torch.inf)",
+    weights="scores.softmax(dim=-1)",
+    out="weights @ values",
+):
     """Cross-attention with something changed."""
     return f"""
 def my_read_caption(queries, keys, values, mask):
@@ -47,9 +57,14 @@ def my_read_caption(queries, keys, values, mask):
 """
 
 
-def guided(away="null if negative is None else negative", x_t="torch.cat([x_t, x_t])", t="torch.cat([t, t])",
-           tokens="torch.cat([away, prompt])", halves="both.chunk(2)",
-           out="out_away + s * (out_prompt - out_away)"):  # fmt: skip
+def guided(
+    away="null if negative is None else negative",
+    x_t="torch.cat([x_t, x_t])",
+    t="torch.cat([t, t])",
+    tokens="torch.cat([away, prompt])",
+    halves="both.chunk(2)",
+    out="out_away + s * (out_prompt - out_away)",
+):
     """A guided answer with something changed."""
     return f"""
 def my_guided(model, x_t, t, prompt, negative, null, s):
@@ -63,21 +78,31 @@ def my_guided(model, x_t, t, prompt, negative, null, s):
 RIGHT = {
     "contrastive_loss": [
         contrast(),
-        contrast("images = images / images.norm(dim=1, keepdim=True)",
-                 "captions = captions / captions.square().sum(1, keepdim=True).sqrt()"),
+        contrast(
+            "images = images / images.norm(dim=1, keepdim=True)",
+            "captions = captions / captions.square().sum(1, keepdim=True).sqrt()",
+        ),
         contrast(logits="torch.einsum('id,jd->ij', captions, images) * (1 / temperature)"),
         contrast(labels="torch.eye(len(images))"),
         contrast("both = F.normalize(torch.stack([images, captions]), dim=-1)", "images, captions = both"),
-        contrast("pass", "pass", "F.cosine_similarity(images[:, None], captions[None], dim=-1) / temperature",
-                 out="-(logits.log_softmax(0) + logits.log_softmax(1)).diagonal().mean() / 2"),
+        contrast(
+            "pass",
+            "pass",
+            "F.cosine_similarity(images[:, None], captions[None], dim=-1) / temperature",
+            out="-(logits.log_softmax(0) + logits.log_softmax(1)).diagonal().mean() / 2",
+        ),
     ],
     "read_caption": [
         read(),
         read("torch.einsum('bpd,bld->bpl', queries, keys) / keys.size(2) ** 0.5"),
-        read(hide="torch.where(mask[:, None], scores, -1e9)", weights="torch.nn.functional.softmax(scores, 2)"),
+        read(
+            hide="torch.where(mask[:, None], scores, -1e9)", weights="torch.nn.functional.softmax(scores, 2)"
+        ),
         read(hide="scores + torch.zeros(mask.shape).masked_fill(~mask, float('-inf'))[:, None, :]"),
-        read(hide="scores.masked_fill(mask.logical_not().unsqueeze(1), torch.finfo(scores.dtype).min)",
-             out="torch.bmm(weights, values)"),
+        read(
+            hide="scores.masked_fill(mask.logical_not().unsqueeze(1), torch.finfo(scores.dtype).min)",
+            out="torch.bmm(weights, values)",
+        ),
         read(hide="scores.exp() * mask[:, None]", weights="scores / scores.sum(-1, keepdim=True)"),
         """
 def my_read_caption(queries, keys, values, mask):
@@ -97,10 +122,18 @@ def my_read_caption(queries, keys, values, mask, verbose=False):
         guided(out="(1 - s) * out_away + s * out_prompt"),
         guided(out="out_prompt + (s - 1) * (out_prompt - out_away)"),
         guided(tokens="torch.cat([prompt, away])", halves="both.chunk(2)[::-1]"),
-        guided(x_t="x_t.repeat(2, 1, 1, 1)", t="t.repeat(2)", halves="both[:len(t)], both[len(t):]",
-               out="torch.lerp(out_away, out_prompt, s)"),
-        guided(x_t="x_t.repeat_interleave(2, dim=0)", t="t.repeat_interleave(2)",
-               tokens="torch.stack([away, prompt], 1).flatten(0, 1)", halves="both[::2], both[1::2]"),
+        guided(
+            x_t="x_t.repeat(2, 1, 1, 1)",
+            t="t.repeat(2)",
+            halves="both[:len(t)], both[len(t):]",
+            out="torch.lerp(out_away, out_prompt, s)",
+        ),
+        guided(
+            x_t="x_t.repeat_interleave(2, dim=0)",
+            t="t.repeat_interleave(2)",
+            tokens="torch.stack([away, prompt], 1).flatten(0, 1)",
+            halves="both[::2], both[1::2]",
+        ),
         """
 def my_guided(model, x_t, t, prompt, negative, null, s, verbose=True):
     if negative is None:
@@ -109,7 +142,7 @@ def my_guided(model, x_t, t, prompt, negative, null, s, verbose=True):
     return guided(x_t, t, tokens=prompt)
 """,
     ],
-}  # fmt: skip
+}
 
 WRONG = {
     "contrastive_loss": [
@@ -118,69 +151,144 @@ WRONG = {
         ("not-normalised", contrast("pass", "pass")),
         ("not-normalised", contrast("pass")),
         ("not-normalised", contrast(captions="pass")),
-        ("not-normalised", contrast("images = F.normalize(images, dim=0)", "captions = F.normalize(captions, dim=0)")),
+        (
+            "not-normalised",
+            contrast("images = F.normalize(images, dim=0)", "captions = F.normalize(captions, dim=0)"),
+        ),
         ("not-normalised", contrast("images = images.softmax(1)", "captions = captions.softmax(1)")),
-        ("not-normalised", contrast("images = images / images.norm()", "captions = captions / captions.norm()")),
-        ("log-missing", contrast(out="-(logits.softmax(1).diag().mean() + logits.softmax(0).diag().mean()) / 2")),
-        ("log-missing", contrast(out="(logits.softmax(1).diag().mean() + logits.softmax(0).diag().mean()) / 2")),
-        ("detached-loss", contrast(
-            out="((F.cross_entropy(logits, labels) + F.cross_entropy(logits.T, labels)) / 2).item()")),
+        (
+            "not-normalised",
+            contrast("images = images / images.norm()", "captions = captions / captions.norm()"),
+        ),
+        (
+            "log-missing",
+            contrast(out="-(logits.softmax(1).diag().mean() + logits.softmax(0).diag().mean()) / 2"),
+        ),
+        (
+            "log-missing",
+            contrast(out="(logits.softmax(1).diag().mean() + logits.softmax(0).diag().mean()) / 2"),
+        ),
+        (
+            "detached-loss",
+            contrast(
+                out="((F.cross_entropy(logits, labels) + F.cross_entropy(logits.T, labels)) / 2).item()"
+            ),
+        ),
         ("detached-loss", contrast("images = F.normalize(images.detach(), dim=1)")),
         ("detached-loss", contrast(captions="captions = F.normalize(captions, dim=1).data")),
         ("one-direction", contrast(out="F.cross_entropy(logits, labels)")),
         ("one-direction", contrast(out="F.cross_entropy(logits.T, labels)")),
-        ("one-direction", contrast(out="(F.cross_entropy(logits, labels) + F.cross_entropy(logits, labels)) / 2")),
+        (
+            "one-direction",
+            contrast(out="(F.cross_entropy(logits, labels) + F.cross_entropy(logits, labels)) / 2"),
+        ),
         ("one-direction", contrast(out="-logits.softmax(0).diagonal().log().mean()")),
         ("temperature-multiplied", contrast(logits="images @ captions.T * temperature")),
         ("ignores-temperature", contrast(logits="images @ captions.T")),
         ("ignores-temperature", contrast(logits="images @ captions.T / 0.07")),
-        ("softmax-over-pairs", contrast(out="-logits.flatten().log_softmax(0).view_as(logits).diagonal().mean()")),
+        (
+            "softmax-over-pairs",
+            contrast(out="-logits.flatten().log_softmax(0).view_as(logits).diagonal().mean()"),
+        ),
         ("softmax-over-pairs", contrast(out="-(logits.exp() / logits.exp().sum()).diagonal().log().mean()")),
         ("softmax-over-pairs", contrast(out="-(logits.exp() / logits.exp().sum()).diagonal().log().sum()")),
-        ("softmax-twice", contrast(
-            out="(F.cross_entropy(logits.softmax(1), labels) + F.cross_entropy(logits.T.softmax(1), labels)) / 2")),
-        ("softmax-twice", contrast(
-            out="(F.cross_entropy(logits.softmax(1), labels) + F.cross_entropy(logits.softmax(0).T, labels)) / 2")),
+        (
+            "softmax-twice",
+            contrast(
+                out=(
+                    "(F.cross_entropy(logits.softmax(1), labels) + F.cross_entropy(logits.T.softmax(1),"
+                    " labels)) / 2"
+                )
+            ),
+        ),
+        (
+            "softmax-twice",
+            contrast(
+                out=(
+                    "(F.cross_entropy(logits.softmax(1), labels) + F.cross_entropy(logits.softmax(0).T,"
+                    " labels)) / 2"
+                )
+            ),
+        ),
         ("softmax-twice", contrast(out="F.cross_entropy(logits.softmax(dim=1), labels)")),
         ("wrong-labels", contrast(labels="torch.zeros(len(images), dtype=torch.long)")),
         ("wrong-labels", contrast(labels="torch.arange(len(images)).flip(0)")),
         ("wrong-labels", contrast(labels="(torch.arange(len(images)) + 1) % len(images)")),
         ("half-missing", contrast(out="F.cross_entropy(logits, labels) + F.cross_entropy(logits.T, labels)")),
-        ("sum-for-mean", contrast(out="(F.cross_entropy(logits, labels, reduction='sum') + "
-                                      "F.cross_entropy(logits.T, labels, reduction='sum')) / 2")),
+        (
+            "sum-for-mean",
+            contrast(
+                out=(
+                    "(F.cross_entropy(logits, labels, reduction='sum') + "
+                    "F.cross_entropy(logits.T, labels, reduction='sum')) / 2"
+                )
+            ),
+        ),
         ("wrong-sign", contrast(out="(logits.log_softmax(0) + logits.log_softmax(1)).diagonal().mean() / 2")),
         ("wrong-sign", contrast(logits="-images @ captions.T / temperature")),
-        ("wrong-shape", contrast(out="(F.cross_entropy(logits, labels, reduction='none') + "
-                                     "F.cross_entropy(logits.T, labels, reduction='none')) / 2")),
+        (
+            "wrong-shape",
+            contrast(
+                out=(
+                    "(F.cross_entropy(logits, labels, reduction='none') + "
+                    "F.cross_entropy(logits.T, labels, reduction='none')) / 2"
+                )
+            ),
+        ),
         ("error", contrast(logits="images @ captions / temperature", labels="None")),
         ("error", contrast(labels="torch.arange(len(images) + 1)")),
         ("wrong-type", contrast(out="{'loss': logits}")),
     ],
     "read_caption": [
         ("softmax-over-pixels", read(weights="scores.softmax(dim=1)")),
-        ("softmax-over-pixels", read(hide="scores.masked_fill(~mask[:, None], -1e9)", weights="scores.softmax(1)")),
+        (
+            "softmax-over-pixels",
+            read(hide="scores.masked_fill(~mask[:, None], -1e9)", weights="scores.softmax(1)"),
+        ),
         ("softmax-over-batch", read(weights="scores.softmax(dim=0)")),
-        ("softmax-over-batch", read(hide="scores.masked_fill(~mask[:, None], -1e9)", weights="scores.softmax(0)")),
+        (
+            "softmax-over-batch",
+            read(hide="scores.masked_fill(~mask[:, None], -1e9)", weights="scores.softmax(0)"),
+        ),
         ("root-d-missing", read("queries @ keys.transpose(1, 2)")),
         ("root-d-missing", read("queries @ keys.transpose(1, 2) / queries.shape[-1]")),
         ("root-d-missing", read("queries @ keys.transpose(1, 2) * queries.shape[-1] ** 0.5")),
         ("root-d-missing", read("queries @ keys.transpose(1, 2) / keys.shape[1] ** 0.5")),
         ("root-d-missing", read("queries @ keys.transpose(1, 2) / values.shape[2] ** 0.5")),
         ("swapped-queries", read("keys @ queries.transpose(1, 2) / queries.shape[-1] ** 0.5")),
-        ("swapped-queries", read("keys @ queries.transpose(1, 2) / queries.shape[-1] ** 0.5",
-                                 "scores.masked_fill(~mask[:, :, None], -1e9)")),
-        ("swapped-queries", read("keys @ queries.transpose(1, 2) / queries.shape[-1] ** 0.5",
-                                 "scores.masked_fill(~mask[:, :, None], -1e9)", "scores.softmax(1)")),
+        (
+            "swapped-queries",
+            read(
+                "keys @ queries.transpose(1, 2) / queries.shape[-1] ** 0.5",
+                "scores.masked_fill(~mask[:, :, None], -1e9)",
+            ),
+        ),
+        (
+            "swapped-queries",
+            read(
+                "keys @ queries.transpose(1, 2) / queries.shape[-1] ** 0.5",
+                "scores.masked_fill(~mask[:, :, None], -1e9)",
+                "scores.softmax(1)",
+            ),
+        ),
         ("ignores-mask", read(hide="scores")),
         ("ignores-mask", read(hide="scores.masked_fill(~mask[0], -torch.inf)")),
         ("inverted-mask", read(hide="scores.masked_fill(mask[:, None, :], -torch.inf)")),
         ("inverted-mask", read(hide="scores.masked_fill(mask[:, None, :], -1e9)")),
-        ("inverted-mask", "def my_read_caption(queries, keys, values, mask):\n    return torch.nn.functional."
-                          "scaled_dot_product_attention(queries, keys, values, attn_mask=~mask[:, None])"),
+        (
+            "inverted-mask",
+            (
+                "def my_read_caption(queries, keys, values, mask):\n    return torch.nn.functional."
+                "scaled_dot_product_attention(queries, keys, values, attn_mask=~mask[:, None])"
+            ),
+        ),
         ("masked-by-zero", read(hide="scores * mask[:, None, :]")),
         ("masked-by-zero", read(hide="scores.masked_fill(~mask[:, None, :], 0)")),
         ("masked-by-zero", read(hide="scores + mask[:, None, :]")),
-        ("masked-by-zero", read("queries @ (keys * mask[..., None]).mT / queries.shape[-1] ** 0.5", "scores")),
+        (
+            "masked-by-zero",
+            read("queries @ (keys * mask[..., None]).mT / queries.shape[-1] ** 0.5", "scores"),
+        ),
         ("mask-after-softmax", read(hide="scores", out="(weights * mask[:, None, :]) @ values")),
         ("mask-after-softmax", read(hide="scores", out="weights @ (values * mask[:, :, None])")),
         ("differs", read(out="weights @ values * 2")),
@@ -192,8 +300,12 @@ WRONG = {
         ("wrong-type", read(out="'red'")),
     ],
     "guided": [
-        ("not-guided", guided().replace(
-            "    away =", "    if negative is None:\n        return model(x_t, t, prompt)\n    away =")),
+        (
+            "not-guided",
+            guided().replace(
+                "    away =", "    if negative is None:\n        return model(x_t, t, prompt)\n    away ="
+            ),
+        ),
         ("not-guided", guided("torch.zeros_like(prompt) if negative is None else negative")),
         ("swapped-guidance", guided(out="out_prompt + s * (out_away - out_prompt)")),
         ("swapped-guidance", guided(halves="both.chunk(2)[::-1]")),
@@ -205,38 +317,52 @@ WRONG = {
         ("w-for-s", guided(out="(1 + s) * out_prompt - s * out_away")),
         ("w-for-s", guided(out="out_away + (s - 1) * (out_prompt - out_away)")),
         ("ignores-negative", guided(away="null")),
-        ("null-and-negative", """
+        (
+            "null-and-negative",
+            """
 def my_guided(model, x_t, t, prompt, negative, null, s):
     negative = null if negative is None else negative
     out = model(x_t.repeat(3, 1, 1, 1), t.repeat(3), torch.cat([null, negative, prompt]))
     out_null, out_negative, out_prompt = out.chunk(3)
     return out_null + s * (out_prompt - out_negative)
-"""),
-        ("null-and-negative", """
+""",
+        ),
+        (
+            "null-and-negative",
+            """
 def my_guided(model, x_t, t, prompt, negative, null, s):
     negative = null if negative is None else negative
     out = model(x_t.repeat(3, 1, 1, 1), t.repeat(3), torch.cat([null, negative, prompt]))
     out_null, out_negative, out_prompt = out.chunk(3)
     return out_null + s * (out_prompt - out_null) - (out_negative - out_null)
-"""),
+""",
+        ),
         ("null-and-negative", guided(away="null if negative is None else (negative + null) / 2")),
-        ("null-and-negative", """
+        (
+            "null-and-negative",
+            """
 def my_guided(model, x_t, t, prompt, negative, null, s):
     negative = null if negative is None else negative
     out_null, out_negative, out_prompt = (model(x_t, t, tokens) for tokens in (null, negative, prompt))
     return out_null + s * (out_prompt - out_negative)
-"""),
+""",
+        ),
         ("difference-only", guided(out="s * (out_prompt - out_away)")),
         ("not-guided", guided(out="out_prompt")),
         ("halves-mixed", guided(halves="both[::2], both[1::2]")),
         ("halves-mixed", guided(x_t="x_t.repeat_interleave(2, dim=0)", t="t.repeat_interleave(2)")),
-        ("two-calls", """
+        (
+            "two-calls",
+            """
 def my_guided(model, x_t, t, prompt, negative, null, s):
     out_away = model(x_t, t, null if negative is None else negative)
     out_prompt = model(x_t, t, prompt)
     return out_away + s * (out_prompt - out_away)
-"""),
-        ("two-calls", """
+""",
+        ),
+        (
+            "two-calls",
+            """
 def my_guided(model, x_t, t, prompt, negative, null, s):
     away = null if negative is None else negative
     out = []
@@ -244,21 +370,29 @@ def my_guided(model, x_t, t, prompt, negative, null, s):
         pair = model(x_t[[k, k]], t[[k, k]], torch.stack([away[k], prompt[k]]))
         out.append(pair[0] + s * (pair[1] - pair[0]))
     return torch.stack(out)
-"""),
+""",
+        ),
         ("error", guided(away="negative")),
         ("error", guided(t="t")),
         ("error", guided(x_t="x_t")),
         ("wrong-shape", guided(halves="both, both")),
         ("wrong-type", guided(out="'four, not nine'")),
     ],
-}  # fmt: skip
+}
 
 COMPOUND = {
     "contrastive_loss": [
-        ({"not-normalised", "one-direction"}, contrast("pass", "pass", out="F.cross_entropy(logits, labels)")),
-        ({"temperature-multiplied", "half-missing"}, contrast(
-            logits="images @ captions.T * temperature",
-            out="F.cross_entropy(logits, labels) + F.cross_entropy(logits.T, labels)")),
+        (
+            {"not-normalised", "one-direction"},
+            contrast("pass", "pass", out="F.cross_entropy(logits, labels)"),
+        ),
+        (
+            {"temperature-multiplied", "half-missing"},
+            contrast(
+                logits="images @ captions.T * temperature",
+                out="F.cross_entropy(logits, labels) + F.cross_entropy(logits.T, labels)",
+            ),
+        ),
         (set(), contrast(out="F.binary_cross_entropy_with_logits(logits, torch.eye(len(logits)))")),
         (set(), contrast(out="(1 - (images * captions).sum(1)).mean()")),
         (set(), contrast(out="F.mse_loss(images, captions)")),
@@ -275,13 +409,16 @@ COMPOUND = {
     "guided": [
         ({"ignores-negative", "w-for-s"}, guided("null", out="out_prompt + s * (out_prompt - out_away)")),
         ({"swapped-guidance", "ignores-negative"}, guided("null", halves="both.chunk(2)[::-1]")),
-        ({"two-calls", "w-for-s"}, """
+        (
+            {"two-calls", "w-for-s"},
+            """
 def my_guided(model, x_t, t, prompt, negative, null, s):
     out_away = model(x_t, t, null if negative is None else negative)
     out_prompt = model(x_t, t, prompt)
     return out_prompt + s * (out_prompt - out_away)
-"""),
+""",
+        ),
         (set(), guided(out="x_t")),
         (set(), guided(out="out_away")),
     ],
-}  # fmt: skip
+}

@@ -1,4 +1,7 @@
-"""Answers to exercise 05 as students write them. See tests/checks/test_banks.py for what each table promises."""
+"""Answers to exercise 05 as students write them.
+
+See tests/checks/test_banks.py for what each table promises.
+"""
 
 NETWORK = """
 P = dl.load_pretrained("digits")
@@ -145,7 +148,10 @@ def my_update_ema(average, model, decay, power=1):
         + """        a.data.copy_(torch.from_numpy(decay * a.numpy() + (1 - decay) * w.detach().numpy()))
     return average
 """,
-        "my_update_ema = lambda average, model, decay: dl.training.update_ema(average, model, decay) or average",
+        (
+            "my_update_ema = lambda average, model, decay: dl.training.update_ema(average, model, decay) or"
+            " average"
+        ),
     ],
     "trained": [
         NETWORK + "my_trained = eps",
@@ -183,83 +189,128 @@ WRONG = {
     ],
     "loss": [],
     "train_step": [
-        ("stale-gradients", STEP + """    l = loss_of(model, batch)
+        (
+            "stale-gradients",
+            STEP
+            + """    l = loss_of(model, batch)
     l.backward()
     optimizer.step()
     return l.item()
-"""),
-        ("step-order", STEP + """
+""",
+        ),
+        (
+            "step-order",
+            STEP
+            + """
     loss = loss_of(model, batch)
     optimizer.zero_grad()
     optimizer.step()
     loss.backward()
     return loss.item()
-"""),
-        ("step-order", STEP + """
+""",
+        ),
+        (
+            "step-order",
+            STEP
+            + """
     loss = loss_of(model, batch)
     loss.backward()
     optimizer.zero_grad()
     optimizer.step()
     return loss.item()
-"""),
-        ("step-order", STEP + """
+""",
+        ),
+        (
+            "step-order",
+            STEP
+            + """
     loss = loss_of(model, batch)
     optimizer.step()
     optimizer.zero_grad()
     loss.backward()
     return loss.item()
-"""),
-        ("step-order", STEP + """
+""",
+        ),
+        (
+            "step-order",
+            STEP
+            + """
     loss = loss_of(model, batch)
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
     return loss_of(model, batch).item()
-"""),
-        ("step-order", STEP + """
+""",
+        ),
+        (
+            "step-order",
+            STEP
+            + """
     optimizer.zero_grad()
     loss_of(model, batch).backward()
     optimizer.step()
     model.eval()
     with torch.no_grad():
         return loss_of(model, batch)
-"""),
-        ("no-step", STEP + """
+""",
+        ),
+        (
+            "no-step",
+            STEP
+            + """
     loss = loss_of(model, batch)
     optimizer.zero_grad()
     loss.backward()
     return loss.item()
-"""),
+""",
+        ),
         ("no-step", STEP + "    loss = loss_of(model, batch)\n    loss.backward()\n    return loss.item()"),
-        ("no-backward", STEP + """    optimizer.zero_grad()
+        (
+            "no-backward",
+            STEP
+            + """    optimizer.zero_grad()
     l = loss_of(model, batch)
     optimizer.step()
     return l.item()
-"""),
-        ("detached-loss", STEP + """
+""",
+        ),
+        (
+            "detached-loss",
+            STEP
+            + """
     with torch.no_grad():
         loss = loss_of(model, batch)
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
     return loss.item()
-"""),
-        ("detached-loss", STEP + """
+""",
+        ),
+        (
+            "detached-loss",
+            STEP
+            + """
     loss = torch.tensor(loss_of(model, batch).item(), requires_grad=True)
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
     return loss.item()
-"""),
-        ("missing-train", """
+""",
+        ),
+        (
+            "missing-train",
+            """
 def my_train_step(model, optimizer, batch, loss_of):
     loss = loss_of(model, batch)
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
     return loss.item()
-"""),
-        ("missing-train", """
+""",
+        ),
+        (
+            "missing-train",
+            """
 def my_train_step(model, optimizer, batch, loss_of):
     loss = loss_of(model, batch)
     model.train()
@@ -267,31 +318,50 @@ def my_train_step(model, optimizer, batch, loss_of):
     loss.backward()
     optimizer.step()
     return loss.item()
-"""),
-        ("error", STEP + """
+""",
+        ),
+        (
+            "error",
+            STEP
+            + """
     optimizer.zero_grad()
     loss = loss_of(model, batch).item()
     loss.backward()
     optimizer.step()
     return loss
-"""),
+""",
+        ),
         ("error", STEP + "    loss = model(batch, 3)\n    return loss"),
     ],
     "update_ema": [
         ("missing-no-grad", EMA + "        a.mul_(decay).add_((1 - decay) * w)\n    return average"),
         ("missing-no-grad", EMA + "        a.copy_(decay * a + (1 - decay) * w)\n    return average"),
-        ("swapped-decay", "@torch.no_grad()" + EMA + """        a.copy_((1 - decay) * a + decay * w)
+        (
+            "swapped-decay",
+            "@torch.no_grad()"
+            + EMA
+            + """        a.copy_((1 - decay) * a + decay * w)
     return average
-"""),
+""",
+        ),
         ("swapped-decay", EMA + "        a.lerp_(w.detach(), decay)\n    return average"),
         ("shares-not-one", EMA + "        a.data = decay * a.data + w.data\n    return average"),
         ("shares-not-one", EMA + "        a.data += (1 - decay) * w.data\n    return average"),
-        ("average-into-model", EMA + "        w.data = decay * a.data + (1 - decay) * w.data\n    return average"),
-        ("average-into-model", EMA + """        a.data.mul_(decay).add_(w.data.mul_(1 - decay))
+        (
+            "average-into-model",
+            EMA + "        w.data = decay * a.data + (1 - decay) * w.data\n    return average",
+        ),
+        (
+            "average-into-model",
+            EMA
+            + """        a.data.mul_(decay).add_(w.data.mul_(1 - decay))
     return average
-"""),
+""",
+        ),
         ("not-in-place", EMA + "        a = decay * a + (1 - decay) * w\n    return average"),
-        ("not-in-place", """
+        (
+            "not-in-place",
+            """
 import copy
 
 def my_update_ema(average, model, decay):
@@ -299,49 +369,74 @@ def my_update_ema(average, model, decay):
     for n, a, w in zip(new.parameters(), average.parameters(), model.parameters()):
         n.data = decay * a.data + (1 - decay) * w.data
     return new
-"""),
+""",
+        ),
         ("not-averaged", EMA + "        a.data.copy_(w)\n    return average"),
-        ("not-averaged", """def my_update_ema(average, model, decay):
+        (
+            "not-averaged",
+            """def my_update_ema(average, model, decay):
     average.load_state_dict(model.state_dict())
     return average
-"""),
+""",
+        ),
         ("error", EMA + "        a.data = decay * a.date + (1 - decay) * w.data\n    return average"),
     ],
     "trained": [
-        ("wrong-target", NETWORK + "my_trained = lambda x, t: dl.split(P.model(x, t), x, t, P.schedule, 'v')[0]"),
+        (
+            "wrong-target",
+            NETWORK + "my_trained = lambda x, t: dl.split(P.model(x, t), x, t, P.schedule, 'v')[0]",
+        ),
         ("wrong-target", NETWORK + "my_trained = P.model"),
-        ("unscaled-input", NETWORK + """
+        (
+            "unscaled-input",
+            NETWORK
+            + """
 def my_trained(x_t, t):  # knows pictures in [0, 1]: paper is 0, and there is twice the noise for that much ink
     alpha, sigma = P.schedule.alpha_sigma(t, x_t)
     ratio = (1 / P.schedule.snr()).sqrt()
     later = torch.bucketize((2 * sigma / alpha).flatten().double(), ratio).clamp(1, 1000)
     a, _ = P.schedule.alpha_sigma(later, x_t)
     return eps((2 * x_t / alpha - 1) * a, later)
-"""),
+""",
+        ),
         ("one-noise-per-picture", RIM),
-        ("uniform-noise", NETWORK + """
+        (
+            "uniform-noise",
+            NETWORK
+            + """
 def my_trained(x_t, t):  # knows even noise in [0, 1): 1/2, and a rest that is smaller by 12 ** 0.5
     alpha, sigma = P.schedule.alpha_sigma(t, x_t)
     ratio = (1 / P.schedule.snr()).sqrt()
     earlier = torch.bucketize((sigma / alpha / 12 ** 0.5).flatten().double(), ratio).clamp(1, 1000)
     a, _ = P.schedule.alpha_sigma(earlier, x_t)
     return 0.5 + eps((x_t - sigma / 2) / alpha * a, earlier) / 12 ** 0.5
-"""),
+""",
+        ),
         ("differs", "my_trained = lambda x_t, t: x_t"),
         ("differs", "my_trained = lambda x_t, t: x_t * float('nan')"),
         ("not-trained", "my_trained = dl.UNet(width=16)"),
         ("not-trained", "my_trained = lambda x_t, t: torch.zeros_like(x_t)"),
-        ("scaled-time", NETWORK + "my_trained = lambda x, t: eps(x, (t * 1000).round().long().clamp(1, 1000))"),
+        (
+            "scaled-time",
+            NETWORK + "my_trained = lambda x, t: eps(x, (t * 1000).round().long().clamp(1, 1000))",
+        ),
         ("error", "my_trained = dl.UNet"),
         ("error", "my_trained = lambda x_t, t: x_t.flatten(1)"),
         ("error", "my_trained = torch.nn.Linear(28, 28)"),
         ("wrong-type", "my_trained = 0.1"),
     ],
-}  # fmt: skip
+}
 
 
-def _loss(t="(u * schedule.timesteps).long() + 1", keep="bar.sqrt()", add="(1 - bar).sqrt()", bar="alphas_cumprod[t]",
-          view="(-1, 1, 1, 1)", seen="x_t, t", result="(answer - noise).square().mean()"):  # fmt: skip
+def _loss(
+    t="(u * schedule.timesteps).long() + 1",
+    keep="bar.sqrt()",
+    add="(1 - bar).sqrt()",
+    bar="alphas_cumprod[t]",
+    view="(-1, 1, 1, 1)",
+    seen="x_t, t",
+    result="(answer - noise).square().mean()",
+):
     return f"""
 def my_loss(model, x_0, u, noise, schedule):
     t = {t}
@@ -366,7 +461,10 @@ WRONG["loss"] += [
     ("clean-input", _loss(seen="x_0, t")),
     ("wrong-target", _loss(result="(answer - x_0).square().mean()")),
     ("wrong-target", _loss(result="torch.nn.functional.mse_loss(answer, x_t)")),
-    ("wrong-target", _loss(result="(answer - (bar.sqrt() * noise - (1 - bar).sqrt() * x_0)).square().mean()")),
+    (
+        "wrong-target",
+        _loss(result="(answer - (bar.sqrt() * noise - (1 - bar).sqrt() * x_0)).square().mean()"),
+    ),
     ("wrong-target", _loss(result="(answer - (x_t - bar.sqrt() * x_0)).square().mean()")),
     ("index-shift", _loss(bar="alphas_cumprod[t - 1]")),
     ("index-shift", _loss(bar="alphas_cumprod[1:][t]")),
@@ -395,41 +493,63 @@ WRONG["loss"] += [
 
 COMPOUND = {
     "loss": [
-        ({"endpoint-missed", "wrong-target"}, _loss(
-            t="(u * schedule.timesteps).long()", result="(answer - x_0).square().mean()")),
-        ({"sum-for-mean", "variance-as-std"}, _loss(add="(1 - bar)", result="(answer - noise).square().sum()")),
-        ({"misbroadcast-t", "detached-loss"}, _loss(view="(-1)", result="(answer - noise).square().mean().item()")),
+        (
+            {"endpoint-missed", "wrong-target"},
+            _loss(t="(u * schedule.timesteps).long()", result="(answer - x_0).square().mean()"),
+        ),
+        (
+            {"sum-for-mean", "variance-as-std"},
+            _loss(add="(1 - bar)", result="(answer - noise).square().sum()"),
+        ),
+        (
+            {"misbroadcast-t", "detached-loss"},
+            _loss(view="(-1)", result="(answer - noise).square().mean().item()"),
+        ),
         (set(), _loss(result="(answer + noise).square().mean()")),
         (set(), _loss(result="noise.square().mean()")),
         (set(), _loss(t="torch.full((len(u),), 3)")),
     ],
     "train_step": [
-        ({"stale-gradients", "missing-train"}, """
+        (
+            {"stale-gradients", "missing-train"},
+            """
 def my_train_step(model, optimizer, batch, loss_of):
     loss = loss_of(model, batch)
     loss.backward()
     optimizer.step()
     return loss.item()
-"""),
-        ({"no-step", "missing-train"}, """
+""",
+        ),
+        (
+            {"no-step", "missing-train"},
+            """
 def my_train_step(model, optimizer, batch, loss_of):
     loss = loss_of(model, batch)
     optimizer.zero_grad()
     loss.backward()
     return loss.item()
-"""),
-        (set(), STEP + """
+""",
+        ),
+        (
+            set(),
+            STEP
+            + """
     loss = loss_of(model, batch)
     optimizer.zero_grad()
     (-loss).backward()
     optimizer.step()
     return loss.item()
-"""),
+""",
+        ),
     ],
     "update_ema": [
-        ({"swapped-decay", "missing-no-grad"}, EMA + """        a.copy_((1 - decay) * a + decay * w)
+        (
+            {"swapped-decay", "missing-no-grad"},
+            EMA
+            + """        a.copy_((1 - decay) * a + decay * w)
     return average
-"""),
+""",
+        ),
         ({"shares-not-one", "missing-no-grad"}, EMA + "        a.mul_(decay).add_(w)\n    return average"),
         (set(), EMA + "        a.data = (a.data + w.data) / 2\n    return average"),
         (set(), EMA + "        a.data = decay * a.data + (1 - decay) * w.data\n        return average"),
@@ -440,4 +560,4 @@ def my_train_step(model, optimizer, batch, loss_of):
         ({"scaled-time"}, NETWORK + "my_trained = lambda x_t, t: eps(x_t, t[:1].expand(len(t)))"),
         (set(), "my_trained = lambda x_t, t: torch.ones_like(x_t)"),
     ],
-}  # fmt: skip
+}

@@ -1,7 +1,12 @@
-"""Answers to exercise 04 as students write them. See tests/checks/test_banks.py for what each table promises."""
+"""Answers to exercise 04 as students write them.
+
+See tests/checks/test_banks.py for what each table promises.
+"""
 
 
-def _waves(exponent="-torch.arange(m) / m", base="max_period", t="t", made="torch.stack([sin, cos], 2).flatten(1)"):
+def _waves(
+    exponent="-torch.arange(m) / m", base="max_period", t="t", made="torch.stack([sin, cos], 2).flatten(1)"
+):
     return f"""
 def my_embed_time(t, features, max_period):
     m = features // 2
@@ -12,8 +17,13 @@ def my_embed_time(t, features, max_period):
 """
 
 
-def _steer(result="n * (1 + scale) + shift", chunk="scale, shift", norm="torch.nn.functional.group_norm(u, groups)",
-           c="c", view="[:, :, None, None]"):  # fmt: skip
+def _steer(
+    result="n * (1 + scale) + shift",
+    chunk="scale, shift",
+    norm="torch.nn.functional.group_norm(u, groups)",
+    c="c",
+    view="[:, :, None, None]",
+):
     return f"""
 def my_scale_shift(u, c, weight, bias, groups):
     def by_hand(x, dims, **options):
@@ -60,7 +70,10 @@ BODY = """
 RIGHT = {
     "sees_and_weighs": [
         "my_sees_and_weighs = {'across': 9, 'weights': 4640}",
-        "my_sees_and_weighs = dict(weights=sum(map(torch.numel, torch.nn.Conv2d(16, 32, 3).parameters())), across=9.0)",
+        (
+            "my_sees_and_weighs = dict(weights=sum(map(torch.numel, torch.nn.Conv2d(16, 32,"
+            " 3).parameters())), across=9.0)"
+        ),
         "my_sees_and_weighs = {'across': torch.tensor(9), 'weights': 32 * (16 * 9 + 1)}",
     ],
     "embed_time": [
@@ -253,7 +266,10 @@ WRONG = {
         ("wrong-frequencies", _waves("torch.arange(m) / m")),
         ("wrong-frequencies", _waves("-torch.arange(m) / max(m - 1, 1)")),
         ("wrong-frequencies", _waves("-torch.arange(m) / features")),
-        ("wrong-frequencies", _waves("1.0").replace("angles =", "omega = 1 / (1 + torch.arange(m))\n    angles =")),
+        (
+            "wrong-frequencies",
+            _waves("1.0").replace("angles =", "omega = 1 / (1 + torch.arange(m))\n    angles ="),
+        ),
         ("fixed-period", _waves(base="10_000")),
         ("wrong-shape", _waves(made="torch.stack([sin, cos], 2)")),
         ("wrong-shape", _waves(made="sin")),
@@ -285,26 +301,38 @@ WRONG = {
         ("wrong-shape", _steer("(n * (1 + scale) + shift).mean(1)")),
     ],
     "fold": [
-        ("reshape-only", """
+        (
+            "reshape-only",
+            """
 def my_fold(x, patch):
     B, C, H, W = x.shape
     return x.view(B, C * patch * patch, H // patch, W // patch)
-"""),
-        ("rows-for-columns", """
+""",
+        ),
+        (
+            "rows-for-columns",
+            """
 def my_fold(x, patch):
     p = patch
     return torch.stack([x[:, c, i::p, j::p] for c in range(x.shape[1]) for j in range(p) for i in range(p)], dim=1)
-"""),
-        ("channel-order", """
+""",
+        ),
+        (
+            "channel-order",
+            """
 def my_fold(x, patch):
     return torch.cat([x[:, :, i::patch, j::patch] for i in range(patch) for j in range(patch)], dim=1)
-"""),
-        ("quarters-for-squares", """
+""",
+        ),
+        (
+            "quarters-for-squares",
+            """
 def my_fold(x, patch):
     h, w = x.shape[2] // patch, x.shape[3] // patch
     return torch.stack([x[:, c, i * h : (i + 1) * h, j * w : (j + 1) * w]
                         for c in range(x.shape[1]) for i in range(patch) for j in range(patch)], dim=1)
-"""),
+""",
+        ),
         ("wrong-shape", "my_fold = torch.nn.functional.avg_pool2d"),
         ("error", "def my_fold(x, patch):\n    return x.reshape(B, -1)"),
     ],
@@ -312,55 +340,92 @@ def my_fold(x, patch):
         ("draws-own-noise", _network(BODY.replace("self.a(x_t)", "self.a(x_t + torch.randn_like(x_t))"))),
         ("draws-own-noise", _network(BODY.replace("self.wave(t)", "F.dropout(self.wave(t))"))),
         ("ignores-t", _network(BODY.replace(" + self.wave(t)", ""))),
-        ("ignores-t", _network(BODY.replace("self.a(x_t) + self.wave(t)", "self.n(self.a(x_t) + t.view(-1, 1, 1, 1))"),
-                               init="        self.n = nn.InstanceNorm2d(C)\n")),
+        (
+            "ignores-t",
+            _network(
+                BODY.replace("self.a(x_t) + self.wave(t)", "self.n(self.a(x_t) + t.view(-1, 1, 1, 1))"),
+                init="        self.n = nn.InstanceNorm2d(C)\n",
+            ),
+        ),
         ("ignores-input", _network(BODY.replace("self.a(x_t)", "self.a(torch.ones_like(x_t))"))),
-        ("pictures-mixed", _network(BODY.replace("self.a(x_t)", "self.n(self.a(x_t))"),
-                                    init="        self.n = nn.BatchNorm2d(C)\n")),
+        (
+            "pictures-mixed",
+            _network(
+                BODY.replace("self.a(x_t)", "self.n(self.a(x_t))"),
+                init="        self.n = nn.BatchNorm2d(C)\n",
+            ),
+        ),
         ("shared-t", _network(BODY.replace("self.wave(t)", "self.wave(t[:1])"))),
         ("shared-t", _network(BODY.replace("self.wave(t)", "self.wave(t.float().mean().expand(len(t)))"))),
         ("small-field", _network(BODY.replace("self.layers:", "self.layers[:2]:"))),
-        ("small-field", _network(BODY.replace("self.a(x_t)", "self.n(self.a(x_t))").replace("layers:", "layers[:1]:"),
-                                 init="        self.n = nn.GroupNorm(4, C)\n")),
+        (
+            "small-field",
+            _network(
+                BODY.replace("self.a(x_t)", "self.n(self.a(x_t))").replace("layers:", "layers[:1]:"),
+                init="        self.n = nn.GroupNorm(4, C)\n",
+            ),
+        ),
         ("dead-weights", _network(BODY, init="        self.unused = nn.Linear(3, 3)\n")),
-        ("dead-weights", _network(BODY.replace("F.silu(layer(h))", "layer(h)").replace("self.wave(t)",
-                                  "self.wave(t).detach()"))),
+        (
+            "dead-weights",
+            _network(
+                BODY.replace("F.silu(layer(h))", "layer(h)").replace("self.wave(t)", "self.wave(t).detach()")
+            ),
+        ),
         ("too-many-weights", _network(BODY, instance="Net(64)")),
         ("too-many-weights", "my_denoiser = dl.UNet(width=16)"),
-        ("error", _network("        return F.interpolate(self.layers[0](self.a(x_t) + self.wave(t)), scale_factor=4)")),
+        (
+            "error",
+            _network(
+                "        return F.interpolate(self.layers[0](self.a(x_t) + self.wave(t)), scale_factor=4)"
+            ),
+        ),
         ("error", _network(BODY.replace("self.wave(t)", "self.wave(t, 3)"))),
         ("wrong-type", _network(BODY, instance="Net")),
         ("wrong-type", "my_denoiser = lambda x_t, t: x_t"),
         ("wrong-type", "my_denoiser = 3"),
     ],
-}  # fmt: skip
+}
 
 COMPOUND = {
     "embed_time": [
-        ({"sin-cos-swapped", "wrong-frequencies"}, _waves(
-            "torch.arange(m) / m", made="torch.stack([cos, sin], 2).flatten(1)")),
+        (
+            {"sin-cos-swapped", "wrong-frequencies"},
+            _waves("torch.arange(m) / m", made="torch.stack([cos, sin], 2).flatten(1)"),
+        ),
         ({"not-interleaved", "scaled-time"}, _waves(t="(t / 1000)", made="torch.cat([sin, cos], 1)")),
         (set(), _waves(made="torch.stack([sin, sin], 2).flatten(1)")),
-        (set(), "def my_embed_time(t, features, max_period):\n    return t[:, None].expand(-1, features) / 1000"),
+        (
+            set(),
+            "def my_embed_time(t, features, max_period):\n    return t[:, None].expand(-1, features) / 1000",
+        ),
     ],
     "scale_shift": [
         ({"one-plus-missing", "norm-missing"}, _steer("u * scale + shift")),
         ({"swapped-halves", "shared-t"}, _steer(chunk="shift, scale", c="c[:1]")),
-        ({"wrong-groups", "one-plus-missing"}, _steer(
-            "n * scale + shift", norm="torch.nn.functional.instance_norm(u)")),
+        (
+            {"wrong-groups", "one-plus-missing"},
+            _steer("n * scale + shift", norm="torch.nn.functional.instance_norm(u)"),
+        ),
         (set(), _steer("n * (1 - scale) + shift")),
         (set(), "def my_scale_shift(u, c, weight, bias, groups):\n    return u"),
     ],
     "fold": [
-        ({"rows-for-columns", "channel-order"}, """
+        (
+            {"rows-for-columns", "channel-order"},
+            """
 def my_fold(x, patch):
     return torch.cat([x[:, :, i::patch, j::patch] for j in range(patch) for i in range(patch)], dim=1)
-"""),
+""",
+        ),
         (set(), "def my_fold(x, patch):\n    return x[:, :, ::patch, ::patch].repeat(1, patch**2, 1, 1)"),
     ],
     "denoiser": [
         ({"ignores-t", "small-field"}, _network("        return self.z(self.a(x_t))")),
-        ({"shared-t", "too-many-weights"}, _network(BODY.replace("wave(t)", "wave(t[:1])"), instance="Net(64)")),
+        (
+            {"shared-t", "too-many-weights"},
+            _network(BODY.replace("wave(t)", "wave(t[:1])"), instance="Net(64)"),
+        ),
         ({"ignores-t", "ignores-input"}, _network("        return torch.zeros_like(x_t)")),
     ],
-}  # fmt: skip
+}

@@ -1,13 +1,14 @@
-"""Run every notebook as somebody meets it who has clicked a badge: ``python tools/lone_notebooks.py colab|binder``.
+"""Run every notebook as somebody meets it who clicks a badge: ``python tools/standalone_notebooks.py colab|binder``.
 
-``colab``: an environment with the versions that Colab ships and no diffusion_lab; each notebook alone in an empty
-folder; the repository served to git from this disk, as if it were on GitHub. The cell of set-up must install the
-package, and nothing that was there may have another version afterwards. ``binder``: an environment made from
-environment.yml's own list, in a clone; there the cell of set-up must do and say nothing.
+``colab``: an environment with the versions that Colab ships and no diffusion_lab; each notebook alone in an
+empty folder; the repository served to git from this disk, as if it were on GitHub. The cell of set-up must
+install the package, and nothing that was there may have another version afterwards. ``binder``: an
+environment made from environment.yml's own list, in a clone; there the cell of set-up must do and say
+nothing.
 
-Lessons must run without an error, exercises without one outside their (blank) checks. Prints a row per notebook, and
-ends with 1 if one failed. Uses the last commit, not what was changed since. An environment takes 6 GB and minutes,
-unless ``--environment`` names one from before.
+Lessons must run without an error, exercises without one outside their (blank) checks. Prints a row per
+notebook, and ends with 1 if one failed. Uses the last commit, not what was changed since. An environment
+takes 6 GB and minutes, unless ``--environment`` names one from before.
 """
 
 import argparse
@@ -24,15 +25,26 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
-from diffusion_lab.links import lone, repository
+from diffusion_lab.links import repository, standalone
 
 ROOT = Path(__file__).parent.parent
 COLAB = (
-    "torch==2.11.0", "torchvision==0.26.0", "numpy==2.1.3", "matplotlib==3.10.0", "ipywidgets==7.7.1",
-    "ipykernel==6.17.1", "ipython==7.34.0", "anywidget==0.9.21",
+    "torch==2.11.0",
+    "torchvision==0.26.0",
+    "numpy==2.1.3",
+    "matplotlib==3.10.0",
+    "ipywidgets==7.7.1",
+    "ipykernel==6.17.1",
+    "ipython==7.34.0",
+    "anywidget==0.9.21",
     # there in some version
-    "scikit-learn", "pillow", "platformdirs", "safetensors", "tqdm", "pytest",
-)  # fmt: skip
+    "scikit-learn",
+    "pillow",
+    "platformdirs",
+    "safetensors",
+    "tqdm",
+    "pytest",
+)
 """What Colab had in August 2026, with Python 3.13, as far as the course can notice it."""
 
 
@@ -44,27 +56,37 @@ def python_of(environment: Path) -> Path:
 def packages(environment: Path) -> dict[str, str]:
     """What pip sees in an environment, by name."""
     command = [python_of(environment), "-m", "pip", "list", "--format=freeze"]
-    return lone.packages(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return standalone.packages(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
 def listed_for_binder() -> tuple[str, list[str]]:
     """The version of Python, and what pip installs, in environment.yml (which has no other form than this one)."""
     text = (ROOT / "environment.yml").read_text(encoding="utf-8")
     version, inside = re.search(r"- python=([\d.]+)", text), text.split("- pip:")[1]
-    return version[1], [word for line in re.findall(r"^ +- (.+)$", inside, re.M) for word in line.split(" ", 1)]
+    return version[1], [
+        word for line in re.findall(r"^ +- (.+)$", inside, re.M) for word in line.split(" ", 1)
+    ]
 
 
 def make_environment(kind: str, environment: Path, clone: Path, python: str, index: bool) -> None:
-    """Make an environment; `index` says whether the index of PyTorch's CPU builds is asked, where the list names it."""
+    """Make an environment.
+
+    `index` says whether the index of PyTorch's CPU builds is asked, where the list names it.
+    """
     subprocess.run([python, "-m", "venv", environment], check=True)
     wanted = list(COLAB) if kind == "colab" else listed_for_binder()[1]
     if "--extra-index-url" in wanted and not index:
         del wanted[wanted.index("--extra-index-url") : wanted.index("--extra-index-url") + 2]
-    subprocess.run([python_of(environment).absolute(), "-m", "pip", "install", "-q", *wanted], check=True, cwd=clone)
+    subprocess.run(
+        [python_of(environment).absolute(), "-m", "pip", "install", "-q", *wanted], check=True, cwd=clone
+    )
 
 
 def serve(folder: Path) -> dict[str, str]:
-    """Put the last commit where git finds it under the address of the repository; gives the variables that say so."""
+    """Put the last commit where git finds it under the address of the repository.
+
+    Gives the variables that say so.
+    """
     known, bare = repository.read(ROOT), folder / "served.git"
     subprocess.run(["git", "init", "-q", "--bare", bare], check=True)
     subprocess.run(["git", "push", "-q", bare, f"HEAD:refs/heads/{known.branch}"], check=True, cwd=ROOT)
@@ -74,20 +96,26 @@ def serve(folder: Path) -> dict[str, str]:
 
 
 def run(notebook: nbformat.NotebookNode, folder: Path) -> list[str]:
-    """Run a notebook in a folder, in the kernel "lone"; returns what went wrong."""
+    """Run a notebook in a folder, in the kernel "standalone"; returns what went wrong."""
     NotebookClient(
-        notebook, timeout=600, kernel_name="lone", allow_errors=True, resources={"metadata": {"path": str(folder)}}
+        notebook,
+        timeout=600,
+        kernel_name="standalone",
+        allow_errors=True,
+        resources={"metadata": {"path": str(folder)}},
     ).execute()
     return [
         f"{cell.id}: {output.ename}: {output.evalue[:200]}"
-        for cell in notebook.cells if cell.cell_type == "code" and "check" not in cell.metadata.get("tags", [])
-        for output in cell.outputs if output.output_type == "error"
-    ]  # fmt: skip
+        for cell in notebook.cells
+        if cell.cell_type == "code" and "check" not in cell.metadata.get("tags", [])
+        for output in cell.outputs
+        if output.output_type == "error"
+    ]
 
 
 def said_by_setup(notebook: nbformat.NotebookNode) -> str:
     """What the cell of set-up printed."""
-    (cell,) = (cell for cell in notebook.cells if cell.id.endswith("-lone"))
+    (cell,) = (cell for cell in notebook.cells if cell.id.endswith("-install"))
     return "".join(output.get("text", str(output)) for output in cell.outputs)
 
 
@@ -121,7 +149,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("notebooks", nargs="*", type=Path, help="default: all lessons and exercises")
     parser.add_argument("--environment", type=Path, help="one made before; it is made if it is not there")
     parser.add_argument("--python", help="default: python3.13 for Colab, environment.yml's for Binder")
-    parser.add_argument("--pypi-only", action="store_true", help="do without the index of PyTorch's CPU builds")
+    parser.add_argument(
+        "--pypi-only", action="store_true", help="do without the index of PyTorch's CPU builds"
+    )
     options = parser.parse_intermixed_args(arguments)
     known = sorted([*(ROOT / "notebooks").glob("*.ipynb"), *(ROOT / "exercises").glob("*.ipynb")])
     failed = 0
@@ -136,10 +166,10 @@ def main(arguments: list[str]) -> int:
         elif options.kind == "binder":
             editable = [python_of(environment), "-m", "pip", "install", "-q", "-e", work / "clone"]
             subprocess.run(editable, check=True)
-        (work / "kernels" / "lone").mkdir(parents=True)
+        (work / "kernels" / "standalone").mkdir(parents=True)
         command = [str(python_of(environment)), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-        spec = {"argv": command, "display_name": "lone", "language": "python"}
-        (work / "kernels" / "lone" / "kernel.json").write_text(json.dumps(spec))
+        spec = {"argv": command, "display_name": "standalone", "language": "python"}
+        (work / "kernels" / "standalone" / "kernel.json").write_text(json.dumps(spec))
         os.environ.pop("PYTHONPATH", None)  # it may lead to this clone
         os.environ.update(variables, JUPYTER_PATH=str(work), DIFFUSION_LAB_QUICK="1")
         pinned = ("torch", "torchvision", "numpy", "ipywidgets", "ipython", "ipykernel", "anywidget")

@@ -6,9 +6,9 @@ import pytest
 import torch
 from diffusers import EDMEulerScheduler
 
-from diffusion_lab.after.edm import preconditioned, preconditioning
 from diffusion_lab.process import express, split
 from diffusion_lab.schedules import DiffusionSchedule
+from diffusion_lab.variants.edm import preconditioned, preconditioning
 
 RATIOS = torch.tensor([0.002, 0.1, 0.5, 1.0, 5.0, 80.0], dtype=torch.float64)
 SCHEDULE = DiffusionSchedule.from_betas([0.1, 0.2, 0.3, 0.4, 0.5])
@@ -40,8 +40,12 @@ def test_input_and_target_have_variance_one(data_std, ratio, generator):
     assert float((c.c_in * y).var()) == pytest.approx(1, abs=0.02)
     assert float(target.var()) == pytest.approx(1, abs=0.02)
     assert float(c.weight * c.c_out**2) == pytest.approx(1)
-    assert abs(float(torch.stack([target, y]).corrcoef()[0, 1])) < 0.02, "c_skip leaves nothing of y to be copied"
-    assert float((x_0 - 0.9 * c.c_skip * y).var() / c.c_out**2) > 1, "another share of y makes the target larger"
+    assert abs(float(torch.stack([target, y]).corrcoef()[0, 1])) < 0.02, (
+        "c_skip leaves nothing of y to be copied"
+    )
+    assert float((x_0 - 0.9 * c.c_skip * y).var() / c.c_out**2) > 1, (
+        "another share of y makes the target larger"
+    )
 
 
 def test_skipping_nothing_leaves_pure_noise_and_all_of_clean_data():
@@ -78,15 +82,21 @@ def test_at_time_zero_the_answer_is_the_data(generator):
     assert torch.equal(preconditioned(lambda x, t: torch.full_like(x, 9.0), x_0, 0, SCHEDULE, 0.5), x_0)
 
 
-@pytest.mark.parametrize(("call", "match"), [
-    (lambda: preconditioning(RATIOS, 0.0), "data_std must be finite and more than 0, got 0.0"),
-    (lambda: preconditioning(RATIOS, math.nan), "data_std must be finite and more than 0, got nan"),
-    (lambda: preconditioning(RATIOS, math.inf), "data_std must be finite and more than 0, got inf"),
-    (lambda: preconditioning(-RATIOS), "ratio must be a tensor, finite and not negative, got tensor"),
-    (lambda: preconditioning(torch.tensor([1, math.nan])), "ratio must be a tensor, finite"),
-    (lambda: preconditioning(torch.tensor(math.inf)), "ratio must be a tensor, finite and not negative, got inf"),
-    (lambda: preconditioning(0.5), "ratio must be a tensor, finite and not negative, got 0.5"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("call", "match"),
+    [
+        (lambda: preconditioning(RATIOS, 0.0), "data_std must be finite and more than 0, got 0.0"),
+        (lambda: preconditioning(RATIOS, math.nan), "data_std must be finite and more than 0, got nan"),
+        (lambda: preconditioning(RATIOS, math.inf), "data_std must be finite and more than 0, got inf"),
+        (lambda: preconditioning(-RATIOS), "ratio must be a tensor, finite and not negative, got tensor"),
+        (lambda: preconditioning(torch.tensor([1, math.nan])), "ratio must be a tensor, finite"),
+        (
+            lambda: preconditioning(torch.tensor(math.inf)),
+            "ratio must be a tensor, finite and not negative, got inf",
+        ),
+        (lambda: preconditioning(0.5), "ratio must be a tensor, finite and not negative, got 0.5"),
+    ],
+)
 @pytest.mark.usefixtures("unchecked")
 def test_bad_input_is_refused_by_name(call, match):
     with pytest.raises(ValueError, match=match):

@@ -36,10 +36,16 @@ class StepsExplorer(Explorer):
     """Choose how many steps a sampler takes and how much fresh noise it adds (eta), always from the same noise."""
 
     def __init__(
-        self, film: Mapping[tuple[int, int | float], Any] | Callable[..., Any], *, steps: Sequence[int],
-        etas: Sequence[int | float], ahead: Mapping[str, Sequence] | None = None, columns: int = 5, shades: int = 24,
+        self,
+        film: Mapping[tuple[int, int | float], Any] | Callable[..., Any],
+        *,
+        steps: Sequence[int],
+        etas: Sequence[int | float],
+        ahead: Mapping[str, Sequence] | None = None,
+        columns: int = 5,
+        shades: int = 24,
         start: Mapping[str, Any] | None = None,
-    ):  # fmt: skip
+    ):
         """Show what was drawn with each number of steps and each eta.
 
         Args:
@@ -58,9 +64,15 @@ class FeatureMaps(Explorer):
     """Choose a block of a network and a time, and see what the block makes of x_t."""
 
     def __init__(
-        self, film: Mapping[tuple[str, int], Any] | Callable[..., Any], *, blocks: Sequence[str],
-        times: Sequence[int], columns: int = 4, shades: int = 16, start: Mapping[str, Any] | None = None,
-    ):  # fmt: skip
+        self,
+        film: Mapping[tuple[str, int], Any] | Callable[..., Any],
+        *,
+        blocks: Sequence[str],
+        times: Sequence[int],
+        columns: int = 4,
+        shades: int = 16,
+        start: Mapping[str, Any] | None = None,
+    ):
         """Show the maps of each block at each time.
 
         Args:
@@ -70,7 +82,10 @@ class FeatureMaps(Explorer):
             columns, shades, start: see `Explorer`.
         """
         at = text_of((start or {}).get("time t", times[0]))
-        alt = f"Feature maps of some blocks at t = {at}: outlines of the picture, coarser in the middle of the U."
+        alt = (
+            f"Feature maps of some blocks at t = {at}: outlines of the picture, coarser in the middle of"
+            " the U."
+        )
         axes = {"block": blocks, "time t": times}
         super().__init__(axes, film, columns=columns, shades=shades, start=start, alt=alt)
 
@@ -79,14 +94,19 @@ class TrainingScrubber(Explorer):
     """Drag through a training: what the network draws from the same noise at each checkpoint."""
 
     def __init__(
-        self, film: Mapping[int, Any], *, curves: Mapping[str, Sequence[int | float]] | None = None, columns: int = 5,
+        self,
+        film: Mapping[int, Any],
+        *,
+        curves: Mapping[str, Sequence[int | float]] | None = None,
+        columns: int = 5,
         shades: int = 64,
-    ):  # fmt: skip
+    ):
         """Show the checkpoints.
 
         Args:
             film: by the steps that had been trained: what `draw` of an `Explorer` returns.
-            curves: a number per checkpoint, by name, such as the loss; drawn as a line from its least to its largest.
+            curves: a number per checkpoint, by name, such as the loss; drawn as a line from its least to its
+                largest.
             columns, shades: see `Explorer`.
         """
         alt = "The same noise, drawn at several points of the training: noise, then blots, then pictures."
@@ -94,12 +114,16 @@ class TrainingScrubber(Explorer):
         if curves:
             lines = {name: table([_stretched(name, values, len(film))]) for name, values in curves.items()}
             caption = "each from its least to its largest:"
-            self.spec["panels"].append({"kind": "curves", "size": [220, 130], "lines": lines, "caption": caption})
+            self.spec["panels"].append(
+                {"kind": "curves", "size": [220, 130], "lines": lines, "caption": caption}
+            )
 
 
 def _stretched(name: str, values: Sequence[int | float], count: int) -> list[float]:
     if len(values) != count:
-        raise ValueError(f"curves[{name!r}] must have a number for each of {count} checkpoints, got {len(values)}")
+        raise ValueError(
+            f"curves[{name!r}] must have a number for each of {count} checkpoints, got {len(values)}"
+        )
     least, most = min(values), max(values)
     return [round((value - least) / ((most - least) or 1), 4) for value in values]
 
@@ -108,10 +132,17 @@ class GuidanceExplorer(Explorer):
     """Drag the guidance scale and watch the same noise become other pictures."""
 
     def __init__(
-        self, images: Mapping[int | float, Images], *, readouts: Mapping[str, Mapping] | None = None,
-        draw: Callable[[int | float], Images] | None = None, scales: Sequence[int | float] = (),
-        start: int | float | None = None, columns: int = 10, shades: int = 64, alt: str = "",
-    ):  # fmt: skip
+        self,
+        images: Mapping[int | float, Images],
+        *,
+        readouts: Mapping[str, Mapping] | None = None,
+        draw: Callable[[int | float], Images] | None = None,
+        scales: Sequence[int | float] = (),
+        start: int | float | None = None,
+        columns: int = 10,
+        shades: int = 64,
+        alt: str = "",
+    ):
         """Show what was drawn at each scale.
 
         Args:
@@ -132,8 +163,11 @@ class GuidanceExplorer(Explorer):
             return {"drawn from the same noise": images[s] if s in images else draw(s), **said}
 
         super().__init__(
-            {"guidance scale": sorted({*images, *scales}) if scales else list(images)}, film,
+            {"guidance scale": sorted({*images, *scales}) if scales else list(images)},
+            film,
             ahead={"guidance scale": list(images)} if scales else None,
-            start=None if start is None else {"guidance scale": start}, columns=columns, shades=shades,
+            start=None if start is None else {"guidance scale": start},
+            columns=columns,
+            shades=shades,
             alt=alt or f"The same noise drawn with guidance scales {', '.join(map(text_of, images))}.",
-        )  # fmt: skip
+        )

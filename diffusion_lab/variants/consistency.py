@@ -1,8 +1,9 @@
 """Consistency models: one answer for a whole path of the probability flow, so that one step is enough.
 
-A consistency function f(x_t, t) gives, for every point of a path, the x_0 at which the path ends. It is known at the
-end, f(x_0, 0) = x_0, and the same at two neighbouring points: that is all that `distill` teaches a student, with a
-trained denoiser as the teacher who knows the path. Source: Song et al. 2023, Consistency Models.
+A consistency function f(x_t, t) gives, for every point of a path, the x_0 at which the path ends. It is known
+at the end, f(x_0, 0) = x_0, and the same at two neighbouring points: that is all that `distill` teaches a
+student, with a trained denoiser as the teacher who knows the path. Source: Song et al. 2023, Consistency
+Models.
 """
 
 import copy
@@ -22,15 +23,21 @@ from diffusion_lab.shapes import Data, Steps, check_objective, check_range, chec
 
 
 def consistency_function(
-    model: Callable, x_t: Data, t: int | Steps, schedule: DiffusionSchedule, objective: str = "v", **condition: Tensor
+    model: Callable,
+    x_t: Data,
+    t: int | Steps,
+    schedule: DiffusionSchedule,
+    objective: str = "v",
+    **condition: Tensor,
 ) -> Data:
     """Say where the path through x_t, (B, …), ends: f(x_t, t) = c_skip x_t + c_out model(x_t, t), of the shape of x_t.
 
-    Read as x_0, an answer in v has c_skip = alpha and c_out = -sigma, and so f(x_0, 0) = x_0 whatever the network says:
-    the boundary condition (Song et al. 2023, equations 4 and 5). For x_t / alpha these are their c_skip and c_out with
-    the data's standard deviation 1 and epsilon 0. An answer in flow has the same property, divided by alpha + sigma.
-    A `ValueError` says if the objective is another ("x0" has no boundary, and "eps" none to divide by at t = T), or not
-    the model's, or if t is out of range or not one time, nor one per element.
+    Read as x_0, an answer in v has c_skip = alpha and c_out = -sigma, and so f(x_0, 0) = x_0 whatever the
+    network says: the boundary condition (Song et al. 2023, equations 4 and 5). For x_t / alpha these are
+    their c_skip and c_out with the data's standard deviation 1 and epsilon 0. An answer in flow has the same
+    property, divided by alpha + sigma. A `ValueError` says if the objective is another ("x0" has no boundary,
+    and "eps" none to divide by at t = T), or not the model's, or if t is out of range or not one time, nor
+    one per element.
     """
     choose("objective", objective, ("v", "flow"))
     check_objective(model, objective)
@@ -40,13 +47,18 @@ def consistency_function(
 
 
 def teacher_step(
-    teacher: Callable, x_t: Data, t: Steps, s: Steps, schedule: DiffusionSchedule, objective: str = "v",
+    teacher: Callable,
+    x_t: Data,
+    t: Steps,
+    s: Steps,
+    schedule: DiffusionSchedule,
+    objective: str = "v",
     **condition: Tensor,
 ) -> Data:
     """Go along the teacher's path from x_t, (B, …), at times t, (B,), to earlier times s, (B,): a step of DDIM.
 
-    For images, x_0 is kept in [-1, 1] on the way, as in `sampling.guess`. A `ValueError` says if s is not earlier than
-    t everywhere, a time is out of range, or the objective is not the teacher's.
+    For images, x_0 is kept in [-1, 1] on the way, as in `sampling.guess`. A `ValueError` says if s is not
+    earlier than t everywhere, a time is out of range, or the objective is not the teacher's.
     """
     schedule.lookup(schedule.betas, t, x_t)
     check_range("s", s, 0)
@@ -59,9 +71,9 @@ def teacher_step(
 def pseudo_huber(difference: Tensor, softness: float = 0.00054) -> Tensor:
     """Length of each element of a batch, (B, …), rounded off near 0: sqrt(|d|² + c²) - c, shape (B,).
 
-    c is `softness` times the root of the number of entries (Song & Dhariwal 2023, section 3.3). A few large errors do
-    not outweigh the rest, as they do when they are squared. A `ValueError` says if softness is not more than 0, where
-    the square root has no gradient at 0.
+    c is `softness` times the root of the number of entries (Song & Dhariwal 2023, section 3.3). A few large
+    errors do not outweigh the rest, as they do when they are squared. A `ValueError` says if softness is not
+    more than 0, where the square root has no gradient at 0.
     """
     if not 0 < softness < torch.inf:
         raise ValueError(f"softness must be finite and more than 0, got {softness}")
@@ -71,16 +83,27 @@ def pseudo_huber(difference: Tensor, softness: float = 0.00054) -> Tensor:
 
 
 def distillation_loss(
-    student: Callable, target: Callable, teacher: Callable, x_0: Data, t: Steps, s: Steps, schedule: DiffusionSchedule,
-    *, objective: str = "v", noise: Data | None = None, generator: Generator | None = None, **condition: Tensor,
+    student: Callable,
+    target: Callable,
+    teacher: Callable,
+    x_0: Data,
+    t: Steps,
+    s: Steps,
+    schedule: DiffusionSchedule,
+    *,
+    objective: str = "v",
+    noise: Data | None = None,
+    generator: Generator | None = None,
+    **condition: Tensor,
 ) -> Tensor:
     """How far the student's answer at t is from the target's answer one teacher step earlier, shape (B,).
 
-    d(f_student(x_t, t), f_target(x_s, s)), where x_s is the teacher's and no gradient goes through the second (Song et
-    al. 2023, equations 6 to 8, algorithm 2). At s = 0 the target is x_s itself.
+    d(f_student(x_t, t), f_target(x_s, s)), where x_s is the teacher's and no gradient goes through the second
+    (Song et al. 2023, equations 6 to 8, algorithm 2). At s = 0 the target is x_s itself.
 
     Args:
-        student, target, teacher: denoisers ``f(x, t, **condition)``; target is an average of earlier students.
+        student, target, teacher: denoisers ``f(x, t, **condition)``; target is an average of earlier
+            students.
         x_0: clean data, (B, …).
         t, s: times 1 … T, and earlier ones 0 … t - 1, (B,).
         schedule, objective: of all three; "v" or "flow".
@@ -104,9 +127,18 @@ class Distilled(NamedTuple):
 
 
 def distill(
-    student: nn.Module, teacher: Callable, schedule: DiffusionSchedule, loader: Iterable, *, num_steps: int,
-    objective: str = "v", levels: int = 12, learning_rate: float = 1e-3, ema_decay: float = 0.95,
-    bfloat16: bool = False, generator: Generator | None = None,
+    student: nn.Module,
+    teacher: Callable,
+    schedule: DiffusionSchedule,
+    loader: Iterable,
+    *,
+    num_steps: int,
+    objective: str = "v",
+    levels: int = 12,
+    learning_rate: float = 1e-3,
+    ema_decay: float = 0.95,
+    bfloat16: bool = False,
+    generator: Generator | None = None,
 ) -> Iterator[Distilled]:
     """Teach a student, in place, to be consistent along the paths of a teacher; yields after each optimiser step.
 
@@ -116,13 +148,15 @@ def distill(
         schedule, objective: of both; "v" or "flow".
         loader: yields ``(images, labels)`` in every pass.
         num_steps: optimiser steps.
-        levels: into how many steps a path is divided, 1 … T, evenly in time; more is closer to the flow, and slower to
-            learn.
-        learning_rate, ema_decay: peak of `optimization.Muon`, and decay of the averaged student that gives the targets.
+        levels: into how many steps a path is divided, 1 … T, evenly in time; more is closer to the flow, and
+            slower to learn.
+        learning_rate, ema_decay: peak of `optimization.Muon`, and decay of the averaged student that gives
+            the targets.
         bfloat16: compute in 16 bits.
         generator: decides times and noise.
 
-    A `ValueError` says if an argument is out of range, the objective is not that of both, or the loader is empty.
+    A `ValueError` says if an argument is out of range, the objective is not that of both, or the loader is
+    empty.
     """
     choose("objective", objective, ("v", "flow"))
     for model in (student, teacher):
@@ -142,7 +176,9 @@ def distill(
         n = torch.randint(levels, (len(x_0),), generator=generator)
         options = {"objective": objective, "generator": generator, "labels": labels}
         with torch.autocast(x_0.device.type, torch.bfloat16, enabled=bfloat16):
-            losses = distillation_loss(student, target, teacher, x_0, times[n], times[n + 1], schedule, **options)
+            losses = distillation_loss(
+                student, target, teacher, x_0, times[n], times[n + 1], schedule, **options
+            )
             loss = losses.mean()
         loss.backward()
         nn.utils.clip_grad_norm_(student.parameters(), 1.0)
@@ -152,13 +188,19 @@ def distill(
 
 
 def multistep(
-    model: Callable, schedule: DiffusionSchedule, x_T: Tensor, *, num_steps: int = 1, spacing: str = "trailing",
-    generator: Generator | None = None, **options,
+    model: Callable,
+    schedule: DiffusionSchedule,
+    x_T: Tensor,
+    *,
+    num_steps: int = 1,
+    spacing: str = "trailing",
+    generator: Generator | None = None,
+    **options,
 ) -> Iterator[State]:
     """Draw with a consistency model: ask for the end of the path, and between two askings noise it anew.
 
-    Song et al. 2023, algorithm 1, with the call form of `sampling.ddim`; one step is one evaluation. `sampling.ddim` is
-    the same with the old noise in place of fresh one.
+    Song et al. 2023, algorithm 1, with the call form of `sampling.ddim`; one step is one evaluation.
+    `sampling.ddim` is the same with the old noise in place of fresh one.
 
     Args:
         model, schedule, x_T: a consistency model ``f(x_t, t, **condition)``, its schedule, and noise, (B, …).
@@ -166,7 +208,8 @@ def multistep(
         generator: of the fresh noise; the last step, to t = 0, adds none.
         **options: passed to `sampling.guess`: ``objective``, ``clip_x_0`` and the condition.
 
-    Yields a `State` per step, its x_t of the shape of x_T; a `ValueError` names an argument that is out of range.
+    Yields a `State` per step, its x_t of the shape of x_T; a `ValueError` names an argument that is out of
+    range.
     """
     x_t = x_T
     for t, s in pairwise(sampling_times(schedule, num_steps, spacing)):

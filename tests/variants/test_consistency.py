@@ -7,7 +7,10 @@ import torch
 from torch import nn
 
 import diffusion_lab as dl
-from diffusion_lab.after.consistency import (
+from diffusion_lab.process import OBJECTIVES, convert, express
+from diffusion_lab.sampling import ddim, sampling_times
+from diffusion_lab.schedules import DiffusionSchedule
+from diffusion_lab.variants.consistency import (
     consistency_function,
     distill,
     distillation_loss,
@@ -15,10 +18,7 @@ from diffusion_lab.after.consistency import (
     pseudo_huber,
     teacher_step,
 )
-from diffusion_lab.after.edm import preconditioning
-from diffusion_lab.process import OBJECTIVES, convert, express
-from diffusion_lab.sampling import ddim, sampling_times
-from diffusion_lab.schedules import DiffusionSchedule
+from diffusion_lab.variants.edm import preconditioning
 
 SCHEDULE, MEAN, VARIANCE = DiffusionSchedule.cosine(200), 0.7, 0.25
 ABAR = SCHEDULE.alphas_cumprod
@@ -94,7 +94,10 @@ def test_objectives_without_the_boundary_are_refused(objective):
 
 
 def test_the_scales_are_those_of_edm_and_of_song_with_data_of_variance_one():
-    x_t, t = torch.randn(6, 2, generator=seeded(), dtype=torch.float64), torch.tensor([1, 20, 80, 150, 190, 200])
+    x_t, t = (
+        torch.randn(6, 2, generator=seeded(), dtype=torch.float64),
+        torch.tensor([1, 20, 80, 150, 190, 200]),
+    )
     said = torch.randn(6, 2, generator=seeded(1), dtype=torch.float64)
     alpha, sigma = SCHEDULE.alpha_sigma(t, x_t)
     c = preconditioning(sigma / alpha)
@@ -122,17 +125,24 @@ def test_a_step_of_the_teacher_is_a_step_of_ddim_with_a_time_per_element(objecti
 @pytest.mark.parametrize("t", [20, 150])
 def test_the_teacher_of_images_is_kept_in_range_and_no_other(shape, clip, t):
     x = 3 * torch.randn(shape, generator=seeded())
-    went = teacher_step(lambda x, t: -9 * x, x, torch.full((4,), t), torch.zeros(4, dtype=torch.int64), SCHEDULE)
+    went = teacher_step(
+        lambda x, t: -9 * x, x, torch.full((4,), t), torch.zeros(4, dtype=torch.int64), SCHEDULE
+    )
     assert (went.abs().max() <= 1) == clip
 
 
 @pytest.mark.usefixtures("unchecked")
-@pytest.mark.parametrize(("t", "s", "match"), [
-    ([20, 30], [10, 30], r"s must be earlier than t, element by element, got s=\[10, 30\], t=\[20, 30\]"),
-    ([20, 30], [21, 10], "s must be earlier"), ([20, 30], [10, -1], "s must be at least 0, got -1 … 10"),
-    ([20, 30], [10], "s must be earlier"), ([20, 201], [10, 10], "t must lie in 0 … 200"),
-    ([20, 30, 40], [10, 10, 10], "t must be one time, or one per element of the batch of 2"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("t", "s", "match"),
+    [
+        ([20, 30], [10, 30], r"s must be earlier than t, element by element, got s=\[10, 30\], t=\[20, 30\]"),
+        ([20, 30], [21, 10], "s must be earlier"),
+        ([20, 30], [10, -1], "s must be at least 0, got -1 … 10"),
+        ([20, 30], [10], "s must be earlier"),
+        ([20, 201], [10, 10], "t must lie in 0 … 200"),
+        ([20, 30, 40], [10, 10, 10], "t must be one time, or one per element of the batch of 2"),
+    ],
+)
 def test_times_of_the_teacher_are_checked(t, s, match):
     with pytest.raises(ValueError, match=match):
         teacher_step(lambda x, t: x, torch.zeros(2, 1), torch.tensor(t), torch.tensor(s), SCHEDULE)
@@ -192,10 +202,14 @@ def test_the_true_end_of_the_path_has_almost_no_loss_and_the_mean_guess_has(obje
         ).mean()
 
     assert loss(end_of_path) < 0.02
-    assert loss(end_of_path, 149) < 0.2 * loss(end_of_path, 130), "smaller steps of the teacher, smaller error"
+    assert loss(end_of_path, 149) < 0.2 * loss(end_of_path, 130), (
+        "smaller steps of the teacher, smaller error"
+    )
     mean_guess = mean_denoiser("x0")
     assert loss(lambda x, t: mean_guess(x, t.clamp(min=1))) > 3 * loss(end_of_path)
-    assert loss(lambda x, t: end_of_path(x, (t - 20).clamp(min=1))) > 1.5 * loss(end_of_path), "a wrong time would pass"
+    assert loss(lambda x, t: end_of_path(x, (t - 20).clamp(min=1))) > 1.5 * loss(end_of_path), (
+        "a wrong time would pass"
+    )
 
 
 def test_no_gradient_goes_through_the_target_or_the_teacher(tiny):
@@ -239,7 +253,9 @@ def test_distillation_learns_the_end_of_the_path_and_not_the_mean():
         net = Affine()
         one, zero = torch.ones(201, 1, dtype=torch.float64), torch.zeros(201, 1, dtype=torch.float64)
         t = torch.arange(201)
-        said = [convert(function(x, t.clamp(min=1)), x, t.clamp(min=1), SCHEDULE, "x0", "v") for x in (zero, one)]
+        said = [
+            convert(function(x, t.clamp(min=1)), x, t.clamp(min=1), SCHEDULE, "x0", "v") for x in (zero, one)
+        ]
         net.table.data.copy_(torch.cat([said[1] - said[0], said[0]], dim=1))
         return net
 
@@ -254,7 +270,9 @@ def test_distillation_learns_the_end_of_the_path_and_not_the_mean():
     x, x_T = torch.linspace(-2, 2, 9)[:, None], torch.randn(4000, 1, generator=seeded())
     with torch.no_grad():
         for t in sampling_times(SCHEDULE, 10)[:6]:
-            wanted, was, now = (consistency_function(net, x, t, SCHEDULE) for net in (ideal, teacher, last.target))
+            wanted, was, now = (
+                consistency_function(net, x, t, SCHEDULE) for net in (ideal, teacher, last.target)
+            )
             assert worst(now, wanted) < 0.35 * worst(was, wanted), t
     *_, drawn = multistep(last.target, SCHEDULE, x_T)
     *_, path = ddim(teacher, SCHEDULE, x_T, num_steps=10)
@@ -284,10 +302,16 @@ def test_distill_repeats_leaves_the_teacher_and_averages(tiny):
     assert 0 < worst(first[0], first[1]) < worst(first[0], tiny.mix.weight), "the average lags behind"
 
 
-@pytest.mark.parametrize(("options", "match"), [
-    ({"num_steps": 0}, "num_steps"), ({"levels": 0}, "levels must lie in 1 … 200, got 0"), ({"levels": 201}, "levels"),
-    ({"ema_decay": 1.5}, "ema_decay"), ({"objective": "eps"}, "objective='eps'"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"num_steps": 0}, "num_steps"),
+        ({"levels": 0}, "levels must lie in 1 … 200, got 0"),
+        ({"levels": 201}, "levels"),
+        ({"ema_decay": 1.5}, "ema_decay"),
+        ({"objective": "eps"}, "objective='eps'"),
+    ],
+)
 def test_bad_input_is_refused_by_name(tiny, options, match):
     batches = dl.data.loader(torch.zeros(8, 1, 4, 4), torch.zeros(8, dtype=torch.int64), batch_size=8)
     with pytest.raises(ValueError, match=match):
@@ -310,7 +334,9 @@ def test_the_average_follows_closely_at_first(tiny):
     step = next(distill(tiny, teacher, SCHEDULE, batches, num_steps=1, ema_decay=0.999, generator=seeded()))
     now = tiny.out.weight.detach()
     assert worst(now, before) > 1e-5
-    torch.testing.assert_close(step.target.out.weight - before, 10 / 11 * (now - before), rtol=1e-2, atol=1e-7)
+    torch.testing.assert_close(
+        step.target.out.weight - before, 10 / 11 * (now - before), rtol=1e-2, atol=1e-7
+    )
 
 
 def test_multistep_noises_the_answer_anew():
@@ -334,7 +360,9 @@ def test_an_exact_consistency_function_draws_the_data_in_any_number_of_steps(num
     assert float(state.x_t.mean()) == pytest.approx(MEAN, abs=0.02)
     assert float(state.x_t.var()) == pytest.approx(VARIANCE, abs=0.02)
     *_, plain = ddim(mean_denoiser(), SCHEDULE, x_T, num_steps=num_steps)
-    assert float(plain.x_t.var()) < 0.8 * VARIANCE, "a denoiser, which gives the mean, draws too little variety"
+    assert float(plain.x_t.var()) < 0.8 * VARIANCE, (
+        "a denoiser, which gives the mean, draws too little variety"
+    )
 
 
 def test_express_of_the_boundary_is_used_by_both_objectives():
@@ -344,4 +372,7 @@ def test_express_of_the_boundary_is_used_by_both_objectives():
     x_t = SCHEDULE.add_noise(x_0, t, eps)
     for objective in ("v", "flow"):
         said = express(x_0, eps, t, SCHEDULE, objective)
-        assert worst(consistency_function(lambda x, t, said=said: said, x_t, t, SCHEDULE, objective), x_0) < 1e-10
+        assert (
+            worst(consistency_function(lambda x, t, said=said: said, x_t, t, SCHEDULE, objective), x_0)
+            < 1e-10
+        )

@@ -1,6 +1,7 @@
 """The cell of set-up: silent where the package is; else it installs it, changes nothing else, and says so.
 
-Here pip is a stand-in. ``make lone`` runs every notebook in the real environments; it takes a quarter of an hour.
+Here pip is a stand-in. ``make standalone`` runs every notebook in the real environments; it takes a quarter of an
+hour.
 """
 
 import importlib.util
@@ -11,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from diffusion_lab.links import lone, repository
+from diffusion_lab.links import repository, standalone
 
 ROOT = Path(__file__).parents[2]
-PIP = '''\
+PIP = """\
 import os, pathlib, sys
 here = pathlib.Path(__file__).parent
 if sys.argv[1] == "list":
@@ -25,7 +26,7 @@ else:
     kept = pathlib.Path(sys.argv[sys.argv.index("-c") + 1]).read_text()
     (here / "asked.txt").write_text("|".join(sys.argv[1:]))
     (here / "constraints.txt").write_text(kept)
-'''
+"""
 
 
 @pytest.fixture
@@ -39,7 +40,11 @@ def pip(tmp_path, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path / "empty")
     monkeypatch.setenv("PYTHONPATH", f"{folder.parent}{';' if sys.platform == 'win32' else ':'}{ROOT}")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    there = {name: version for name, version in lone.installed().items() if name not in ("diffusion-lab", "jaxtyping")}
+    there = {
+        name: version
+        for name, version in standalone.installed().items()
+        if name not in ("diffusion-lab", "jaxtyping")
+    }
     (folder / "there.txt").write_text("".join(f"{name}=={version}\n" for name, version in there.items()))
     return folder
 
@@ -57,10 +62,18 @@ def test_where_the_package_is_it_does_and_says_nothing(capsys, monkeypatch):
 def test_on_its_own_it_installs_under_constraints_and_says_so(pip, capsys):
     setup()
     first, second = capsys.readouterr().out.splitlines()
-    assert re.fullmatch(r"Installed diffusion-lab \S+, and with it jaxtyping [\d.]+; nothing .* has changed\.", first)
+    assert re.fullmatch(
+        r"Installed diffusion-lab \S+, and with it jaxtyping [\d.]+; nothing .* has changed\.", first
+    )
     assert "GPU" in second
     asked = (pip / "asked.txt").read_text().split("|")
-    assert asked == ["install", "-qq", "-c", "kept.txt", f"diffusion-lab[lessons] @ {repository.read(ROOT).install}"]
+    assert asked == [
+        "install",
+        "-qq",
+        "-c",
+        "kept.txt",
+        f"diffusion-lab[lessons] @ {repository.read(ROOT).install}",
+    ]
     assert (pip / "constraints.txt").read_text() == (pip / "there.txt").read_text()
     assert list(Path().iterdir()) == [], "the folder of the notebook stays clean"
 
@@ -80,23 +93,41 @@ def test_what_pip_says_is_shown_where_it_fails(pip, capsys):
     assert "Installed" not in out
 
 
-@pytest.mark.parametrize(("before", "after", "said"), [
-    ({"a": "1"}, {"a": "1", "diffusion-lab": "2"}, "Installed diffusion-lab 2; nothing that was here has changed."),
-    ({"a": "1"}, {"a": "1", "diffusion-lab": "2", "b": "3"},
-     "Installed diffusion-lab 2, and with it b 3; nothing that was here has changed."),
-    ({"a": "1"}, {"diffusion-lab": "2"}, "Installed diffusion-lab 2; CHANGED: a 1 -> gone."),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (
+            {"a": "1"},
+            {"a": "1", "diffusion-lab": "2"},
+            "Installed diffusion-lab 2; nothing that was here has changed.",
+        ),
+        (
+            {"a": "1"},
+            {"a": "1", "diffusion-lab": "2", "b": "3"},
+            "Installed diffusion-lab 2, and with it b 3; nothing that was here has changed.",
+        ),
+        ({"a": "1"}, {"diffusion-lab": "2"}, "Installed diffusion-lab 2; CHANGED: a 1 -> gone."),
+    ],
+)
 def test_summary(before, after, said):
-    assert lone.summary(before, after) == said
+    assert standalone.summary(before, after) == said
 
 
 def test_names_are_compared_as_pip_does():
-    assert lone.packages("Jax_Typing==1\nzope.x==2+cu1\n-e something\n") == {"jax-typing": "1", "zope-x": "2+cu1"}
+    assert standalone.packages("Jax_Typing==1\nzope.x==2+cu1\n-e something\n") == {
+        "jax-typing": "1",
+        "zope-x": "2+cu1",
+    }
 
 
-@pytest.mark.parametrize(("colab", "gpu", "said"), [
-    (False, None, "none is needed"), (True, None, "Runtime > Change runtime type"), (True, "T4", 'model.to("cuda")'),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("colab", "gpu", "said"),
+    [
+        (False, None, "none is needed"),
+        (True, None, "Runtime > Change runtime type"),
+        (True, "T4", 'model.to("cuda")'),
+    ],
+)
 def test_the_line_about_the_gpu(monkeypatch, colab, gpu, said):
     import torch
 
@@ -105,5 +136,5 @@ def test_the_line_about_the_gpu(monkeypatch, colab, gpu, said):
         monkeypatch.setenv("COLAB_RELEASE_TAG", "release")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu is not None)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: gpu)
-    assert said in lone.device()
-    assert ("Runtime" in lone.device()) == (colab and not gpu)
+    assert said in standalone.device()
+    assert ("Runtime" in standalone.device()) == (colab and not gpu)

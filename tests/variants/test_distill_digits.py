@@ -44,15 +44,18 @@ def test_it_writes_a_model_and_replaces_it_only_when_told(command, capsys):
     assert file.read_bytes() != before
 
 
-@pytest.mark.parametrize(("flags", "said"), [
-    (("--student", "mini-sd"), "the student must be one network that draws digits, got mini-sd"),
-    (("--student", "digits-flow"), "the student must have the teacher's objective, v"),
-    (("--student", "nosuch"), "there is no file nosuch"),
-    (("--student", "judge"), "name='judge' is not known"),
-    (("--steps", 0), "num_steps must be at least 1, got 0"),
-    (("--levels", 0), "levels must lie in 1 … 1000, got 0"),
-    (("--batch-size", 100_000), "batch_size=100000 is more than"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--student", "mini-sd"), "the student must be one network that draws digits, got mini-sd"),
+        (("--student", "digits-flow"), "the student must have the teacher's objective, v"),
+        (("--student", "nosuch"), "there is no file nosuch"),
+        (("--student", "judge"), "name='judge' is not known"),
+        (("--steps", 0), "num_steps must be at least 1, got 0"),
+        (("--levels", 0), "levels must lie in 1 … 1000, got 0"),
+        (("--batch-size", 100_000), "batch_size=100000 is more than"),
+    ],
+)
 @pytest.mark.usefixtures("unchecked")
 def test_what_does_not_fit_is_said_in_one_line(command, capsys, tmp_path, flags, said):
     with pytest.raises(SystemExit) as stop:

@@ -1,7 +1,7 @@
 """What a notebook that was opened on its own says after it has installed the package.
 
-``python -m diffusion_lab.links.lone`` is the last step of the cell of set-up (`repository.SETUP`), which has left the
-packages that were there before in ``kept.txt``.
+``python -m diffusion_lab.links.standalone`` is the last step of the cell of set-up (`repository.SETUP`), which has
+left the packages that were there before in ``kept.txt``.
 """
 
 import os
@@ -21,15 +21,24 @@ def packages(lines: str) -> dict[str, str]:
 
 def installed() -> dict[str, str]:
     """List what is installed now, by name."""
-    return packages("\n".join(f"{each.metadata['Name']}=={each.version}" for each in metadata.distributions()))
+    return packages(
+        "\n".join(f"{each.metadata['Name']}=={each.version}" for each in metadata.distributions())
+    )
 
 
 def summary(before: dict[str, str], after: dict[str, str]) -> str:
     """Say in one line what came, and whether anything that was there has changed."""
     ours = after.get("diffusion-lab", "?")
-    new = [f"{name} {version}" for name, version in sorted(after.items()) if name not in before | {"diffusion-lab": 0}]
-    changed = [f"{name} {before[name]} -> {after.get(name, 'gone')}" for name in sorted(before)
-               if after.get(name) != before[name]]  # fmt: skip
+    new = [
+        f"{name} {version}"
+        for name, version in sorted(after.items())
+        if name not in before | {"diffusion-lab": 0}
+    ]
+    changed = [
+        f"{name} {before[name]} -> {after.get(name, 'gone')}"
+        for name in sorted(before)
+        if after.get(name) != before[name]
+    ]
     came = f", and with it {', '.join(new)}" if new else ""
     rest = f"CHANGED: {', '.join(changed)}" if changed else "nothing that was here has changed"
     return f"Installed diffusion-lab {ours}{came}; {rest}."
@@ -41,8 +50,13 @@ def device() -> str:
 
     if torch.cuda.is_available():
         name = torch.cuda.get_device_name()
-        return f'GPU: {name}. The lessons compute on the CPU; to train there, put the network there: model.to("cuda").'
-    where = " To get one: Runtime > Change runtime type > T4 GPU." if "COLAB_RELEASE_TAG" in os.environ else ""
+        return (
+            f"GPU: {name}. The lessons compute on the CPU; to train there, put the network there:"
+            ' model.to("cuda").'
+        )
+    where = (
+        " To get one: Runtime > Change runtime type > T4 GPU." if "COLAB_RELEASE_TAG" in os.environ else ""
+    )
     return f"No GPU, and none is needed: all lessons and exercises are made for the CPU.{where}"
 
 

@@ -1,6 +1,7 @@
 """EDM: what stands around a network so that its input and its target have variance 1 at every time.
 
-Karras et al. 2022 write the noisy data as ``y = x_0 + ratio · eps``, without shrinking the signal. That is our x_t,
+Karras et al. 2022 write the noisy data as ``y = x_0 + ratio · eps``, without shrinking the signal. That is
+our x_t,
 divided by alpha: ``ratio = sigma / alpha``. Their table 1, last column, is `preconditioning`.
 """
 
@@ -31,8 +32,8 @@ def preconditioning(ratio: Tensor, data_std: float = 1.0) -> Preconditioning:
     """Make D(y) = c_skip y + c_out F(c_in y) (Karras et al. 2022, EDM, equation 7 and table 1).
 
     Args:
-        ratio: standard deviation of the noise beside a signal of scale 1, sigma / alpha; a tensor of any shape, finite,
-            not negative.
+        ratio: standard deviation of the noise beside a signal of scale 1, sigma / alpha; a tensor of any
+            shape, finite, not negative.
         data_std: standard deviation of the data, finite, more than 0. With 1, and our x_t, F is -v.
 
     A `ValueError` says if one of them is out of range, or ratio is no tensor.
@@ -47,13 +48,18 @@ def preconditioning(ratio: Tensor, data_std: float = 1.0) -> Preconditioning:
 
 
 def preconditioned(
-    network: Callable, x_t: Data, t: int | Steps, schedule: DiffusionSchedule, data_std: float = 1.0,
+    network: Callable,
+    x_t: Data,
+    t: int | Steps,
+    schedule: DiffusionSchedule,
+    data_std: float = 1.0,
     **condition: Tensor,
 ) -> Data:
     """Guess x_0 from x_t, (B, …), by a raw network ``F(input, t, **condition)`` in the frame of `preconditioning`.
 
-    Equation 7 of EDM, with y = x_t / alpha; t is an int or (B,), the result has the shape of x_t. At t = 0, where c_out
-    is 0, it is x_t itself, whatever the network says. A `ValueError` says if t or `data_std` is out of range.
+    Equation 7 of EDM, with y = x_t / alpha; t is an int or (B,), the result has the shape of x_t. At t = 0,
+    where c_out is 0, it is x_t itself, whatever the network says. A `ValueError` says if t or `data_std` is
+    out of range.
     """
     check_data(x_t=x_t)
     alpha, sigma = schedule.alpha_sigma(t, x_t)
