@@ -396,7 +396,7 @@ class Classic(Contender):
     name = "classic"
     source = "Ho et al. 2020 (DDPM), algorithm 1 and section 4; the network of lesson 04"
     recipe = (
-        "SimpleDiffusion with its defaults, eps, linear schedule of 1000 steps, Adam 1e-4, batch 128, no"
+        "PlainConvNet with its defaults, eps, linear schedule of 1000 steps, Adam 1e-4, batch 128, no"
         " averaging"
     )
     departures = "sampled by DDIM, not by 1000 ancestral steps"
@@ -404,7 +404,7 @@ class Classic(Contender):
 
     def build(self) -> None:
         """Make network, schedule and optimiser."""
-        self.model, self.schedule = dl.SimpleDiffusion(), dl.DiffusionSchedule.linear(1000)
+        self.model, self.schedule = dl.PlainConvNet(), dl.DiffusionSchedule.linear(1000)
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-4)
         self.batches = self.loader.for_ever()
 

@@ -18,7 +18,7 @@ from diffusion_lab.process import convert, express, forward_step, posterior, spl
 from diffusion_lab.sampling import SAMPLERS, State, sample
 from diffusion_lab.schedules import DiffusionSchedule
 from diffusion_lab.training import diffusion_loss, train, train_diffusion
-from diffusion_lab.unet import SimpleDiffusion, UNet
+from diffusion_lab.unet import PlainConvNet, SimpleDiffusion, UNet
 
 try:
     __version__ = version("diffusion-lab")
@@ -29,6 +29,7 @@ __all__ = [
     "SAMPLERS",
     "ClassifierFreeGuidance",
     "DiffusionSchedule",
+    "PlainConvNet",
     "SimpleDiffusion",
     "State",
     "UNet",

@@ -18,10 +18,10 @@ from diffusion_lab.mini_sd import pipeline as mini_sd
 from diffusion_lab.sampling import sample
 from diffusion_lab.schedules import DiffusionSchedule
 from diffusion_lab.shapes import Images, choose
-from diffusion_lab.unet import SimpleDiffusion, UNet
+from diffusion_lab.unet import PlainConvNet, SimpleDiffusion, UNet
 
 FOLDER = Path(__file__).parent / "weights"
-NETWORKS = {network.__name__: network for network in (UNet, SimpleDiffusion)}
+NETWORKS = {network.__name__: network for network in (UNet, SimpleDiffusion, PlainConvNet)}
 
 
 class Pretrained(NamedTuple):

@@ -235,6 +235,7 @@ def sample(
     model: Callable,
     schedule: DiffusionSchedule,
     shape: tuple[int, ...],
+    device: str | torch.device | None = None,
     *,
     sampler: str = "ddim",
     num_steps: int | None = 50,
@@ -246,12 +247,14 @@ def sample(
     on_step: Callable[[State], None] | None = None,
     **options,
 ) -> Tensor:
-    """Draw samples of the given shape, from pure noise to t = 0, on the model's device; images in [-1, 1].
+    """Draw samples of the given shape, from pure noise to t = 0; images in [-1, 1].
 
     Args:
         model: a denoiser ``f(x_t, t, **condition)``; a module is put into evaluation mode meanwhile.
         schedule, objective: those that the model was trained with.
         shape: of the result, (B, …).
+        device: where to draw, the model's own if it is None; the model is not moved. A function with no
+            parameters draws there, or on torch's default device.
         sampler, num_steps: a key of `SAMPLERS`, and steps: one evaluation each, "heun" two (with guidance,
             doubled).
         labels, guidance_scale: classes, (B,), for a class-conditional model; 0 ignores them, more than 1
@@ -260,14 +263,16 @@ def sample(
         progress, on_step: show a bar if it takes over two seconds; a function of the `State` after each step.
         **options: passed to the sampler and to `guess`, such as ``spacing`` or ``eta``.
 
-    A `ValueError` names the argument that is unknown, out of range or of the wrong length.
+    A `ValueError` names the argument that is unknown, out of range, of the wrong length or on another device.
     """
     choose("sampler", sampler, SAMPLERS)
     module = model if isinstance(model, nn.Module) else nn.Module()
-    device = next((p.device for p in module.parameters()), torch.device("cpu"))
+    home = next((p.device for p in module.parameters()), torch.empty(0, device=device).device)
+    if torch.empty(0, device=device or home).device != home:  # an empty tensor turns "cuda" into "cuda:0"
+        raise ValueError(f"device='{device}', but the model is on '{home}': call model.to('{device}') first")
     denoiser, null_label = model, getattr(model, "null_label", None)
     if labels is not None and guidance_scale != 0:
-        labels = torch.as_tensor(labels, device=device)
+        labels = torch.as_tensor(labels, device=home)
         if labels.shape != tuple(shape[:1]):
             raise ValueError(
                 f"labels must have shape ({shape[0]},), one per sample, got {tuple(labels.shape)}"
@@ -280,14 +285,19 @@ def sample(
                 f"guidance_scale={guidance_scale} needs a class-conditional model (with a null_label)"
             )
         denoiser = ClassifierFreeGuidance(model, guidance_scale, null={"labels": null_label})
-    x_T = normal_like(torch.empty(shape, device=device), generator)
+    x_T = normal_like(torch.empty(shape, device=home), generator)
     options |= {"num_steps": num_steps, "generator": generator, "objective": objective}
-    steps = SAMPLERS[sampler](denoiser, schedule, x_T, **options)
-    total = num_steps or schedule.timesteps
     were_training = [part for part in module.modules() if part.training]
     module.eval()
     try:
-        for state in tqdm(steps, total=total, unit="step", delay=2, leave=False, disable=not progress):
+        for state in tqdm(
+            SAMPLERS[sampler](denoiser, schedule, x_T, **options),
+            total=num_steps or schedule.timesteps,
+            unit="step",
+            delay=2,
+            leave=False,
+            disable=not progress,
+        ):
             if on_step is not None:
                 on_step(state)
     finally:

@@ -74,6 +74,7 @@ class DiffusionSchedule:
         betas: variance added by step t, shape (T+1,), float64, ``betas[0] == 0``.
         alphas: ``1 - betas``.
         alphas_cumprod: the running product of alphas ("alpha bar"), ``alphas_cumprod[0] == 1``.
+        sqrt_alphas_cumprod, sqrt_one_minus_alphas_cumprod: scale of the signal and of the noise in x_t.
         config: a dict from which ``DiffusionSchedule.from_config`` makes the same schedule again.
     """
 
@@ -166,13 +167,24 @@ class DiffusionSchedule:
             )
         return table[t].to(like.dtype).to(like.device).reshape(-1, *[1] * (like.ndim - 1))
 
+    @property
+    def sqrt_alphas_cumprod(self) -> Table:
+        """Scale of the signal in x_t, sqrt(alphas_cumprod), for t = 0 … T: (T+1,), float64, 1 at t = 0."""
+        return self.alphas_cumprod.sqrt()
+
+    @property
+    def sqrt_one_minus_alphas_cumprod(self) -> Table:
+        """Scale of the noise in x_t, sqrt(1 - alphas_cumprod), for t = 0 … T: (T+1,), float64, 0 at t = 0."""
+        return (1 - self.alphas_cumprod).sqrt()
+
     def alpha_sigma(self, t: int | Steps, like: Data) -> tuple[Tensor, Tensor]:
         """Scale of the signal, sqrt(alphas_cumprod[t]), and of the noise, sqrt(1 - alphas_cumprod[t]).
 
         See `lookup`.
         """
-        return tuple(
-            self.lookup(table.sqrt(), t, like) for table in (self.alphas_cumprod, 1 - self.alphas_cumprod)
+        return (
+            self.lookup(self.sqrt_alphas_cumprod, t, like),
+            self.lookup(self.sqrt_one_minus_alphas_cumprod, t, like),
         )
 
     def snr(self) -> Table:

@@ -127,3 +127,14 @@ def check_images(argument: str, images: Tensor, channels: int, multiple: int) ->
     if images.ndim != 4 or images.shape[1] != channels or any(side % multiple for side in images.shape[2:]):
         wanted = f"(B, {channels}, H, W) with H and W multiples of {multiple}"
         raise ValueError(f"{argument} must have shape {wanted}, got {tuple(images.shape)}")
+
+
+def check_noisy_images(x_t: Tensor, t: Tensor, channels: int, multiple: int) -> None:
+    """Accept what every denoiser of images takes: x_t as in `check_images`, and t of shape (B,).
+
+    Raises:
+        ValueError: names the argument, what came and what was wanted.
+    """
+    check_images("x_t", x_t, channels, multiple)
+    if t.shape != x_t.shape[:1]:
+        raise ValueError(f"t must have shape ({len(x_t)},), one time per image, got {tuple(t.shape)}")

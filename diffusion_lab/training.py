@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
+from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from diffusion_lab.checkpoints import TrainingState
@@ -178,13 +179,16 @@ def train(
 
 
 def train_diffusion(
-    model: nn.Module, loader, schedule: DiffusionSchedule, epochs: int = 10, **options
+    model: nn.Module, loader: Iterable | Dataset, schedule: DiffusionSchedule, epochs: int = 10, **options
 ) -> list[float]:
     """Train with a progress bar, for people who just want a model; returns the loss of every step.
 
-    At the end, and if it is stopped by hand, `model` holds the averaged weights. `loader` must have a length;
-    options are those of `train`.
+    At the end, and if it is stopped by hand, `model` holds the averaged weights. `loader` is as for `train`
+    and has a length; a dataset of ``(image, label)``, such as a `TensorDataset`, is served in shuffled batches
+    of 64. A model with no ``null_label`` does not see the labels. Options are those of `train`.
     """
+    if isinstance(loader, Dataset):
+        loader = DataLoader(loader, batch_size=64, shuffle=True, generator=Generator().manual_seed(0))
     losses, num_steps = [], epochs * len(loader)
     with tqdm(total=num_steps, unit="step", delay=1) as bar:
         try:

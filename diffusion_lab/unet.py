@@ -1,6 +1,6 @@
-"""The networks: `SimpleDiffusion`, the first denoiser one writes, and `UNet`, the one that draws digits.
+"""The networks, from plain to good: `PlainConvNet`, `SimpleDiffusion`, and `UNet`, the one that draws digits.
 
-Both are called as ``f(x_t, t)`` and return a tensor of the shape of x_t. What that tensor *means* (noise,
+All are called as ``f(x_t, t)`` and return a tensor of the shape of x_t. What that tensor *means* (noise,
 data, velocity) is decided by the training objective, not here.
 """
 
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from diffusion_lab.shapes import Context, Images, Labels, Steps, check_images, check_range
+from diffusion_lab.shapes import Context, Images, Labels, Steps, check_noisy_images, check_range
 
 
 def sinusoidal_embedding(t: Tensor, features: int, max_period: float = 10_000) -> Tensor:
@@ -28,8 +28,8 @@ def sinusoidal_embedding(t: Tensor, features: int, max_period: float = 10_000) -
     return torch.cat([angles.cos(), angles.sin()], dim=1)
 
 
-class SimpleDiffusion(nn.Module):
-    """A first denoiser: five convolutions at full resolution, and the time as one more input channel.
+class PlainConvNet(nn.Module):
+    """Five convolutions at full resolution, and the time as one more input channel.
 
     Every pixel sees only an 11 × 11 neighbourhood, so it learns slowly. Lesson 04 starts here and mends it.
     """
@@ -38,14 +38,60 @@ class SimpleDiffusion(nn.Module):
         """Make a network for `in_channels` colours whose times are counted up to `timesteps`."""
         super().__init__()
         self.config = {"in_channels": in_channels, "width": width, "timesteps": timesteps}
-        sizes = [in_channels + 1, width, width, width, width]
-        hidden = (layer for a, b in pairwise(sizes) for layer in (nn.Conv2d(a, b, 3, padding=1), nn.SiLU()))
+        hidden = (
+            layer
+            for before, after in pairwise([in_channels + 1, width, width, width, width])
+            for layer in (nn.Conv2d(before, after, 3, padding=1), nn.SiLU())
+        )
         self.layers = nn.Sequential(*hidden, nn.Conv2d(width, in_channels, 3, padding=1))
 
     def forward(self, x_t: Images, t: Steps) -> Images:
         """Predict from noisy images x_t, (B, C, H, W), and their times t, (B,)."""
+        check_noisy_images(x_t, t, self.config["in_channels"], 1)
         time = (t.to(x_t.dtype) / self.config["timesteps"]).reshape(-1, 1, 1, 1).expand(-1, 1, *x_t.shape[2:])
         return self.layers(torch.cat([x_t, time], dim=1))
+
+
+class SimpleDiffusion(nn.Module):
+    """A small first U-Net: three convolutions down, three up, skips across, and the time at the bottom.
+
+    Channels are 64, 128, 256 at full, half and quarter size. ``SimpleDiffusion(**model.config)`` makes it
+    again. Its plan is that of Ronneberger et al. 2015 with one convolution per level and no normalisation.
+    """
+
+    def __init__(self, channels: int = 1, time_emb_dim: int = 32, timesteps: int = 1000):
+        """Make a network for images of `channels` colours.
+
+        Args:
+            channels: colours of the image.
+            time_emb_dim: how many numbers the time is turned into.
+            timesteps: T, up to which times are counted: that of the schedule.
+        """
+        super().__init__()
+        self.config = {"channels": channels, "time_emb_dim": time_emb_dim, "timesteps": timesteps}
+        self.time_mlp = nn.Sequential(
+            nn.Linear(1, time_emb_dim), nn.GELU(), nn.Linear(time_emb_dim, time_emb_dim)
+        )
+        self.enc1 = nn.Conv2d(channels, 64, 3, padding=1)
+        self.enc2 = nn.Conv2d(64, 128, 3, stride=2, padding=1)
+        self.enc3 = nn.Conv2d(128, 256, 3, stride=2, padding=1)
+        self.dec3 = nn.ConvTranspose2d(256 + time_emb_dim, 128, 4, stride=2, padding=1)
+        self.dec2 = nn.ConvTranspose2d(128 + 128, 64, 4, stride=2, padding=1)
+        self.dec1 = nn.Conv2d(64 + 64, channels, 3, padding=1)
+
+    def forward(self, x_t: Images, t: Steps) -> Images:
+        """Predict from noisy images x_t, (B, channels, H, W), and their times t, (B,).
+
+        A `ValueError` says if H or W is no multiple of 4, or another shape is wrong.
+        """
+        check_noisy_images(x_t, t, self.config["channels"], 4)
+        e1 = F.relu(self.enc1(x_t))
+        e2 = F.relu(self.enc2(e1))
+        e3 = F.relu(self.enc3(e2))
+        time = self.time_mlp(t.to(x_t.dtype)[:, None] / self.config["timesteps"])
+        d3 = F.relu(self.dec3(torch.cat([e3, time[:, :, None, None].expand(-1, -1, *e3.shape[2:])], dim=1)))
+        d2 = F.relu(self.dec2(torch.cat([d3, e2], dim=1)))
+        return self.dec1(torch.cat([d2, e1], dim=1))
 
 
 class ResidualBlock(nn.Module):
@@ -180,8 +226,12 @@ class UNet(nn.Module):
             self.up.append(nn.ModuleList(level(i, 2 * size) for _ in range(blocks)))
             grow = nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(size, sizes[i - 1], 3, padding=1))
             self.grow.append(grow if i else nn.Identity())
-        out = zeroed(nn.Conv2d(sizes[0], in_channels * patch**2, 3, padding=1))
-        self.unfold = nn.Sequential(nn.GroupNorm(8, sizes[0]), nn.SiLU(), out, nn.PixelShuffle(patch))
+        self.unfold = nn.Sequential(
+            nn.GroupNorm(8, sizes[0]),
+            nn.SiLU(),
+            zeroed(nn.Conv2d(sizes[0], in_channels * patch**2, 3, padding=1)),
+            nn.PixelShuffle(patch),
+        )
 
     def forward(
         self, x_t: Images, t: Steps, labels: Labels | None = None, context: Context | None = None
@@ -215,9 +265,9 @@ class UNet(nn.Module):
         return self.unfold(h)
 
     def _check(self, x_t: Tensor, t: Tensor, labels: Tensor | None, context: Tensor | None) -> None:
-        check_images("x_t", x_t, self.config["in_channels"], self.config["patch"] * 2 ** (len(self.down) - 1))
-        if t.shape != x_t.shape[:1]:
-            raise ValueError(f"t must have shape ({len(x_t)},), one time per image, got {tuple(t.shape)}")
+        check_noisy_images(
+            x_t, t, self.config["in_channels"], self.config["patch"] * 2 ** (len(self.down) - 1)
+        )
         if labels is not None and self.label is None:
             raise ValueError("labels were given, but this UNet was built without num_classes")
         if labels is not None and labels.shape != t.shape:

@@ -139,7 +139,7 @@ def test_checkpoint_that_lacks_a_piece_is_refused(tiny, batches, checkpoint, pie
 
 
 def test_checkpoint_of_another_network_is_refused(tiny, batches, checkpoint):
-    for other in (type(tiny)(num_classes=5), dl.SimpleDiffusion(width=4)):
+    for other in (type(tiny)(num_classes=5), dl.PlainConvNet(width=4)):
         with pytest.raises(ValueError, match="not a whole checkpoint of this training"):
             next(start(other, "own", batches, seed=1, resume=checkpoint))
 

@@ -227,9 +227,14 @@ def test_model_file_with_wrong_metadata_is_named(tmp_path, unet, change):
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES, ids=repr)
-@pytest.mark.parametrize("kind", ["unet", "simple"])
+@pytest.mark.parametrize("kind", ["unet", "simple", "plain"])
 def test_model_round_trip(tmp_path, unet, schedule, kind):
-    model = unet if kind == "unet" else dl.SimpleDiffusion(width=4, timesteps=50)
+    makers = {
+        "unet": lambda: unet,
+        "simple": lambda: dl.SimpleDiffusion(time_emb_dim=4, timesteps=50),
+        "plain": lambda: dl.PlainConvNet(width=4, timesteps=50),
+    }
+    model = makers[kind]()
     dl.save_model(tmp_path / "new" / "m.safetensors", model, schedule, "x0", "# a card: ε → x₀\n")
     loaded = dl.load_model(tmp_path / "new" / "m.safetensors")
     assert type(loaded.model) is type(model)
@@ -252,14 +257,14 @@ def test_model_round_trip(tmp_path, unet, schedule, kind):
 
 def test_network_of_another_kind_is_refused(tmp_path):
     with pytest.raises(
-        ValueError, match="network='Linear' is not known; choose one of: SimpleDiffusion, UNet"
+        ValueError, match="network='Linear' is not known; choose one of: PlainConvNet, SimpleDiffusion, UNet"
     ):
         dl.save_model(tmp_path / "m.safetensors", torch.nn.Linear(1, 1), SCHEDULES[0], "v")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_model_without_classes_says_that_it_takes_no_labels(tmp_path):
-    for model in (dl.UNet(width=8), dl.SimpleDiffusion(width=4)):
+    for model in (dl.UNet(width=8), dl.SimpleDiffusion(), dl.PlainConvNet(width=4)):
         dl.save_model(tmp_path / "m.safetensors", model, SCHEDULES[0], "v")
         with pytest.raises(ValueError, match="labels"):
             dl.load_model(tmp_path / "m.safetensors").sample([1, 2], num_steps=1)
@@ -267,7 +272,7 @@ def test_model_without_classes_says_that_it_takes_no_labels(tmp_path):
 
 def test_model_saved_without_a_card_has_no_card(tmp_path, unet):
     dl.save_model(tmp_path / "m.safetensors", unet, SCHEDULES[0], "v", "# the first model")
-    dl.save_model(tmp_path / "m.safetensors", dl.SimpleDiffusion(width=4), SCHEDULES[0], "v")
+    dl.save_model(tmp_path / "m.safetensors", dl.PlainConvNet(width=4), SCHEDULES[0], "v")
     assert dl.load_model(tmp_path / "m.safetensors").card == ""
 
 
@@ -282,7 +287,7 @@ def test_failing_save_keeps_the_old_files(tmp_path, monkeypatch, unet):
     old = path.read_bytes()
     monkeypatch.setattr(files, "save_file", fail_half_way)
     with pytest.raises(OSError, match="No space left"):
-        dl.save_model(path, dl.SimpleDiffusion(width=4), SCHEDULES[0], "v", "# new")
+        dl.save_model(path, dl.PlainConvNet(width=4), SCHEDULES[0], "v", "# new")
     assert path.read_bytes() == old
     assert dl.load_model(path).card == "# old"
     assert list(tmp_path.iterdir()) == [path]

@@ -868,6 +868,51 @@ def test_sample_takes_a_plain_function_and_points(capsys):
     assert capsys.readouterr().err == "", "a short run shows no progress bar"
 
 
+@pytest.mark.parametrize("device", ["cpu", torch.device("cpu"), None])
+def test_sample_takes_the_device_of_the_model_by_place_or_by_name(tiny, device):
+    options = {"num_steps": 5, "labels": [3, 1, 4, 1]}
+    expected = draw(tiny)
+    assert torch.equal(sample(tiny, SHORT, SHAPE, device, generator=seeded(3), **options), expected)
+    assert torch.equal(sample(tiny, SHORT, SHAPE, device=device, generator=seeded(3), **options), expected)
+
+
+def test_noise_and_labels_go_where_the_model_is(monkeypatch):
+    """On the device "meta", whose tensors have shapes but no numbers, so their range cannot be checked."""
+    monkeypatch.setattr(dl.sampling, "check_range", lambda *_: None)
+    seen = []
+
+    def answer(x_t, t, labels):
+        seen.append((x_t.device.type, t.device.type, labels.device.type))
+        return torch.zeros_like(x_t)
+
+    module = nn.Linear(1, 1, device="meta")
+    module.forward = answer
+    for device in (None, "meta"):
+        images = sample(module, SHORT, SHAPE, device=device, num_steps=1, labels=torch.tensor([3, 1, 4, 1]))
+        assert images.device.type == "meta"
+    assert seen == [("meta", "meta", "meta")] * 2
+
+
+def test_a_function_draws_where_device_says():
+    seen = []
+
+    def answer(x_t, t):
+        seen.append((x_t.device.type, t.device.type))
+        return torch.zeros_like(x_t)
+
+    for device in ("meta", "cpu", None):
+        assert sample(answer, SHORT, SHAPE, device, num_steps=1).device.type == (device or "cpu")
+    assert seen == [("meta", "meta"), ("cpu", "cpu"), ("cpu", "cpu")]
+
+
+@pytest.mark.parametrize(("asked", "home"), [("meta", "cpu"), ("cpu", "meta")])
+def test_another_device_than_the_models_is_refused(tiny, asked, home, unchecked):
+    tiny.to(home)
+    with pytest.raises(ValueError, match=f"device='{asked}', but the model is on '{home}'.*model.to"):
+        sample(tiny, SHORT, SHAPE, device=asked, num_steps=1)
+    assert tiny.training
+
+
 def test_the_objective_changes_the_result_and_must_be_the_trained_one(tiny, unchecked):
     assert worst(draw(tiny, objective="eps"), draw(tiny, objective="v")) > 1e-3
     tiny.trained_objective = "eps"

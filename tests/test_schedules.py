@@ -184,6 +184,30 @@ def test_repr_names_curve_and_length():
     assert repr(SMALL) == "DiffusionSchedule('table', timesteps=5)"
 
 
+@every_schedule
+def test_named_scales_are_the_roots_that_add_noise_uses(make):
+    """By plain Python from the table, and by what add_noise does with a one."""
+    schedule = make()
+    T, one = schedule.timesteps, torch.ones(schedule.timesteps + 1, 1, dtype=torch.float64)
+    signal, noise = schedule.sqrt_alphas_cumprod, schedule.sqrt_one_minus_alphas_cumprod
+    for table in (signal, noise):
+        assert table.shape == (T + 1,)
+        assert table.dtype == torch.float64
+    assert (signal[0], noise[0]) == (1, 0)
+    bar = schedule.alphas_cumprod.tolist()
+    assert worst(signal, [math.sqrt(a) for a in bar]) < 1e-15
+    assert worst(noise, [math.sqrt(1 - a) for a in bar]) < 1e-15
+    times, zero = torch.arange(T + 1), torch.zeros_like(one)
+    assert torch.equal(schedule.add_noise(one, times, zero)[:, 0], signal)
+    assert torch.equal(schedule.add_noise(zero, times, one)[:, 0], noise)
+
+
+@pytest.mark.parametrize("name", ["sqrt_alphas_cumprod", "sqrt_one_minus_alphas_cumprod"])
+def test_named_scales_cannot_be_set_apart_from_the_table(name):
+    with pytest.raises(AttributeError):
+        setattr(DiffusionSchedule(10), name, torch.zeros(11))
+
+
 def test_snr_is_signal_variance_over_noise_variance():
     snr = SMALL.snr()
     assert snr[0] == math.inf

@@ -9,6 +9,7 @@ from statistics import NormalDist
 
 import pytest
 import torch
+from torch.utils.data import DataLoader, TensorDataset
 
 import diffusion_lab as dl
 from diffusion_lab.optimization import OPTIMIZERS, learning_rate_at
@@ -459,6 +460,42 @@ def test_train_diffusion_returns_losses_and_leaves_the_average(tiny, batches):
     assert losses == [(step := each).loss for each in steps]
     assert torch.equal(weights(tiny), weights(step.ema))
     assert not torch.equal(weights(tiny), weights(other))
+
+
+@pytest.mark.parametrize("num_classes", [None, 10])
+def test_train_diffusion_takes_a_torch_loader_of_images_and_labels(tiny, digits, num_classes):
+    """A model without classes does not see the labels; one with classes does."""
+    dataset = TensorDataset(digits.images[:100], digits.labels[:100])
+    loader = DataLoader(dataset, batch_size=16, shuffle=True)
+    seen = []
+
+    class Watching(type(tiny)):
+        def forward(self, x_t, t, labels=None):
+            seen.append((len(x_t), labels is not None, int(t.min()), int(t.max())))
+            return super().forward(x_t, t, labels)
+
+    losses = dl.train_diffusion(Watching(num_classes), loader, SCHEDULE, epochs=2, generator=seeded(0))
+    assert len(losses) == 2 * 7
+    assert [size for size, *_ in seen] == [16] * 6 + [4] + [16] * 6 + [4]
+    assert all(labelled == (num_classes is not None) for _, labelled, *_ in seen)
+    assert all(first >= 1 and last <= SCHEDULE.timesteps for *_, first, last in seen)
+
+
+def test_train_diffusion_takes_a_dataset_and_serves_all_of_it_shuffled(tiny):
+    images = torch.arange(100.0).reshape(100, 1, 1, 1) / 50 - 1
+    seen = []
+
+    class Watching(TensorDataset):
+        def __getitem__(self, index):
+            seen.append(index)
+            return super().__getitem__(index)
+
+    losses = dl.train_diffusion(tiny, Watching(images), SCHEDULE, epochs=2, generator=seeded(0))
+    assert len(losses) == 2 * 2  # 64 and 36
+    first, second = seen[:100], seen[100:]
+    assert sorted(first) == sorted(second) == list(range(100))
+    assert first != second
+    assert first != sorted(first)
 
 
 @pytest.mark.parametrize("stop", [0, 1, 3])

@@ -8,7 +8,7 @@ import pytest
 import torch
 from diffusers.models.embeddings import get_timestep_embedding
 
-from diffusion_lab.unet import SimpleDiffusion, UNet, sinusoidal_embedding
+from diffusion_lab.unet import PlainConvNet, SimpleDiffusion, UNet, sinusoidal_embedding
 
 SMALL = {"width": 16, "multipliers": (1, 2)}
 UNETS = {
@@ -208,49 +208,140 @@ def test_gradients_reach_every_parameter_once_the_zeros_have_moved(config, size)
     assert names == {name for name, _ in model.named_parameters()}
 
 
-# SimpleDiffusion
+# The two networks before the U-Net
 # ------------------------------------------------------------------------------------------------------
 
+FIRST = {
+    "PlainConvNet": (partial(PlainConvNet, width=8), "in_channels"),
+    "SimpleDiffusion": (SimpleDiffusion, "channels"),
+}
+each_first_network = pytest.mark.parametrize("name", FIRST)
 
-def simple(**options) -> SimpleDiffusion:
+
+def first_network(name, channels=1, **options):
+    """A fresh network, always with the same weights."""
+    make, channels_argument = FIRST[name]
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return SimpleDiffusion(**{"width": 8} | options)
+        return make(**{channels_argument: channels} | options)
 
 
-@pytest.mark.parametrize(("channels", "size"), [(1, (28, 28)), (3, (7, 9)), (4, (16, 16))])
+@each_first_network
+@pytest.mark.parametrize(("channels", "size"), [(1, (28, 28)), (3, (8, 12)), (4, (16, 16))])
 @torch.no_grad()
-def test_simple_diffusion_keeps_the_shape_and_depends_on_t(channels, size):
-    model, x_t = simple(in_channels=channels), torch.randn(2, channels, *size)
+def test_first_network_keeps_the_shape_and_depends_on_its_own_image_and_time(name, channels, size):
+    model, x_t = first_network(name, channels), inputs({"in_channels": channels}, size)[0]
     out = model(x_t, torch.tensor([3, 700]))
     assert out.shape == x_t.shape
     later = model(x_t, torch.tensor([3, 900]))
-    assert torch.equal(later[0], out[0])
-    assert differs(later[1], out[1])
-    again = SimpleDiffusion(**model.config)
-    again.load_state_dict(model.state_dict())
-    assert torch.equal(again(x_t, torch.tensor([3, 700])), out)
+    brighter = model(x_t + torch.tensor([0.0, 0.1]).reshape(2, 1, 1, 1), torch.tensor([3, 700]))
+    for changed in (later, brighter):
+        assert not differs(changed[0], out[0])
+        assert differs(changed[1], out[1])
 
 
+@each_first_network
 @torch.no_grad()
-def test_simple_diffusion_counts_time_in_parts_of_T():
-    long, short, x_t = simple(timesteps=1000), simple(timesteps=100), torch.randn(2, 1, 8, 8)
+def test_config_makes_the_same_first_network_again(name):
+    model, x_t = first_network(name, 2, timesteps=50), inputs({"in_channels": 2}, (8, 8))[0]
+    again = type(model)(**json.loads(json.dumps(model.config)))
+    assert again.config == model.config
+    again.load_state_dict(model.state_dict())
+    assert torch.equal(again(x_t, torch.tensor([3, 40])), model(x_t, torch.tensor([3, 40])))
+
+
+@each_first_network
+@torch.no_grad()
+def test_first_network_counts_time_in_parts_of_T(name):
+    long, short = first_network(name, timesteps=1000), first_network(name, timesteps=100)
+    x_t = inputs({}, (8, 8))[0]
     assert torch.equal(long(x_t, torch.tensor([500, 1000])), short(x_t, torch.tensor([50, 100])))
     assert differs(long(x_t, torch.tensor([50, 100])), short(x_t, torch.tensor([50, 100])))
 
 
-def test_simple_diffusion_sees_eleven_by_eleven_pixels():
-    x_t = torch.randn(1, 1, 33, 33, generator=torch.Generator().manual_seed(0)).requires_grad_()
-    simple()(x_t, torch.tensor([500]))[0, 0, 16, 16].backward()
-    expected = torch.zeros(33, 33, dtype=torch.bool)
-    expected[11:22, 11:22] = True
-    assert torch.equal(x_t.grad[0, 0] != 0, expected)
-
-
-def test_gradients_reach_every_parameter_of_simple_diffusion_at_once():
-    model = simple()
-    model(torch.randn(2, 1, 8, 8), torch.tensor([3, 700])).square().sum().backward()
+@each_first_network
+def test_gradients_reach_every_parameter_of_a_first_network_at_once(name):
+    model = first_network(name)
+    model(inputs({}, (8, 8))[0], torch.tensor([3, 700])).square().sum().backward()
     assert all(p.grad.any() for p in model.parameters())
+
+
+def influencing_pixels(name, row) -> torch.Tensor:
+    """Which pixels of 49 × 49 (for SimpleDiffusion 48 × 48) have an influence on the pixel (row, row)."""
+    side = {"PlainConvNet": 49, "SimpleDiffusion": 48}[name]
+    x_t = torch.randn(4, 1, side, side, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    first_network(name)(x_t, torch.full((4,), 500))[:, 0, row, row].sum().backward()
+    return x_t.grad.abs().amax(dim=(0, 1)) > 0
+
+
+def test_plain_network_sees_eleven_by_eleven_pixels():
+    expected = torch.zeros(49, 49, dtype=torch.bool)
+    expected[15:26, 15:26] = True
+    assert torch.equal(influencing_pixels("PlainConvNet", 20), expected)
+
+
+def test_field_of_view_of_simple_diffusion_is_what_its_layers_give_by_hand():
+    for row in range(20, 28):
+        field = influencing_pixels("SimpleDiffusion", row)
+        first, last = field_of_simple_diffusion(row)
+        expected = torch.zeros_like(field)
+        expected[first : last + 1, first : last + 1] = True
+        assert torch.equal(field, expected)
+        assert last - first + 1 > 11, "it sees more than the plain network"
+
+
+def field_of_simple_diffusion(row) -> tuple[int, int]:
+    """First and last row of pixels with an influence on an output row, layer by layer from the output."""
+
+    def convolution(ends, stride):
+        return ends[0] * stride - 1, ends[1] * stride + 1  # 3 wide, padding 1
+
+    def transposed(ends):  # output i comes from inputs j with i = 2 j - 1 + k, k = 0 … 3
+        return -((2 - ends[0]) // 2), (ends[1] + 1) // 2
+
+    last = convolution((row, row), 1)  # dec1 reads d2 and e1 there
+    half = transposed(last)  # dec2 reads d3 and e2 there
+    quarter = transposed(half)  # dec3 reads e3 there
+    return convolution(convolution(convolution(quarter, 2), 2), 1)
+
+
+class SimpleDiffusionAsPublished(torch.nn.Module):
+    """The network of the text that the course implements, word for word, whose times run to 1000."""
+
+    def __init__(self, channels=1, time_emb_dim=32):
+        super().__init__()
+        nn = torch.nn
+        self.time_mlp = nn.Sequential(
+            nn.Linear(1, time_emb_dim), nn.GELU(), nn.Linear(time_emb_dim, time_emb_dim)
+        )
+        self.enc1 = nn.Conv2d(channels, 64, 3, padding=1)
+        self.enc2 = nn.Conv2d(64, 128, 3, stride=2, padding=1)
+        self.enc3 = nn.Conv2d(128, 256, 3, stride=2, padding=1)
+        self.dec3 = nn.ConvTranspose2d(256 + time_emb_dim, 128, 4, stride=2, padding=1)
+        self.dec2 = nn.ConvTranspose2d(256, 64, 4, stride=2, padding=1)
+        self.dec1 = nn.Conv2d(128, channels, 3, padding=1)
+
+    def forward(self, x, t):
+        t_emb = self.time_mlp(t.float().unsqueeze(-1) / 1000)
+        e1 = torch.relu(self.enc1(x))
+        e2 = torch.relu(self.enc2(e1))
+        e3 = torch.relu(self.enc3(e2))
+        t_emb = t_emb.view(t_emb.size(0), -1, 1, 1).expand(-1, -1, e3.size(2), e3.size(3))
+        e3 = torch.cat([e3, t_emb], dim=1)
+        d3 = torch.relu(self.dec3(e3))
+        d2 = torch.relu(self.dec2(torch.cat([d3, e2], dim=1)))
+        return self.dec1(torch.cat([d2, e1], dim=1))
+
+
+@pytest.mark.parametrize(("channels", "time_emb_dim"), [(1, 32), (3, 5)])
+@torch.no_grad()
+def test_simple_diffusion_is_the_published_network(channels, time_emb_dim):
+    ours = first_network("SimpleDiffusion", channels, time_emb_dim=time_emb_dim)
+    published = SimpleDiffusionAsPublished(channels, time_emb_dim)
+    published.load_state_dict(ours.state_dict())
+    x_t, t, _ = inputs({"in_channels": channels}, (28, 28))
+    torch.testing.assert_close(ours(x_t, t), published(x_t, t))
+    assert differs(ours(x_t, t), published(x_t, t + 100)), "a network that ignores t would pass"
 
 
 # The embedding of time
@@ -324,6 +415,32 @@ def test_bad_input_is_refused_by_name(config, args, condition, match):
     model = build(config)
     with pytest.raises(ValueError, match=match):
         model(*args, **condition)
+
+
+FIRST_BAD_CALLS = {
+    "no batch": (X[0], T, r"x_t must have shape \(B, 1, H, W\).*got \(1, 8, 8\)"),
+    "other channels": (X.expand(2, 3, 8, 8), T, r"x_t must have shape \(B, 1, H, W\).*got \(2, 3, 8, 8\)"),
+    "one time for all": (X, T[:1], r"t must have shape \(2,\), one time per image, got \(1,\)"),
+    "time without a batch": (X, T[0], r"t must have shape \(2,\), one time per image, got \(\)"),
+}
+
+
+@pytest.mark.usefixtures("unchecked")
+@each_first_network
+@pytest.mark.parametrize(("x_t", "t", "match"), FIRST_BAD_CALLS.values(), ids=FIRST_BAD_CALLS.keys())
+def test_bad_input_of_a_first_network_is_refused_by_name(name, x_t, t, match):
+    with pytest.raises(ValueError, match=match):
+        first_network(name)(x_t, t)
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("size", [(6, 8), (8, 10), (7, 7)])
+def test_simple_diffusion_refuses_sides_that_cannot_be_halved_twice(size):
+    with pytest.raises(
+        ValueError, match=rf"x_t .*H and W multiples of 4, got \(2, 1, {size[0]}, {size[1]}\)"
+    ):
+        first_network("SimpleDiffusion")(torch.zeros(2, 1, *size), T)
+    assert first_network("PlainConvNet")(torch.zeros(2, 1, *size), T).shape == (2, 1, *size)
 
 
 @pytest.mark.usefixtures("unchecked")
