@@ -54,9 +54,12 @@ linkcheck: $(VENV)/.site
 grade: $(VENV)/.course
 	$(BIN)/diffusion-lab grade "$(SUBMISSIONS)" --out "$(GRADES)" $(GRADE_ARGS)
 
+# set up once: everything that is checked without running the course; it changes no file
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
-	$(BIN)/python tools/clean_notebooks.py notebooks/*.ipynb solutions/*.ipynb exercises/*.ipynb
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python tools/clean_notebooks.py --check notebooks/*.ipynb solutions/*.ipynb exercises/*.ipynb
 
 clean:
 	rm -rf $(VENV) build/site first_digits.png

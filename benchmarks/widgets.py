@@ -39,7 +39,6 @@ from diffusion_lab.shapes import check_range
 
 NAME = "widgets"
 QUESTION = "How soon, and how often, does a picture follow the hand in JupyterLab?"
-BROWSER_TESTS = Path(__file__).parents[1] / "tests" / "browser"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = [
     "--no-sandbox",
@@ -401,8 +400,7 @@ async def measured(
     import nbformat
     from playwright.async_api import async_playwright
 
-    sys.path.append(str(BROWSER_TESTS))
-    from in_jupyterlab import KERNEL_IS_IDLE, NOTEBOOK, jupyterlab
+    from tools.in_jupyterlab import KERNEL_IS_IDLE, NOTEBOOK, jupyterlab
 
     cells = [f"seed, threads = {options.seeds[0]}, {options.threads}{SETUP}"]
     cells += [NOISE.format(repeat=repeat) + CONTENDERS[name].cell for repeat, name in turns]

@@ -12,17 +12,15 @@ import nbformat
 import pytest
 import torch
 
+from benchmarks import common, peers, quality_per_budget
+from diffusion_lab.grading import keys
+from diffusion_lab.grading.answers import extract
+from diffusion_lab.mini_sd.pipeline import MiniSD
+from diffusion_lab.mini_sd.text import Clip
+from diffusion_lab.mini_sd.train import new_unet
+from diffusion_lab.mini_sd.vae import VAE
+
 ROOT = Path(__file__).parents[1]
-sys.path.append(str(ROOT))  # the benchmarks are run from a clone; they are no part of the installed package
-
-from benchmarks import common, peers, quality_per_budget  # noqa: E402
-from diffusion_lab.grading import keys  # noqa: E402
-from diffusion_lab.grading.answers import extract  # noqa: E402
-from diffusion_lab.mini_sd.pipeline import MiniSD  # noqa: E402
-from diffusion_lab.mini_sd.text import Clip  # noqa: E402
-from diffusion_lab.mini_sd.train import new_unet  # noqa: E402
-from diffusion_lab.mini_sd.vae import VAE  # noqa: E402
-
 MODULES = sorted(
     p.stem for p in (ROOT / "benchmarks").glob("*.py") if p.stem not in ("__init__", "common", "peers")
 )

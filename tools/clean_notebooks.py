@@ -2,8 +2,10 @@
 
 Removes widgets and their state, execution times, stderr (progress bars) and the editor's metadata; keeps
 outputs, execution counts, cell ids and tags. Exits with 1 if a file was changed, as pre-commit expects.
+``--check`` changes nothing: it names the files that are not clean, and exits with 1 if there are any.
 """
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -33,22 +35,30 @@ def clean(notebook: nbformat.NotebookNode) -> None:
                     output.metadata = nbformat.from_dict({"image/png": {"alt": alt}} if alt else {})
 
 
-def main(files: list[str]) -> int:
-    """Clean files; returns 1 if any was changed."""
-    changed = 0
-    for file in map(Path, files):
+def main(arguments: list[str] | None = None) -> int:
+    """Clean files, or check them; returns 1 if any was not clean."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("files", nargs="*", type=Path, metavar="FILE")
+    parser.add_argument("--check", action="store_true", help="change nothing, name what is not clean")
+    options = parser.parse_args(arguments)
+    code = 0
+    for file in options.files:
         before = file.read_text(encoding="utf-8")
         notebook = nbformat.reads(before, as_version=4)
         clean(notebook)
         after = nbformat.writes(notebook) + "\n"
-        if after != before:
+        if after == before:
+            continue
+        code = 1
+        if options.check:
+            print(f"{file} is not clean: python tools/clean_notebooks.py {file}")
+        else:
             part = file.with_suffix(".ipynb.part")
             part.write_text(after, encoding="utf-8")
             part.replace(file)
             print(f"cleaned {file}")
-            changed = 1
-    return changed
+    return code
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

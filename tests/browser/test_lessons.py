@@ -8,8 +8,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from in_jupyterlab import NOTEBOOK, jupyterlab, open_notebook, run_all  # beside this file
 from nbconvert import HTMLExporter
+
+from tools.in_jupyterlab import NOTEBOOK, jupyterlab, open_notebook, run_all
 
 pytestmark = pytest.mark.browser
 

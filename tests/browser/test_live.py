@@ -6,7 +6,8 @@ import time
 import nbformat
 import numpy as np
 import pytest
-from in_jupyterlab import NOTEBOOK, jupyterlab, open_notebook, run_all  # beside this file
+
+from tools.in_jupyterlab import NOTEBOOK, jupyterlab, open_notebook, run_all
 
 pytestmark = pytest.mark.browser
 

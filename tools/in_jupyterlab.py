@@ -1,4 +1,7 @@
-"""A JupyterLab of its own for a test: notebooks in an empty home, settings that make it quiet, and its address."""
+"""A JupyterLab of its own, for the browser tests and benchmarks/widgets.py.
+
+It serves notebooks from an empty home, with settings that make it quiet.
+"""
 
 import json
 import os
