@@ -1,13 +1,12 @@
 """How long does grading a class take, how much memory, and does the same class always get the same scores?
 
-A class is made up of answers to an exercise that students would give, right and wrong, from the banks of
-``tests/checks/bank``, and graded by ``diffusion-lab grade`` as an instructor would, in a process of its own.
+A class is made up of answers to an exercise that students would give, right and wrong, from the banks in
+``diffusion_lab/checks/bank``, and graded by ``diffusion-lab grade`` as an instructor would, in a process of its own.
 """
 
 import argparse
 import contextlib
 import csv
-import importlib
 import os
 import random
 import subprocess
@@ -22,6 +21,7 @@ import nbformat
 
 from benchmarks import common
 from benchmarks.common import Row
+from diffusion_lab.checks import bank, registry
 from diffusion_lab.grading import keys
 from diffusion_lab.shapes import check_range
 
@@ -41,16 +41,16 @@ COLUMNS = {
 }
 
 
-def answers_of(exercise: str, solutions: Path) -> dict[str, list[str]]:
+def answers_of(exercise: str) -> dict[str, list[str]]:
     """Answers to each task of an exercise, right ones and wrong ones, and "" for a blank."""
-    path = next(solutions.glob(f"{exercise}_*.ipynb"))
-    bank = importlib.import_module(f"tests.checks.bank.{path.stem[3:]}")
-    checks = importlib.import_module(f"diffusion_lab.checks.{path.stem[3:]}")
-    made = {}
-    for name, right in bank.RIGHT.items():
-        wrong = [source for _, source in bank.WRONG[name]]
-        made[getattr(checks, name).number] = [*right, *wrong, ""]
-    return made
+    name, module = next(
+        (name, module) for name, module in registry.modules().items() if module.exercise.number == exercise
+    )
+    answers = bank.load(name)
+    return {
+        task.number: [*answers.RIGHT[task.name], *(source for _, source in answers.WRONG[task.name]), ""]
+        for task in module.exercise.tasks.values()
+    }
 
 
 def make_class(folder: Path, students: int, exercise: str, seed: int) -> None:
@@ -59,21 +59,17 @@ def make_class(folder: Path, students: int, exercise: str, seed: int) -> None:
     Half of them are the key's own.
     """
     solutions, draw = ROOT / "solutions", random.Random(seed)
-    key, bank = keys.load(exercise, solutions), answers_of(exercise, solutions)
-    mine = {number: cell.source for number, cell in keys.answer_cells(key.solution).items()}
+    key, answers = keys.load(exercise, solutions), answers_of(exercise)
+    own = {number: cell.source for number, cell in keys.answer_cells(key.solution).items()}
     name = next(solutions.glob(f"{exercise}_*.ipynb")).name
     for student in range(students):
         notebook = nbformat.from_dict(key.blank)
         for number, cell in keys.answer_cells(notebook).items():
-            choice = draw.choice(bank.get(number, [""]))
-            source = (
-                mine[number]
-                if draw.random() < 0.5
-                else f"# ANSWER {number}\n{choice.strip()}"
-                if choice
-                else None
-            )
-            cell.source = cell.source if source is None else source
+            choice = draw.choice(answers.get(number, [""]))
+            if draw.random() < 0.5:
+                cell.source = own[number]
+            elif choice:
+                cell.source = f"# ANSWER {number}\n{choice.strip()}"
         place = folder / f"student_{student:03}" / name
         place.parent.mkdir(parents=True)
         nbformat.write(notebook, place)

@@ -490,10 +490,10 @@ def test_a_class_is_made_of_right_and_wrong_answers_and_the_same_from_a_seed(tmp
     assert texts[0] == texts[1]
     assert len(texts[0]) == len(set(texts[0])) == 12
     sources = [extract(nbformat.reads(text, 4), key).sources.get("1.2", "") for text in texts[0]]
-    bank = grading.answers_of("01", ROOT / "solutions")["1.2"]
-    assert any(source.endswith(answer.strip()) for source in sources for answer in bank if answer)
-    mine = keys.answer_cells(key.solution)["1.2"].source
-    assert 0 < sum(source.strip() == mine.strip() for source in sources) < 12
+    drawn = grading.answers_of("01")["1.2"]
+    assert any(source.endswith(answer.strip()) for source in sources for answer in drawn if answer)
+    own = keys.answer_cells(key.solution)["1.2"].source
+    assert 0 < sum(source.strip() == own.strip() for source in sources) < 12
 
 
 def test_the_extras():

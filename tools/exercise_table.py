@@ -1,80 +1,88 @@
 """Count what the checks make of the answers in the banks: ``python tools/exercise_table.py [nonce]``.
 
-For each task: right answers accepted, wrong ones caught, and wrong ones called by the name of their mistake
-in the catalogue. (Rows of a bank that want "differs", "error" and the like are caught, but have no name.) A
-compound is wrong
-in more than one way: it must be caught, and not be given a name that is not there.
+For each task: right answers accepted, wrong ones caught, and wrong ones called by the name of their mistake in the
+catalogue. (Rows of a bank that want "differs", "error" and the like are caught, but have no name.) A compound is
+wrong in more than one way: it must be caught, and not be given a name that is not there.
 """
 
 import contextlib
 import io
 import sys
-from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
 
-sys.path.append(str(Path(__file__).parent.parent / "tests" / "checks"))
-from answers import student
-from test_banks import MODULES, tables
+from diffusion_lab.checks import bank, mistakes, registry
+from diffusion_lab.checks.engine import Mistaken, Task
 
-from diffusion_lab.checks import mistakes
-from diffusion_lab.checks.engine import Mistaken
+COLUMNS = (
+    "task",
+    "right accepted",
+    "wrong caught",
+    "named",
+    "mistakes told apart",
+    "compounds not misnamed",
+)
 
 
-def asked(task, source: str) -> str | None:
+class Share(NamedTuple):
+    """How many answers were treated as their bank says, of how many."""
+
+    good: int
+    all: int
+
+    @classmethod
+    def of(cls, outcomes: list[bool]) -> "Share":
+        """Count what is true."""
+        return cls(sum(outcomes), len(outcomes))
+
+
+def verdict(task: Task, source: str) -> str | None:
     """What the check calls an answer; None if it accepts it."""
     try:
         with contextlib.redirect_stdout(io.StringIO()):
-            task(student(source)[f"my_{task.name}"])
+            task(bank.run_cell(source)[f"my_{task.name}"])
     except Mistaken as mistaken:
         return mistaken.name
     return None
 
 
+def shares(task: Task, answers: ModuleType) -> tuple[list[Share], int]:
+    """Try all answers to a task: the shares of the table's columns, and how many mistakes were to be told apart."""
+    wrong = [(verdict(task, source), expected) for expected, source in answers.WRONG[task.name]]
+    compound = [(verdict(task, source), allowed) for allowed, source in answers.COMPOUND.get(task.name, [])]
+    named = [(name, expected) for name, expected in wrong if expected in mistakes.CATALOGUE]
+    columns = [
+        Share.of([verdict(task, source) is None for source in answers.RIGHT[task.name]]),
+        Share.of([name is not None for name, _ in wrong]),
+        Share.of([name == expected for name, expected in named]),
+        Share.of(
+            [
+                name is not None and (name in allowed or name not in mistakes.CATALOGUE)
+                for name, allowed in compound
+            ]
+        ),
+    ]
+    return columns, len({expected for _, expected in named})
+
+
+def line(title: str, columns: list[Share], apart: int) -> str:
+    """One row of the table."""
+    right, caught, named, fair = (f"{share.good} of {share.all}" for share in columns)
+    return f"| {title} | {right} | {caught} | {named} | {apart} | {fair} |"
+
+
 def main(nonce: str = "0") -> int:
     """Print the table; returns 1 if a row was not treated as its bank says."""
-    columns = (
-        "task",
-        "right accepted",
-        "wrong caught",
-        "named",
-        "mistakes told apart",
-        "compounds not misnamed",
-    )
-    print("| " + " | ".join(columns) + " |\n|" + " --- |" * len(columns))
-    sums, wrong = [0] * 8, 0
-    for name, module in sorted(MODULES.items(), key=lambda item: item[1].exercise.number):
-        bank = tables(name)
+    print("| " + " | ".join(COLUMNS) + " |\n|" + " --- |" * len(COLUMNS))
+    total = [Share(0, 0)] * 4
+    for name, module in registry.modules().items():
         module.begin(nonce)
         for task in module.exercise.tasks.values():
-            right = [asked(task, source) is None for source in bank.RIGHT[task.name]]
-            said = [(asked(task, source), expected) for expected, source in bank.WRONG[task.name]]
-            named = [got == expected for got, expected in said if expected in mistakes.CATALOGUE]
-            both = [(asked(task, source), allowed) for allowed, source in bank.COMPOUND.get(task.name, [])]
-            fair = [
-                got is not None and (got in allowed or got not in mistakes.CATALOGUE) for got, allowed in both
-            ]
-            caught = [got is not None for got, _ in said]
-            apart = len({expected for _, expected in said if expected in mistakes.CATALOGUE})
-            counts = [
-                sum(right),
-                len(right),
-                sum(caught),
-                len(caught),
-                sum(named),
-                len(named),
-                sum(fair),
-                len(fair),
-            ]
-            sums = [a + b for a, b in zip(sums, counts, strict=True)]
-            wrong += counts[::2] != counts[1::2]
-            print(line(f"{task.number} {task.title}", counts, apart))
-    print(line("**all**", sums, len(mistakes.CATALOGUE)))
-    return int(wrong > 0)
-
-
-def line(title: str, counts: list[int], apart: int) -> str:
-    """One row of the table."""
-    right, caught, named, fair = (f"{got} of {of}" for got, of in zip(counts[::2], counts[1::2], strict=True))
-    return f"| {title} | {right} | {caught} | {named} | {apart} | {fair} |"
+            columns, apart = shares(task, bank.load(name))
+            total = [Share(a.good + b.good, a.all + b.all) for a, b in zip(total, columns, strict=True)]
+            print(line(f"{task.number} {task.title}", columns, apart))
+    print(line("**all**", total, len(mistakes.CATALOGUE)))
+    return int(any(share.good < share.all for share in total))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Does a right answer ever lose a point by the luck of the draw? ``python tools/nonce_trial.py [COUNT] [EXERCISE …]``.
 
-Every right answer of the banks is checked under so many nonces, drawn at random, and has to print what the
-key prints. It prints a line per task, and ends with 1 if an answer ever printed anything else or was refused.
+Every right answer of the banks is checked under so many nonces, drawn at random, and has to print what the key
+prints. It prints a line per task, and ends with 1 if an answer ever printed anything else or was refused.
 """
 
 import contextlib
@@ -9,18 +9,15 @@ import io
 import random
 import sys
 import time
-from pathlib import Path
+from typing import Any
 
 import torch
 
-sys.path.append(str(Path(__file__).parent.parent / "tests" / "checks"))
-from answers import student
-from test_banks import MODULES, tables
-
-from diffusion_lab.checks.engine import Guess, Unsolved
+from diffusion_lab.checks import bank, registry
+from diffusion_lab.checks.engine import Guess, Task, Unsolved
 
 
-def said(task, answer) -> str:
+def printed(task: Task, answer: Any) -> str:
     """What the check prints, or why it refuses."""
     text = io.StringIO()
     try:
@@ -33,45 +30,48 @@ def said(task, answer) -> str:
     )
 
 
+def lost_points(task: Task, sources: list[str], nonce: int) -> int:
+    """How many right answers print anything else than the key under a nonce; each is shown on stderr."""
+    task.exercise.begin(nonce)
+    right, lost = task.rights[""], 0
+    key = printed(task, task.middle(right) if isinstance(task, Guess) else right)
+    for source in sources:
+        with contextlib.redirect_stdout(io.StringIO()):
+            answer = bank.run_cell(source)[f"my_{task.name}"]
+        line = printed(task, answer)
+        if line != key or not key:
+            lost += 1
+            print(
+                f"{task.number}, nonce {nonce}: {line!r} is not {key!r}\n{source}",
+                file=sys.stderr,
+                flush=True,
+            )
+    return lost
+
+
 def main(arguments: list[str]) -> int:
     """Try, and print."""
     torch.set_num_threads(1)
-    count, wanted = int((arguments or ["500"])[0]), arguments[1:]
-    draw, bad, all_of_them = random.Random(time.time()), 0, 0
+    count, numbers = int((arguments or ["500"])[0]), arguments[1:]
+    draw, total_lost, total = random.Random(time.time()), 0, 0
     print(
         "| task | right answers | nonces | checks | printed other than the key |\n| --- | --- | --- | --- |"
         " --- |",
         flush=True,
     )
-    for name, module in sorted(MODULES.items(), key=lambda item: item[1].exercise.number):
-        if wanted and str(module.exercise.number).zfill(2) not in wanted:
+    for name, module in registry.modules().items():
+        if numbers and module.exercise.number not in numbers:
             continue
-        bank = tables(name)
         for task in module.exercise.tasks.values():
-            lost = 0
-            for _ in range(count):
-                nonce = draw.randrange(10**9)
-                module.begin(nonce)
-                key = said(task, task.middle(task.rights[""]) if isinstance(task, Guess) else task.rights[""])
-                for source in bank.RIGHT[task.name]:
-                    with contextlib.redirect_stdout(io.StringIO()):
-                        answer = student(source)[f"my_{task.name}"]
-                    if (got := said(task, answer)) != key or not key:
-                        lost += 1
-                        print(
-                            f"{task.number}, nonce {nonce}: {got!r} is not {key!r}\n{source}",
-                            file=sys.stderr,
-                            flush=True,
-                        )
-            checks = count * len(bank.RIGHT[task.name])
+            sources = bank.load(name).RIGHT[task.name]
+            lost = sum(lost_points(task, sources, draw.randrange(10**9)) for _ in range(count))
+            checks = count * len(sources)
             print(
-                f"| {task.number} {task.title} | {len(bank.RIGHT[task.name])} | {count} | {checks} |"
-                f" {lost} |",
-                flush=True,
+                f"| {task.number} {task.title} | {len(sources)} | {count} | {checks} | {lost} |", flush=True
             )
-            bad, all_of_them = bad + lost, all_of_them + checks
-    print(f"| **all** | | | {all_of_them} | {bad} |")
-    return int(bad > 0)
+            total_lost, total = total_lost + lost, total + checks
+    print(f"| **all** | | | {total} | {total_lost} |")
+    return int(total_lost > 0)
 
 
 if __name__ == "__main__":

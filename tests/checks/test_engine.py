@@ -5,9 +5,9 @@ import re
 import numpy as np
 import pytest
 import torch
-from answers import student
 
 from diffusion_lab.checks import engine, outcomes
+from diffusion_lab.checks.bank import run_cell
 from diffusion_lab.checks.engine import Exercise, Mistaken, NotAttempted
 
 HINTS = ("one", "two", "three")
@@ -77,7 +77,7 @@ def test_a_blank_answer_is_not_attempted(ask, exercise, halve, blank):
 
 
 def test_not_implemented_is_a_blank_too(ask, halve):
-    answer = student("def f(x, k):\n    raise NotImplementedError")["f"]
+    answer = run_cell("def f(x, k):\n    raise NotImplementedError")["f"]
     assert isinstance(ask(halve, answer), NotAttempted)
 
 
@@ -89,14 +89,14 @@ def test_not_implemented_is_a_blank_too(ask, halve):
     ],
 )
 def test_an_error_of_torch_is_no_blank(ask, halve, line):
-    said = ask(halve, student(f"def f(x, k):\n    {line}")["f"])
+    said = ask(halve, run_cell(f"def f(x, k):\n    {line}")["f"])
     assert isinstance(said, Mistaken)
     assert said.name == "error"
     assert line in str(said)
 
 
 def test_a_blank_may_say_what_is_to_be_done(ask, halve):
-    answer = student("def f(x, k):\n    raise NotImplementedError('halve x')")["f"]
+    answer = run_cell("def f(x, k):\n    raise NotImplementedError('halve x')")["f"]
     assert isinstance(ask(halve, answer), NotAttempted)
 
 
@@ -157,7 +157,7 @@ def test_the_check_does_not_believe_an_answer_that_spoils_its_inputs(ask, halve)
     ],
 )
 def test_what_is_wrong_has_a_name(ask, exercise, halve, source, name):
-    said = ask(halve, student(source)["f"])
+    said = ask(halve, run_cell(source)["f"])
     assert isinstance(said, Mistaken)
     assert (said.name, exercise.states["1.1"]) == (name, f"wrong: {name}")
     lines = str(said).splitlines()
@@ -171,7 +171,7 @@ def test_an_error_is_shown_with_the_line_and_the_inputs(ask, halve):
         "def helper(x):\n    return x @ torch.zeros(7)\n\ndef f(x, k):\n    print('here')\n    return"
         " helper(x)"
     )
-    said = str(ask(halve, student(source)["f"]))
+    said = str(ask(halve, run_cell(source)["f"]))
     assert "RuntimeError" in said
     assert "in line 2 of helper:  return x @ torch.zeros(7)" in said
     assert "It was given x = (3, 2) torch.float32, k = 1" in said

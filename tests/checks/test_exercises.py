@@ -10,13 +10,13 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from answers import student
-from test_banks import MODULES
 
-from diffusion_lab.checks import build
+from diffusion_lab.checks import build, registry
+from diffusion_lab.checks.bank import run_cell
 from diffusion_lab.checks.engine import NotAttempted
 
 ROOT = Path(__file__).parents[2]
+MODULES = registry.modules()
 SOLUTIONS = sorted((ROOT / "solutions").glob("*.ipynb"))
 every_solution = pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
 
@@ -106,7 +106,7 @@ def test_links_lead_somewhere(path):
 def test_blanks_run_and_are_not_attempted(path, ask):
     names = {"check": module_of(path)}
     for cell in tagged(read(exercise_of(path)), "answer"):
-        names |= student(cell.source, **names)
+        names |= run_cell(cell.source, **names)
     for task in module_of(path).exercise.tasks.values():
         assert isinstance(ask(task, names[f"my_{task.name}"]), NotAttempted)
 

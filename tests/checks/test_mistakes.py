@@ -5,11 +5,12 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from test_banks import MODULES
 
+from diffusion_lab.checks import registry
 from diffusion_lab.checks.mistakes import CATALOGUE
 
 ROOT = Path(__file__).parents[2]
+MODULES = registry.modules()
 USUAL = {
     "variance-as-std",
     "uniform-noise",

@@ -1,6 +1,5 @@
 """Running a submission: what nbval says, by order; what ends it; and that no attack scores above honest."""
 
-import importlib
 import os
 import sys
 import time
@@ -10,13 +9,13 @@ import nbformat
 import pytest
 from attacks import ATTACKS, HONEST, grade
 
+from diffusion_lab.checks import bank, registry
 from diffusion_lab.grading import answers, keys, run
 from diffusion_lab.grading import box as boxes
 
 ROOT = Path(__file__).parents[2]
 NONCE = 20_261
 BEST = boxes.find_box(memory=2048)
-BANKS = [path.stem for path in (ROOT / "tests/checks/bank").glob("*.py") if path.stem != "__init__"]
 
 
 def cells(*sources, outputs=()):
@@ -210,10 +209,9 @@ def test_no_attack_scores_above_honest(name, key, expected):
     assert not attack.happened()
 
 
-@pytest.mark.parametrize("bank", BANKS)
-def test_no_right_answer_reaches_for_the_checks(bank, monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "tests/checks"))
-    table = importlib.import_module(f"bank.{bank}").RIGHT
+@pytest.mark.parametrize("name", registry.modules())
+def test_no_right_answer_reaches_for_the_checks(name):
+    table = bank.load(name).RIGHT
     assert table
     for sources in table.values():
         for source in sources:

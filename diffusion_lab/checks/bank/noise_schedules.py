@@ -1,6 +1,6 @@
 """Answers to exercise 02 as students write them.
 
-See tests/checks/test_banks.py for what each table promises.
+See the docstring of the package for what each table promises.
 """
 
 RIGHT = {
