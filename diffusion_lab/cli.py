@@ -30,6 +30,8 @@ from diffusion_lab.links import repository
 from diffusion_lab.mini_sd import judge as scene_judge
 from diffusion_lab.mini_sd import stages
 from diffusion_lab.mini_sd.pipeline import GUIDANCE, SAMPLER, MiniSD
+from diffusion_lab.mini_sd.scenes import HELD_OUT, NUMBERS
+from diffusion_lab.mini_sd.text import VOCABULARY
 from diffusion_lab.sampling import SPACINGS
 from diffusion_lab.schedules import CURVES
 from diffusion_lab.shapes import check_range
@@ -116,10 +118,10 @@ def _parser() -> argparse.ArgumentParser:
         "train-mini-sd", train_mini_sd, "Train the mini Stable Diffusion, one part after the other."
     )
     sub.add_argument(
-        "stage", choices=[*stages.STEPS, "pack"], help="what to train, in this order; pack joins them"
+        "stage", choices=[*stages.STAGES, "pack"], help="what to train, in this order; pack joins them"
     )
     sub.add_argument("--out", type=Path, default=Path("runs/mini-sd"), help="folder for the parts")
-    many = ", ".join(f"{name} {number}" for name, number in stages.STEPS.items())
+    many = ", ".join(f"{name} {stage.steps}" for name, stage in stages.STAGES.items())
     sub.add_argument(
         "--steps", type=int, default=argparse.SUPPRESS, help=f"optimiser steps (default: {many})"
     )
@@ -622,41 +624,49 @@ def _sample_scenes(options: argparse.Namespace, model: MiniSD, prompts: list[str
 
 def train_mini_sd(options: argparse.Namespace) -> int:
     """Train one stage into a folder, or join what all of them left there."""
-    out, stage = options.out, options.stage
-    if stage == "pack":
+    out = options.out
+    if options.stage == "pack":
         if given := [f"--{name}" for name in ("steps", *TRAINING) if name in options]:
             raise ValueError(f"pack joins what was trained, and takes no {' and no '.join(given)}")
-        print(f"done: {stages.pack(out, options.force)}")
+        if (out / "mini-sd.safetensors").exists() and not options.force:
+            raise FileExistsError(
+                f"{out / 'mini-sd.safetensors'} is there already: add --force to replace it"
+            )
+        print(f"done: {stages.pack(out, card=_mini_sd_card, force=options.force)}")
         return 0
+    stage = stages.stage(out, options.stage)
     if options.force:
-        raise ValueError(f"--force is for pack, not for {stage}: choose another --out")
-    vars(options).update({"steps": stages.STEPS[stage], **TRAINING, **vars(options)})
+        raise ValueError(f"--force is for pack, not for {stage.name}: choose another --out")
+    vars(options).update({"steps": stage.steps, **TRAINING, **vars(options)})
     check_range("--steps", options.steps, 1)
     check_range("--threads", options.threads, 0)
     if options.threads:
         torch.set_num_threads(options.threads)
-    file, state, note = stages.part_file(out, stage), stages.checkpoint(out, stage), out / f"{stage}.json"
-    if not options.resume and (file.exists() or state.exists()):
-        raise FileExistsError(f"{out} holds {stage} already: add --resume to go on, or choose another --out")
-    done = stages.read_checkpoint(out, stage)["index"] if options.resume else 0
+    note = out / f"{stage.name}.json"
+    if not options.resume and (stage.file.exists() or stage.checkpoint.exists()):
+        raise FileExistsError(
+            f"{out} holds {stage.name} already: add --resume to go on, or choose another --out"
+        )
+    if options.resume and not stage.checkpoint.is_file():
+        raise FileNotFoundError(f"--resume: there is no {stage.checkpoint}")
+    done = stage.read_checkpoint()["index"] if options.resume else 0
     if options.resume and not note.is_file():
         raise FileNotFoundError(f"--resume: there is no {note}, which says what the run was")
     torch.manual_seed(options.seed)
-    parents, device = stages.parents(out, stage), _device(options.device)
+    parents, device = stage.parent_fingerprints(), _device(options.device)
     digits = data.mnist()
     options.data = digits.source
     before = _refuse_another_run(options, note, RUN_OF_A_STAGE)
-    if options.resume and stage == "unet":
-        stages.refuse_other_parents(out, before)
+    if options.resume:
+        stage.refuse_other_parents(before)
     vars(options).update(parents)
     notes = {"of": options.steps, "seed": options.seed, "bfloat16": options.bfloat16, "source": digits.source}
     notes |= parents
     if done == options.steps:  # nothing is left to do, but the part may be lost
-        print(f"done after {done} steps: {file if file.exists() else stages.keep_again(stage, out, **notes)}")
+        print(f"done after {done} steps: {stage.file if stage.file.exists() else stage.restore(**notes)}")
         return 0
-    training = stages.start(
-        stage,
-        out,
+    check_range("--steps", options.steps, 1 + done)
+    training = stage.start(
         digits,
         num_steps=options.steps,
         seed=options.seed,
@@ -664,11 +674,38 @@ def train_mini_sd(options: argparse.Namespace) -> int:
         bfloat16=options.bfloat16,
         resume=options.resume,
     )
-    step, stopped = _watch(training, options, state, note, (*RUN_OF_A_STAGE, *parents))
-    stages.keep(stage, out, step.ema, steps=step.index, **notes)
-    step.save(state)
-    print(f"{'stopped' if stopped else 'done'} after {step.index} steps: {file}")
+    step, stopped = _watch(training, options, stage.checkpoint, note, (*RUN_OF_A_STAGE, *parents))
+    stage.keep(step.ema, steps=step.index, **notes)
+    step.save(stage.checkpoint)
+    print(f"{'stopped' if stopped else 'done'} after {step.index} steps: {stage.file}")
     return 130 if stopped else 0
+
+
+def _mini_sd_card(notes: dict[str, dict]) -> str:
+    """Say what the packed model is and by which commands its parts came to be."""
+
+    def line(stage: str, note: dict) -> str:
+        flags = f"--steps {note['of']} --seed {note['seed']}{' --bfloat16' * note['bfloat16']}"
+        return (
+            f"- `diffusion-lab train-mini-sd {stage} {flags}` ({note['steps']:,} steps done,"
+            f" {note['source']})"
+        )
+
+    held_out = ", ".join(f"{colour} {NUMBERS[digit]}" for colour, digit in HELD_OUT.items())
+    how = "\n".join(line(stage, note) for stage, note in notes.items())
+    return f"""# mini-sd
+
+A Stable Diffusion in miniature: a VAE, a text encoder trained beside an image encoder (CLIP), and a U-Net in the
+latent that reads captions by cross-attention. It draws 64 × 64 scenes of one to three handwritten digits in six colours
+and two sizes, and knows {len(VOCABULARY)} words. Stored as float16.
+
+Trained by, in this order:
+
+{how}
+- `diffusion-lab train-mini-sd pack`
+
+It never saw these pairs of colour and digit together: {held_out}.
+"""
 
 
 def evaluate(options: argparse.Namespace) -> int:
