@@ -28,6 +28,7 @@ from benchmarks import common
 from benchmarks.common import Row
 from diffusion_lab import evaluation, pretrained
 from diffusion_lab.shapes import check_range, normal_like
+from diffusion_lab.shipped import FOLDER, shipped
 
 NAME = "sampler_efficiency"
 QUESTION = "What does a network evaluation buy?"
@@ -307,12 +308,12 @@ def load(name: str) -> tuple[pretrained.Pretrained, dict[str, str]]:
     Raises:
         ValueError: if there is none, or it has no classes.
     """
-    ships = name in pretrained.shipped()
+    ships = name in shipped()
     try:
         trained = dl.load_pretrained(name) if ships else dl.load_model(name)
     except (ValueError, OSError) as error:
         raise ValueError(f"--model {name}: {error}") from error
-    file = pretrained.FOLDER / pretrained.shipped()[name]["file"] if ships else Path(name)
+    file = FOLDER / shipped()[name]["file"] if ships else Path(name)
     if getattr(trained.model, "null_label", None) is None:
         raise ValueError(f"--model {name} has no classes; the judge wants digits by their labels")
     return trained, {"name": file.stem, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()[:16]}

@@ -4,7 +4,6 @@ A model file holds the weights (as float16), the network's configuration, the sc
 model card. Nothing is unpickled.
 """
 
-import hashlib
 import json
 from pathlib import Path
 from typing import NamedTuple
@@ -18,9 +17,9 @@ from diffusion_lab.mini_sd import pipeline as mini_sd
 from diffusion_lab.sampling import sample
 from diffusion_lab.schedules import DiffusionSchedule
 from diffusion_lab.shapes import Images, choose
+from diffusion_lab.shipped import checked_file, shipped
 from diffusion_lab.unet import SimpleDiffusion, UNet
 
-FOLDER = Path(__file__).parent / "weights"
 NETWORKS = {network.__name__: network for network in (UNet, SimpleDiffusion)}
 
 
@@ -64,11 +63,6 @@ class Pretrained(NamedTuple):
         return sample(
             self.model, self.schedule, shape, objective=self.objective, generator=generator, **options
         )
-
-
-def shipped() -> dict[str, dict[str, str]]:
-    """Names of the files that ship with the package, each with its ``file`` and ``sha256``."""
-    return json.loads((FOLDER / "manifest.json").read_text())
 
 
 def load_pretrained(name: str) -> Pretrained | mini_sd.MiniSD:
@@ -152,14 +146,3 @@ def save_judge(path: str | Path, judge: Judge) -> None:
     write_tensors(
         path, tensors, {"floors": json.dumps(reference.floors), "spread": repr(reference.spread)}, half=False
     )
-
-
-def checked_file(name: str) -> Path:
-    """Find a shipped file by its name in the manifest; a `ValueError` says if it is damaged."""
-    path = FOLDER / (entry := shipped()[name])["file"]
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing; install the package again")
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != entry["sha256"]:
-        raise ValueError(f"{path} is damaged (its sha256 is {found[:12]}…): install the package again")
-    return path

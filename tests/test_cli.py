@@ -151,7 +151,7 @@ def test_doctor_finds_mnist(command, monkeypatch, tmp_path):
 
 
 def test_doctor_says_what_is_broken(command, monkeypatch, tmp_path):
-    monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
+    monkeypatch.setattr("diffusion_lab.shipped.FOLDER", tmp_path)
     monkeypatch.setitem(sys.modules, "jupyterlab", None)
     code, out, _ = command("doctor")
     broken = [line for line in out.splitlines() if line.startswith("->")]
@@ -571,7 +571,7 @@ def test_unusable_weights_are_one_line(refused, monkeypatch, model, tmp_path, na
     options = ("--num-samples", 200) if name == "evaluate" else ("--out", tmp_path / "picture.png")
     if kind == "shipped":
         (tmp_path / "manifest.json").write_text('{"digits": {"file": "digits.safetensors", "sha256": "0"}}')
-        monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
+        monkeypatch.setattr("diffusion_lab.shipped.FOLDER", tmp_path)
     line = refused(name, "digits" if kind == "shipped" else path, "--num-steps", 1, *options)
     assert ("labels" if kind == "without classes" else str(path)) in line
     assert not (tmp_path / "picture.png").exists()

@@ -12,6 +12,8 @@ from safetensors.torch import save_file
 
 import diffusion_lab as dl
 from diffusion_lab import evaluation, files, pretrained
+from diffusion_lab.shipped import FOLDER
+from diffusion_lab.shipped import shipped as manifest
 
 SCHEDULES = [
     dl.DiffusionSchedule.cosine(1000),
@@ -28,8 +30,8 @@ def shipped() -> pretrained.Pretrained:
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A copy of the shipped weights, to be damaged."""
-    copy = shutil.copytree(pretrained.FOLDER, tmp_path / "weights")
-    monkeypatch.setattr(pretrained, "FOLDER", copy)
+    copy = shutil.copytree(FOLDER, tmp_path / "weights")
+    monkeypatch.setattr("diffusion_lab.shipped.FOLDER", copy)
     return copy
 
 
@@ -47,15 +49,15 @@ def unet() -> dl.UNet:
 
 @pytest.mark.parametrize("name", ["digits", "judge"])
 def test_manifest_matches_the_files(name):
-    entry = pretrained.shipped()[name]
-    content = (pretrained.FOLDER / entry["file"]).read_bytes()
+    entry = manifest()[name]
+    content = (FOLDER / entry["file"]).read_bytes()
     assert hashlib.sha256(content).hexdigest() == entry["sha256"]
     assert len(content) <= 6e6
 
 
 def test_manifest_names_every_weights_file():
-    files = {path.name for path in pretrained.FOLDER.glob("*.safetensors")}
-    assert {entry["file"] for entry in pretrained.shipped().values()} == files
+    files = {path.name for path in FOLDER.glob("*.safetensors")}
+    assert {entry["file"] for entry in manifest().values()} == files
 
 
 def test_digits_model_is_ready_to_use(shipped):

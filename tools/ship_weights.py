@@ -19,6 +19,7 @@ from pathlib import Path
 from diffusion_lab import cli, pretrained
 from diffusion_lab.files import replacing
 from diffusion_lab.mini_sd.pipeline import MiniSD, save_mini_sd
+from diffusion_lab.shipped import FOLDER
 
 
 def main() -> None:
@@ -33,7 +34,7 @@ def main() -> None:
     parser.add_argument("--note", action="append", default=[], help="a further line of the card; repeatable")
     options = parser.parse_args()
     name = options.name or options.file.stem
-    target = pretrained.FOLDER / f"{name}.safetensors"
+    target = FOLDER / f"{name}.safetensors"
     if target.stem.endswith("judge"):
         with replacing(target) as part:
             shutil.copyfile(options.file, part)
@@ -53,7 +54,7 @@ def main() -> None:
             pretrained.save_model(target, trained.model, trained.schedule, trained.objective, card)
         with replacing(target.with_suffix(".md")) as part:
             part.write_text(card, encoding="utf-8")
-    manifest_file = pretrained.FOLDER / "manifest.json"
+    manifest_file = FOLDER / "manifest.json"
     manifest = json.loads(manifest_file.read_text()) if manifest_file.exists() else {}
     manifest[target.stem] = {"file": target.name, "sha256": hashlib.sha256(target.read_bytes()).hexdigest()}
     with replacing(manifest_file) as part:

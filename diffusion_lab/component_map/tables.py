@@ -6,8 +6,9 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from diffusion_lab.component_map.facts import MODELS, PARTS, SOURCES, Cell, in_short
-from diffusion_lab.pretrained import load_pretrained, shipped
+from diffusion_lab.pretrained import load_pretrained
 from diffusion_lab.schedules import DiffusionSchedule
+from diffusion_lab.shipped import shipped
 
 Column = dict[str, dict[str, Cell]]
 """Part → question → answer."""

@@ -32,8 +32,8 @@ from diffusion_lab.mini_sd.scenes import (
 )
 from diffusion_lab.mini_sd.train import Fitted, fit
 from diffusion_lab.mini_sd.vae import Block
-from diffusion_lab.pretrained import checked_file
 from diffusion_lab.shapes import Images
+from diffusion_lab.shipped import checked_file
 
 HEADS = {
     "arrangement": (1, len(ARRANGEMENTS)),

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from diffusion_lab import pretrained
 from diffusion_lab.mini_sd import judge, scenes
 from diffusion_lab.mini_sd.text import ImageEncoder
+from diffusion_lab.shipped import FOLDER
 
 
 def layout_of(*digits, arrangement=0, place=-1) -> scenes.Layout:
@@ -192,8 +192,8 @@ def test_other_files_are_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="there is no file"):
         judge.load_scene_judge(tmp_path / "none.safetensors")
     with pytest.raises(ValueError, match=r"digits\.safetensors is not a judge of scenes"):
-        judge.load_scene_judge(pretrained.FOLDER / "digits.safetensors")
+        judge.load_scene_judge(FOLDER / "digits.safetensors")
     path = tmp_path / "cut.safetensors"
-    path.write_bytes((pretrained.FOLDER / "mini-sd-judge.safetensors").read_bytes()[:-100])
+    path.write_bytes((FOLDER / "mini-sd-judge.safetensors").read_bytes()[:-100])
     with pytest.raises(ValueError, match=r"cut\.safetensors is truncated"):
         judge.load_scene_judge(path)

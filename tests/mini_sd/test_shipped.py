@@ -7,8 +7,9 @@ import pytest
 import torch
 
 import diffusion_lab as dl
-from diffusion_lab import pretrained
 from diffusion_lab.mini_sd import judge, scenes, text, vae
+from diffusion_lab.shipped import FOLDER
+from diffusion_lab.shipped import shipped as manifest
 
 
 @pytest.fixture(scope="module")
@@ -23,14 +24,14 @@ def asked(digits) -> scenes.Scenes:
 
 def test_files_are_whole_and_small_enough_to_ship():
     for name in ("mini-sd", "mini-sd-judge"):
-        entry = pretrained.shipped()[name]
-        content = (pretrained.FOLDER / entry["file"]).read_bytes()
+        entry = manifest()[name]
+        content = (FOLDER / entry["file"]).read_bytes()
         assert hashlib.sha256(content).hexdigest() == entry["sha256"]
         assert len(content) <= 16e6
 
 
 def test_card_names_the_commands_and_what_was_measured(shipped):
-    assert shipped.card == (pretrained.FOLDER / "mini-sd.md").read_text(encoding="utf-8")
+    assert shipped.card == (FOLDER / "mini-sd.md").read_text(encoding="utf-8")
     for stage in ("vae", "clip", "unet"):
         assert re.search(rf"`diffusion-lab train-mini-sd {stage} --steps \d+ --seed \d+", shipped.card)
     assert "$ diffusion-lab evaluate mini-sd --num-samples 500\n" in shipped.card

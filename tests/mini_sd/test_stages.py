@@ -9,9 +9,10 @@ import pytest
 import torch
 
 import diffusion_lab as dl
-from diffusion_lab import cli, data, pretrained
+from diffusion_lab import cli, data
 from diffusion_lab.files import read_tensors, write_tensors
 from diffusion_lab.mini_sd import stages, train
+from diffusion_lab.shipped import FOLDER
 
 pytestmark = pytest.mark.usefixtures("small_stages")
 
@@ -254,7 +255,7 @@ def test_resume_without_the_note_of_the_run_or_with_a_broken_one_is_refused(fold
 def test_parts_that_are_something_else_or_damaged_are_named(folder, refused, kind):
     path = folder / "clip.safetensors"
     if kind == "digits":
-        shutil.copy(pretrained.FOLDER / "digits.safetensors", path)
+        shutil.copy(FOLDER / "digits.safetensors", path)
     if kind == "vae":
         shutil.copy(folder / "vae.safetensors", path)
     if kind == "cut":
