@@ -37,8 +37,11 @@ MAY_IMPORT = {
     "mini_sd.vae": {"shapes"},
     "mini_sd.text": {"mini_sd.scenes", "mini_sd.vae", "shapes"},
     "mini_sd.pipeline": {
+        "data",
+        "evaluation",
         "files",
         "guidance",
+        "mini_sd.judge",
         "mini_sd.text",
         "mini_sd.vae",
         "sampling",

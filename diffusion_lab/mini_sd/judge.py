@@ -194,6 +194,47 @@ def exam(number: int, digits: Digits, *, held_out: bool = False, seed: int = 0) 
     return compose(number, digits, generator=generator, held_out=held_out, shares=(1 / 3, 2 / 3, 0.0))
 
 
+class SceneReport(NamedTuple):
+    """The verdict on generated scenes, beside real scenes of the same prompts."""
+
+    source: str
+    """Whose handwriting the real scenes are in."""
+    generated: Verdict
+    real: Verdict
+    generated_pair: Verdict | None = None
+    """Where the prompts have pairs that were held out, the verdict on the digit that is such a pair."""
+    real_pair: Verdict | None = None
+
+    def __str__(self) -> str:
+        """One line each, or two."""
+        lines = []
+        for name, all_digits, pair in (
+            ("generated", self.generated, self.generated_pair),
+            (f"real ({self.source})", self.real, self.real_pair),
+        ):
+            lines.append(f"{name}: {all_digits.line()}")
+            if pair is not None:
+                lines.append(f"  of the digit that is such a pair: {pair.line()}")
+        return "\n".join(lines)
+
+
+def judge_scenes(
+    judge: SceneJudge, asked: Scenes, images: Images, *, source: str, held_out: bool = False
+) -> SceneReport:
+    """Compare generated pictures, (N, 3, 64, 64), and the real ones of `asked` with what its N captions say.
+
+    With `held_out`, also the digit of each that `exam` made of a pair that training never showed. `source` says
+    whose handwriting the real ones are in.
+    """
+    verdicts = {}
+    for name, pictures in {"generated": images, "real": asked.images}.items():
+        seen = judge.look(pictures)
+        verdicts[name] = compare(asked.layout, asked.captions, seen)
+        if held_out:
+            verdicts[f"{name}_pair"] = compare(asked.layout, asked.captions, seen, first_only=True)
+    return SceneReport(source, **verdicts)
+
+
 def save_scene_judge(path: str | Path, judge: SceneJudge) -> None:
     """Write a judge as float16."""
     write_tensors(path, judge.state_dict(), {"config": json.dumps(judge.config)})

@@ -298,7 +298,7 @@ def test_pack_replaces_only_by_force_and_takes_no_options_of_training(folder, re
         (("sample", "mini-sd", "--prompt", "a red one", "--labels", 3), "--labels is for models of digits"),
         (("sample", "mini-sd"), "mini-sd needs a --prompt"),
         (("evaluate", "digits", "--held-out"), "--held-out is for mini-sd"),
-        (("evaluate", "mini-sd", "--num-samples", 0), "--num-samples must be at least 1, got 0"),
+        (("evaluate", "mini-sd", "--num-samples", 0), "num_samples must be at least 1, got 0"),
         (("train-mini-sd", "vae", "--resume"), "--resume: there is no"),
     ],
 )
