@@ -1,12 +1,12 @@
 """A judge for scenes: a network that says what stands where, and the scoring of pictures against their prompts.
 
 It reads the arrangement of a scene, the place of a single digit, and number, colour and size of up to three
-digits, in the order of `scenes.ARRANGEMENTS`. It is trained on real scenes and never sees a generated one.
+digits, in the order of `scenes.ARRANGEMENTS`. It is trained on real scenes and never sees a generated one
+(`train.train_judge`).
 """
 
 import json
 import re
-from collections.abc import Iterator
 from itertools import permutations
 from pathlib import Path
 from typing import NamedTuple
@@ -30,7 +30,6 @@ from diffusion_lab.mini_sd.scenes import (
     check_scenes,
     compose,
 )
-from diffusion_lab.mini_sd.train import Fitted, fit
 from diffusion_lab.mini_sd.vae import Block
 from diffusion_lab.shapes import Images
 from diffusion_lab.shipped import checked_file
@@ -95,24 +94,6 @@ def judge_loss(outputs: dict[str, Tensor], layout: Layout) -> Tensor:
         error = F.cross_entropy(logits.flatten(0, 1), truth.flatten(), ignore_index=-1, reduction="sum")
         total = total.to(logits) + error / (truth >= 0).sum().clamp(min=1)
     return total
-
-
-def train_judge(judge: SceneJudge, digits: Digits, *, batch_size: int = 64, **options) -> Iterator[Fitted]:
-    """Train a judge on scenes that are drawn as it goes, of all pairs of colour and digit.
-
-    Options of `train.fit`.
-    """
-    device = next(judge.parameters()).device
-
-    def loss(model: SceneJudge, generator: Generator) -> Tensor:
-        held_out = bool(torch.rand((), generator=generator) < 0.2)
-        scenes = compose(batch_size, digits, generator=generator, held_out=held_out)
-        images = scenes.images + 0.05 * torch.rand((), generator=generator) * torch.randn(
-            scenes.images.shape, generator=generator
-        )
-        return judge_loss(model(images.to(device)), scenes.layout)
-
-    return fit(judge, loss, **options)
 
 
 class Verdict(NamedTuple):

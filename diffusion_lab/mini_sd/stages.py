@@ -12,7 +12,7 @@ from torch import Generator, nn
 from diffusion_lab.data import Digits
 from diffusion_lab.files import read_tensors, write_tensors
 from diffusion_lab.mini_sd import train
-from diffusion_lab.mini_sd.judge import SceneJudge, save_scene_judge, train_judge
+from diffusion_lab.mini_sd.judge import SceneJudge, save_scene_judge
 from diffusion_lab.mini_sd.pipeline import PARTS, MiniSD, save_mini_sd
 from diffusion_lab.mini_sd.text import Clip, tokenize
 from diffusion_lab.mini_sd.vae import VAE
@@ -278,8 +278,8 @@ class JudgeStage(Stage):
         return SceneJudge()
 
     def fit(self, digits: Digits, device: str, seed: int, **options) -> Iterator:
-        """See `judge.train_judge`."""
-        return train_judge(self.network().to(device), digits, **options)
+        """See `train.train_judge`."""
+        return train.train_judge(self.network().to(device), digits, **options)
 
     def keep(self, ema: nn.Module, **notes) -> Path:
         """Write the averaged judge; it needs no notes."""
