@@ -6,6 +6,7 @@ Every command ends with exit code 0 only when the thing was done; bad input ends
 
 import argparse
 import importlib
+import inspect
 import json
 import os
 import platform
@@ -17,6 +18,7 @@ import time
 from collections import Counter
 from importlib import metadata
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from tqdm import tqdm
@@ -27,9 +29,10 @@ from diffusion_lab.checks import build
 from diffusion_lab.files import replacing
 from diffusion_lab.grading import report
 from diffusion_lab.links import repository
-from diffusion_lab.mini_sd import judge as scene_judge
 from diffusion_lab.mini_sd import stages
-from diffusion_lab.mini_sd.pipeline import GUIDANCE, SAMPLER, MiniSD
+from diffusion_lab.mini_sd.pipeline import GUIDANCE, MiniSD
+from diffusion_lab.mini_sd.scenes import HELD_OUT, NUMBERS
+from diffusion_lab.mini_sd.text import VOCABULARY
 from diffusion_lab.sampling import SPACINGS
 from diffusion_lab.schedules import CURVES
 from diffusion_lab.shapes import check_range
@@ -57,8 +60,6 @@ TRAINING = {"bfloat16": False, "seed": 0, "device": "auto", "resume": False}
 """What every training can be told, and what holds otherwise."""
 LABELS = "0123456789"
 """What `sample` draws with a model of digits unless told otherwise."""
-BEST = {"sampler": "dpmpp_2m", "spacing": "logsnr", "eta": 1.0}
-"""What `evaluate` samples with unless told otherwise: the winner of ``benchmarks.sampler_efficiency`` at 20 steps."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -116,10 +117,10 @@ def _parser() -> argparse.ArgumentParser:
         "train-mini-sd", train_mini_sd, "Train the mini Stable Diffusion, one part after the other."
     )
     sub.add_argument(
-        "stage", choices=[*stages.STEPS, "pack"], help="what to train, in this order; pack joins them"
+        "stage", choices=[*stages.STAGES, "pack"], help="what to train, in this order; pack joins them"
     )
     sub.add_argument("--out", type=Path, default=Path("runs/mini-sd"), help="folder for the parts")
-    many = ", ".join(f"{name} {number}" for name, number in stages.STEPS.items())
+    many = ", ".join(f"{name} {stage.steps}" for name, stage in stages.STAGES.items())
     sub.add_argument(
         "--steps", type=int, default=argparse.SUPPRESS, help=f"optimiser steps (default: {many})"
     )
@@ -159,7 +160,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--held-out", action="store_true", help="prompts with pairs that training never showed (mini-sd)"
     )
-    best = ", ".join(f"{name} {value}" for name, value in BEST.items())
+    best = ", ".join(f"{name} {value}" for name, value in pretrained.BEST.items())
     sub.epilog = f"Without --sampler it is what suits the shipped digits best: {best}."
 
     sub = command("build-exercises", build_exercises, "Make the exercises out of the solutions.")
@@ -555,108 +556,116 @@ def _train_judge(options: argparse.Namespace) -> int:
 
 
 def sample(options: argparse.Namespace) -> int:
-    """Draw digits into a picture."""
+    """Draw pictures into a file."""
     check_range("--rows", options.rows, 1)
-    model, prompts, labels = (
-        _load(options.model),
-        getattr(options, "prompt", []),
-        getattr(options, "labels", LABELS),
-    )
-    options.out = getattr(options, "out", Path("scenes.png" if isinstance(model, MiniSD) else "digits.png"))
-    if options.out.suffix not in (".png", ".gif"):
-        raise ValueError(f"--out must end in .png or .gif, got {options.out}")
-    if options.out.exists() and not options.force:
-        raise FileExistsError(f"{options.out} is there already: add --force to replace it")
-    if isinstance(model, MiniSD):
-        return _sample_scenes(options, model, prompts)
-    if prompts or "negative" in options:
-        raise ValueError(f"--prompt and --negative are for mini-sd; {options.model} draws --labels")
-    if not labels.isdecimal():
-        raise ValueError(f"--labels must be digits, such as {LABELS}, got {labels!r}")
-    columns = len(labels)
+    model = _load(options.model)
+    out = getattr(options, "out", Path(f"{model.pictures}.png"))
+    if out.suffix not in (".png", ".gif"):
+        raise ValueError(f"--out must end in .png or .gif, got {out}")
+    if out.exists() and not options.force:
+        raise FileExistsError(f"{out} is there already: add --force to replace it")
+    order = ORDERS[model.condition](options)
     frames: list = []
 
     def keep(state: dl.State) -> None:
-        if options.out.suffix == ".gif" or state.t == 0:
-            frames.append(figures.grid(state.x_t, columns))
+        if out.suffix == ".gif" or state.t == 0:
+            frames.append(figures.grid(model.show(state), order.columns))
 
     model.sample(
-        [int(digit) for digit in labels] * options.rows,
-        seed=options.seed,
-        on_step=keep,
-        **_sampling(options),
-    )
-    figures.save_picture(options.out, frames)
-    print(f"{options.out}: {columns * options.rows} digits in {options.num_steps} steps")
-    return 0
-
-
-def _sample_scenes(options: argparse.Namespace, model: MiniSD, prompts: list[str]) -> int:
-    """Draw each prompt in a row of its own; a film shows what the VAE makes of every guess of x_0."""
-    if "labels" in options:
-        raise ValueError(f"--labels is for models of digits; {options.model} draws what each --prompt says")
-    if not prompts:
-        raise ValueError(
-            f'{options.model} needs a --prompt, such as "a big red seven left of a small blue three"'
-        )
-    frames: list = []
-
-    def keep(state: dl.State) -> None:
-        if options.out.suffix == ".gif" or state.t == 0:
-            shown = state.x_t if state.t == 0 else state.x_0_hat
-            frames.append(figures.grid(model.decode(shown), options.rows))
-
-    wanted = [prompt for prompt in prompts for _ in range(options.rows)]
-    model.sample(
-        wanted,
-        negative=getattr(options, "negative", ""),
+        order.conditions,
         seed=options.seed,
         progress=True,
         on_step=keep,
+        **order.options,
         **_sampling(options),
     )
-    figures.save_picture(options.out, frames)
-    print(f"{options.out}: {len(wanted)} pictures of {len(prompts)} prompts in {options.num_steps} steps")
+    figures.save_picture(out, frames)
+    print(f"{out}: {order.pictures} in {options.num_steps} steps")
     return 0
+
+
+class _Order(NamedTuple):
+    """What is to be drawn, and how the pictures are laid out."""
+
+    conditions: list
+    columns: int
+    pictures: str
+    options: dict
+
+
+def _labels(options: argparse.Namespace) -> _Order:
+    """Draw every label in a column of its own."""
+    if "prompt" in options or "negative" in options:
+        raise ValueError(f"--prompt and --negative are for mini-sd; {options.model} draws --labels")
+    labels = getattr(options, "labels", LABELS)
+    if not labels.isdecimal():
+        raise ValueError(f"--labels must be digits, such as {LABELS}, got {labels!r}")
+    conditions = [int(digit) for digit in labels] * options.rows
+    return _Order(conditions, len(labels), f"{len(conditions)} digits", {})
+
+
+def _prompts(options: argparse.Namespace) -> _Order:
+    """Draw every prompt in a row of its own."""
+    if "labels" in options:
+        raise ValueError(f"--labels is for models of digits; {options.model} draws what each --prompt says")
+    prompts = getattr(options, "prompt", [])
+    if not prompts:
+        example = "a big red seven left of a small blue three"
+        raise ValueError(f'{options.model} needs a --prompt, such as "{example}"')
+    conditions = [prompt for prompt in prompts for _ in range(options.rows)]
+    pictures = f"{len(conditions)} pictures of {len(prompts)} prompts"
+    return _Order(conditions, options.rows, pictures, {"negative": getattr(options, "negative", "")})
+
+
+ORDERS = {"labels": _labels, "prompts": _prompts}
+"""How to read what to draw, by what a model wants to be told."""
 
 
 def train_mini_sd(options: argparse.Namespace) -> int:
     """Train one stage into a folder, or join what all of them left there."""
-    out, stage = options.out, options.stage
-    if stage == "pack":
+    out = options.out
+    if options.stage == "pack":
         if given := [f"--{name}" for name in ("steps", *TRAINING) if name in options]:
             raise ValueError(f"pack joins what was trained, and takes no {' and no '.join(given)}")
-        print(f"done: {stages.pack(out, options.force)}")
+        if (out / "mini-sd.safetensors").exists() and not options.force:
+            raise FileExistsError(
+                f"{out / 'mini-sd.safetensors'} is there already: add --force to replace it"
+            )
+        print(f"done: {stages.pack(out, card=_mini_sd_card, force=options.force)}")
         return 0
+    stage = stages.stage(out, options.stage)
     if options.force:
-        raise ValueError(f"--force is for pack, not for {stage}: choose another --out")
-    vars(options).update({"steps": stages.STEPS[stage], **TRAINING, **vars(options)})
+        raise ValueError(f"--force is for pack, not for {stage.name}: choose another --out")
+    vars(options).update({"steps": stage.steps, **TRAINING, **vars(options)})
     check_range("--steps", options.steps, 1)
     check_range("--threads", options.threads, 0)
     if options.threads:
         torch.set_num_threads(options.threads)
-    file, state, note = stages.part_file(out, stage), stages.checkpoint(out, stage), out / f"{stage}.json"
-    if not options.resume and (file.exists() or state.exists()):
-        raise FileExistsError(f"{out} holds {stage} already: add --resume to go on, or choose another --out")
-    done = stages.read_checkpoint(out, stage)["index"] if options.resume else 0
+    note = out / f"{stage.name}.json"
+    if not options.resume and (stage.file.exists() or stage.checkpoint.exists()):
+        raise FileExistsError(
+            f"{out} holds {stage.name} already: add --resume to go on, or choose another --out"
+        )
+    if options.resume and not stage.checkpoint.is_file():
+        raise FileNotFoundError(f"--resume: there is no {stage.checkpoint}")
+    done = stage.read_checkpoint()["index"] if options.resume else 0
     if options.resume and not note.is_file():
         raise FileNotFoundError(f"--resume: there is no {note}, which says what the run was")
     torch.manual_seed(options.seed)
-    parents, device = stages.parents(out, stage), _device(options.device)
+    parents, device = stage.parent_fingerprints(), _device(options.device)
     digits = data.mnist()
     options.data = digits.source
     before = _refuse_another_run(options, note, RUN_OF_A_STAGE)
-    if options.resume and stage == "unet":
-        stages.refuse_other_parents(out, before)
+    if options.resume:
+        stage.refuse_other_parents(before)
     vars(options).update(parents)
     notes = {"of": options.steps, "seed": options.seed, "bfloat16": options.bfloat16, "source": digits.source}
     notes |= parents
     if done == options.steps:  # nothing is left to do, but the part may be lost
-        print(f"done after {done} steps: {file if file.exists() else stages.keep_again(stage, out, **notes)}")
+        print(f"done after {done} steps: {stage.file if stage.file.exists() else stage.restore(**notes)}")
         return 0
-    training = stages.start(
-        stage,
-        out,
+    check_range("--steps", options.steps, 1 + done)
+    training = stage.start(
         digits,
         num_steps=options.steps,
         seed=options.seed,
@@ -664,63 +673,49 @@ def train_mini_sd(options: argparse.Namespace) -> int:
         bfloat16=options.bfloat16,
         resume=options.resume,
     )
-    step, stopped = _watch(training, options, state, note, (*RUN_OF_A_STAGE, *parents))
-    stages.keep(stage, out, step.ema, steps=step.index, **notes)
-    step.save(state)
-    print(f"{'stopped' if stopped else 'done'} after {step.index} steps: {file}")
+    step, stopped = _watch(training, options, stage.checkpoint, note, (*RUN_OF_A_STAGE, *parents))
+    stage.keep(step.ema, steps=step.index, **notes)
+    step.save(stage.checkpoint)
+    print(f"{'stopped' if stopped else 'done'} after {step.index} steps: {stage.file}")
     return 130 if stopped else 0
+
+
+def _mini_sd_card(notes: dict[str, dict]) -> str:
+    """Say what the packed model is and by which commands its parts came to be."""
+
+    def line(stage: str, note: dict) -> str:
+        flags = f"--steps {note['of']} --seed {note['seed']}{' --bfloat16' * note['bfloat16']}"
+        return (
+            f"- `diffusion-lab train-mini-sd {stage} {flags}` ({note['steps']:,} steps done,"
+            f" {note['source']})"
+        )
+
+    held_out = ", ".join(f"{colour} {NUMBERS[digit]}" for colour, digit in HELD_OUT.items())
+    how = "\n".join(line(stage, note) for stage, note in notes.items())
+    return f"""# mini-sd
+
+A Stable Diffusion in miniature: a VAE, a text encoder trained beside an image encoder (CLIP), and a U-Net in the
+latent that reads captions by cross-attention. It draws 64 × 64 scenes of one to three handwritten digits in six colours
+and two sizes, and knows {len(VOCABULARY)} words. Stored as float16.
+
+Trained by, in this order:
+
+{how}
+- `diffusion-lab train-mini-sd pack`
+
+It never saw these pairs of colour and digit together: {held_out}.
+"""
 
 
 def evaluate(options: argparse.Namespace) -> int:
     """Print the judge's report on a model."""
-    model = _load(options.model)
-    if isinstance(model, MiniSD):
-        return _evaluate_scenes(options, model)
+    model, more = _load(options.model), {}
     if options.held_out:
-        raise ValueError(f"--held-out is for mini-sd; {options.model} has no pairs that were held out")
-    given = {"guidance_scale": 1.0, **vars(options)}
-    vars(options).update(given if "sampler" in options else {**BEST, **given})
-    generator = torch.Generator().manual_seed(options.seed)
-    begin, evaluated = time.process_time(), []
-    model.model.register_forward_pre_hook(lambda _network, args: evaluated.append(len(args[0])))
-    report = evaluation.evaluate(
-        lambda labels: model.sample(labels, generator=generator, progress=False, **_sampling(options)),
-        *dl.load_judge(),
-        num_samples=options.num_samples,
-    )
-    how = ", ".join(f"{name} {vars(options)[name]}" for name in BEST if name in options).removeprefix(
-        "sampler "
-    )
-    print(
-        f"{options.model}: {options.num_samples:,} samples, {how}, "
-        f"{sum(evaluated) / options.num_samples:g} network evaluations each, "
-        f"guidance scale {options.guidance_scale:g}, {time.process_time() - begin:.0f} CPU-seconds"
-    )
-    print(report)
-    return 0
-
-
-def _evaluate_scenes(options: argparse.Namespace, model: MiniSD) -> int:
-    """Print how often generated scenes show what their prompts say, beside real scenes of the same prompts."""
-    check_range("--num-samples", options.num_samples, 1)
-    digits, judge = data.mnist(train=False), scene_judge.load_scene_judge()
-    asked = scene_judge.exam(options.num_samples, digits, held_out=options.held_out, seed=options.seed)
-    generator, begin = torch.Generator().manual_seed(options.seed), time.process_time()
-    parts = [asked.captions[start : start + 50] for start in range(0, len(asked.captions), 50)]
-    how = {"sampler": SAMPLER, "guidance_scale": GUIDANCE, **_sampling(options)}
-    drawn = [model.sample(part, generator=generator, **how) for part in tqdm(parts, leave=False)]
-    kind = "pairs never seen in training" if options.held_out else "pairs seen in training"
-    way = ", ".join([how["sampler"], *(f"{name} {how[name]}" for name in ("spacing", "eta") if name in how)])
-    print(
-        f"{options.model}: {len(asked.captions)} prompts, {kind}, {options.num_steps} steps, {way}, "
-        f"guidance scale {how['guidance_scale']:g}, {time.process_time() - begin:.0f} CPU-seconds"
-    )
-    for name, images in {"generated": torch.cat(drawn), f"real ({digits.source})": asked.images}.items():
-        seen = judge.look(images)
-        print(f"{name}: {scene_judge.compare(asked.layout, asked.captions, seen).line()}")
-        if options.held_out:
-            alone = scene_judge.compare(asked.layout, asked.captions, seen, first_only=True)
-            print(f"  of the digit that is such a pair: {alone.line()}")
+        if "held_out" not in inspect.signature(model.evaluate).parameters:
+            raise ValueError(f"--held-out is for mini-sd; {options.model} has no pairs that were held out")
+        more = {"held_out": True}
+    evaluated = model.evaluate(options.num_samples, seed=options.seed, **more, **_sampling(options))
+    print(f"{options.model}: {evaluated}")
     return 0
 
 

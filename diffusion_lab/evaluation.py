@@ -6,7 +6,7 @@ same distance between real and real as the floor, and diversity within a class.
 """
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -207,6 +207,28 @@ class Report(NamedTuple):
                 f"diversity          {self.diversity:7.2f}   (1 = as varied within a class as real digits)",
             ]
         )
+
+
+class Evaluation(NamedTuple):
+    """What came of judging what a model draws, and how it drew: printed, that is one line over the report."""
+
+    how: str
+    """How many pictures, and by which settings of the sampler."""
+    seconds: float
+    """CPU time."""
+    report: Any
+    """A `Report`, or that of another judge: its attributes are the numbers, as a string it is lines to print."""
+
+    def __str__(self) -> str:
+        """The line, and the report."""
+        return f"{self.how}, {self.seconds:.0f} CPU-seconds\n{self.report}"
+
+
+def describe_sampler(sampler: str, options: dict) -> str:
+    """Name a sampler and, of its options, those that were chosen: "dpmpp_2m, spacing logsnr, eta 1.0"."""
+    return ", ".join(
+        [sampler, *(f"{name} {options[name]}" for name in ("spacing", "eta") if name in options)]
+    )
 
 
 def judge(classifier: DigitClassifier, reference: Reference, images: Images, labels: Labels) -> Report:

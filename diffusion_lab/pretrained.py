@@ -5,21 +5,25 @@ model card. Nothing is unpickled.
 """
 
 import json
+import time
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from diffusion_lab.evaluation import DigitClassifier, Gaussian, Reference
+from diffusion_lab import evaluation
 from diffusion_lab.files import read_tensors, write_tensors
 from diffusion_lab.mini_sd import pipeline as mini_sd
-from diffusion_lab.sampling import sample
+from diffusion_lab.sampling import State, sample
 from diffusion_lab.schedules import DiffusionSchedule
 from diffusion_lab.shapes import Images, choose
 from diffusion_lab.shipped import checked_file, shipped
 from diffusion_lab.unet import PlainConvNet, SimpleDiffusion, UNet
 
+BEST = {"sampler": "dpmpp_2m", "spacing": "logsnr", "eta": 1.0}
+"""What a model of digits is evaluated with unless told otherwise: the winner of ``benchmarks.sampler_efficiency`` at 20
+steps."""
 NETWORKS = {network.__name__: network for network in (UNet, SimpleDiffusion, PlainConvNet)}
 
 
@@ -32,6 +36,11 @@ class Pretrained(NamedTuple):
     objective: str
     card: str
     """Where it comes from and how good it is, as markdown."""
+
+    condition = "labels"
+    """The argument of `sample` that says what to draw."""
+    pictures = "digits"
+    """What it draws."""
 
     def sample(
         self,
@@ -63,6 +72,41 @@ class Pretrained(NamedTuple):
         return sample(
             self.model, self.schedule, shape, objective=self.objective, generator=generator, **options
         )
+
+    def show(self, state: State) -> Images:
+        """Give the pictures of a step of the sampling, (B, C, H, W): they are what is denoised."""
+        return state.x_t
+
+    def evaluate(self, num_samples: int = 2000, *, seed: int = 0, **options) -> evaluation.Evaluation:
+        """Judge drawn digits by the judge that ships with the course; see `evaluation.evaluate`.
+
+        Args:
+            num_samples: how many to draw, at least 200.
+            seed: decides the noise.
+            **options: those of `sample`; without a ``sampler`` it is `BEST`.
+
+        A `ValueError` names the argument that is unknown or out of range.
+        """
+        options = {"guidance_scale": 1.0, **({} if "sampler" in options else BEST), **options}
+        generator, begin = torch.Generator().manual_seed(seed), time.process_time()
+        batch_sizes: list[int] = []
+        counter = self.model.register_forward_pre_hook(
+            lambda _network, args: batch_sizes.append(len(args[0]))
+        )
+        try:
+            report = evaluation.evaluate(
+                lambda labels: self.sample(labels, generator=generator, progress=False, **options),
+                *load_judge(),
+                num_samples=num_samples,
+            )
+        finally:
+            counter.remove()
+        how = (
+            f"{num_samples:,} samples, {evaluation.describe_sampler(options['sampler'], options)}, "
+            f"{sum(batch_sizes) / num_samples:g} network evaluations each, "
+            f"guidance scale {options['guidance_scale']:g}"
+        )
+        return evaluation.Evaluation(how, time.process_time() - begin, report)
 
 
 def load_pretrained(name: str) -> Pretrained | mini_sd.MiniSD:
@@ -113,22 +157,24 @@ def save_model(
 class Judge(NamedTuple):
     """The digit classifier, and what real digits look like to it."""
 
-    classifier: DigitClassifier
-    reference: Reference
+    classifier: evaluation.DigitClassifier
+    reference: evaluation.Reference
 
 
 def load_judge(path: str | Path | None = None) -> Judge:
     """Load the judge of `evaluation` that ships with the course, or one from a file."""
     path = Path(path) if path else checked_file("judge")
     tensors, metadata = read_tensors(path)
-    classifier = DigitClassifier()
+    classifier = evaluation.DigitClassifier()
     try:
         classifier.load_state_dict(
             {name: t for name, t in tensors.items() if not name.startswith("reference.")}
         )
         floors = {int(number): floor for number, floor in json.loads(metadata["floors"]).items()}
-        gaussian = Gaussian(tensors["reference.mean"], tensors["reference.covariance"])
-        reference = Reference(gaussian, tensors["reference.class_counts"], float(metadata["spread"]), floors)
+        gaussian = evaluation.Gaussian(tensors["reference.mean"], tensors["reference.covariance"])
+        reference = evaluation.Reference(
+            gaussian, tensors["reference.class_counts"], float(metadata["spread"]), floors
+        )
     except (KeyError, RuntimeError, ValueError) as error:
         raise ValueError(f"{path} is not a judge of diffusion_lab: {error}") from error
     return Judge(classifier.eval().requires_grad_(False), reference)

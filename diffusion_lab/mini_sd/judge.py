@@ -1,12 +1,12 @@
 """A judge for scenes: a network that says what stands where, and the scoring of pictures against their prompts.
 
 It reads the arrangement of a scene, the place of a single digit, and number, colour and size of up to three
-digits, in the order of `scenes.ARRANGEMENTS`. It is trained on real scenes and never sees a generated one.
+digits, in the order of `scenes.ARRANGEMENTS`. It is trained on real scenes and never sees a generated one
+(`train.train_judge`).
 """
 
 import json
 import re
-from collections.abc import Iterator
 from itertools import permutations
 from pathlib import Path
 from typing import NamedTuple
@@ -30,7 +30,6 @@ from diffusion_lab.mini_sd.scenes import (
     check_scenes,
     compose,
 )
-from diffusion_lab.mini_sd.train import Fitted, fit
 from diffusion_lab.mini_sd.vae import Block
 from diffusion_lab.shapes import Images
 from diffusion_lab.shipped import checked_file
@@ -95,24 +94,6 @@ def judge_loss(outputs: dict[str, Tensor], layout: Layout) -> Tensor:
         error = F.cross_entropy(logits.flatten(0, 1), truth.flatten(), ignore_index=-1, reduction="sum")
         total = total.to(logits) + error / (truth >= 0).sum().clamp(min=1)
     return total
-
-
-def train_judge(judge: SceneJudge, digits: Digits, *, batch_size: int = 64, **options) -> Iterator[Fitted]:
-    """Train a judge on scenes that are drawn as it goes, of all pairs of colour and digit.
-
-    Options of `train.fit`.
-    """
-    device = next(judge.parameters()).device
-
-    def loss(model: SceneJudge, generator: Generator) -> Tensor:
-        held_out = bool(torch.rand((), generator=generator) < 0.2)
-        scenes = compose(batch_size, digits, generator=generator, held_out=held_out)
-        images = scenes.images + 0.05 * torch.rand((), generator=generator) * torch.randn(
-            scenes.images.shape, generator=generator
-        )
-        return judge_loss(model(images.to(device)), scenes.layout)
-
-    return fit(judge, loss, **options)
 
 
 class Verdict(NamedTuple):
@@ -192,6 +173,47 @@ def exam(number: int, digits: Digits, *, held_out: bool = False, seed: int = 0) 
     """
     generator = Generator().manual_seed(seed)
     return compose(number, digits, generator=generator, held_out=held_out, shares=(1 / 3, 2 / 3, 0.0))
+
+
+class SceneReport(NamedTuple):
+    """The verdict on generated scenes, beside real scenes of the same prompts."""
+
+    source: str
+    """Whose handwriting the real scenes are in."""
+    generated: Verdict
+    real: Verdict
+    generated_pair: Verdict | None = None
+    """Where the prompts have pairs that were held out, the verdict on the digit that is such a pair."""
+    real_pair: Verdict | None = None
+
+    def __str__(self) -> str:
+        """One line each, or two."""
+        lines = []
+        for name, all_digits, pair in (
+            ("generated", self.generated, self.generated_pair),
+            (f"real ({self.source})", self.real, self.real_pair),
+        ):
+            lines.append(f"{name}: {all_digits.line()}")
+            if pair is not None:
+                lines.append(f"  of the digit that is such a pair: {pair.line()}")
+        return "\n".join(lines)
+
+
+def judge_scenes(
+    judge: SceneJudge, asked: Scenes, images: Images, *, source: str, held_out: bool = False
+) -> SceneReport:
+    """Compare generated pictures, (N, 3, 64, 64), and the real ones of `asked` with what its N captions say.
+
+    With `held_out`, also the digit of each that `exam` made of a pair that training never showed. `source` says
+    whose handwriting the real ones are in.
+    """
+    verdicts = {}
+    for name, pictures in {"generated": images, "real": asked.images}.items():
+        seen = judge.look(pictures)
+        verdicts[name] = compare(asked.layout, asked.captions, seen)
+        if held_out:
+            verdicts[f"{name}_pair"] = compare(asked.layout, asked.captions, seen, first_only=True)
+    return SceneReport(source, **verdicts)
 
 
 def save_scene_judge(path: str | Path, judge: SceneJudge) -> None:

@@ -5,20 +5,25 @@ Diffusion.
 """
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
+from tqdm import tqdm
 
+from diffusion_lab import data
+from diffusion_lab.evaluation import Evaluation, describe_sampler
 from diffusion_lab.files import read_tensors, write_tensors
 from diffusion_lab.guidance import ClassifierFreeGuidance
+from diffusion_lab.mini_sd.judge import exam, judge_scenes, load_scene_judge
 from diffusion_lab.mini_sd.text import MAX_TOKENS, WORDS, Clip, TextEncoder, check_texts, tokenize
 from diffusion_lab.mini_sd.vae import VAE
 from diffusion_lab.sampling import State, sample
 from diffusion_lab.schedules import DiffusionSchedule
-from diffusion_lab.shapes import Context, Images
+from diffusion_lab.shapes import Context, Images, check_range
 from diffusion_lab.unet import UNet
 
 PARTS: dict[str, Callable[..., nn.Module]] = {"vae": VAE, "clip": Clip, "unet": UNet}
@@ -39,6 +44,11 @@ class MiniSD(NamedTuple):
     """Codes are multiplied by it before the U-Net sees them, and divided by it before they are decoded."""
     card: str = ""
     """Where it comes from and how good it is, as markdown."""
+
+    condition = "prompts"
+    """The argument of `sample` that says what to draw."""
+    pictures = "scenes"
+    """What it draws."""
 
     @property
     def text(self) -> TextEncoder:
@@ -118,6 +128,39 @@ class MiniSD(NamedTuple):
         return sample(
             denoiser, self.schedule, (len(context), self.unet.config["in_channels"], 16, 16), **options
         )
+
+    def show(self, state: State) -> Images:
+        """Paint a step of the sampling, (B, 3, 64, 64): what it takes for x_0 on the way, and x_0 at the end."""
+        return self.decode(state.x_t if state.t == 0 else state.x_0_hat)
+
+    def evaluate(
+        self, num_samples: int = 2000, *, held_out: bool = False, seed: int = 0, **options
+    ) -> Evaluation:
+        """Judge how often drawn scenes show what their prompts say, by the judge that ships with the course.
+
+        Args:
+            num_samples: prompts, one scene each.
+            held_out: prompts with pairs of colour and digit that training never showed.
+            seed: decides prompts and noise.
+            **options: those of `sample`.
+
+        A `ValueError` names the argument that is unknown or out of range.
+        """
+        check_range("num_samples", num_samples, 1)
+        options = {"num_steps": 20, "sampler": SAMPLER, "guidance_scale": GUIDANCE, **options}
+        digits, judge = data.mnist(train=False), load_scene_judge()
+        asked = exam(num_samples, digits, held_out=held_out, seed=seed)
+        generator, begin = Generator().manual_seed(seed), time.process_time()
+        batches = [asked.captions[start : start + 50] for start in range(0, num_samples, 50)]
+        images = [self.sample(batch, generator=generator, **options) for batch in tqdm(batches, leave=False)]
+        seconds = time.process_time() - begin
+        how = (
+            f"{num_samples} prompts, pairs {'never seen' if held_out else 'seen'} in training, "
+            f"{options['num_steps']} steps, {describe_sampler(options['sampler'], options)}, "
+            f"guidance scale {options['guidance_scale']:g}"
+        )
+        report = judge_scenes(judge, asked, torch.cat(images), source=digits.source, held_out=held_out)
+        return Evaluation(how, seconds, report)
 
 
 def save_mini_sd(path: str | Path, model: MiniSD) -> None:

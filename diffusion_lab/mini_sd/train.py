@@ -2,7 +2,7 @@
 
 First the VAE, so that there are codes; then the text encoder, beside an image encoder that is thrown away;
 then, with both frozen, the U-Net, by the same `training.train` as every other denoiser of the course. The
-judge is apart.
+judge of scenes needs none of them.
 """
 
 import copy
@@ -20,6 +20,7 @@ from diffusion_lab import training
 from diffusion_lab.checkpoints import TrainingState
 from diffusion_lab.data import Digits, loader
 from diffusion_lab.files import read_tensors, write_tensors
+from diffusion_lab.mini_sd.judge import SceneJudge, judge_loss
 from diffusion_lab.mini_sd.scenes import compose
 from diffusion_lab.mini_sd.text import Clip, TextEncoder, contrastive_loss, near_miss, tokenize
 from diffusion_lab.mini_sd.vae import VAE, measure_scale, vae_loss
@@ -113,6 +114,24 @@ def train_clip(
         return contrastive_loss(model(scenes.images.to(device), tokenize(captions).to(device)).float())
 
     return fit(clip, loss, **options)
+
+
+def train_judge(judge: SceneJudge, digits: Digits, *, batch_size: int = 64, **options) -> Iterator[Fitted]:
+    """Train a judge on scenes that are drawn as it goes, of all pairs of colour and digit.
+
+    Options are those of `fit`.
+    """
+    device = next(judge.parameters()).device
+
+    def loss(model: SceneJudge, generator: Generator) -> Tensor:
+        held_out = bool(torch.rand((), generator=generator) < 0.2)
+        scenes = compose(batch_size, digits, generator=generator, held_out=held_out)
+        images = scenes.images + 0.05 * torch.rand((), generator=generator) * torch.randn(
+            scenes.images.shape, generator=generator
+        )
+        return judge_loss(model(images.to(device)), scenes.layout)
+
+    return fit(judge, loss, **options)
 
 
 class Latents(NamedTuple):

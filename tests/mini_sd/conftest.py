@@ -59,7 +59,7 @@ def parts(tmp_path_factory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         make_small(patch)
         patch.setattr(data, "mnist", lambda train=True: data.sklearn_digits(train))
-        for stage in stages.STEPS:
+        for stage in stages.STAGES:
             assert (
                 cli.main(["train-mini-sd", stage, "--out", str(out), "--steps", "2", "--device", "cpu"]) == 0
             )

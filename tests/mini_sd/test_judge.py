@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from diffusion_lab.mini_sd import judge, scenes
+from diffusion_lab.mini_sd import judge, scenes, train
 from diffusion_lab.mini_sd.text import ImageEncoder
 from diffusion_lab.shipped import FOLDER
 
@@ -152,16 +152,16 @@ def test_an_exam_is_real_scenes_of_its_own_prompts(digits):
 
 
 def test_a_fifth_of_its_batches_shows_pairs_that_are_held_out(digits, monkeypatch):
-    held, compose = [], judge.compose
+    held, compose = [], train.compose
 
     def spy(*arguments, held_out, **options):
         held.append(held_out)
         return compose(*arguments, held_out=held_out, **options)
 
-    monkeypatch.setattr(judge, "compose", spy)
-    monkeypatch.setattr(judge, "fit", lambda _judge, loss, **_options: iter([loss]))
+    monkeypatch.setattr(train, "compose", spy)
+    monkeypatch.setattr(train, "fit", lambda _judge, loss, **_options: iter([loss]))
     network, generator = judge.SceneJudge(width=8).eval(), torch.Generator().manual_seed(0)
-    (loss,) = judge.train_judge(network, digits, batch_size=1)
+    (loss,) = train.train_judge(network, digits, batch_size=1)
     for _ in range(100):
         loss(network, generator)
     assert 10 < sum(held) < 30
@@ -172,7 +172,7 @@ def test_it_learns_what_pictures_show_and_survives_a_file(digits, tmp_path):
     torch.manual_seed(0)
     network = judge.SceneJudge(width=8)
     options = {"batch_size": 32, "learning_rate": 8e-3, "generator": torch.Generator().manual_seed(0)}
-    for _step in judge.train_judge(network, digits, num_steps=16, **options):
+    for _step in train.train_judge(network, digits, num_steps=16, **options):
         pass
     asked = judge.exam(60, digits, seed=1)
     losses, positions = [], []
