@@ -57,6 +57,46 @@ def test_scenes_of_the_readme_are_those_of_the_lesson():
     assert (ROOT / "docs" / "scenes.png").read_bytes() == base64.b64decode(picture)
 
 
+def files_of_the_tree(tree: str) -> list[str]:
+    """The paths in a drawing of a tree, folders with a slash; a `ValueError` says which line is none of its kind."""
+    found, folders = [], []
+    for line in tree.splitlines():
+        drawn = re.fullmatch(r"((?:│   )*)[├└]── (\S+) +# \S.*", line)
+        if drawn is None:
+            raise ValueError(f"not a line of the tree: {line!r}")
+        depth = len(drawn[1]) // 4
+        folders[depth:] = [drawn[2]]
+        found.append("".join(folders))
+    return found
+
+
+def test_reader_of_the_tree_gives_paths():
+    tree = "├── a/  # one\n│   ├── b/  # two\n│   └── c.py # three\n└── .d/ # four"
+    assert files_of_the_tree(tree) == ["a/", "a/b/", "a/c.py", ".d/"]
+    for line in ("├── a/", "├── a/  #", "│   a/ # one", "some words"):
+        with pytest.raises(ValueError, match="not a line"):
+            files_of_the_tree(line)
+
+
+def test_the_tree_has_every_folder_and_module_and_no_other():
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if listed.returncode:
+        pytest.skip("not in a clone, so nobody knows which files belong to the repository")
+    files = [Path(name) for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
+    folders = {parent.as_posix() + "/" for file in files for parent in file.parents if parent != Path()}
+    wanted = {folder for folder in folders if folder.count("/") <= 2}
+    wanted |= {file.as_posix() for file in files if file.match("diffusion_lab/*.py") and len(file.parts) == 2}
+    (tree,) = re.findall(r"```\n\.\n(.*?)\n```", README, re.S)
+    found = files_of_the_tree(tree)
+    assert sorted(found) == sorted(wanted)
+
+
 def test_python_of_the_readme_runs():
     block = next(b for b in re.findall(r"```python\n(.*?)```", README, re.S) if "load_pretrained" in b)
     digits = dl.data.sklearn_digits()

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -14,6 +15,9 @@ import nbformat
 import pytest
 
 ROOT = Path(__file__).parent.parent
+sys.path.append(str(ROOT / "tools"))
+from lessons import read  # noqa: E402
+
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 EXERCISES = sorted((ROOT / "exercises").glob("*.ipynb"))
 OTHER_PAGES = (
@@ -204,8 +208,11 @@ def test_first_page_has_every_lesson_with_its_question(site):
     first = (site / "index.html").read_text(encoding="utf-8")
     table = first[first.index("<table") : first.index("</table>")]
     assert table.count("<tr") == len(LESSONS) + 1
-    for lesson in LESSONS:
-        assert f'href="notebooks/{lesson.stem}.html"' in table
+    rows = table.split("<tr")[2:]
+    for row, path, lesson in zip(rows, LESSONS, read().lessons, strict=True):
+        assert f'href="notebooks/{path.stem}.html"' in row
+        assert lesson.question in unescape(row)
+        assert lesson.outcome in unescape(row)
 
 
 def test_a_link_into_nowhere_fails_and_a_badge_asks_no_server(site, tmp_path):

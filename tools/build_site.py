@@ -7,6 +7,7 @@ somewhere.
 """
 
 import argparse
+import os
 import re
 import shutil
 import subprocess
@@ -14,30 +15,17 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-PAGES = (
-    "README.md",
-    "CONTRIBUTING.md",
-    "notebooks/*.ipynb",
-    "exercises/*.ipynb",
-    "docs/*.md",
-    "benchmarks/*.md",
-    "diffusion_lab/weights/*.md",
-)
+from lessons import ROOT, read  # beside this file
+
+PAGES = ("README.md", "CONTRIBUTING.md", "docs/*.md", "benchmarks/*.md", "diffusion_lab/weights/*.md")
 LINK = re.compile(r"\]\((?!\w+:|#)([^)#\s]+)")
-LESSON = re.compile(
-    r"^\| \[(?P<title>[^]]+)\]\(\.\./(?P<file>notebooks/[^)]+)\) \| (?P<question>[^|]+?) \|", re.M
-)
 
 
-def lesson_table(course_map: str) -> str:
-    """Make the table of lessons and exercises for the first page, from the one of the course map."""
-    lines = ["| lesson | the question at its top | exercise, to download |", "|---|---|---|"]
-    for title, file, question in LESSON.findall(course_map):
-        exercise = file.replace("notebooks/", "exercises/")
-        download = f"[{title[:2]}]({exercise})" if (ROOT / exercise).exists() else "–"
-        lines.append(f"| [{title}]({file}) | {question} | {download} |")
-    return "\n".join(lines)
+def notebooks() -> set[Path]:
+    """Give the lessons, which become pages, and the exercises, which can be downloaded."""
+    lessons = read().lessons
+    pages = {ROOT / "notebooks" / lesson.file for lesson in lessons}
+    return pages | {ROOT / "exercises" / lesson.file for lesson in lessons if lesson.exercise}
 
 
 def linked_from(page: Path, folder: Path) -> set[Path]:
@@ -49,7 +37,7 @@ def linked_from(page: Path, folder: Path) -> set[Path]:
 def gather(source: Path) -> None:
     """Put all pages, and the files that they show or link to, into a fresh folder."""
     shutil.rmtree(source, ignore_errors=True)
-    pages = {path for pattern in PAGES for path in ROOT.glob(pattern)}
+    pages = {path for pattern in PAGES for path in ROOT.glob(pattern)} | notebooks()
     first = ROOT / "docs" / "site" / "index.md"
     linked = {path for page in pages if page.suffix == ".md" for path in linked_from(page, page.parent)}
     for path in sorted(pages | linked | linked_from(first, ROOT)):
@@ -59,18 +47,19 @@ def gather(source: Path) -> None:
     shutil.copytree(
         ROOT / "docs" / "site", source, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__")
     )
-    index = source / "index.md"
-    course_map = (ROOT / "docs" / "course_map.md").read_text(encoding="utf-8")
-    text = first.read_text(encoding="utf-8").replace("<!-- lessons -->", lesson_table(course_map))
-    index.write_text(text, encoding="utf-8")
 
 
 def build(source: Path, out: Path, builder: str = "html", strict: bool = True) -> int:
-    """Run Sphinx on gathered pages; returns its exit code. If `strict`, a warning is an error."""
+    """Run Sphinx on gathered pages; returns its exit code. If `strict`, a warning is an error.
+
+    Sphinx finds this folder on its path: `docs/site/course_pages.py` asks `lessons` about the course.
+    """
     shutil.rmtree(out, ignore_errors=True)
     command = [sys.executable, "-m", "sphinx", "-b", builder, "-d", out.parent / "doctrees", "-E", "-q"]
     command += ["-W", "--keep-going"] if strict else []
-    return subprocess.run([*command, source, out], check=False).returncode
+    path = os.pathsep.join([str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = os.environ | {"PYTHONPATH": path}
+    return subprocess.run([*command, source, out], env=environment, check=False).returncode
 
 
 def main(arguments: list[str] | None = None) -> int:

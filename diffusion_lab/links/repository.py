@@ -62,11 +62,15 @@ class Repository(NamedTuple):
             f"https://mybinder.org/v2/gh/{self.owner}/{self.name}/{self.branch}?urlpath=lab%2Ftree%2F{place}"
         )
 
+    def colab_badge(self, path: str) -> str:
+        """The link into Colab as a picture, in Markdown."""
+        picture = "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
+        return f"{picture}({self.colab(path)})"
+
     def badges(self, path: str) -> str:
         """Both links as pictures, in one line of Markdown."""
-        colab = "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
         binder = "[![Open in Binder](https://mybinder.org/badge_logo.svg)]"
-        return f"{colab}({self.colab(path)}) {binder}({self.binder(path)})"
+        return f"{self.colab_badge(path)} {binder}({self.binder(path)})"
 
     def setup(self) -> str:
         """The cell that installs the package where a notebook has been opened on its own."""

@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from docutils import nodes
+from lessons import read  # in tools/, which build_site.py puts on the path
 from sphinx.addnodes import download_reference, pending_xref
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
@@ -54,15 +55,17 @@ class ExerciseLinks(SphinxTransform):
 
     def apply(self, **kwargs) -> None:
         """Add the line to one page, if that is a lesson."""
-        folder, _, name = self.env.docname.rpartition("/")
-        if folder != "notebooks":
+        lessons = {f"notebooks/{lesson.file}": lesson for lesson in read().lessons}
+        lesson = lessons.get(f"{self.env.docname}.ipynb")
+        if lesson is None:
             return
+        files = {f"notebooks/{lesson.file}": "this lesson"}
+        if lesson.exercise:
+            files[f"exercises/{lesson.file}"] = f"exercise {lesson.label}"
         line = nodes.paragraph(classes=["downloads"])
-        for kind, text in (("notebooks", "this lesson"), ("exercises", f"exercise {name[:2]}")):
-            file = f"{kind}/{name}.ipynb"
-            if (Path(self.env.srcdir) / file).exists():
-                link = download_to(file, self.env.docname, nodes.Text(text))
-                line += [nodes.Text(" · " if len(line) else "Download "), link]
+        for file, text in files.items():
+            link = download_to(file, self.env.docname, nodes.Text(text))
+            line += [nodes.Text(" · " if len(line) else "Download "), link]
         sections = list(self.document.findall(nodes.section))
         (sections[0] if sections else self.document).append(line)
 
