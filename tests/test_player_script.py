@@ -46,8 +46,8 @@ def node():
 
 
 def test_the_tests_in_javascript_pass(node):
-    said = node("--test", "--test-reporter=tap", *JS_TESTS)
-    counts = {name: int(n) for name, n in re.findall(r"^# (pass|fail|skipped|todo) (\d+)$", said, re.M)}
+    report = node("--test", "--test-reporter=tap", *JS_TESTS)
+    counts = {name: int(n) for name, n in re.findall(r"^# (pass|fail|skipped|todo) (\d+)$", report, re.M)}
     written = sum(len(re.findall(r"^test\(", path.read_text(encoding="utf-8"), re.M)) for path in JS_TESTS)
     assert counts == {"pass": written, "fail": 0, "skipped": 0, "todo": 0}
     assert written > 25

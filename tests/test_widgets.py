@@ -144,8 +144,8 @@ def tables(part):
     if isinstance(part, dict):
         yield from [part] if "over" in part else []
         part = list(part.values())
-    for one in part if isinstance(part, list) else []:
-        yield from tables(one)
+    for child in part if isinstance(part, list) else []:
+        yield from tables(child)
 
 
 @pytest.mark.parametrize("name", COMPLETE)
@@ -155,7 +155,7 @@ def test_every_table_has_one_entry_per_combination(name, schedule, digits):
     counts = [len(axis.get("values") or range(axis["count"])) for axis in spec["sliders"]]
     assert all(0 <= axis["start"] < count for axis, count in zip(spec["sliders"], counts, strict=True))
     found = list(tables(spec))
-    assert len(found) >= len([one for one in spec["readouts"] if "fact" not in one]) + 1
+    assert len(found) >= len([readout for readout in spec["readouts"] if "fact" not in readout]) + 1
     for table in found:
         entries = table["index"] if "index" in table else table["values"]
         assert len(entries) == math.prod(counts[axis] for axis in table["over"])
@@ -214,9 +214,9 @@ def test_schedule_explorer_noises_with_the_chosen_schedule(rescale, digits):
             np.abs(computed(spec, place, i, j) - schedule.add_noise(x_0, t, noise).flatten().numpy()).max()
             < 0.005
         )
-        said = {readout["name"]: look(spec, readout, place, i, j) for readout in spec["readouts"]}
-        assert said["t"] == f"{t} of {length}"
-        assert float(said["ᾱ_t"]) == pytest.approx(schedule.alphas_cumprod[t].item(), abs=6e-5)
+        texts = {readout["name"]: look(spec, readout, place, i, j) for readout in spec["readouts"]}
+        assert texts["t"] == f"{t} of {length}"
+        assert float(texts["ᾱ_t"]) == pytest.approx(schedule.alphas_cumprod[t].item(), abs=6e-5)
         meter, lines = spec["panels"][2], spec["panels"][1]
         assert look(spec, meter, place, i, j) == pytest.approx(schedule.snr()[-1].item())
         line = look(spec, lines["lines"][curve], place, i, j)
@@ -398,8 +398,8 @@ def test_guidance_explorer_shows_each_scale_with_its_readouts():
     assert [axis["start"] for axis in player.spec["sliders"]] == [1]
     assert player.spec["sliders"][0]["values"] == ["0", "1.5", "8"]
     assert frame(player, 0, 2)[0, 0, 0] == 255
-    said = {readout["name"]: readout["values"][1] for readout in player.spec["readouts"]}
-    assert said == {"read as ordered": "98 %", "diversity": "0.988"}
+    texts = {readout["name"]: readout["values"][1] for readout in player.spec["readouts"]}
+    assert texts == {"read as ordered": "98 %", "diversity": "0.988"}
     assert repr(player) == "GuidanceExplorer(guidance scale: 3)"
 
 
@@ -535,7 +535,7 @@ def test_sliders_are_ipywidgets_and_value_is_the_first(schedule, digits):
     pytest.importorskip("anywidget")
     player = make("schedule", schedule, digits)
     position, curve, length = player.sliders.values()
-    assert [type(one) for one in (position, curve, length)] == [
+    assert [type(control) for control in (position, curve, length)] == [
         ipywidgets.SelectionSlider,
         ipywidgets.ToggleButtons,
         ipywidgets.SelectionSlider,
