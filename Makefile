@@ -19,7 +19,7 @@ BIN := $(VENV)/bin
 # JupyterLab refuses to run as root unless told to; in a bare container root is all there is
 ROOT_FLAG := $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 
-.PHONY: lab test standalone lessons site linkcheck grade lint clean
+.PHONY: lab test standalone lessons site linkcheck grade lint lint-js clean
 .DEFAULT_GOAL := lab
 
 # set up once: open the course (trusted notebooks keep their sliders alive before any cell is run)
@@ -60,6 +60,12 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python tools/clean_notebooks.py --check notebooks/*.ipynb solutions/*.ipynb exercises/*.ipynb
+	@$(MAKE) --no-print-directory lint-js
+
+# the script of the players; npm is for this alone
+lint-js:
+	@if command -v npm > /dev/null; then npm ci --no-progress > /dev/null && npm run --silent lint; \
+	else echo "no npm here: the script of the players is not linted"; fi
 
 clean:
 	rm -rf $(VENV) build/site first_digits.png

@@ -122,8 +122,8 @@ covariances = [[[0.09, 0], [0, 0.04]], [[0.05, 0.02], [0.02, 0.08]], [[0.1, -0.0
 mixture = dl.oracle.GaussianMixture([0.5, 0.3, 0.2], [[1.3, 0.6], [-1.2, 0.9], [-0.3, -1.4]], covariances)
 widgets.FieldExplorer(mixture, schedule, start=300, generator=dice)"""
 FRAMES = """
-film = {k: schedule.add_noise(x_0, round(k * schedule.timesteps / 80), noise) for k in range(81)}
-widgets.Explorer({"step": list(film)}, film, columns=4, shades=16, alt="Eight digits turn into noise.")"""
+pictures = {k: schedule.add_noise(x_0, round(k * schedule.timesteps / 80), noise) for k in range(81)}
+widgets.Explorer({"step": list(pictures)}, pictures, columns=4, shades=16, alt="Eight digits turn into noise.")"""
 LIVE = """
 T = torch.full((8,), 700)
 x_t = schedule.add_noise(x_0, T, noise)
@@ -291,12 +291,12 @@ class Lab:
             then = [1000 * PATIENCE, random.uniform(40, 60)]  # the next comes at any moment of a frame
             found.append(await self.page.evaluate("([patience, rest]) => watch.answer(patience, rest)", then))
         await self.page.mouse.up()
-        answered = sorted(one for one in found if one is not None)
+        answered = sorted(latency for latency in found if latency is not None)
         return {
             "latency_ms": statistics.median(answered) if answered else None,
             "latency_p95_ms": answered[math.ceil(0.95 * len(answered)) - 1] if answered else None,
             "unanswered": len(found) - len(answered),
-            "latencies_ms": [one and round(one, 1) for one in found],
+            "latencies_ms": [latency and round(latency, 1) for latency in found],
             "python_ms": await self.tell("statistics.median(spent) if spent else None"),
         }
 
@@ -471,12 +471,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for repeat in range(options.repeats):
         first = repeat * len(names) // options.repeats
         turns += [(repeat, name) for name in (*names[first:], *names[:first])]
-    rows, said = asyncio.run(measured(options, chromium, turns))
+    rows, conditions = asyncio.run(measured(options, chromium, turns))
     versions = common.versions() | {name: metadata.version(name) for name in PACKAGES}
-    versions["chromium"] = said.pop("chromium")
+    versions["chromium"] = conditions.pop("chromium")
     summary = common.medians(rows, by=["contender", "drawn_by"], of=MEDIANS)
-    common.finish(options, NAME, QUESTION, rows, medians=summary, columns=COLUMNS, versions=versions, **said)
-    print(f"\nLoad average {said['load_average'][0]:.1f} before, {said['load_average'][1]:.1f} after.")
+    common.finish(
+        options, NAME, QUESTION, rows, medians=summary, columns=COLUMNS, versions=versions, **conditions
+    )
+    print(
+        f"\nLoad average {conditions['load_average'][0]:.1f} before, {conditions['load_average'][1]:.1f} after."
+    )
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Put the present player.js and player.css into the players of stored lessons: ``python tools/refresh_players.py``.
+"""Put the present script and style into the players of stored lessons: ``python tools/refresh_players.py``.
 
 Their data stay as they are, so a change of how players look or move needs no lesson to be run again. With
 ``--check`` nothing is written, and the exit code is 1 if a stored player is out of date.

@@ -18,9 +18,9 @@ from diffusion_lab.widgets.model_explorers import (
     TrainingScrubber,
     TrajectoryScrubber,
 )
-from diffusion_lab.widgets.packing import STATIC
 from diffusion_lab.widgets.player import Player
 from diffusion_lab.widgets.prompt import PromptBox
+from diffusion_lab.widgets.script import STATIC
 from diffusion_lab.widgets.scrubbers import FieldExplorer, NoiseScrubber, PointScrubber, ScheduleExplorer
 
 __all__ = [

@@ -87,12 +87,12 @@ class DrawingBoard(Player):
             f"DrawingBoard({height} × {width}, {', '.join(self.options)}, {schedule!r})",
             {
                 "sliders": [slider(*axis, k) for axis, k in zip(self.options.items(), begin, strict=True)],
-                "readouts": [one | asked for one in self._drawings.readouts(every)],
+                "readouts": [readout | asked for readout in self._drawings.readouts(every)],
                 "panels": [
                     sheet,
                     noise_panel(None, noise, 1, abar_table(schedule, times), SIDE)
                     | tiling(1, height, width, 1, room),
-                    *[one | asked for one in self._drawings.panels(every, room)],
+                    *[panel | asked for panel in self._drawings.panels(every, room)],
                 ],
             },
             self._strip(schedule, noise),
@@ -106,12 +106,12 @@ class DrawingBoard(Player):
     def _strip(self, schedule: DiffusionSchedule, noise: Images):
         """The example at five times and, below, the answers."""
         times = self.options["time t"]
-        some = [round(k * (len(times) - 1)) for k in (0, 0.25, 0.5, 0.75, 1)]
-        rows = {"x_t": [to_uint8(schedule.add_noise(self._x_0, times[k], noise))[0] for k in some]}
+        shown = [round(k * (len(times) - 1)) for k in (0, 0.25, 0.5, 0.75, 1)]
+        rows = {"x_t": [to_uint8(schedule.add_noise(self._x_0, times[k], noise))[0] for k in shown]}
         others = [0] * (len(self.options) - 1)
         for name, frames in self._drawings.frames.items():
-            rows[name] = [frames[self.place([k, *others])] for k in some]
-        return labelled_grid(rows, [f"t = {times[k]}" for k in some])
+            rows[name] = [frames[self.place([k, *others])] for k in shown]
+        return labelled_grid(rows, [f"t = {times[k]}" for k in shown])
 
     def answer(self, places: tuple[int, ...], sketch: dict) -> dict | None:
         """Answer the drawing; the example was answered before."""

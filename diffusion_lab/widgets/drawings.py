@@ -16,8 +16,11 @@ WIDTH, HEIGHT, SPACE = 760, 360, 17  # room for all panels of a player, and betw
 def by_name(drawn: Any, caption: str) -> dict[str, Any]:
     """Give what a `draw` returned as a dict of pictures, text and numbers, by caption."""
     drawn = drawn if isinstance(drawn, Mapping) else {caption: drawn}
-    scalar = {name: isinstance(one, Tensor | np.ndarray) and one.ndim == 0 for name, one in drawn.items()}
-    return {name: one.item() if scalar[name] else one for name, one in drawn.items()}
+    return {name: content.item() if _is_scalar(content) else content for name, content in drawn.items()}
+
+
+def _is_scalar(content: Any) -> bool:
+    return isinstance(content, Tensor | np.ndarray) and content.ndim == 0
 
 
 def is_text(content: Any) -> bool:
@@ -32,7 +35,7 @@ class Drawings:
         """Begin with nothing; `columns` pictures per row in so many `shades`."""
         self._columns, self._shades = columns, shades
         self.frames: dict[str, Frames] = {}
-        self.said: dict[str, dict[int, str]] = {}
+        self.texts: dict[str, dict[int, str]] = {}
 
     def add(self, place: int, drawn: Mapping[str, Any]) -> None:
         """Enter what was drawn for one place.
@@ -41,13 +44,13 @@ class Drawings:
         """
         for name, content in drawn.items():
             if is_text(content):
-                self.said.setdefault(name, {})[place] = text_of(content, 3)
+                self.texts.setdefault(name, {})[place] = text_of(content, 3)
             else:
                 self.frames.setdefault(name, Frames(self._columns, self._shades)).add(place, content)
 
     def names(self) -> set[str]:
         """Of all panels and read-outs."""
-        return {*self.frames, *self.said}
+        return {*self.frames, *self.texts}
 
     @property
     def bytes(self) -> int:
@@ -62,7 +65,7 @@ class Drawings:
     def readouts(self, over: Sequence[int]) -> list[dict]:
         """Describe the read-outs for player.js."""
         return [
-            {"name": name, "over": [*over], "values": _listed(texts)} for name, texts in self.said.items()
+            {"name": name, "over": [*over], "values": _listed(texts)} for name, texts in self.texts.items()
         ]
 
     def later(self, drawn: Mapping[str, Any], first: int) -> dict:
@@ -80,7 +83,7 @@ class Drawings:
             pictures[first + n] = {"png": png, "count": shape[0]}
         return {
             "panels": pictures,
-            "readouts": {n: text_of(drawn[name], 3) for n, name in enumerate(self.said)},
+            "readouts": {n: text_of(drawn[name], 3) for n, name in enumerate(self.texts)},
         }
 
 
@@ -149,12 +152,12 @@ def _listed(entries: dict[int, Any]) -> list | dict[int, Any]:
 
 def _room(frames: Iterable[Frames]) -> tuple:
     """Width and height for each panel of pixels: what figures, which keep their size, leave in a row."""
-    figures = [max(whole.shape[1] for whole in one.whole) for one in frames if one.smooth]
-    others = sum(not one.smooth for one in frames) or 1
+    figures = [max(pixels.shape[1] for pixels in panel.whole) for panel in frames if panel.smooth]
+    others = sum(not panel.smooth for panel in frames) or 1
     left = (WIDTH - sum(figures) - SPACE * (len(figures) + others - 1)) / others
     return (left if left >= 120 else (WIDTH - SPACE * (others - 1)) / others), HEIGHT
 
 
 def are_wide(frames: Iterable[Frames]) -> bool:
     """Whether some picture is much wider than high."""
-    return any(whole.shape[1] > 1.6 * whole.shape[0] for one in frames for whole in one.whole)
+    return any(pixels.shape[1] > 1.6 * pixels.shape[0] for panel in frames for pixels in panel.whole)

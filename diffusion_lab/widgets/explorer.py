@@ -100,7 +100,7 @@ class Explorer(Player):
             self._check_size(drawings.bytes, done + 1, len(combinations))
         if not drawings.frames:
             raise ValueError(
-                f"draw must return at least one picture, got only text: {', '.join(drawings.said)}"
+                f"draw must return at least one picture, got only text: {', '.join(drawings.texts)}"
             )
         every = range(len(axes))
         shown = still or _some_of_the_first(now, list(first), 3 if are_wide(drawings.frames.values()) else 5)
@@ -152,8 +152,9 @@ class Explorer(Player):
 
         different = [len(set(column)) > 1 for column in zip(*shown, strict=True)]
         named = [list(zip(self.options, values, strict=True)) for values in shown]
-        names = ["\n".join(say(itertools.compress(one, different))) for one in named]
-        title = ", ".join(say(itertools.compress(named[0], [not one for one in different])))
+        names = ["\n".join(say(itertools.compress(values, different))) for values in named]
+        same = [not differs for differs in different]
+        title = ", ".join(say(itertools.compress(named[0], same)))
         return labelled_grid(rows, names, title=title)
 
 

@@ -17,7 +17,8 @@ import torch
 import traitlets
 from IPython.display import display
 
-from diffusion_lab.widgets.packing import STATIC, text_of
+from diffusion_lab.widgets.packing import text_of
+from diffusion_lab.widgets.script import STATIC
 
 SHOWN: dict[str, "Link"] = {}  # by player's id; one that is shown again is tied anew
 

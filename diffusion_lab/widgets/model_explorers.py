@@ -26,9 +26,9 @@ class TrajectoryScrubber(Explorer):
         guesses = [states[0].x_0_hat, *(state.x_0_hat for state in states)]
         times = [timesteps, *(state.t for state in states)]
         captions = ("x_t: where the sampler is", "x̂_0: what the network sees in it", "time t")
-        film = [dict(zip(captions, step, strict=True)) for step in zip(noisy, guesses, times, strict=True)]
+        steps = [dict(zip(captions, step, strict=True)) for step in zip(noisy, guesses, times, strict=True)]
         alt = "Some of the steps: above, noise becomes a picture; below, the guess of x_0."
-        super().__init__({"step": range(len(film))}, film.__getitem__, columns=columns, alt=alt)
+        super().__init__({"step": range(len(steps))}, steps.__getitem__, columns=columns, alt=alt)
         self.text = f"TrajectoryScrubber({len(x_T)} images, {len(states)} steps)"
 
 
@@ -37,7 +37,7 @@ class StepsExplorer(Explorer):
 
     def __init__(
         self,
-        film: Mapping[tuple[int, int | float], Any] | Callable[..., Any],
+        draw: Mapping[tuple[int, int | float], Any] | Callable[..., Any],
         *,
         steps: Sequence[int],
         etas: Sequence[int | float],
@@ -49,7 +49,7 @@ class StepsExplorer(Explorer):
         """Show what was drawn with each number of steps and each eta.
 
         Args:
-            film: by ``(steps, eta)``, or a function of both: what `draw` of an `Explorer` returns.
+            draw: by ``(steps, eta)``, or a function of both: what `draw` of an `Explorer` returns.
             steps: numbers of steps.
             etas: 0 adds no fresh noise (DDIM), 1 as much as DDPM.
             ahead: which ``"steps"`` and ``"eta"`` to draw now; see `Explorer`.
@@ -57,7 +57,7 @@ class StepsExplorer(Explorer):
         """
         alt = "The same noise drawn in more and more steps, without fresh noise."
         axes = {"steps": steps, "eta": etas}
-        super().__init__(axes, film, ahead=ahead, columns=columns, shades=shades, start=start, alt=alt)
+        super().__init__(axes, draw, ahead=ahead, columns=columns, shades=shades, start=start, alt=alt)
 
 
 class FeatureMaps(Explorer):
@@ -65,7 +65,7 @@ class FeatureMaps(Explorer):
 
     def __init__(
         self,
-        film: Mapping[tuple[str, int], Any] | Callable[..., Any],
+        draw: Mapping[tuple[str, int], Any] | Callable[..., Any],
         *,
         blocks: Sequence[str],
         times: Sequence[int],
@@ -76,7 +76,7 @@ class FeatureMaps(Explorer):
         """Show the maps of each block at each time.
 
         Args:
-            film: by ``(block, t)``, or a function of both: what `draw` of an `Explorer` returns.
+            draw: by ``(block, t)``, or a function of both: what `draw` of an `Explorer` returns.
             blocks: names, in the order in which a picture passes them.
             times: of x_t.
             columns, shades, start: see `Explorer`.
@@ -87,7 +87,7 @@ class FeatureMaps(Explorer):
             " the U."
         )
         axes = {"block": blocks, "time t": times}
-        super().__init__(axes, film, columns=columns, shades=shades, start=start, alt=alt)
+        super().__init__(axes, draw, columns=columns, shades=shades, start=start, alt=alt)
 
 
 class TrainingScrubber(Explorer):
@@ -95,7 +95,7 @@ class TrainingScrubber(Explorer):
 
     def __init__(
         self,
-        film: Mapping[int, Any],
+        checkpoints: Mapping[int, Any],
         *,
         curves: Mapping[str, Sequence[int | float]] | None = None,
         columns: int = 5,
@@ -104,15 +104,18 @@ class TrainingScrubber(Explorer):
         """Show the checkpoints.
 
         Args:
-            film: by the steps that had been trained: what `draw` of an `Explorer` returns.
+            checkpoints: by the steps that had been trained: what `draw` of an `Explorer` returns.
             curves: a number per checkpoint, by name, such as the loss; drawn as a line from its least to its
                 largest.
             columns, shades: see `Explorer`.
         """
         alt = "The same noise, drawn at several points of the training: noise, then blots, then pictures."
-        super().__init__({"after step": list(film)}, film, columns=columns, shades=shades, alt=alt)
+        super().__init__(
+            {"after step": list(checkpoints)}, checkpoints, columns=columns, shades=shades, alt=alt
+        )
         if curves:
-            lines = {name: table([_stretched(name, values, len(film))]) for name, values in curves.items()}
+            count = len(checkpoints)
+            lines = {name: table([_stretched(name, values, count)]) for name, values in curves.items()}
             caption = "each from its least to its largest:"
             self.spec["panels"].append(
                 {"kind": "curves", "size": [220, 130], "lines": lines, "caption": caption}
@@ -158,13 +161,13 @@ class GuidanceExplorer(Explorer):
         if scales and draw is None:
             raise ValueError("scales need a function to draw them: draw=...")
 
-        def film(s):
-            said = {name: by_scale.get(s, "not measured") for name, by_scale in (readouts or {}).items()}
-            return {"drawn from the same noise": images[s] if s in images else draw(s), **said}
+        def draw_with_readouts(s):
+            texts = {name: by_scale.get(s, "not measured") for name, by_scale in (readouts or {}).items()}
+            return {"drawn from the same noise": images[s] if s in images else draw(s), **texts}
 
         super().__init__(
             {"guidance scale": sorted({*images, *scales}) if scales else list(images)},
-            film,
+            draw_with_readouts,
             ahead={"guidance scale": list(images)} if scales else None,
             start=None if start is None else {"guidance scale": start},
             columns=columns,

@@ -2,7 +2,6 @@
 
 import io
 from base64 import b64encode
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,8 +9,6 @@ from PIL import Image
 from torch import Tensor
 
 from diffusion_lab.figures import Picture
-
-STATIC = Path(__file__).parent.parent / "static"
 
 
 def text_of(value: Any, figures: int = 6) -> str:

@@ -5,7 +5,7 @@ import html
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache, cached_property
+from functools import cached_property
 from importlib.util import find_spec
 from typing import Any
 
@@ -13,21 +13,15 @@ import numpy as np
 from PIL import Image
 
 from diffusion_lab.figures import Picture
-from diffusion_lab.widgets.packing import STATIC, opened, text_of, to_png
-
-
-@cache
-def _static(name: str) -> str:
-    """Give a file of `STATIC` without its indents and its lines of comment: every player carries it."""
-    lines = (line.strip() for line in (STATIC / name).read_text(encoding="utf-8").splitlines())
-    return "\n".join(line for line in lines if line and not line.startswith("//"))
+from diffusion_lab.widgets.packing import opened, text_of, to_png
+from diffusion_lab.widgets.script import player_script, player_style
 
 
 def fragment(player: str, still: str, spec: str) -> str:
     """Put the HTML of a player together: its id, the still as a tag, its data as JSON."""
     return (
-        f'<style>{_static("player.css")}</style><div class="dl-player" data-player="{player}">{still}'
-        f'<script type="application/json">{spec}</script><script>{_static("player.js")}</script></div>'
+        f'<style>{player_style()}</style><div class="dl-player" data-player="{player}">{still}'
+        f'<script type="application/json">{spec}</script><script>{player_script()}</script></div>'
     )
 
 
@@ -75,7 +69,7 @@ class Player:
         Args:
             text: what ``repr`` says.
             spec: ``sliders`` (the first one has the play button), ``readouts``, ``panels`` and what the
-                panels need, for player.js.
+                panels need, for ``static/player.js``.
             still: the picture where nothing can move.
             alt: that picture in words.
         """

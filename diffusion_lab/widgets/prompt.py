@@ -73,8 +73,8 @@ class PromptBox(Player):
             f" prompts{''.join(f', {name}' for name in self.options if name != 'prompt')})",
             {
                 "sliders": sliders,
-                "readouts": [one | {"asked": True} for one in self._drawings.readouts(every)],
-                "panels": [one | {"asked": True} for one in self._drawings.panels(every)],
+                "readouts": [readout | {"asked": True} for readout in self._drawings.readouts(every)],
+                "panels": [panel | {"asked": True} for panel in self._drawings.panels(every)],
             },
             self._strip(prompts, begin[1:]),
             alt,

@@ -48,11 +48,11 @@ def _noise_spec(schedule: DiffusionSchedule, start: int, panel: dict, what: str)
         "noise √(1-ᾱ)": (1 - abar).sqrt(),
     }
     curves = {name: table([_thinned(line, 201)]) for name, line in lines.items()}
-    said = {name: [f"{value:.3f}" for value in line.tolist()] for name, line in lines.items()}
-    said["signal-to-noise ratio"] = [_ratio(value) for value in schedule.snr().tolist()]
+    texts = {name: [f"{value:.3f}" for value in line.tolist()] for name, line in lines.items()}
+    texts["signal-to-noise ratio"] = [_ratio(value) for value in schedule.snr().tolist()]
     return {
         "sliders": [slider("time t", range(schedule.timesteps + 1), start)],
-        "readouts": [{"name": name, **table(values, 0)} for name, values in said.items()],
+        "readouts": [{"name": name, **table(values, 0)} for name, values in texts.items()],
         "panels": [
             panel,
             {"kind": "histogram", "size": [220, 130], "caption": f"{what}; line: standard normal"},
@@ -281,7 +281,7 @@ class ScheduleExplorer(Player):
         }
         marks = table([t / T for T, row in zip(timesteps, times, strict=True) for t in row], LENGTH, TIME)
         now = table([float(f"{a:.6g}") for row in abar for a in row], CURVE, LENGTH, TIME)
-        said = {
+        texts = {
             "t": table(
                 [f"{t} of {T}" for T, row in zip(timesteps, times, strict=True) for t in row], LENGTH, TIME
             ),
@@ -301,7 +301,7 @@ class ScheduleExplorer(Player):
                     slider(name, values, k, names=name == "schedule")
                     for (name, values), k in zip(axes.items(), begin, strict=True)
                 ],
-                "readouts": [{"name": name, **table} for name, table in said.items()],
+                "readouts": [{"name": name, **by_place} for name, by_place in texts.items()],
                 "panels": [
                     noise_panel(x_0, noise, columns, now),
                     {

@@ -243,18 +243,18 @@ def test_axe_finds_nothing(theme, shown, page):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
     page.wait_for_function("() => !document.querySelector('canvas[aria-busy=true]')")
     found = axe.Axe().run(page).response["violations"]
-    assert [(one["id"], one["nodes"][0]["html"][:150]) for one in found] == []
+    assert [(violation["id"], violation["nodes"][0]["html"][:150]) for violation in found] == []
     page.locator(
         "#answered button", has_text="clear"
     ).click()  # the line that says what a page alone cannot do
     found = axe.Axe().run(page).response["violations"]
-    assert [(one["id"], one["nodes"][0]["html"][:150]) for one in found] == []
+    assert [(violation["id"], violation["nodes"][0]["html"][:150]) for violation in found] == []
 
 
 def test_axe_would_find_a_slider_without_a_name(page):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
     page.set_content('<html lang="en"><title>x</title><main><h1>x</h1><input type="range"></main>')
-    assert [one["id"] for one in axe.Axe().run(page).response["violations"]] == ["label"]
+    assert [violation["id"] for violation in axe.Axe().run(page).response["violations"]] == ["label"]
 
 
 FACTS = """player => {

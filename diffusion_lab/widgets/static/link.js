@@ -17,10 +17,12 @@ async function find(manager, name) {
 // a field for words above the pictures of a player, whose first slider chooses among examples; what is typed goes to
 // the kernel as a sketch does
 async function addField(player, label) {
-  const { k, sliders } = player.shared, own = `.dl-player[data-player="${player.id}"]`;
-  let root, typed = false, last = k[0];
-  for (let tries = 0; !root && tries < 50; tries++) { // the player may reach the page a moment later
-    root = [...document.querySelectorAll(own)].find((one) => one.dlPlayer === player);
+  const { k, sliders } = player.shared;
+  const own = `.dl-player[data-player="${player.id}"]`;
+  let root;
+  for (let tries = 0; !root && tries < 50; tries++) {
+    // the player may reach the page a moment later
+    root = [...document.querySelectorAll(own)].find((candidate) => candidate.dlPlayer === player);
     if (!root) await new Promise((done) => setTimeout(done, 100));
   }
   if (!root) return null;
@@ -29,18 +31,25 @@ async function addField(player, label) {
     node.style.cssText = style;
     return node;
   };
+  const example = () => sliders[0].values[k[0]];
+  let isTyped = false;
+  let last = k[0];
   const row = make('div', 'display: flex; gap: .5em; margin: .3em 0 .5em; align-items: center', {});
-  const id = `dl-${Math.random().toString(36).slice(2)}`, example = () => sliders[0].values[k[0]];
-  const input = make('input', 'flex: 1; font: inherit; padding: .15em .4em', { type: 'text', id, value: example() });
+  const id = `dl-${Math.random().toString(36).slice(2)}`;
+  const input = make('input', 'flex: 1; font: inherit; padding: .15em .4em', {
+    type: 'text',
+    id,
+    value: example(),
+    autocomplete: 'off',
+  });
   const button = make('button', 'font: inherit; cursor: pointer', { type: 'button', textContent: 'draw' });
-  input.autocomplete = 'off';
   for (const node of [input, button]) node.setAttribute('data-lm-suppress-shortcuts', 'true');
   row.append(make('label', '', { htmlFor: id, textContent: label }), input, button);
   button.onclick = () => {
     const text = input.value.trim();
-    typed = text !== example();
+    isTyped = text !== example();
     player.shared.sketch = new TextEncoder().encode(`${text}\n`); // never empty: an empty prompt is one, too
-    player.drawn(!typed);
+    player.drawn(!isTyped);
   };
   input.onkeydown = (event) => {
     event.stopPropagation(); // what is typed is no command to the notebook
@@ -53,19 +62,23 @@ async function addField(player, label) {
       if (k[0] === last) return;
       last = k[0];
       input.value = example();
-      if (typed) player.drawn(true);
-      typed = false;
+      if (isTyped) player.drawn(true);
+      isTyped = false;
     },
   };
 }
 
 async function connect(model) {
-  const lab = (window[SHARED] ??= { players: [], links: new Map() });
-  const id = model.get('player'), label = model.get('field');
-  const players = new Set(), answers = new Map(), fields = new Map();
+  window[SHARED] ??= { players: [], links: new Map() };
+  const lab = window[SHARED];
+  const id = model.get('player');
+  const label = model.get('field');
+  const players = new Set();
+  const answers = new Map(); // of the kernel, by place
+  const fields = new Map(); // by player
   model.on('msg:custom', (answer) => {
     answers.set(answer.place, answer); // kept for a player that comes later
-    players.forEach((player) => player.fill(answer));
+    for (const player of players) player.fill(answer);
   });
   const controls = await Promise.all(model.get('controls').map((name) => find(model.widget_manager, name)));
   if (controls.includes(null)) return; // the kernel has closed them meanwhile
@@ -89,23 +102,27 @@ async function connect(model) {
       players.add(player);
       player.attach(link);
       player.show();
-      answers.forEach((answer) => player.fill(answer));
+      for (const answer of answers.values()) player.fill(answer);
       if (label && !fields.has(player)) addField(player, label).then((field) => fields.set(player, field));
     },
   };
-  const chosen = () => fields.forEach((field) => field?.chosen());
+  const chosen = () => {
+    for (const field of fields.values()) field?.chosen();
+  };
   const moved = () => {
-    players.forEach((player) => player.follow(link.places()));
+    for (const player of players) player.follow(link.places());
     chosen();
   };
-  controls.forEach((control) => control.on(`change:${where(control)}`, moved));
+  for (const control of controls) control.on(`change:${where(control)}`, moved);
   lab.links.set(id, link);
-  lab.players.map((one) => one.deref()).forEach((player) => player?.id === id && link.attach(player));
+  for (const player of lab.players.map((reference) => reference.deref())) {
+    if (player?.id === id) link.attach(player);
+  }
   return () => {
-    controls.forEach((control) => control.off(`change:${where(control)}`, moved));
+    for (const control of controls) control.off(`change:${where(control)}`, moved);
     if (lab.links.get(id) === link) lab.links.delete(id);
-    players.forEach((player) => player.attach(null));
-    fields.forEach((field) => field?.remove());
+    for (const player of players) player.attach(null);
+    for (const field of fields.values()) field?.remove();
   };
 }
 

@@ -1,0 +1,116 @@
+// What panels draw with: colours that suit the page, pictures in rows, plots, and a hand on a canvas.
+import { keepKeys } from './dom.js';
+import { arrowStep } from './keys.js';
+
+export const ON_LIGHT = ['#0072B2', '#B34700', '#00704F', '#A3497A']; // Okabe & Ito's palette, darker and lighter
+export const ON_DARK = ['#56B4E9', '#E69F00', '#2BC79A', '#E29CC4'];
+const ARROW_KEY = 6; // how far an arrow key moves, in the page's pixels
+
+/** The colours of lines on the background that a node stands on. */
+export function colours(node) {
+  // the page's text is light where its background is dark
+  // (a player whose cell was run again is no part of the page any more, and has no colour)
+  const [red, green, blue] = (getComputedStyle(node).color.match(/[\d.]+/g) ?? [0, 0, 0]).map(Number);
+  return red + green + blue > 384 ? ON_DARK : ON_LIGHT;
+}
+
+/** Room for pictures in rows, `gap` clear pixels apart; gives a function: the corner of the n-th. */
+export function tiles(panel, canvas) {
+  const {
+    count,
+    cell: [width, height],
+    columns,
+    gap,
+  } = panel;
+  canvas.width = columns * (width + gap) - gap;
+  canvas.height = Math.ceil(count / columns) * (height + gap) - gap;
+  if (!panel.smooth) canvas.className = 'dl-pixels';
+  return (n) => [(n % columns) * (width + gap), Math.floor(n / columns) * (height + gap)];
+}
+
+/** A drawing at twice the resolution of the page; gives a function: an empty one, with the page's text colour. */
+export function plot(panel, canvas) {
+  canvas.width = 2 * panel.size[0];
+  canvas.height = 2 * panel.size[1];
+  const context = canvas.getContext('2d');
+  return () => {
+    context.setTransform(2, 0, 0, 2, 0, 0);
+    context.clearRect(0, 0, ...panel.size);
+    context.font = '11px system-ui, sans-serif';
+    context.fillStyle = context.strokeStyle = getComputedStyle(canvas).color;
+    context.lineWidth = 1;
+    return context;
+  };
+}
+
+/** Where places of the plane stand on a canvas that shows it from -limit to limit, and back. */
+export function plane({ size: [width, height], limit }) {
+  const unit = Math.min(width, height) / 2 / limit;
+  return {
+    x: (right) => width / 2 + unit * right,
+    y: (up) => height / 2 - unit * up,
+    place: (x, y) => [(x - width / 2) / unit, (height / 2 - y) / unit],
+  };
+}
+
+export function line(context, x0, y0, x1, y1) {
+  context.beginPath();
+  context.moveTo(x0, y0);
+  context.lineTo(x1, y1);
+  context.stroke();
+}
+
+export function arrow(context, x0, y0, x1, y1) {
+  const long = Math.hypot(x1 - x0, y1 - y0);
+  const tip = Math.min(5, long / 2);
+  if (long < 1) {
+    context.fillRect(x0 - 0.75, y0 - 0.75, 1.5, 1.5);
+    return;
+  }
+  const [x, y] = [(x1 - x0) / long, (y1 - y0) / long];
+  line(context, x0, y0, x1 - (x * tip) / 2, y1 - (y * tip) / 2);
+  context.beginPath();
+  context.moveTo(x1, y1);
+  context.lineTo(x1 - tip * (x + y / 2), y1 - tip * (y - x / 2));
+  context.lineTo(x1 - tip * (x - y / 2), y1 - tip * (y + x / 2));
+  context.fill();
+}
+
+export function dot(context, x, y, radius, colour) {
+  context.fillStyle = colour;
+  context.beginPath();
+  context.arc(x, y, radius, 0, 7);
+  context.fill();
+}
+
+/**
+ * A canvas that follows a mouse, pen or finger: `moved(x, y)` in the page's pixels, `ended()` when it lets go. If
+ * `position()` says where things stand, the arrow keys move them, too.
+ */
+export function followHand(canvas, { moved, ended, position }) {
+  canvas.tabIndex = 0;
+  canvas.className = 'dl-grab';
+  keepKeys(canvas);
+  const follow = (event) => {
+    const box = canvas.getBoundingClientRect();
+    const zoom = canvas.width / 2 / box.width; // drawn at twice the page's size
+    moved((event.clientX - box.left) * zoom, (event.clientY - box.top) * zoom);
+  };
+  canvas.onpointerdown = (event) => {
+    canvas.setPointerCapture(event.pointerId);
+    canvas.onpointermove = follow;
+    follow(event);
+  };
+  canvas.onpointerup = canvas.onpointercancel = () => {
+    canvas.onpointermove = null;
+    ended?.();
+  };
+  if (!position) return;
+  canvas.onkeydown = (event) => {
+    const step = arrowStep(event.key, ARROW_KEY);
+    if (!step) return;
+    event.preventDefault();
+    const [x, y] = position();
+    moved(x + step[0], y + step[1]);
+  };
+}

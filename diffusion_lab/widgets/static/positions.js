@@ -1,0 +1,69 @@
+// Where the sliders of a player stand, and which entry of a table belongs to that.
+//
+// What depends on the sliders is a table {over, values}: `over` lists sliders, `values` has one entry per combination
+// of where these stand, the last one running fastest. Of pictures that a kernel draws when they are asked for,
+// `values` has only those that are there.
+
+export class Positions {
+  /** `sliders` are {label, start, count} or {label, start, values}, as player.py writes them. */
+  constructor(sliders) {
+    this.sliders = sliders;
+    this.places = sliders.map((slider) => slider.start);
+    this.counts = sliders.map((slider) => slider.values?.length ?? slider.count);
+    this.every = sliders.map((_, a) => a);
+  }
+
+  /** Which entry of a table over these sliders belongs to where they stand; all sliders if none are named. */
+  index(over = this.every) {
+    return over.reduce((n, a) => n * this.counts[a] + this.places[a], 0);
+  }
+
+  /** The entry of a table for where the sliders stand; undefined if it has none. */
+  look(table) {
+    return table.values[this.index(table.over)];
+  }
+
+  /** The value of slider `a` at a place, as text; where it stands if none is named. */
+  text(a, place = this.places[a]) {
+    return String(this.sliders[a].values?.[place] ?? place);
+  }
+
+  /** Every slider with its value: "time t 300, schedule cosine". */
+  get summary() {
+    return this.sliders.map((slider, a) => `${slider.label} ${this.text(a)}`).join(', ');
+  }
+
+  /** The places of slider `a` for which there is a picture with no kernel; null if that is so for all. */
+  kept(a) {
+    return this.sliders[a].kept ?? null;
+  }
+}
+
+/**
+ * Where a slider goes that was asked to go from one place to another, if only some places are kept: to the nearest of
+ * them. A step by one, as of a key, goes on to the next, where there is one.
+ */
+export function nearestKept(kept, from, to) {
+  const ahead = kept.filter((place) => (to > from ? place > from : place < from));
+  const among = Math.abs(to - from) === 1 && ahead.length ? ahead : kept;
+  return among.reduce((best, place) => (Math.abs(place - to) < Math.abs(best - to) ? place : best));
+}
+
+const MOST_FRAMES = 150; // of one play through a slider
+const SECONDS = 4; // that it takes
+const LONGEST = 800; // milliseconds that a frame stays, at most
+const SHORTEST = 33;
+const SLOW_FRAMES = 10; // for who asked the system for less motion
+
+/** How a slider with so many places is played: `stride` places every `interval` milliseconds. */
+export function pace(count, slow) {
+  if (slow) return { stride: Math.max(1, Math.ceil((count - 1) / SLOW_FRAMES)), interval: LONGEST };
+  const interval = Math.min(LONGEST, Math.max(SHORTEST, (1000 * SECONDS) / count));
+  return { stride: Math.max(1, Math.round(count / MOST_FRAMES)), interval };
+}
+
+/** The next place of a film after `from`, among the kept ones if only some are; the last one at the end. */
+export function nextPlace(from, stride, count, kept = null) {
+  if (kept) return kept.find((place) => place > from) ?? count - 1;
+  return Math.min(count - 1, from + stride);
+}

@@ -1,0 +1,234 @@
+"""The browser's half of the players: its own tests, run by node, and the joiner that makes one script of it."""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+
+import diffusion_lab as dl
+from diffusion_lab.widgets import STATIC, NoiseScrubber, PointScrubber, ScheduleExplorer
+from diffusion_lab.widgets.script import joined, player_script, player_style, stripped
+
+ROOT = Path(__file__).parent.parent
+JS_TESTS = sorted((ROOT / "tests" / "js").glob("*.test.js"))
+MODULES = sorted(path for path in STATIC.glob("*.js") if path.name != "link.js")
+MOST_BYTES = 60_000
+"""Of the script with its style: every stored player carries both, and a lesson stays below 1 MB."""
+
+
+@pytest.fixture(scope="module")
+def node():
+    """Runs node 20 or later with some arguments; gives what it printed."""
+    program = shutil.which("node")
+    if program is None:
+        pytest.skip("no node on this machine")
+    version = subprocess.run(
+        [program, "--version"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    if int(version.lstrip("v").split(".")[0]) < 20:
+        pytest.skip(f"the tests of the script need node 20 or later, this is {version}")
+
+    def run(*arguments, text="", succeeds=True):
+        done = subprocess.run(
+            [program, *map(str, arguments)], input=text, capture_output=True, text=True, cwd=ROOT, timeout=120
+        )
+        assert (done.returncode == 0) is succeeds, f"{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    return run
+
+
+# ---- the tests in JavaScript ----
+
+
+def test_the_tests_in_javascript_pass(node):
+    report = node("--test", "--test-reporter=tap", *JS_TESTS)
+    counts = {name: int(n) for name, n in re.findall(r"^# (pass|fail|skipped|todo) (\d+)$", report, re.M)}
+    written = sum(len(re.findall(r"^test\(", path.read_text(encoding="utf-8"), re.M)) for path in JS_TESTS)
+    assert counts == {"pass": written, "fail": 0, "skipped": 0, "todo": 0}
+    assert written > 25
+
+
+def test_a_test_in_javascript_that_fails_is_noticed(node, tmp_path):
+    (tmp_path / "wrong.test.js").write_text("require('node:test').test('no', () => { throw new Error() })")
+    assert "# fail 1" in node("--test", "--test-reporter=tap", tmp_path / "wrong.test.js", succeeds=False)
+
+
+# ---- what the modules compute, against Python ----
+
+NOISED = """
+import { readFileSync } from 'node:fs';
+import { noisedPictures, noisedPoints } from './diffusion_lab/widgets/static/formulas.js';
+import { Positions } from './diffusion_lab/widgets/static/positions.js';
+import { bytes, int16 } from './diffusion_lab/widgets/static/unpack.js';
+
+const { spec, places } = JSON.parse(readFileSync(0, 'utf8'));
+const [panel] = spec.panels;
+const positions = new Positions(spec.sliders);
+positions.places = places;
+const abar = positions.look(panel.abar);
+const eps = int16(panel.eps);
+const x_t = new Float32Array(eps.length);
+if (panel.kind === 'noise') noisedPictures(bytes(panel.x_0), eps, panel.eps_unit, abar, x_t);
+else noisedPoints(int16(panel.x_0), panel.x_0_unit, eps, panel.eps_unit, abar, x_t);
+console.log(JSON.stringify([...x_t]));
+"""
+
+
+@pytest.fixture
+def noised(node):
+    """Gives x_t of a player's first panel as the browser computes it, with the sliders at `places`."""
+
+    def run(player, *places):
+        text = json.dumps({"spec": player.spec, "places": places})
+        return torch.tensor(json.loads(node("--input-type=module", "--eval", NOISED, text=text)))
+
+    return run
+
+
+@pytest.mark.parametrize("t", [0, 1, 400, 1000])
+def test_pictures_are_noised_as_add_noise_does_it(t, noised, digits, generator):
+    schedule, x_0 = dl.DiffusionSchedule.linear(1000), digits.images[:3]
+    noise = torch.randn(x_0.shape, generator=generator)
+    x_t = noised(NoiseScrubber(x_0, schedule, noise=noise), t)
+    assert (x_t - schedule.add_noise(x_0, t, noise).flatten()).abs().max() < 0.005
+    wrong = t + 40 if t < 900 else t - 400
+    assert (x_t - schedule.add_noise(x_0, wrong, noise).flatten()).abs().max() > 0.005
+
+
+@pytest.mark.parametrize("t", [0, 1, 400, 1000])
+def test_points_are_noised_as_add_noise_does_it(t, noised, generator):
+    schedule, x_0 = dl.DiffusionSchedule.cosine(1000), dl.data.toy("moons", 50, generator=generator)
+    noise = torch.randn(x_0.shape, generator=generator)
+    x_t = noised(PointScrubber(x_0, schedule, noise=noise), t)
+    assert (x_t - schedule.add_noise(x_0, t, noise).flatten()).abs().max() < 1e-3
+
+
+def test_the_browser_finds_the_schedule_that_was_chosen(noised, digits, generator):
+    x_0 = digits.images[:1]
+    noise = torch.randn(x_0.shape, generator=generator)
+    player = ScheduleExplorer(x_0, noise=noise)
+    for place, curve, length in ((30, 1, 0), (13, 3, 3), (50, 0, 2)):
+        names = player.options
+        T = names["T"][length]
+        schedule = dl.DiffusionSchedule.named(names["schedule"][curve], T, rescale=False)
+        wanted = schedule.add_noise(x_0, round(place / 50 * T), noise).flatten()
+        assert (noised(player, place, curve, length) - wanted).abs().max() < 0.005
+
+
+# ---- the joiner ----
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Writes modules into a folder; gives the path of ``main.js``."""
+
+    def write(**modules):
+        for name, code in modules.items():
+            (tmp_path / f"{name}.js").write_text(code, encoding="utf-8")
+        return tmp_path / "main.js"
+
+    return write
+
+
+MAIN = """
+// says what it found
+const secret = 'of its own';
+import { helper as imported, shout } from './words.js';
+import {
+  helper,
+} from './numbers.js';
+console.log(shout(imported()), helper(), secret);
+
+"""
+WORDS = """
+import { helper as count } from './numbers.js';
+/** A name that two modules have. */
+const secret = 'word';
+export const helper = () => `${secret}s`;
+export async function later() {}
+export function shout(text) {
+  return text.toUpperCase() + count();
+}
+"""
+NUMBERS = """
+/*
+ * counts how often it is run
+ */
+let secret = 40; /* kept: it stands behind code */
+export function helper() {
+  return ++secret;
+}
+"""
+
+
+def test_joined_modules_do_what_the_modules_do(node, write):
+    main = write(main=MAIN, words=WORDS, numbers=NUMBERS)
+    script = joined(main)
+    assert not re.search(r"\b(import|export)\b", script)
+    assert "says what" not in script
+    assert "how often" not in script
+    assert "kept" in script
+    main.with_name("joined.cjs").write_text(f"{script}\nconsole.log(typeof $words);", encoding="utf-8")
+    main.with_name("package.json").write_text('{"type": "module"}')
+    assert node(main) == "WORDS41 42 of its own\n"
+    assert node(main.with_name("joined.cjs")) == "WORDS41 42 of its own\nundefined\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("import { none } from './words.js';", "main.js imports none, which words.js does not export"),
+        ("import words from './words.js';", 'main.js: the joiner knows no "import words from'),
+        ("import * as words from './words.js';", "knows no"),
+        ("import './words.js';", "knows no"),
+        ("const words = await import('./words.js');", "knows no"),
+        ("const here = import.meta.url;", "knows no"),
+        ("export default 1;", "knows no"),
+        ("const a = 1;\nexport { a };", "knows no"),
+        ("export let a = 1;", "knows no"),
+        ("const a = '</script>';", "would end the script in a page"),
+        ("const a = '<!--';", "would end the script in a page"),
+        ("const a = `one\n  two`;", "would lose its indents"),
+        ("import { helper } from './main.js';", "import each other: main → main"),
+        ("import { a } from './circle.js';", "import each other: main → circle → main"),
+    ],
+)
+def test_the_joiner_refuses_what_it_does_not_know(code, message, write):
+    main = write(main=code, words=WORDS, numbers=NUMBERS, circle="import { b } from './main.js';")
+    with pytest.raises(ValueError, match=re.escape(message)):
+        joined(main)
+
+
+def test_a_module_that_is_missing_is_named(write):
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.js"):
+        joined(write(main="import { a } from './nowhere.js';"))
+
+
+def test_a_comment_before_code_takes_nothing_with_it():
+    assert stripped("/* one */ a();\n  b(); // two\n\n// three\n/* four */\nc();") == (
+        "/* one */ a();\nb(); // two\nc();"
+    )
+    assert stripped("a { }\n/* of\n * several lines */\n  b { }\n") == "a { }\nb { }"
+
+
+# ---- the script of the players ----
+
+
+def test_every_module_is_part_of_the_script():
+    script = player_script()
+    assert [path.stem for path in MODULES if f"const ${path.stem} = (" not in script] == []
+    assert not re.search(r"https?://", script)
+
+
+def test_the_script_and_its_style_are_small():
+    assert len(player_script()) + len(player_style()) < MOST_BYTES
+
+
+def test_the_joined_script_is_javascript(node, tmp_path):
+    (tmp_path / "player.cjs").write_text(player_script(), encoding="utf-8")
+    node("--check", tmp_path / "player.cjs")
