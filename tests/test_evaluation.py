@@ -248,9 +248,10 @@ def test_describe_does_not_depend_on_batches_or_training_mode(shipped, held_out)
 def test_train_classifier_learns_digits(digits, held_out, generator):
     torch.manual_seed(0)
     classifier = evaluation.DigitClassifier()
-    losses = list(
-        evaluation.train_classifier(classifier, digits.images, digits.labels, epochs=3, generator=generator)
+    steps = evaluation.train_classifier(
+        classifier, digits.images, digits.labels, epochs=3, generator=generator
     )
+    losses = [step.loss for step in steps]
     _, predicted = evaluation.describe(classifier, held_out.images)
     assert len(losses) == 3 * (1500 // 128)
     assert losses[-1] < 0.5 * losses[0]

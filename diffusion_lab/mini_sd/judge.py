@@ -15,8 +15,10 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
+from diffusion_lab.checkpoints import TrainingState
 from diffusion_lab.data import Digits
 from diffusion_lab.files import read_tensors, write_tensors
+from diffusion_lab.fitting import Step, fit
 from diffusion_lab.mini_sd.scenes import (
     ARRANGEMENTS,
     COLOURS,
@@ -30,10 +32,9 @@ from diffusion_lab.mini_sd.scenes import (
     check_scenes,
     compose,
 )
-from diffusion_lab.mini_sd.train import Fitted, fit
 from diffusion_lab.mini_sd.vae import Block
 from diffusion_lab.pretrained import checked_file
-from diffusion_lab.shapes import Images
+from diffusion_lab.shapes import Images, normal_like
 
 HEADS = {
     "arrangement": (1, len(ARRANGEMENTS)),
@@ -97,20 +98,18 @@ def judge_loss(outputs: dict[str, Tensor], layout: Layout) -> Tensor:
     return total
 
 
-def train_judge(judge: SceneJudge, digits: Digits, *, batch_size: int = 64, **options) -> Iterator[Fitted]:
-    """Train a judge on scenes that are drawn as it goes, of all pairs of colour and digit.
+def train_judge(judge: SceneJudge, digits: Digits, *, batch_size: int = 64, **options) -> Iterator[Step]:
+    """Train a judge on scenes that are drawn as it goes, of all pairs of colour and digit, with a little noise on top.
 
-    Options of `train.fit`.
+    Options are those of `fit`.
     """
-    device = next(judge.parameters()).device
 
-    def loss(model: SceneJudge, generator: Generator) -> Tensor:
-        held_out = bool(torch.rand((), generator=generator) < 0.2)
-        scenes = compose(batch_size, digits, generator=generator, held_out=held_out)
-        images = scenes.images + 0.05 * torch.rand((), generator=generator) * torch.randn(
-            scenes.images.shape, generator=generator
-        )
-        return judge_loss(model(images.to(device)), scenes.layout)
+    def loss(state: TrainingState) -> Tensor:
+        held_out = bool(torch.rand((), generator=state.generator) < 0.2)
+        scenes = compose(batch_size, digits, generator=state.generator, held_out=held_out)
+        strength = 0.05 * torch.rand((), generator=state.generator)
+        images = scenes.images + strength * normal_like(scenes.images, state.generator)
+        return judge_loss(state.model(images.to(state.device)), scenes.layout)
 
     return fit(judge, loss, **options)
 

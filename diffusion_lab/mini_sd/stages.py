@@ -13,6 +13,7 @@ from torch import Generator, nn
 
 from diffusion_lab.data import Digits
 from diffusion_lab.files import read_tensors, write_tensors
+from diffusion_lab.fitting import Step
 from diffusion_lab.mini_sd import train
 from diffusion_lab.mini_sd.judge import SceneJudge, save_scene_judge, train_judge
 from diffusion_lab.mini_sd.pipeline import PARTS, MiniSD, save_mini_sd
@@ -128,14 +129,14 @@ def start(
     device: str = "cpu",
     bfloat16: bool = False,
     resume: bool = False,
-) -> Iterator:
-    """Begin a stage of `STEPS`, or go on with it; yields what `train.fit` or `training.train` yield.
+) -> Iterator[Step]:
+    """Begin a stage of `STEPS`, or go on with it; yields the `Step` of `fitting.fit`.
 
     Args:
         stage, out: which, and the folder where earlier stages left their parts.
         digits: the handwriting.
         num_steps: optimiser steps in total, ``--steps``.
-        bfloat16: as for `train.fit`.
+        bfloat16: as for `fitting.fit`.
         seed: decides everything but the first weights, which come from torch's own random numbers.
         device: where to compute.
         resume: go on from the checkpoint in the folder.

@@ -21,23 +21,8 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def last(steps):
-    *_, end = steps
-    return end
-
-
 def weights(model) -> torch.Tensor:
     return torch.cat([p.detach().flatten() for p in model.parameters()])
-
-
-def test_fit_finds_the_answer_and_averages():
-    model = torch.nn.Linear(2, 1)
-    x = torch.randn(64, 2, generator=seeded())
-    y = x @ torch.tensor([[2.0], [-1.0]]) + 0.5
-    options = {"num_steps": 300, "learning_rate": 0.1, "generator": seeded()}
-    end = last(train.fit(model, lambda m, _generator: (m(x) - y).square().mean(), **options))
-    assert end.index == 300
-    assert torch.allclose(end.ema.weight, torch.tensor([[2.0, -1.0]]), atol=0.05)
 
 
 @pytest.mark.parametrize("stage", stages.STEPS)

@@ -271,10 +271,10 @@ def test_distillation_learns_the_end_of_the_path_and_not_the_mean():
     with torch.no_grad():
         for t in sampling_times(SCHEDULE, 10)[:6]:
             wanted, was, now = (
-                consistency_function(net, x, t, SCHEDULE) for net in (ideal, teacher, last.target)
+                consistency_function(net, x, t, SCHEDULE) for net in (ideal, teacher, last.ema)
             )
             assert worst(now, wanted) < 0.35 * worst(was, wanted), t
-    *_, drawn = multistep(last.target, SCHEDULE, x_T)
+    *_, drawn = multistep(last.ema, SCHEDULE, x_T)
     *_, path = ddim(teacher, SCHEDULE, x_T, num_steps=10)
     *_, blurred = multistep(teacher, SCHEDULE, x_T)
     assert float(drawn.x_t.var()) == pytest.approx(float(path.x_t.var()), rel=0.1)
@@ -291,9 +291,9 @@ def test_distill_repeats_leaves_the_teacher_and_averages(tiny):
         steps = list(distill(student, teacher, SCHEDULE, batches, num_steps=6, generator=seeded(seed)))
         assert [step.index for step in steps] == [1, 2, 3, 4, 5, 6], "over the end of a pass through the data"
         assert all(torch.equal(a, b) for a, b in zip(teacher.parameters(), tiny.parameters(), strict=True))
-        assert not any(p.requires_grad for p in steps[-1].target.parameters())
-        assert student.trained_objective == steps[-1].target.trained_objective == "v"
-        return student.mix.weight, steps[-1].target.mix.weight, [step.loss for step in steps]
+        assert not any(p.requires_grad for p in steps[-1].ema.parameters())
+        assert student.trained_objective == steps[-1].ema.trained_objective == "v"
+        return student.mix.weight, steps[-1].ema.mix.weight, [step.loss for step in steps]
 
     first, again, other = run(1), run(1), run(2)
     assert torch.equal(first[0], again[0])
@@ -334,9 +334,7 @@ def test_the_average_follows_closely_at_first(tiny):
     step = next(distill(tiny, teacher, SCHEDULE, batches, num_steps=1, ema_decay=0.999, generator=seeded()))
     now = tiny.out.weight.detach()
     assert worst(now, before) > 1e-5
-    torch.testing.assert_close(
-        step.target.out.weight - before, 10 / 11 * (now - before), rtol=1e-2, atol=1e-7
-    )
+    torch.testing.assert_close(step.ema.out.weight - before, 10 / 11 * (now - before), rtol=1e-2, atol=1e-7)
 
 
 def test_multistep_noises_the_answer_anew():
