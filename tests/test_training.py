@@ -404,6 +404,14 @@ def test_network_without_classes_gets_no_labels(tiny, batches):
     assert labels_seen(tiny, SCHEDULE, batches, num_steps=2) == [None, None]
 
 
+def test_a_model_knows_its_objective_once_it_was_trained_and_no_sooner(tiny, batches, tmp_path):
+    with pytest.raises(FileNotFoundError):
+        next(dl.train(tiny, SCHEDULE, batches, num_steps=1, objective="eps", resume=tmp_path / "none.pt"))
+    assert not hasattr(tiny, "trained_objective")
+    step = next(dl.train(tiny, SCHEDULE, batches, num_steps=1, objective="eps"))
+    assert tiny.trained_objective == step.ema.trained_objective == "eps"
+
+
 @pytest.mark.parametrize(
     ("convert", "named"),
     [

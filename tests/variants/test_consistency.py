@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 import diffusion_lab as dl
+from diffusion_lab.optimization import OPTIMIZERS
 from diffusion_lab.process import OBJECTIVES, convert, express
 from diffusion_lab.sampling import ddim, sampling_times
 from diffusion_lab.schedules import DiffusionSchedule
@@ -300,6 +301,43 @@ def test_distill_repeats_leaves_the_teacher_and_averages(tiny):
     assert first[2] == again[2]
     assert not torch.equal(first[0], other[0])
     assert 0 < worst(first[0], first[1]) < worst(first[0], tiny.mix.weight), "the average lags behind"
+
+
+@pytest.mark.parametrize("stop", [2, 4, 5])
+@pytest.mark.parametrize("options", [{}, {"optimizer": "adamw"}, {"bfloat16": True}], ids=str)
+def test_a_distillation_resumes_bit_for_bit(tiny, tmp_path, options, stop):
+    """Four batches make a pass: it stops within one, at its end, and within the next."""
+    images = torch.rand(32, 1, 4, 4, generator=seeded()) * 2 - 1
+    teacher = copy.deepcopy(tiny)
+
+    def start(seed, **more):
+        batches = dl.data.loader(images, torch.arange(32) % 10, batch_size=8, generator=seeded(seed + 100))
+        student = copy.deepcopy(tiny)
+        return distill(
+            student, teacher, SCHEDULE, batches, num_steps=7, generator=seeded(seed), **options, **more
+        )
+
+    losses = []
+    for step in start(1):
+        losses.append(step.loss)
+        if step.index == stop:
+            step.save(tmp_path / "checkpoint.pt")
+    resumed = []
+    for again in start(2, resume=tmp_path / "checkpoint.pt"):
+        resumed.append(again.loss)
+    assert resumed == losses[stop:]
+    for network in ("model", "ema"):
+        whole, in_two = (getattr(end.state, network).parameters() for end in (step, again))
+        assert all(map(torch.equal, whole, in_two))
+    *_, other = start(2)
+    assert other.loss != again.loss, "a seed that does nothing would pass"
+
+
+@pytest.mark.parametrize(("options", "expected"), [({}, "muon"), ({"optimizer": "adamw"}, "adamw")])
+def test_the_optimizer_of_a_distillation_is_the_one_that_was_asked_for(tiny, options, expected):
+    batches = [(torch.zeros(8, 1, 4, 4), torch.zeros(8, dtype=torch.int64))]
+    step = next(distill(tiny, copy.deepcopy(tiny), SCHEDULE, batches, num_steps=1, **options))
+    assert type(step.state.optimizer) is OPTIMIZERS[expected]
 
 
 @pytest.mark.parametrize(
