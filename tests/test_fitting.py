@@ -105,12 +105,14 @@ def test_a_new_objective_resumes_bit_for_bit(digits, tmp_path, loss, stop, optio
         if step.index == stop:
             step.save(tmp_path / "checkpoint.pt")
     resumed = []
-    for again in start(seed=2, resume=tmp_path / "checkpoint.pt"):
-        resumed.append(again[:4])
+    for resumed_step in start(seed=2, resume=tmp_path / "checkpoint.pt"):
+        resumed.append(resumed_step[:4])
     assert resumed == whole[stop:]
-    assert all(map(torch.equal, everything(step.state), everything(again.state)))
+    assert all(map(torch.equal, everything(step.state), everything(resumed_step.state)))
     other = last(start(seed=2))
-    assert not torch.equal(weights(other.ema), weights(again.ema)), "a seed that does nothing would pass"
+    assert not torch.equal(weights(other.ema), weights(resumed_step.ema)), (
+        "a seed that does nothing would pass"
+    )
 
 
 def test_it_finds_the_answer_and_averages():

@@ -13,6 +13,7 @@ from diffusion_lab import cli, data, pretrained
 from diffusion_lab.files import read_tensors, write_tensors
 from diffusion_lab.mini_sd import scenes, stages, text, train
 from diffusion_lab.mini_sd.vae import VAE, measure_scale
+from diffusion_lab.optimization import OPTIMIZERS
 
 pytestmark = pytest.mark.usefixtures("small_stages")
 
@@ -70,6 +71,12 @@ def test_vae_learns(digits):
     torch.manual_seed(0)
     losses = [step.loss for step in train.train_vae(VAE(width=8), digits, num_steps=60, generator=seeded())]
     assert sum(losses[-10:]) < 0.7 * sum(losses[:10])
+
+
+@pytest.mark.parametrize(("options", "expected"), [({}, "muon"), ({"optimizer": "adamw"}, "adamw")])
+def test_the_optimizer_is_the_one_that_was_asked_for(digits, options, expected):
+    step = next(train.train_vae(VAE(width=8), digits, batch_size=2, num_steps=1, **options))
+    assert type(step.state.optimizer) is OPTIMIZERS[expected]
 
 
 def test_codes_are_scaled_means_with_their_captions(digits, small):
