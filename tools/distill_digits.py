@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> None:
             bar.update()
             if step.index % 500 == 0 or step.index == options.steps:
                 card = _card(options, step.index, begin, time.process_time() - began, digits.source)
-                dl.save_model(file, step.target, teacher.schedule, teacher.objective, card)
+                dl.save_model(file, step.ema, teacher.schedule, teacher.objective, card)
     print(f"done after {step.index} steps: {file}")
 
 

@@ -45,7 +45,7 @@ def test_it_writes_a_model_and_replaces_it_only_when_told(command, capsys):
 
 
 @pytest.mark.parametrize(
-    ("flags", "said"),
+    ("flags", "message"),
     [
         (("--student", "mini-sd"), "the student must be one network that draws digits, got mini-sd"),
         (("--student", "digits-flow"), "the student must have the teacher's objective, v"),
@@ -57,10 +57,10 @@ def test_it_writes_a_model_and_replaces_it_only_when_told(command, capsys):
     ],
 )
 @pytest.mark.usefixtures("unchecked")
-def test_what_does_not_fit_is_said_in_one_line(command, capsys, tmp_path, flags, said):
+def test_what_does_not_fit_is_said_in_one_line(command, capsys, tmp_path, flags, message):
     with pytest.raises(SystemExit) as stop:
         command(*flags)
     assert stop.value.code == 1
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last.startswith(f"distill_digits.py: {said}")
+    assert last.startswith(f"distill_digits.py: {message}")
     assert not (tmp_path / FILE).exists()
