@@ -16,6 +16,7 @@ ALL = None
 MAY_IMPORT = {
     "shapes": set(),
     "files": set(),
+    "interrupts": set(),
     "shipped": set(),
     "guidance": set(),
     "schedules": {"shapes"},
@@ -166,6 +167,7 @@ MAY_IMPORT = {
         "grading.run",
         "grading.similarity",
         "grading.submissions",
+        "interrupts",
     },
     "cli": ALL,
     "__init__": ALL,
