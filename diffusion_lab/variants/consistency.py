@@ -9,6 +9,7 @@ Models.
 import copy
 from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -124,6 +125,16 @@ class Distilled(NamedTuple):
     index: int
     loss: float
     target: nn.Module  # the one to draw with
+    state: TrainingState
+
+    @property
+    def ema(self) -> nn.Module:
+        """The averaged student."""
+        return self.target
+
+    def save(self, path: str | Path) -> None:
+        """Write a checkpoint from which ``distill(..., resume=path)`` goes on bit for bit."""
+        self.state.save(path)
 
 
 def distill(
@@ -139,6 +150,7 @@ def distill(
     ema_decay: float = 0.95,
     bfloat16: bool = False,
     generator: Generator | None = None,
+    resume: str | Path | None = None,
 ) -> Iterator[Distilled]:
     """Teach a student, in place, to be consistent along the paths of a teacher; yields after each optimiser step.
 
@@ -147,13 +159,13 @@ def distill(
         teacher: a trained denoiser of the same objective and schedule; it is not changed.
         schedule, objective: of both; "v" or "flow".
         loader: yields ``(images, labels)`` in every pass.
-        num_steps: optimiser steps.
+        num_steps: optimiser steps in total, more than were done before a resume.
         levels: into how many steps a path is divided, 1 … T, evenly in time; more is closer to the flow, and
             slower to learn.
         learning_rate, ema_decay: peak of `optimization.Muon`, and decay of the averaged student that gives
             the targets.
         bfloat16: compute in 16 bits.
-        generator: decides times and noise.
+        generator, resume: decides times and noise; a checkpoint to go on from.
 
     A `ValueError` says if an argument is out of range, the objective is not that of both, or the loader is
     empty.
@@ -161,7 +173,6 @@ def distill(
     choose("objective", objective, ("v", "flow"))
     for model in (student, teacher):
         check_objective(model, objective)
-    check_range("num_steps", num_steps, 1)
     check_range("levels", levels, 1, schedule.timesteps)
     check_share(ema_decay=ema_decay)
     student.train()
@@ -169,22 +180,27 @@ def distill(
     student.trained_objective = target.trained_objective = objective
     optimizer = Muon(student.parameters(), learning_rate, betas=(0.9, 0.99))
     times = torch.tensor(sampling_times(schedule, levels))
-    batches = TrainingState(student, target, optimizer, generator or torch.default_generator).batches(loader)
-    for index, (x_0, labels) in zip(range(1, num_steps + 1), batches, strict=False):
+    state = TrainingState(student, target, optimizer, generator or torch.default_generator)
+    if resume is not None:
+        state.load(resume)
+    check_range("num_steps", num_steps, state.index + 1)
+    batches, device = state.batches(loader), next(student.parameters()).device
+    for index in range(state.index + 1, num_steps + 1):
+        x_0, labels = (part.to(device) for part in next(batches))
         optimizer.param_groups[0]["lr"] = learning_rate_at(index - 1, num_steps, learning_rate, warmup=50)
         optimizer.zero_grad()
         n = torch.randint(levels, (len(x_0),), generator=generator)
+        t, s = times[n].to(device), times[n + 1].to(device)
         options = {"objective": objective, "generator": generator, "labels": labels}
         with torch.autocast(x_0.device.type, torch.bfloat16, enabled=bfloat16):
-            losses = distillation_loss(
-                student, target, teacher, x_0, times[n], times[n + 1], schedule, **options
-            )
+            losses = distillation_loss(student, target, teacher, x_0, t, s, schedule, **options)
             loss = losses.mean()
         loss.backward()
         nn.utils.clip_grad_norm_(student.parameters(), 1.0)
         optimizer.step()
         update_ema(target, student, min(ema_decay, index / (index + 10)))
-        yield Distilled(index, loss.item(), target)
+        state.index = index
+        yield Distilled(index, loss.item(), target, state)
 
 
 def multistep(
