@@ -273,6 +273,7 @@ def test_reader_of_arrows_sees_every_way_to_import(source, expected):
 
 @every_module
 def test_no_arrow_that_is_not_in_the_table(module):
+    module = "cli" if module.startswith("cli.") else module  # every command stands on the roof
     assert module in MAY_IMPORT, (
         f"{module} is new: enter it into the table of this test and of DESIGN, section 3"
     )
@@ -290,7 +291,7 @@ def test_table_of_arrows_has_no_circle():
 @every_module
 def test_nothing_is_imported_by_a_computed_name(module):
     hidden = {"importlib.import_module", "__import__", "exec", "eval"} & calls(SOURCES[module].read_text())
-    assert not hidden or module in ("__init__", "cli")
+    assert not hidden or module == "__init__" or module.startswith("cli.")
 
 
 @every_module
@@ -362,7 +363,10 @@ def test_the_last_step_is_an_ordinary_step(module):
 def test_package_never_seeds_globally(module):
     source = SOURCES[module].read_text()
     seeds = calls(source) & GLOBAL_SEEDS | {name for name in imported(source) if name in GLOBAL_SEEDS}
-    assert not seeds or module in ("cli", "grading.walls")  # the latter: kernels of one template must differ
+    may_seed = (
+        module.startswith("cli.train.") or module == "grading.walls"
+    )  # kernels of one template must differ
+    assert not seeds or may_seed
 
 
 def test_reader_of_seeds_tells_a_generator_from_the_global_state():
