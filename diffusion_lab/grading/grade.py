@@ -33,6 +33,7 @@ from diffusion_lab.grading.box import Box, BoxError, sweep
 from diffusion_lab.grading.keys import Key
 from diffusion_lab.grading.report import Manual, Row
 from diffusion_lab.grading.submissions import Submission, Unreadable
+from diffusion_lab.interrupts import StopRequest
 
 JOURNAL = "rows.jsonl"
 STACK = 256 * 2**20  # bytes for the stack of a worker, of which it touches what it needs
@@ -557,7 +558,12 @@ def _all(work: Iterator[Callable], count: int, planned: int, jobs: int, journal:
     before = threading.stack_size(STACK)
     bar = tqdm(total=planned, initial=planned - count, unit="submission")
     try:
-        with _Stop() as stop, futures.ThreadPoolExecutor(jobs) as pool, bar:
+        asking = StopRequest(
+            signals=(signal.SIGINT, signal.SIGTERM),
+            notice="stopping when those that are running are done; again to drop them",
+            insist=_drop_running,
+        )
+        with asking as stop, futures.ThreadPoolExecutor(jobs) as pool, bar:
             threading.stack_size(STACK)
             running: set[futures.Future] = set()
             while True:
@@ -585,32 +591,13 @@ def _keep(row: Row, log: str, journal: Journal, out: Path) -> None:
     journal.add("row", dataclasses.asdict(row))
 
 
-class _Stop:
-    """Turns the first Ctrl-C into a wish to begin no more; the second one drops what is running."""
-
-    def __enter__(self) -> "_Stop":
-        self.asked, self.before = False, {}
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self.before[number] = signal.signal(number, self._ask)
-        return self
-
-    def _ask(self, *_args) -> None:
-        if self.asked:
-            for thread in threading.enumerate():
-                if thread.name.startswith(
-                    "ThreadPoolExecutor"
-                ):  # its kernel is ended as the exception goes up
-                    ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                        ctypes.c_ulong(thread.ident), ctypes.py_object(KeyboardInterrupt)
-                    )
-        else:
-            os.write(2, b"\nstopping when those that are running are done; again to drop them\n")
-        self.asked = True
-
-    def __exit__(self, *_args) -> None:
-        for number, handler in self.before.items():
-            signal.signal(number, handler)
+def _drop_running(*_args) -> None:
+    """End every grading that is running; its kernel is ended as the exception goes up."""
+    for thread in threading.enumerate():
+        if thread.name.startswith("ThreadPoolExecutor"):
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                ctypes.c_ulong(thread.ident), ctypes.py_object(KeyboardInterrupt)
+            )
 
 
 # parts of a class

@@ -442,7 +442,7 @@ def commands() -> list[str]:
 
 @pytest.mark.parametrize("line", commands())
 def test_commands_of_the_page_and_the_workflows_parse(line):
-    options = cli._parser().parse_args(shlex.split(line))
+    options = cli.parser().parse_args(shlex.split(line))
     assert options.command == line.split()[0]
 
 
