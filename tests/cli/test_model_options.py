@@ -55,7 +55,7 @@ def test_unusable_weights_are_one_line(refused, monkeypatch, model, tmp_path, na
     path = tmp_path / "digits.safetensors"
     content = model.read_bytes()
     if kind == "without classes":
-        dl.save_model(path, dl.SimpleDiffusion(width=4), dl.DiffusionSchedule(10), "v")
+        dl.save_model(path, dl.PlainConvNet(width=4), dl.DiffusionSchedule(10), "v")
     else:
         altered = content[:10] + bytes([content[10] ^ 1]) + content[11:]
         path.write_bytes({"truncated": content[:-1], "text": b"digits" * 99}.get(kind, altered))
