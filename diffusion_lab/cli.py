@@ -757,6 +757,7 @@ def set_repository(options: argparse.Namespace) -> int:
 def grade(options: argparse.Namespace) -> int:
     """Grade a class into a folder; exit code 1 if a submission is left that the grader failed on."""
     from diffusion_lab.grading import grade as grading
+    from diffusion_lab.grading.plan import shard_of
 
     check_range("--jobs", options.jobs, 1)
     if not options.timeout > 0:
@@ -765,22 +766,30 @@ def grade(options: argparse.Namespace) -> int:
     names = ("exercise", "jobs", "only", "nonce", "resume", "pattern", "manual", "formats", "timeout")
     more = {name: getattr(options, name) for name in names if name in options}
     if "shard" in options:
-        more["shard"] = grading.shard_of(options.shard)
+        more["shard"] = shard_of(options.shard)
     solutions = options.source if "source" in options else build.find_solutions(Path.cwd())
     print(f"box: {box.level}; {box.reason}", file=sys.stderr)
     if box.level == "none":
         print(
             "WARNING: run this in a container or a virtual machine; see docs/instructors.md", file=sys.stderr
         )
-    graded = grading.grade(
-        options.submissions,
-        options.out,
-        solutions=solutions,
-        box=box,
-        advice=_advice,
-        command=shlex.join(sys.argv),
-        **more,
-    )
+    try:
+        graded = grading.grade(
+            options.submissions,
+            options.out,
+            solutions=solutions,
+            box=box,
+            advice=_advice,
+            command=shlex.join(sys.argv),
+            **more,
+        )
+    except grading.GradebookExists as error:
+        raise ValueError(f"{error}: add --resume to go on, or choose another --out") from None
+    except grading.ResumeMismatch as error:
+        same = f"go on with --{error.argument} {error.begun_with}"
+        raise ValueError(f"{error}: {same}, or choose another --out") from None
+    except (grading.JournalDamaged, grading.SolutionChanged) as error:
+        raise ValueError(f"{error}: choose another --out") from None
     return _said(graded, options.out)
 
 
@@ -789,7 +798,11 @@ def grade_merge(options: argparse.Namespace) -> int:
     from diffusion_lab.grading import grade as grading
 
     more = {name: getattr(options, name) for name in ("manual", "formats") if name in options}
-    return _said(grading.merge(options.parts, options.out, **more), options.out)
+    try:
+        merged = grading.merge(options.parts, options.out, **more)
+    except grading.PartUnfinished as error:
+        raise ValueError(f"{error}: go on with grade --resume --out {error.folder}") from None
+    return _said(merged, options.out)
 
 
 def check(options: argparse.Namespace) -> int:
