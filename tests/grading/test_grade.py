@@ -191,20 +191,27 @@ def test_resume_grades_what_is_new_changed_or_failed(faked, school, tmp_path):
     }
 
 
+def rows_on_disk(journal: Path) -> int:
+    return journal.read_bytes().count(b'{"row"') if journal.exists() else 0
+
+
 def test_kill_at_any_moment_and_resume_give_the_same_gradebook(faked, school, tmp_path):
     graded(school, tmp_path / "whole", nonce=5)
     faked.seconds = 0.02
     fork, dice, had = multiprocessing.get_context("fork"), random.Random(0), set()
     for k in range(10):
         out = tmp_path / f"killed{k}"
+        journal = out / JOURNAL
         child = fork.Process(target=graded, args=(school, out), kwargs={"nonce": 5})
         child.start()
-        time.sleep(dice.uniform(0.05, 0.45))
+        until = time.monotonic() + 60
+        while rows_on_disk(journal) < k % 5 and child.is_alive() and time.monotonic() < until:
+            time.sleep(0.001)
+        time.sleep(dice.uniform(0, 0.03 if k % 5 else 0.3))
         os.kill(child.pid, signal.SIGKILL)
         child.join()
         assert child.exitcode in (0, -signal.SIGKILL)
-        journal = out / JOURNAL
-        kept = journal.read_bytes().count(b'{"row"') if journal.exists() else 0
+        kept = rows_on_disk(journal)
         had.add(kept)
         if kept:
             journal.write_bytes(journal.read_bytes() + b'{"row": {"student": "half')
@@ -413,6 +420,19 @@ def test_library_knows_no_option_of_the_command(capsys):
         assert not known & options, path
 
 
+@pytest.mark.parametrize(
+    ("title", "plain"),
+    [
+        ("One $t$", "One t"),
+        (r"with $\eta$", "with η"),
+        (r"$\bar\alpha$", r"\barα"),
+        ("a plain one", "a plain one"),
+    ],
+)
+def test_titles_are_plain_text(title, plain):
+    assert grade.plain_title(title) == plain
+
+
 @pytest.mark.parametrize("text", ["", "0/3", "4/3", "1", "a/b", "-1/3"])
 def test_shard_that_is_none(text):
     with pytest.raises(ValueError, match="shard: i/n"):
@@ -486,9 +506,9 @@ def test_grade_and_check_with_kernels(tmp_path, capsys):
     assert "2. Why the square roots?" in page
     assert "betas[t]` has shape (B,)" not in page  # the task's first hint is for who has no name to go by
     assert cli.main(["check", str(path), "--source", str(SOLUTIONS)]) == 1
-    said = capsys.readouterr().out
-    assert "exercise 01: 1 of 9 points" in said
-    assert "variance-as-std" in said
+    text = capsys.readouterr().out
+    assert "exercise 01: 1 of 9 points" in text
+    assert "variance-as-std" in text
 
 
 def test_check_needs_every_task(faked, tmp_path, capsys):

@@ -325,7 +325,7 @@ def test_everything_is_written_and_again_the_same(tmp_path):
         "grades_gradescope_01.csv",
     }
     data = json.loads((tmp_path / "grades.json").read_text())
-    assert [(each["student"], each["score"]) for each in data["rows"]] == [
+    assert [(entry["student"], entry["score"]) for entry in data["rows"]] == [
         ("anna", 1),
         ("bob", 1),
         ("eve", None),
@@ -345,7 +345,7 @@ def test_points_by_hand_settle_what_was_held_or_failed(tmp_path):
     held = row(tasks=[task(), task("1.2", 0, 2, "held", note="look"), task("1.5", 0, 0, "unread")])
     rows, strangers = manual(tmp_path, text).applied([held, row("=x", "GRADER-ERROR", []), row("bob")], KEYS)
     assert strangers == []
-    assert [each.score for each in rows] == [2, 1, 1]
+    assert [graded.score for graded in rows] == [2, 1, 1]
     assert held.score == 0  # what it was made from is as it was
     assert rows[0].tasks[1]["status"] == "by hand"
 
@@ -378,20 +378,20 @@ def test_points_by_hand_that_make_no_sense(tmp_path, text, error):
 def test_tables_for_servers_know_students_by_their_ids():
     rows = [row("leeanna_12345"), row("bob"), row("eve_7", "TIMEOUT", [])]
     canvas = read(servers.canvas(rows, KEYS)["grades_canvas.csv"])
-    assert [(each["Student"], each["ID"], each["Exercise 01"]) for each in canvas] == [
+    assert [(line["Student"], line["ID"], line["Exercise 01"]) for line in canvas] == [
         ("    Points Possible", "", "3"),
         ("leeanna", "12345", "1"),
         ("bob", "", "1"),
         ("eve", "7", ""),
     ]
     moodle = read(servers.moodle(rows, KEYS)["grades_moodle_01.csv"])
-    assert [(each["Identifier"], each["Grade"]) for each in moodle] == [
+    assert [(line["Identifier"], line["Grade"]) for line in moodle] == [
         ("Participant 12345", "1"),
         ("", "1"),
         ("Participant 7", ""),
     ]
     scope = read(servers.gradescope(rows, KEYS)["grades_gradescope_01.csv"])
-    assert [(each["SID"], each["Total Score"], each["1.2 one step (2.0 pts)"]) for each in scope] == [
+    assert [(line["SID"], line["Total Score"], line["1.2 one step (2.0 pts)"]) for line in scope] == [
         ("12345", "1", "0"),
         ("", "1", "0"),
         ("7", "", ""),
