@@ -46,34 +46,43 @@ def cores() -> int:
 def run(options: Namespace) -> int:
     """Grade a class into a folder; exit code 1 if a submission is left that the grader failed on."""
     from diffusion_lab.grading import grade as grading
+    from diffusion_lab.grading.plan import shard_of
 
     check_range("--jobs", options.jobs, 1)
     if not options.timeout > 0:
         raise ValueError(f"--timeout must be more than 0, got {options.timeout:g}")
     box = find_box(None if options.box == "auto" else options.box, gpu=options.gpu)
-    shard = None if options.shard is None else grading.shard_of(options.shard)
+    shard = None if options.shard is None else shard_of(options.shard)
     keys = solutions(options, Path.cwd())
     print(f"box: {box.level}; {box.reason}", file=sys.stderr)
     if box.level == "none":
         print(
             "WARNING: run this in a container or a virtual machine; see docs/instructors.md", file=sys.stderr
         )
-    graded = grading.grade(
-        options.submissions,
-        options.out,
-        solutions=keys,
-        box=box,
-        advice=advice,
-        exercise=options.exercise,
-        jobs=options.jobs,
-        only=options.only,
-        nonce=options.nonce,
-        resume=options.resume,
-        pattern=options.pattern,
-        shard=shard,
-        manual=options.manual,
-        formats=options.formats or (),
-        timeout=options.timeout,
-        command=shlex.join(sys.argv),
-    )
+    try:
+        graded = grading.grade(
+            options.submissions,
+            options.out,
+            solutions=keys,
+            box=box,
+            advice=advice,
+            exercise=options.exercise,
+            jobs=options.jobs,
+            only=options.only,
+            nonce=options.nonce,
+            resume=options.resume,
+            pattern=options.pattern,
+            shard=shard,
+            manual=options.manual,
+            formats=options.formats or (),
+            timeout=options.timeout,
+            command=shlex.join(sys.argv),
+        )
+    except grading.GradebookExists as error:
+        raise ValueError(f"{error}: add --resume to go on, or choose another --out") from None
+    except grading.ResumeMismatch as error:
+        same = f"go on with --{error.argument} {error.begun_with}"
+        raise ValueError(f"{error}: {same}, or choose another --out") from None
+    except (grading.JournalDamaged, grading.SolutionChanged) as error:
+        raise ValueError(f"{error}: choose another --out") from None
     return print_outcome(graded, options.out)

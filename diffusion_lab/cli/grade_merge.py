@@ -20,5 +20,10 @@ def run(options: Namespace) -> int:
     """Make one gradebook of several."""
     from diffusion_lab.grading import grade as grading
 
-    graded = grading.merge(options.parts, options.out, manual=options.manual, formats=options.formats or ())
-    return print_outcome(graded, options.out)
+    try:
+        merged = grading.merge(
+            options.parts, options.out, manual=options.manual, formats=options.formats or ()
+        )
+    except grading.PartUnfinished as error:
+        raise ValueError(f"{error}: go on with grade --resume --out {error.folder}") from None
+    return print_outcome(merged, options.out)
