@@ -79,7 +79,7 @@ def special_cases_of_time_zero(source: str) -> list[str]:
 @every_module
 def test_nothing_is_imported_by_a_computed_name(module):
     hidden = {"importlib.import_module", "__import__", "exec", "eval"} & calls(SOURCES[module].read_text())
-    assert not hidden or module.split(".")[0] in ("__init__", "cli")
+    assert not hidden or module.split(".")[0] in ("__init__", "cli") or module == "checks.registry"
 
 
 def names_of_tests(source: str) -> list[str]:
