@@ -47,6 +47,7 @@ __all__ = [
     "State",
     "UNet",
     "convert",
+    "course_progress",
     "data",
     "diffusion_loss",
     "evaluation",
@@ -85,6 +86,14 @@ def __getattr__(name: str):
     if name in ("variants", "figures", "widgets"):
         return importlib.import_module(f"diffusion_lab.{name}")
     raise AttributeError(f"module 'diffusion_lab' has no attribute {name!r}")
+
+
+def course_progress() -> Any:
+    """Give your progress in the whole course, which a notebook shows as a card and `print` as text.
+
+    It shows which lessons were opened, what was guessed, which tasks are solved, and what is next.
+    """
+    return importlib.import_module("diffusion_lab.progress_page").progress_page()
 
 
 def show_source(thing: Callable) -> None:

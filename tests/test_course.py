@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from diffusion_lab.course.declaration import DECLARATION, Course, read
 from diffusion_lab.links import repository
 
 ROOT = Path(__file__).parent.parent
 sys.path.append(str(ROOT / "tools"))
 import course as course_tool  # noqa: E402
-import lessons  # noqa: E402
 
-COURSE = lessons.read()
+COURSE = read()
 KNOWN = repository.read(ROOT)
 ENTRY = """
 [[lesson]]
@@ -35,10 +35,10 @@ def declaration(*entries: dict) -> str:
     return 'prerequisites = "Python"\n' + "".join(ENTRY.format(**default | entry) for entry in entries)
 
 
-def read_text(text: str, folder: Path) -> lessons.Course:
+def read_text(text: str, folder: Path) -> Course:
     path = folder / "course.toml"
     path.write_text(text, encoding="utf-8")
-    return lessons.read(path)
+    return read(path)
 
 
 @pytest.fixture
@@ -285,7 +285,7 @@ def test_a_new_lesson_costs_one_notebook_and_one_entry(clone, capsys):
     new = clone / "notebooks" / f"{number}_extra.ipynb"
     cells = [("markdown", f"# {number} · One more\n\nWhy?"), ("code", "1"), ("markdown", "Because.")]
     new.write_text(notebook(*cells), encoding="utf-8")
-    path = clone / lessons.DECLARATION
+    path = clone / DECLARATION
     entry = ENTRY.format(number=number, name="extra", title="One more", needs=[last.number])
     path.write_text(path.read_text(encoding="utf-8") + entry, encoding="utf-8")
     capsys.readouterr()
@@ -309,7 +309,7 @@ def test_a_new_lesson_costs_one_notebook_and_one_entry(clone, capsys):
 
 
 def test_check_names_what_is_stale_and_writes_nothing(clone, capsys):
-    path = clone / lessons.DECLARATION
+    path = clone / DECLARATION
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace("budget_seconds = 360", "budget_seconds = 300"), encoding="utf-8")
     before = contents(clone)
@@ -371,7 +371,7 @@ def test_a_page_without_its_places_is_named(clone, capsys):
 
 
 def test_no_declaration_is_one_line(clone, capsys):
-    (clone / lessons.DECLARATION).unlink()
+    (clone / DECLARATION).unlink()
     capsys.readouterr()
     assert course_tool.main(["--check"], clone) == 1
-    assert lessons.DECLARATION in capsys.readouterr().out
+    assert DECLARATION in capsys.readouterr().out

@@ -14,9 +14,9 @@ from urllib.parse import unquote, urlsplit
 import nbformat
 import pytest
 
+from diffusion_lab.course.declaration import read
+
 ROOT = Path(__file__).parent.parent
-sys.path.append(str(ROOT / "tools"))
-from lessons import read  # noqa: E402
 
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 EXERCISES = sorted((ROOT / "exercises").glob("*.ipynb"))

@@ -15,8 +15,9 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from lessons import ROOT, read  # beside this file
+from diffusion_lab.course.declaration import read
 
+ROOT = Path(__file__).resolve().parent.parent
 PAGES = ("README.md", "CONTRIBUTING.md", "docs/*.md", "benchmarks/*.md", "diffusion_lab/weights/*.md")
 LINK = re.compile(r"\]\((?!\w+:|#)([^)#\s]+)")
 
@@ -52,12 +53,12 @@ def gather(source: Path) -> None:
 def build(source: Path, out: Path, builder: str = "html", strict: bool = True) -> int:
     """Run Sphinx on gathered pages; returns its exit code. If `strict`, a warning is an error.
 
-    Sphinx finds this folder on its path: `docs/site/course_pages.py` asks `lessons` about the course.
+    Sphinx finds this clone on its path: `docs/site/course_pages.py` asks `diffusion_lab` about the course.
     """
     shutil.rmtree(out, ignore_errors=True)
     command = [sys.executable, "-m", "sphinx", "-b", builder, "-d", out.parent / "doctrees", "-E", "-q"]
     command += ["-W", "--keep-going"] if strict else []
-    path = os.pathsep.join([str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])])
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = os.environ | {"PYTHONPATH": path}
     return subprocess.run([*command, source, out], env=environment, check=False).returncode
 

@@ -12,12 +12,12 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from lessons import DECLARATION, ROOT, Course, Lesson, read  # beside this file
-
+from diffusion_lab.course.declaration import DECLARATION, Course, Lesson, read
 from diffusion_lab.files import replacing
 from diffusion_lab.links import repository
 from diffusion_lab.links.repository import Repository
 
+ROOT = Path(__file__).resolve().parent.parent
 BEGIN, END = f"<!-- {DECLARATION}: {{}} -->", "<!-- end of {} -->"
 BEGUN = re.compile(BEGIN.format(r"([\w ]+)").replace(".", r"\."))
 

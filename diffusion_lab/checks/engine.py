@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 
+from diffusion_lab import progress
 from diffusion_lab.checks import outcomes
 from diffusion_lab.checks.mistakes import CATALOGUE, Mistaken, NotAttempted, Unsolved
 from diffusion_lab.checks.outcomes import TOLERANCE, Draw, Outcome, aligned, describe, numbers_text, run, same
@@ -105,8 +106,11 @@ class Task:
         except Unsolved as unsolved:
             blank = isinstance(unsolved, NotAttempted)
             self.exercise.states[self.number] = "not attempted" if blank else f"wrong: {unsolved.name}"
+            if not blank:
+                progress.note_task(self.number, self.exercise.states[self.number], self.points)
             raise unsolved from None
         self.exercise.states[self.number] = "solved" + (f" ({used})" if used else "")
+        progress.note_task(self.number, "solved", self.points)
         print(f"{self.number} solved, {self._points()}: {numbers_text(numbers)}")
 
     def _points(self) -> str:

@@ -5,11 +5,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from docutils import nodes
-from lessons import read  # in tools/, which build_site.py puts on the path
 from sphinx.addnodes import download_reference, pending_xref
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.transforms import SphinxTransform
+
+from diffusion_lab.course.declaration import read
 
 MATHJAX = ("tex-chtml.js", "output/chtml/fonts/woff-v2", "input/tex/extensions", "a11y/assistive-mml.js")
 

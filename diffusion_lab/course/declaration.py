@@ -11,8 +11,10 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-ROOT = Path(__file__).resolve().parent.parent
 DECLARATION = "docs/course.toml"
+"""Where the course is declared, in a clone."""
+_INSTALLED = Path(__file__).parent / "course.toml"
+"""Where pyproject.toml puts it in an installed package, which has no clone around it."""
 
 
 @dataclass(frozen=True)
@@ -81,14 +83,19 @@ class Course:
         return set(lesson.needs).difference(*through_others)
 
 
-def read(path: Path = ROOT / DECLARATION) -> Course:
+def read(path: Path | None = None) -> Course:
     """Read and check the declaration.
+
+    Args:
+        path: the file; where none is named, the one that came with this package.
 
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: if it is no TOML, or says something that makes no course. The message names the file, the
             lesson, what came and what was wanted.
     """
+    if path is None:
+        path = _INSTALLED if _INSTALLED.is_file() else Path(__file__).parents[2] / DECLARATION
     try:
         declared = tomllib.loads(path.read_text(encoding="utf-8"))
         return _course(declared)
