@@ -1,7 +1,7 @@
 """Grading a class: every submission gets one row, which is on disk before the next one is begun.
 
-A run that was stopped or killed can be gone on with: the rows stand in a `Journal`, and the gradebook is made
-from it (`report.write`).
+A run that was stopped or killed can be resumed: the rows stand in a `Journal`, and the gradebook is made from
+it (`report.write`).
 """
 
 import contextlib
@@ -43,7 +43,7 @@ Advice = Callable[[Key], dict[str, tuple[str, str]]]
 
 
 class GradebookExists(FileExistsError):
-    """There is a gradebook in `folder` already, and it was not asked to go on with it."""
+    """There is a gradebook in `folder` already, and nobody asked to resume it."""
 
     def __init__(self, folder: Path):
         """Keep the folder."""
@@ -52,7 +52,7 @@ class GradebookExists(FileExistsError):
 
 
 class JournalDamaged(ValueError):
-    """The journal at `path` has rows, but not how they came to be."""
+    """The journal at `path` has rows, but no record that can be read of the run that they came from."""
 
     def __init__(self, path: Path):
         """Keep the path."""
@@ -61,7 +61,7 @@ class JournalDamaged(ValueError):
 
 
 class ResumeMismatch(ValueError):
-    """The gradebook in `folder` was begun with another `argument` than it was asked to go on with."""
+    """The gradebook in `folder` was begun with another value of `argument` than the one it is resumed with."""
 
     def __init__(self, folder: Path, argument: str, begun_with: object, got: object):
         """Keep the facts."""
@@ -142,7 +142,7 @@ def grade(
         GradebookExists: if there is a gradebook in `out` and `resume` was not given.
         ResumeMismatch: if it was begun with another nonce or shard.
         SolutionChanged: if it was begun with another solution.
-        JournalDamaged: if it cannot be told what it was begun with.
+        JournalDamaged: if there is no telling what it was begun with.
         BlockingIOError: if another grader writes to it.
         ValueError: if an argument or a key is not as it must be.
     """
@@ -189,7 +189,7 @@ def _refuse_inside(source: Path, out: Path) -> None:
         raise ValueError(f"out: a folder outside the submissions was wanted, got {out}")
 
 
-# going on with a gradebook
+# resuming a gradebook
 
 
 def _begun_nonce(

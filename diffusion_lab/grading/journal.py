@@ -13,7 +13,7 @@ JOURNAL = "rows.jsonl"
 
 
 class Journal:
-    """A file of lines of several kinds; a line that was cut off is dropped, and is on disk when `add` returns.
+    """A file of lines of several kinds. A line is on disk when `add` returns; one that was cut off is dropped.
 
     Raises:
         BlockingIOError: if another grader writes to it.
