@@ -19,7 +19,7 @@ PACKAGE = Path(dl.__file__).parent
 CORE = ("schedules", "process", "unet", "training", "sampling", "guidance")
 # Statements, not lines: a line may be as short as reads well. Both leave room for what CONTRIBUTING's recipes add.
 CORE_STATEMENTS = 560
-FOUNDATION_STATEMENTS = 1_250
+FOUNDATION_STATEMENTS = 1_330
 GLOBAL_SEEDS = {
     "torch.manual_seed",
     "torch.random.manual_seed",

@@ -11,7 +11,7 @@ from diffusion_lab.grading.answers import Answers
 from diffusion_lab.grading.box import Box
 from diffusion_lab.grading.keys import Key
 from diffusion_lab.grading.plan import Planned
-from diffusion_lab.grading.report.rows import Row, TaskGrade
+from diffusion_lab.grading.rows import Row, TaskGrade
 from diffusion_lab.grading.submissions import Submission, Unreadable
 
 KEPT = 4000  # characters of an answer that a human reads

@@ -7,7 +7,7 @@ import json
 import os
 from pathlib import Path
 
-from diffusion_lab.grading.report.rows import Row
+from diffusion_lab.grading.rows import Row
 
 JOURNAL = "rows.jsonl"
 

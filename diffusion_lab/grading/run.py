@@ -29,7 +29,7 @@ from diffusion_lab.grading import answers as grafting
 from diffusion_lab.grading.answers import Answers
 from diffusion_lab.grading.box import Box, BoxError, Kernel, new_folder
 from diffusion_lab.grading.keys import Key, Task, answer_cells
-from diffusion_lab.grading.report.rows import TaskGrade
+from diffusion_lab.grading.rows import TaskGrade
 from diffusion_lab.grading.syntax import parse
 
 PLUGIN = Path(__file__).with_name("nbval_plugin.py")

@@ -12,7 +12,7 @@ from diffusion_lab.checks.mistakes import CATALOGUE
 from diffusion_lab.grading import report
 from diffusion_lab.grading.report import Manual, Row, TaskGrade, feedback_text, pages, servers, tables
 from diffusion_lab.grading.report.feedback import SUBMISSION_SENTENCES, TASK_SENTENCES, UNWRITTEN, in_words
-from diffusion_lab.grading.report.rows import safe_name
+from diffusion_lab.grading.rows import safe_name
 
 EVIL = [
     "=cmd|' /C calc'!A0",

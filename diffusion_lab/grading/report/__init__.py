@@ -7,7 +7,7 @@ get here. Text that comes from a student is escaped in pages, and cannot become 
 from diffusion_lab.grading.report.feedback import feedback_text
 from diffusion_lab.grading.report.gradebook import write
 from diffusion_lab.grading.report.manual import Manual
-from diffusion_lab.grading.report.rows import STATUSES, TASKS, Row, TaskGrade
 from diffusion_lab.grading.report.servers import FORMATS
+from diffusion_lab.grading.rows import STATUSES, TASKS, Row, TaskGrade
 
 __all__ = ["FORMATS", "STATUSES", "TASKS", "Manual", "Row", "TaskGrade", "feedback_text", "write"]

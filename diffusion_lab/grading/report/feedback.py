@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from diffusion_lab.checks.mistakes import CATALOGUE, UNNAMED
-from diffusion_lab.grading.report.rows import TASKS, Row, points_text, score_text
+from diffusion_lab.grading.rows import TASKS, Row, points_text, score_text
 
 SUBMISSION_SENTENCES = {
     "graded": "",

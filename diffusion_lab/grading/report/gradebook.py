@@ -9,8 +9,8 @@ from diffusion_lab.files import replacing
 from diffusion_lab.grading import similarity
 from diffusion_lab.grading.report import pages, tables
 from diffusion_lab.grading.report.manual import Manual
-from diffusion_lab.grading.report.rows import Row
 from diffusion_lab.grading.report.servers import SERVERS
+from diffusion_lab.grading.rows import Row
 
 
 def write(

@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterable
 from pathlib import Path
 
-from diffusion_lab.grading.report.rows import Row, TaskGrade
 from diffusion_lab.grading.report.tables import defused
+from diffusion_lab.grading.rows import Row, TaskGrade
 
 COLUMNS = ("student", "exercise", "task", "points")
 

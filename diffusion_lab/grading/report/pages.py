@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from diffusion_lab.checks.mistakes import CATALOGUE, Mistake
-from diffusion_lab.grading.report import rows as rows_of_students
+from diffusion_lab.grading import rows as rows_of_students
 from diffusion_lab.grading.report.feedback import advice, greeting, notes
-from diffusion_lab.grading.report.rows import STATUSES, Row
+from diffusion_lab.grading.rows import STATUSES, Row
 from diffusion_lab.grading.similarity import Pair
 
 if TYPE_CHECKING:

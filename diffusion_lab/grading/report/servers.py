@@ -3,8 +3,8 @@
 import re
 
 from diffusion_lab.grading.report.feedback import SUBMISSION_SENTENCES
-from diffusion_lab.grading.report.rows import TASKS, Row
 from diffusion_lab.grading.report.tables import table, task_points
+from diffusion_lab.grading.rows import TASKS, Row
 
 
 def _name_and_id(student: str) -> tuple[str, str]:

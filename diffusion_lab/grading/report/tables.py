@@ -5,7 +5,7 @@ import io
 import re
 from collections.abc import Iterable
 
-from diffusion_lab.grading.report.rows import Row
+from diffusion_lab.grading.rows import Row
 from diffusion_lab.grading.similarity import Pair
 
 FORMULA_SIGNS = tuple("=+-@＝＋－＠\t\r\n")
