@@ -129,8 +129,8 @@ class Page:
     def told(self, text, code="None"):
         """Wait until Python, which hears of a slider a moment later, says this."""
         until = time.monotonic() + 10
-        while text not in (said := self.tell(code)):
-            assert time.monotonic() < until, said
+        while text not in (output := self.tell(code)):
+            assert time.monotonic() < until, output
         return True
 
     def wait(self, name, value):
