@@ -471,12 +471,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for repeat in range(options.repeats):
         first = repeat * len(names) // options.repeats
         turns += [(repeat, name) for name in (*names[first:], *names[:first])]
-    rows, notes = asyncio.run(measured(options, chromium, turns))
+    rows, said = asyncio.run(measured(options, chromium, turns))
     versions = common.versions() | {name: metadata.version(name) for name in PACKAGES}
-    versions["chromium"] = notes.pop("chromium")
+    versions["chromium"] = said.pop("chromium")
     summary = common.medians(rows, by=["contender", "drawn_by"], of=MEDIANS)
-    common.finish(options, NAME, QUESTION, rows, medians=summary, columns=COLUMNS, versions=versions, **notes)
-    print(f"\nLoad average {notes['load_average'][0]:.1f} before, {notes['load_average'][1]:.1f} after.")
+    common.finish(options, NAME, QUESTION, rows, medians=summary, columns=COLUMNS, versions=versions, **said)
+    print(f"\nLoad average {said['load_average'][0]:.1f} before, {said['load_average'][1]:.1f} after.")
     return 0
 
 

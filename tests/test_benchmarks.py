@@ -73,20 +73,20 @@ def test_the_readme_has_a_command_for_every_benchmark():
 
 
 def test_parse_names_what_is_wrong(tmp_path, capsys):
-    existing = tmp_path / "existing.json"
-    existing.write_text("{}")
+    there = tmp_path / "there.json"
+    there.write_text("{}")
     for arguments, named in (
         (["--repeats", "0"], "--repeats must be at least 1, got 0"),
         (["--threads", "0"], "--threads must be at least 1, got 0"),
         (["--seeds", "1", "1"], "--seeds must differ"),
-        (["--out", str(existing)], "add --force to replace it"),
+        (["--out", str(there)], "add --force to replace it"),
     ):
         with pytest.raises(SystemExit) as stop:
             common.parse(common.parser("A benchmark."), arguments)
         assert stop.value.code == 2
         assert named in capsys.readouterr().err
-    assert existing.read_text() == "{}"
-    common.parse(common.parser("A benchmark."), ["--out", str(existing), "--force"])
+    assert there.read_text() == "{}"
+    common.parse(common.parser("A benchmark."), ["--out", str(there), "--force"])
 
 
 def test_table_is_aligned_and_knows_formats():
@@ -492,8 +492,8 @@ def test_a_class_is_made_of_right_and_wrong_answers_and_the_same_from_a_seed(tmp
     sources = [extract(nbformat.reads(text, 4), key).sources.get("1.2", "") for text in texts[0]]
     bank = grading.answers_of("01", ROOT / "solutions")["1.2"]
     assert any(source.endswith(answer.strip()) for source in sources for answer in bank if answer)
-    solution = keys.answer_cells(key.solution)["1.2"].source
-    assert 0 < sum(source.strip() == solution.strip() for source in sources) < 12
+    mine = keys.answer_cells(key.solution)["1.2"].source
+    assert 0 < sum(source.strip() == mine.strip() for source in sources) < 12
 
 
 def test_the_extras():
