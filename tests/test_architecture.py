@@ -37,7 +37,6 @@ SOURCES = {".".join(path.relative_to(PACKAGE).with_suffix("").parts): path for p
 every_module = pytest.mark.parametrize(
     "module", sorted(name for name in SOURCES if not name.startswith("checks.bank."))
 )
-READ_THE_BANKS = ("grading", "exercise_table", "nonce_trial")
 SCRIPTS = sorted(
     path for folder in ("benchmarks", "tools") for path in (PACKAGE.parent / folder).glob("*.py")
 )
@@ -105,8 +104,6 @@ def test_reader_of_texts_sees_the_tests(source, found):
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: f"{path.parent.name}.{path.stem}")
 def test_scripts_reach_for_the_tests_in_no_other_way(script):
     """lint-imports sees an import of the tests, but no folder of theirs on the path and no name put together."""
-    if (PACKAGE.parent / "tests" / "checks" / "bank").is_dir() and script.stem in READ_THE_BANKS:
-        pytest.skip("the banks of answers still stand among the tests")
     assert names_of_tests(script.read_text(encoding="utf-8")) == []
 
 

@@ -24,7 +24,7 @@ def add_report_options(parser: Parser) -> None:
 
 
 def find_box(level: str | None, **limits):
-    """Find the box that kernels run in; a `ValueError` says if it is not to be had here."""
+    """Find the box that kernels run in; a `ValueError` says if there is none here."""
     from diffusion_lab.grading import box as boxes
 
     try:

@@ -152,7 +152,7 @@ def test_pictures_of_another_dtype_or_range_are_refused(small, images, named):
 
 def test_file_keeps_everything(small, tmp_path):
     path = tmp_path / "mini-sd.safetensors"
-    pipeline.save_mini_sd(path, small)
+    small.save(path)
     loaded = dl.load_model(path)
     assert isinstance(loaded, pipeline.MiniSD)
     assert (loaded.scale, loaded.objective, loaded.card) == (1.5, "v", "# small")

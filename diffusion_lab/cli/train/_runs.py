@@ -1,4 +1,4 @@
-"""What all trainings share: their options, and a folder in which a training can be stopped and go on."""
+"""What all trainings share: their options, and a folder in which a training can stop and go on."""
 
 import json
 import time
@@ -19,7 +19,7 @@ MINUTES_BETWEEN_CHECKPOINTS = 5
 
 
 def add_folder_options(parser: Parser, out: str) -> None:
-    """Declare what every training takes: where to, by which chance, and on how many threads."""
+    """Declare what every training takes: a folder, a seed, and threads."""
     parser.add_argument("--out", type=Path, default=Path(out), metavar="FOLDER", help="folder to train into")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="decides everything that is random")
     parser.add_argument(
@@ -28,7 +28,7 @@ def add_folder_options(parser: Parser, out: str) -> None:
 
 
 def add_run_options(parser: Parser, out: str, steps: int) -> None:
-    """Declare what every training takes that can be stopped and go on."""
+    """Declare what a training takes that can stop and go on."""
     parser.add_argument("--steps", type=int, default=steps, metavar="N", help="optimiser steps")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
     add_folder_options(parser, out)
@@ -47,7 +47,7 @@ def seed_torch(options: Namespace) -> None:
 
 
 class Run:
-    """A training in a folder: what it makes, a checkpoint to go on from, and a note of what decided it."""
+    """A training in a folder: the file it makes, a checkpoint to go on from, and a note of its settings."""
 
     def __init__(self, name: str, file: Path, checkpoint: Path, note: Path, *, resume: bool):
         """Begin, or go on.
@@ -64,7 +64,7 @@ class Run:
             raise FileExistsError(f"{file.parent} holds {name} already: {advice}")
 
     def refuse_other_settings(self, settings: dict[str, Any]) -> dict[str, Any]:
-        """Compare what decides the training with the note of how it began, which is returned.
+        """Compare the settings with the note of how the training began, and return the note.
 
         Only the number of steps may change. A `ValueError` names what did, or says that the note is damaged.
         """
@@ -91,7 +91,7 @@ class Run:
         Args:
             steps: what the training yields, each with ``index``, ``loss`` and ``save``.
             num_steps: how many there will be.
-            settings: what decides the training, noted with the first step of a new one.
+            settings: what decides the result; noted with the first step of a new training.
             keep: called with the last step, to write what was trained.
         """
         saved, smooth = time.monotonic(), None

@@ -13,7 +13,7 @@ from diffusion_lab.cli.train._runs import Run, add_run_options, seed_torch
 from diffusion_lab.variants.consistency import distill
 
 SETTINGS = ("student", "steps", "batch_size", "levels", "learning_rate", "seed", "bfloat16")
-"""The options that decide, with the data, what comes out; only the steps may change when it goes on."""
+"""The options that decide the result, with the data; only the steps may change on ``--resume``."""
 
 
 def add_options(parser: Parser) -> None:

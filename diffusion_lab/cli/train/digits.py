@@ -25,7 +25,7 @@ SETTINGS = (
     "seed",
     "bfloat16",
 )
-"""The options that decide, with the data, what comes out; only the steps may change when it goes on."""
+"""The options that decide the result, with the data; only the steps may change on ``--resume``."""
 
 
 def add_options(parser: Parser) -> None:

@@ -32,7 +32,7 @@ def add_options(parser: Parser) -> None:
 
 
 def train_stage(name: str, options: Namespace) -> int:
-    """Train one stage into a folder: its network, a checkpoint, and a note of what decided it."""
+    """Train one stage into a folder: its network, a checkpoint, and a note of its settings."""
     check_range("--steps", options.steps, 1)
     seed_torch(options)
     stage = stages.stage(options.out, name)
@@ -74,7 +74,7 @@ def pack(options: Namespace) -> int:
 
 
 def packed_card(notes: dict[str, dict]) -> str:
-    """Say what the packed model is and, by what was noted about each part, which commands trained it."""
+    """Write the card of the packed model, with the commands that were noted for its parts."""
     text = f"""\
 A Stable Diffusion in miniature: a VAE, a text encoder trained beside an image encoder (CLIP), and a U-Net in the
 latent that reads captions by cross-attention. It draws 64 × 64 scenes of one to three handwritten digits in six colours
