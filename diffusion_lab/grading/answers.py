@@ -18,14 +18,12 @@ from nbformat import NotebookNode
 
 from diffusion_lab.checks import build
 from diffusion_lab.grading.keys import Key, answer_cells, is_explained
-from diffusion_lab.grading.syntax import parse
+from diffusion_lab.grading.syntax import MAX_PARSED, parse
 
 SPLIT = 8
 """Cells behind an answer cell that may hold the rest of an answer which was split."""
 MAX_NOTES = 30
 """Notes on one notebook."""
-MAX_PARSED = 30_000
-"""Characters of code that are parsed; with many more, nested deep, old versions of Python crash."""
 
 _MARK = re.compile(r"^[ \t]*#+[ \t]*ANSWER[ \t]*:?[ \t]*(\d+\.\d+)(?![\d.]*\d)", re.M)
 _NBVAL = re.compile(r"NBVAL_|PYTEST_VALIDATE_")
@@ -299,7 +297,7 @@ def _outside(key: Key) -> tuple[set[str], set[str]]:
 
 @functools.lru_cache(maxsize=256)
 def _tree(source: str) -> ast.Module | None:
-    return parse(source) if len(source) <= MAX_PARSED else None
+    return parse(source)
 
 
 def _dump(source: str) -> str:

@@ -29,7 +29,7 @@ from diffusion_lab.grading import answers as grafting
 from diffusion_lab.grading.answers import Answers
 from diffusion_lab.grading.box import Box, BoxError, Kernel, new_folder
 from diffusion_lab.grading.keys import Key, answer_cells
-from diffusion_lab.grading.syntax import parse
+from diffusion_lab.grading.syntax import MAX_PARSED, parse
 
 PLUGIN = Path(__file__).with_name("nbval_plugin.py")
 GRACE = 20.0  # seconds that pytest gets beyond the deadline to write its results
@@ -304,7 +304,10 @@ def reaches(source: str) -> str:
 
     It reads and runs nothing, and can be deceived; no answer that only computes is caught by it.
     """
-    tree = parse(_without_magics(source))
+    code = _without_magics(source)
+    if len(code) > MAX_PARSED:
+        return f"it has {len(code):,} characters, and up to {MAX_PARSED:,} are looked into"
+    tree = parse(code)
     if tree is None:
         return ""  # it will not run
     imported = {"torch", "dl", "np", "numpy", "diffusion_lab"}
