@@ -9,7 +9,6 @@ import importlib
 import json
 import os
 import platform
-import re
 import shlex
 import signal
 import sys
@@ -729,8 +728,8 @@ def build_exercises(options: argparse.Namespace) -> int:
     source = options.source if "source" in options else build.find_solutions(Path.cwd())
     out = options.out if "out" in options else source.resolve().parent / "exercises"
     stale = build.build(source, out, options.check)
-    for name in stale:
-        print(f"{out / name}: {'stale' if options.check else 'written'}")
+    for path in stale:
+        print(f"{path}: {'stale' if options.check else 'written'}")
     print(
         f"{out}: {f'{len(stale)} to be built again' if stale and options.check else 'as the solutions say'}"
     )
@@ -777,7 +776,6 @@ def grade(options: argparse.Namespace) -> int:
         options.out,
         solutions=solutions,
         box=box,
-        advice=_advice,
         command=shlex.join(sys.argv),
         **more,
     )
@@ -799,9 +797,7 @@ def check(options: argparse.Namespace) -> int:
     solutions = (
         options.source if "source" in options else build.find_solutions(options.notebook.resolve().parent)
     )
-    row, keys = grading.check(
-        options.notebook, solutions=solutions, box=_box(None), advice=_advice, timeout=options.timeout
-    )
+    row, keys = grading.check(options.notebook, solutions=solutions, box=_box(None), timeout=options.timeout)
     print(report.feedback_text(row, keys))
     tasks = [task for task in row.tasks if task["max"]]
     return 0 if row.status == "graded" and all(task["status"] == "passed" for task in tasks) else 1
@@ -814,19 +810,6 @@ def _box(level: str | None, **limits):
         return boxes.find_box(level, **limits)
     except boxes.BoxError as error:
         raise ValueError(f"--box: {error}") from None
-
-
-def _advice(key) -> dict[str, tuple[str, str]]:
-    """The section to read and the first hint, by task, as the checks that a solution imports say."""
-    imported = re.search(
-        r"^from diffusion_lab\.checks import (\w+) as check$",
-        "\n".join(cell.source for cell in key.solution.cells),
-        re.M,
-    )
-    if not imported:
-        return {}
-    exercise = importlib.import_module(f"diffusion_lab.checks.{imported[1]}").exercise
-    return {number: (task.section, next(iter(task.hints), "")) for number, task in exercise.tasks.items()}
 
 
 def _said(graded, out: Path) -> int:

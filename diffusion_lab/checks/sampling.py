@@ -271,7 +271,7 @@ def _ddim(
 
 @exercise.task(
     "6.3",
-    "a step of any length, with eta",
+    r"a step of any length, with $\eta$",
     3,
     "3. The same step, rearranged",
     hints=(

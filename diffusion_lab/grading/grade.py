@@ -37,7 +37,6 @@ from diffusion_lab.grading.submissions import Submission, Unreadable
 JOURNAL = "rows.jsonl"
 STACK = 256 * 2**20  # bytes for the stack of a worker, of which it touches what it needs
 PACKAGES = ("diffusion-lab", "torch", "numpy", "nbval", "pytest", "ipykernel", "nbformat")
-Advice = Callable[[Key], dict[str, tuple[str, str]]]
 
 
 class Graded(NamedTuple):
@@ -160,12 +159,16 @@ def run_key(key: Key, nonce: int, box: Box, timeout: int | float) -> NotebookNod
         raise ValueError(f"key {key.exercise}: the solution does not run: {error}") from error
 
 
-def described(key: Key, advice: Advice) -> dict:
+def described(key: Key) -> dict:
     """What the journal and the reports want to know of a key."""
-    said = advice(key)
     tasks = [
-        {"number": task.number, "title": task.title.replace("$", ""), "max": task.points}
-        | dict(zip(("section", "hint"), said.get(task.number, ("", "")), strict=True))
+        {
+            "number": task.number,
+            "title": task.title,
+            "max": task.points,
+            "section": task.section,
+            "hint": task.hint,
+        }
         for task in key.tasks
     ]
     text = nbformat.writes(key.solution)
@@ -369,7 +372,6 @@ def grade(
     *,
     solutions: Path,
     box: Box,
-    advice: Advice = lambda key: {},
     exercise: str | None = None,
     jobs: int = 1,
     only: str | None = None,
@@ -389,7 +391,6 @@ def grade(
         out: folder of the gradebook.
         solutions: folder of the keys.
         box: where kernels run.
-        advice: gives for a key the section to read and the first hint, by task.
         exercise: its number, if only one is to be graded; then a student who handed in none of it gets a row
             as well.
         jobs: submissions at a time.
@@ -411,7 +412,7 @@ def grade(
     by_hand = Manual(manual)
     _apart(source, out)
     sweep()
-    known = {number: keys.load(number, solutions) for number in keys.found(solutions)}
+    known = keys.load_all(solutions)
     if exercise is not None:
         exercise = keys.load(exercise, solutions).exercise
     plan = _Plan(source, pattern, known, exercise, only, shard)
@@ -425,7 +426,7 @@ def grade(
         if not before and journal.of("row"):
             raise ValueError(f"{out / JOURNAL}: how it was begun cannot be read; choose another --out")
         whole = journal.is_finished or not only
-        about = {each: described(known[each], advice) for each in needed}
+        about = {each: described(known[each]) for each in needed}
         nonce = _nonce(nonce, before, about, out, shard)
         record = {
             "nonce": nonce,
@@ -665,9 +666,7 @@ def merge(parts: list[Path], out: Path, *, manual: Path | None = None, formats: 
 # the student's side
 
 
-def check(
-    path: Path, *, solutions: Path, box: Box, advice: Advice = lambda key: {}, timeout: int | float = 300.0
-) -> tuple[Row, dict]:
+def check(path: Path, *, solutions: Path, box: Box, timeout: int | float = 300.0) -> tuple[Row, dict]:
     """Grade one notebook as the grader would, but under the nonce 0, which everybody knows.
 
     Returns:
@@ -678,7 +677,7 @@ def check(
         ValueError: if it is of no exercise that there is a solution of.
     """
     data = path.read_bytes()
-    known = {number: keys.load(number, solutions) for number in keys.found(solutions)}
+    known = keys.load_all(solutions)
     submission = Submission("you", None, path.name, data, ())
     digits = re.match(r"\d\d(?=_)", path.name)
     key = known.get(digits[0]) if digits else None
@@ -691,4 +690,4 @@ def check(
     row, log = grade_one(submission, planned, key, key.solution, 0, box, timeout, known.values())
     if row.status == "GRADER-ERROR":
         raise ValueError(f"{path}: it could not be checked: {'; '.join(row.notes)}\n{log[-2000:]}")
-    return row, {key.exercise: described(key, advice)}
+    return row, {key.exercise: described(key)}
