@@ -25,6 +25,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
+from diffusion_lab.checks import cells
 from diffusion_lab.links import repository, standalone
 
 ROOT = Path(__file__).parent.parent
@@ -107,10 +108,16 @@ def run(notebook: nbformat.NotebookNode, folder: Path) -> list[str]:
     return [
         f"{cell.id}: {output.ename}: {output.evalue[:200]}"
         for cell in notebook.cells
-        if cell.cell_type == "code" and "check" not in cell.metadata.get("tags", [])
+        if cell.cell_type == "code" and not is_check(cell)
         for output in cell.outputs
         if output.output_type == "error"
     ]
+
+
+def is_check(cell: nbformat.NotebookNode) -> bool:
+    """Whether a cell is a check of an exercise, which fails as long as its answer is blank."""
+    label = cells.label(cell)
+    return label is not None and label.role == cells.CHECK
 
 
 def said_by_setup(notebook: nbformat.NotebookNode) -> str:
