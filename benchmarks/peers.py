@@ -20,8 +20,8 @@ from torch.nn import functional as F
 
 import diffusion_lab as dl
 from diffusion_lab.data import Digits
+from diffusion_lab.optimization import update_ema
 from diffusion_lab.shapes import check_range, choose
-from diffusion_lab.training import update_ema
 
 
 class Contender(abc.ABC):

@@ -11,7 +11,20 @@ from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from diffusion_lab import data, evaluation, guidance, oracle, process, sampling, schedules, training, unet
+from diffusion_lab import (
+    data,
+    evaluation,
+    fitting,
+    guidance,
+    optimization,
+    oracle,
+    process,
+    sampling,
+    schedules,
+    training,
+    unet,
+)
+from diffusion_lab.fitting import fit
 from diffusion_lab.guidance import ClassifierFreeGuidance
 from diffusion_lab.pretrained import load_judge, load_model, load_pretrained, save_judge, save_model
 from diffusion_lab.process import convert, express, forward_step, posterior, split
@@ -40,11 +53,14 @@ __all__ = [
     "evaluation",
     "express",
     "figures",
+    "fit",
+    "fitting",
     "forward_step",
     "guidance",
     "load_judge",
     "load_model",
     "load_pretrained",
+    "optimization",
     "oracle",
     "posterior",
     "process",

@@ -22,6 +22,11 @@ class TrainingState:
     batches_done: int = 0  # batches used of the current pass through the data
     epoch_start: Tensor | None = None  # state of the loader's generator when this pass began
 
+    @property
+    def device(self) -> torch.device:
+        """Where the network computes."""
+        return next(self.model.parameters()).device
+
     def save(self, path: str | Path) -> None:
         """Write a checkpoint, whole or not at all: an older one survives until the new one is complete."""
         content = {name: getattr(self, name).state_dict() for name in ("model", "ema", "optimizer")}
@@ -51,18 +56,18 @@ class TrainingState:
 
     def batches(self, loader: Iterable) -> Iterator:
         """Yield batches for ever, from where this state stands; exact if the loader has a ``generator``."""
-        source = getattr(loader, "generator", None)
+        loader_generator = getattr(loader, "generator", None)
         while True:
-            here = self.generator.get_state()
-            if source is not None and self.batches_done:  # in the middle of a pass
-                source.set_state(self.epoch_start)
-            elif source is not None:
-                self.epoch_start = source.get_state()
+            generator_state = self.generator.get_state()
+            if loader_generator is not None and self.batches_done:  # in the middle of a pass
+                loader_generator.set_state(self.epoch_start)
+            elif loader_generator is not None:
+                self.epoch_start = loader_generator.get_state()
             batches = iter(loader)
             if self.batches_done:  # skip what was used, then go on from the saved state
                 for _ in range(self.batches_done):
                     next(batches, None)
-                self.generator.set_state(here)  # the loader may share our generator
+                self.generator.set_state(generator_state)  # the loader may share our generator
             for batch in batches:
                 self.batches_done += 1
                 yield batch

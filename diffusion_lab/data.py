@@ -122,7 +122,7 @@ def sklearn_digits(train: bool = True) -> Digits:
 def loader(*tensors: Tensor, batch_size: int = 64, generator: torch.Generator | None = None) -> DataLoader:
     """Serve shuffled batches of tensors that lie in memory, such as ``loader(digits.images, digits.labels)``.
 
-    The last, smaller batch of a pass is left out. The generator decides the order, and `training.train`
+    The last, smaller batch of a pass is left out. The generator decides the order, and `fitting.fit`
     resumes in the middle of a pass by it.
 
     Raises:

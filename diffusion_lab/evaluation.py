@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from diffusion_lab.checkpoints import TrainingState
+from diffusion_lab.fitting import Step, fit
 from diffusion_lab.shapes import Images, Labels, check_range
 
 
@@ -54,22 +56,39 @@ class DigitClassifier(nn.Module):
 
 def train_classifier(
     model: DigitClassifier, images: Images, labels: Labels, *, epochs: int = 8, generator: torch.Generator
-) -> Iterator[float]:
-    """Train the judge, with pictures shifted by up to two pixels; yields the loss of every step."""
+) -> Iterator[Step]:
+    """Train the judge, with pictures shifted by up to two pixels, yielding after each optimiser step.
+
+    The learning rate goes up and down once (Smith & Topin 2018, super-convergence).
+    """
     batch_size, per_epoch = 128, len(images) // 128
     optimizer = torch.optim.AdamW(model.parameters(), weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=4e-3, total_steps=epochs * per_epoch)
-    model.train()
-    for _ in range(epochs):
-        for chosen in torch.randperm(len(images), generator=generator).split(batch_size)[:per_epoch]:
-            rows, columns = torch.randint(-2, 3, (2,), generator=generator).tolist()
-            batch = images[chosen].roll((rows, columns), dims=(2, 3))
-            loss = F.cross_entropy(model(batch), labels[chosen], label_smoothing=0.05)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-            yield loss.item()
+
+    def shuffled() -> Iterator[tuple[Tensor, Tensor]]:
+        for _ in range(epochs):
+            for chosen in torch.randperm(len(images), generator=generator).split(batch_size)[:per_epoch]:
+                yield images[chosen], labels[chosen]
+
+    def loss(state: TrainingState, batch: Tensor, classes: Tensor) -> Tensor:
+        rows, columns = torch.randint(-2, 3, (2,), generator=state.generator).tolist()
+        return F.cross_entropy(
+            state.model(batch.roll((rows, columns), dims=(2, 3))), classes, label_smoothing=0.05
+        )
+
+    steps = fit(
+        model,
+        loss,
+        shuffled(),
+        num_steps=epochs * per_epoch,
+        optimizer=optimizer,
+        grad_clip=torch.inf,
+        memory_format=torch.contiguous_format,
+        generator=generator,
+    )
+    for step in steps:
+        schedule.step()
+        yield step
     model.eval()
 
 

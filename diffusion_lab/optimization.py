@@ -38,24 +38,26 @@ class Muon(AdamW):
     ):
         """Take tensors with at least `thin` rows and columns as matrices; `options` are those of AdamW."""
         params = list(params)
-        is_matrix = [p.ndim >= 2 and min(len(p), p[0].numel()) >= thin for p in params]
-        self.matrices = [p for p, matrix in zip(params, is_matrix, strict=True) if matrix]
+        self.matrices = [p for p in params if p.ndim >= 2 and min(len(p), p[0].numel()) >= thin]
         self.momentum = momentum
         super().__init__(params, lr, **options)
 
     @torch.no_grad()
     def step(self, closure: Callable | None = None) -> Tensor | float | None:
         """Move every parameter that has a gradient, and forget the gradients of the matrices."""
-        loss, group = closure and torch.enable_grad()(closure)(), self.param_groups[0]
+        loss, settings = None, self.param_groups[0]
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
         for p in self.matrices:
             if p.grad is None:
                 continue
             state = self.state[p]
             state["step"] = state.get("step", torch.zeros(())) + 1  # AdamW wants one when it loads a state
-            mean = state.setdefault("momentum", torch.zeros_like(p)).lerp_(p.grad, 1 - self.momentum)
-            update = orthogonalize(p.grad.lerp(mean, self.momentum).flatten(1)).reshape(p.shape)
-            p.mul_(1 - group["lr"] * group["weight_decay"])
-            p.sub_(update, alpha=group["lr"] * 0.2 * max(len(p), p[0].numel()) ** 0.5)
+            momentum = state.setdefault("momentum", torch.zeros_like(p)).lerp_(p.grad, 1 - self.momentum)
+            update = orthogonalize(p.grad.lerp(momentum, self.momentum).flatten(1)).reshape(p.shape)
+            p.mul_(1 - settings["lr"] * settings["weight_decay"])
+            p.sub_(update, alpha=settings["lr"] * 0.2 * max(len(p), p[0].numel()) ** 0.5)
             p.grad = None  # so that AdamW passes it by
         super().step()
         return loss

@@ -77,6 +77,10 @@ class Pretrained(NamedTuple):
         """Give the pictures of a step of the sampling, (B, C, H, W): they are what is denoised."""
         return state.x_t
 
+    def save(self, path: str | Path) -> None:
+        """Write a model file that `load_model` reads, whole or not at all."""
+        save_model(path, self.model, self.schedule, self.objective, self.card)
+
     def evaluate(self, num_samples: int = 2000, *, seed: int = 0, **options) -> evaluation.Evaluation:
         """Judge drawn digits by the judge that ships with the course; see `evaluation.evaluate`.
 
@@ -119,7 +123,7 @@ def load_pretrained(name: str) -> Pretrained | mini_sd.MiniSD:
 
 
 def load_model(path: str | Path) -> Pretrained | mini_sd.MiniSD:
-    """Load a model file written by `save_model`, ``diffusion-lab train`` or ``train-mini-sd``.
+    """Load a model file written by `save_model` or by ``diffusion-lab train``.
 
     Raises:
         FileNotFoundError: if there is no such file.

@@ -1,10 +1,7 @@
-"""The training loop as a generator: it yields after every step, and plotting, stopping and saving are the caller's."""
+"""How a denoiser is trained: its times, its labels and its loss. The loop is that of every training, `fitting.fit`."""
 
-import copy
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import nullcontext
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
@@ -12,19 +9,10 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from diffusion_lab.checkpoints import TrainingState
-from diffusion_lab.optimization import OPTIMIZERS, learning_rate_at, update_ema
+from diffusion_lab.fitting import Step, fit
 from diffusion_lab.process import OBJECTIVES, express
 from diffusion_lab.schedules import DiffusionSchedule
-from diffusion_lab.shapes import (
-    Data,
-    Labels,
-    Steps,
-    check_range,
-    check_scale,
-    check_share,
-    choose,
-    normal_like,
-)
+from diffusion_lab.shapes import Data, Labels, Steps, check_scale, check_share, choose, normal_like
 
 TIMES: dict[str, Callable[[Tensor], Tensor]] = {
     "uniform": lambda u: u,
@@ -44,8 +32,8 @@ def sample_timesteps(
     """
     device = None if generator is None else generator.device
     stratum = torch.randperm(batch, generator=generator, device=device)
-    even = (stratum + torch.rand(batch, generator=generator, device=device, dtype=torch.float64)) / batch
-    share = TIMES[choose("times", times, TIMES)](even)
+    uniform = (stratum + torch.rand(batch, generator=generator, device=device, dtype=torch.float64)) / batch
+    share = TIMES[choose("times", times, TIMES)](uniform)
     return (share * timesteps).long().clamp(max=timesteps - 1) + 1
 
 
@@ -86,21 +74,6 @@ def diffusion_loss(
     return (output - express(x_0, noise, t, schedule, objective)).square().flatten(1).mean(dim=1)
 
 
-class Step(NamedTuple):
-    """What `train` yields: steps done (from 1), loss of the batch before the step, gradient length before clipping."""
-
-    index: int
-    loss: float
-    learning_rate: float
-    grad_norm: float
-    ema: nn.Module  # the network with averaged weights, the one to sample from
-    state: TrainingState
-
-    def save(self, path: str | Path) -> None:
-        """Write a checkpoint from which ``train(..., resume=path)`` goes on bit for bit."""
-        self.state.save(path)
-
-
 def train(
     model: nn.Module,
     schedule: DiffusionSchedule,
@@ -120,7 +93,9 @@ def train(
     generator: Generator | None = None,
     resume: str | Path | None = None,
 ) -> Iterator[Step]:
-    """Train a denoiser, yielding after each optimiser step.
+    """Train a denoiser by `diffusion_loss`, yielding after each optimiser step.
+
+    It is a generator: plotting, stopping and saving are the caller's.
 
     Args:
         model: trained in place, on its device; with a ``null_label`` that is not None it is
@@ -142,40 +117,41 @@ def train(
     """
     choose("objective", objective, OBJECTIVES)
     choose("times", times, TIMES)
-    check_share(label_dropout=label_dropout, ema_decay=ema_decay)
-    model.to(memory_format=torch.channels_last).train()
-    device = next(model.parameters()).device
-    generator = Generator().manual_seed(torch.initial_seed() % 2**63) if generator is None else generator
-    options = {"betas": (0.9, 0.99), "weight_decay": weight_decay, "fused": device.type != "mps"}
-    chosen = OPTIMIZERS[choose("optimizer", optimizer, OPTIMIZERS)](
-        model.parameters(), learning_rate, **options
-    )
-    ema = copy.deepcopy(model).requires_grad_(False).eval()
-    state = TrainingState(model, ema, chosen, generator)
-    if resume is not None:
-        state.load(resume)
-    check_range("num_steps", num_steps, state.index + 1)
-    model.trained_objective = ema.trained_objective = objective
-    null_label, batches = getattr(model, "null_label", None), state.batches(loader)
-    while state.index < num_steps:
-        batch = next(batches)
-        x_0, *labels = (batch,) if isinstance(batch, Tensor) else batch
+    check_share(label_dropout=label_dropout)
+    null_label = getattr(model, "null_label", None)
+
+    def loss(state: TrainingState, x_0: Tensor, *labels: Tensor) -> Tensor:
         if state.index == 0:
             check_scale("images", x_0)
-        options = {"generator": generator}
+        condition = {}
         if labels and null_label is not None:
-            options["labels"] = drop_labels(labels[0].to(device), null_label, label_dropout, generator)
-        rate = chosen.param_groups[0]["lr"] = learning_rate_at(state.index, num_steps, learning_rate, warmup)
-        chosen.zero_grad()
-        options["t"] = sample_timesteps(len(x_0), schedule.timesteps, generator, times).to(device)
-        with torch.autocast(device.type, torch.bfloat16) if bfloat16 else nullcontext():
-            loss = diffusion_loss(model, x_0.to(device), schedule, objective, **options).mean()
-        loss.backward()
-        grad_norm = nn.utils.clip_grad_norm_(model.parameters(), grad_clip)
-        chosen.step()
-        state.index += 1
-        update_ema(ema, model, min(ema_decay, state.index / (state.index + 10)))
-        yield Step(state.index, loss.item(), rate, grad_norm.item(), ema, state)
+            classes = labels[0].to(state.device)
+            condition["labels"] = drop_labels(classes, null_label, label_dropout, state.generator)
+        t = sample_timesteps(len(x_0), schedule.timesteps, state.generator, times).to(state.device)
+        x_0 = x_0.to(state.device)
+        return diffusion_loss(
+            state.model, x_0, schedule, objective, t=t, generator=state.generator, **condition
+        ).mean()
+
+    steps = fit(
+        model,
+        loss,
+        loader,
+        num_steps=num_steps,
+        optimizer=optimizer,
+        learning_rate=learning_rate,
+        warmup=warmup,
+        weight_decay=weight_decay,
+        grad_clip=grad_clip,
+        ema_decay=ema_decay,
+        bfloat16=bfloat16,
+        generator=generator,
+        resume=resume,
+        fused=next(model.parameters()).device.type != "mps",  # it is faster, and torch has none for MPS
+    )
+    for step in steps:
+        model.trained_objective = step.ema.trained_objective = objective
+        yield step
 
 
 def train_diffusion(

@@ -73,10 +73,12 @@ def test_resume_is_bit_exact(tiny, batches, tmp_path, kind, stop):
         if step.index == stop:
             step.save(tmp_path / "checkpoint.pt")
     resumed = []
-    for again in start(fresh, kind, batches, seed=2, resume=tmp_path / "checkpoint.pt"):
-        resumed.append((again.loss, again.learning_rate, again.grad_norm))
+    for resumed_step in start(fresh, kind, batches, seed=2, resume=tmp_path / "checkpoint.pt"):
+        resumed.append((resumed_step.loss, resumed_step.learning_rate, resumed_step.grad_norm))
     assert resumed == whole[stop:]
-    assert all(torch.equal(a, b) for a, b in zip(contents(step.state), contents(again.state), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(contents(step.state), contents(resumed_step.state), strict=True)
+    )
 
 
 @pytest.mark.parametrize(
@@ -88,11 +90,13 @@ def test_resume_of_a_unet_is_bit_exact(batches, tmp_path, options):
     for step in start(whole, "own", batches, seed=1, **options):
         if step.index == stop:
             step.save(tmp_path / "checkpoint.pt")
-    for again in start(resumed, "own", batches, seed=2, resume=tmp_path / "checkpoint.pt", **options):
-        assert again.index > stop
-    assert again[:4] == step[:4]
-    assert len(contents(step.state)) == len(contents(again.state))
-    assert all(torch.equal(a, b) for a, b in zip(contents(step.state), contents(again.state), strict=True))
+    for resumed_step in start(resumed, "own", batches, seed=2, resume=tmp_path / "checkpoint.pt", **options):
+        assert resumed_step.index > stop
+    assert resumed_step[:4] == step[:4]
+    assert len(contents(step.state)) == len(contents(resumed_step.state))
+    assert all(
+        torch.equal(a, b) for a, b in zip(contents(step.state), contents(resumed_step.state), strict=True)
+    )
 
 
 def test_checkpoint_brings_everything_back(tiny, batches, tmp_path):

@@ -48,7 +48,7 @@ BREAKS = [
         "new -> .*text",
     ),
     ("bank", "diffusion_lab/checks/engine.py", "from .bank import new", "engine -> .*bank.new"),
-    ("bank", "tools/build_site.py", "import diffusion_lab.checks.bank.new", "build_site -> .*bank.new"),
+    ("bank", "diffusion_lab/grading/run.py", "from diffusion_lab.checks import bank", "run -> .*bank"),
     ("mini-sd", "diffusion_lab/mini_sd/pipeline.py", "from . import train", "pipeline -> .*train"),
     (
         "grading",

@@ -12,7 +12,9 @@ import diffusion_lab as dl
 
 ROOT = Path(__file__).parent.parent
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-PAGES = sorted((ROOT / "docs").glob("*.md"))
+ROOMS = [path.parent for path in sorted((ROOT / "diffusion_lab").glob("*/__init__.py"))]
+ROOMS.append(ROOT / "diffusion_lab" / "weights")
+PAGES = [*sorted((ROOT / "docs").glob("*.md")), *(folder / "README.md" for folder in ROOMS)]
 NOTATION = (ROOT / "docs" / "notation.md").read_text(encoding="utf-8")
 SYMBOLS = re.findall(r"^\| \$(.+?)\$ \| (.+) \| `(.+)` \| (\d\d) \|$", NOTATION, re.M)
 ROOTS = {"schedule": dl.DiffusionSchedule(10), "state": dl.State, "step": dl.training.Step, "dl": dl}
@@ -92,7 +94,14 @@ def test_reader_of_formulas_tells_symbols_from_letters(symbol, formula, found):
     assert occurs(symbol, bare(formula)) == found
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("folder", ROOMS, ids=lambda folder: folder.name)
+def test_every_folder_of_the_package_says_what_it_holds_in_a_few_lines(folder):
+    lines = (folder / "README.md").read_text(encoding="utf-8").splitlines()
+    assert lines[0].startswith("# ")
+    assert 4 <= len(lines[1:]) <= 8
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_of_the_pages_lead_somewhere(page):
     for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text(encoding="utf-8")):
         assert (page.parent / target).exists(), f"{page.name} links to {target}"

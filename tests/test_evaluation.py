@@ -5,6 +5,7 @@ import os
 import pytest
 import scipy.linalg
 import torch
+from torch.nn import functional as F
 
 import diffusion_lab as dl
 from diffusion_lab import evaluation
@@ -248,14 +249,44 @@ def test_describe_does_not_depend_on_batches_or_training_mode(shipped, held_out)
 def test_train_classifier_learns_digits(digits, held_out, generator):
     torch.manual_seed(0)
     classifier = evaluation.DigitClassifier()
-    losses = list(
-        evaluation.train_classifier(classifier, digits.images, digits.labels, epochs=3, generator=generator)
+    steps = evaluation.train_classifier(
+        classifier, digits.images, digits.labels, epochs=3, generator=generator
     )
+    losses = [step.loss for step in steps]
     _, predicted = evaluation.describe(classifier, held_out.images)
     assert len(losses) == 3 * (1500 // 128)
     assert losses[-1] < 0.5 * losses[0]
     assert (predicted == held_out.labels).double().mean() > 0.8
     assert not classifier.training
+
+
+def test_train_classifier_is_a_loop_with_one_cycle_of_the_learning_rate(digits):
+    """Beside the loop written out, bit for bit, over the end of a pass through the data."""
+    torch.manual_seed(0)
+    images, labels = digits.images[:600], digits.labels[:600]
+    model, by_hand = evaluation.DigitClassifier(), evaluation.DigitClassifier()
+    by_hand.load_state_dict(model.state_dict())
+    optimizer = torch.optim.AdamW(by_hand.parameters(), weight_decay=0.01)
+    cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=4e-3, total_steps=8)
+    generator, expected = torch.Generator().manual_seed(3), []
+    for _ in range(2):
+        order = torch.randperm(600, generator=generator)
+        for k in range(4):
+            chosen = order[128 * k : 128 * (k + 1)]
+            down, right = torch.randint(-2, 3, (2,), generator=generator).tolist()
+            moved = images[chosen].roll(down, 2).roll(right, 3)
+            loss = F.cross_entropy(by_hand(moved), labels[chosen], label_smoothing=0.05)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            expected.append((loss.item(), optimizer.param_groups[0]["lr"]))
+            cycle.step()
+
+    generator = torch.Generator().manual_seed(3)
+    steps = list(evaluation.train_classifier(model, images, labels, epochs=2, generator=generator))
+    assert [(step.loss, step.learning_rate) for step in steps] == expected
+    for name, weight in by_hand.state_dict().items():
+        assert torch.equal(model.state_dict()[name], weight), name
 
 
 @needs_mnist

@@ -125,9 +125,9 @@ def unchecked(sources, defined):
 @pytest.mark.parametrize(
     ("cells", "bad"),
     [
-        (["def update_ema(a): pass", "assert dl.training.update_ema(1)"], []),
-        (["def update_ema(a): pass", "dl.training.update_ema(1)"], ["update_ema"]),
-        (["def update_ema(a): pass", "x = 1", "assert dl.training.update_ema(1)"], ["update_ema"]),
+        (["def update_ema(a): pass", "assert dl.optimization.update_ema(1)"], []),
+        (["def update_ema(a): pass", "dl.optimization.update_ema(1)"], ["update_ema"]),
+        (["def update_ema(a): pass", "x = 1", "assert dl.optimization.update_ema(1)"], ["update_ema"]),
         (["def add_noise(a): pass\nassert schedule.add_noise(1)"], []),
         (["def add_noise(a): pass\nassert add_noise(1)"], ["add_noise"]),
         (["def of_my_own(a): pass"], []),

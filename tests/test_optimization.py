@@ -126,20 +126,20 @@ def gradient(shape, index: int) -> torch.Tensor:
 @pytest.mark.parametrize("shape", MATRICES.values(), ids=MATRICES.keys())
 def test_matrices_move_along_their_orthogonal_momentum(shape, fused):
     """By hand, with the singular value decomposition in place of matrix products, and no `lerp`."""
-    ours = parameter(shape)
-    optimizer = Muon([ours], lr=0.1, fused=fused, **OPTIONS)
-    theirs, mean = ours.detach().reshape(len(ours), -1).clone(), 0
+    weight = parameter(shape)
+    optimizer = Muon([weight], lr=0.1, fused=fused, **OPTIONS)
+    expected, mean = weight.detach().reshape(len(weight), -1).clone(), 0
     for index, rate in enumerate([0.1, 0.03, 0.2]):
         grad = gradient(shape, index)
         mean = 0.95 * mean + 0.05 * grad.flatten(1)
         ahead = 0.95 * mean + 0.05 * grad.flatten(1)
         longest = max(shape[0], math.prod(shape[1:]))
-        theirs = theirs - rate * 0.2 * theirs - rate * 0.2 * longest**0.5 * by_singular_values(ahead)
+        expected = expected - rate * 0.2 * expected - rate * 0.2 * longest**0.5 * by_singular_values(ahead)
         optimizer.param_groups[0]["lr"] = rate
-        ours.grad = grad.clone()
+        weight.grad = grad.clone()
         optimizer.step()
-        torch.testing.assert_close(ours.detach().reshape(len(ours), -1), theirs, rtol=1e-6, atol=1e-6)
-    assert ours.grad is None
+        torch.testing.assert_close(weight.detach().reshape(len(weight), -1), expected, rtol=1e-6, atol=1e-6)
+    assert weight.grad is None
 
 
 def test_a_step_has_the_size_of_one_of_adamw():
@@ -157,44 +157,46 @@ def test_a_step_has_the_size_of_one_of_adamw():
 @pytest.mark.parametrize("shape", [(16, 16), (20, 50), (48, 16)])
 def test_matrices_move_as_with_torchs_own_muon(shape, momentum):
     """Theirs computes in bfloat16, so the steps agree to a few percent."""
-    ours, theirs = (torch.nn.Parameter(parameter(shape).detach().float()) for _ in range(2))
+    weight, expected = (torch.nn.Parameter(parameter(shape).detach().float()) for _ in range(2))
     options = {"lr": 0.05, "momentum": momentum, "weight_decay": 0.3}
-    first = Muon([ours], **options)
-    second = torch.optim.Muon([theirs], nesterov=True, ns_steps=5, adjust_lr_fn="match_rms_adamw", **options)
+    first = Muon([weight], **options)
+    second = torch.optim.Muon(
+        [expected], nesterov=True, ns_steps=5, adjust_lr_fn="match_rms_adamw", **options
+    )
     for index in range(4):
-        before = ours.detach().clone()
-        theirs.data.copy_(ours.data)
-        ours.grad, theirs.grad = (gradient(shape, index).float() for _ in range(2))
+        before = weight.detach().clone()
+        expected.data.copy_(weight.data)
+        weight.grad, expected.grad = (gradient(shape, index).float() for _ in range(2))
         first.step()
         second.step()
-        assert (ours - theirs).norm() < 0.03 * (theirs - before).norm()
+        assert (weight - expected).norm() < 0.03 * (expected - before).norm()
 
 
 @pytest.mark.parametrize("fused", [False, True])
 @pytest.mark.parametrize("shape", THIN.values(), ids=THIN.keys())
 def test_thin_tensors_move_as_with_adamw(shape, fused):
-    ours, theirs, neighbour = parameter(shape), parameter(shape), parameter((16, 16))
+    weight, expected, neighbour = parameter(shape), parameter(shape), parameter((16, 16))
     pair = (
-        Muon([neighbour, ours], lr=0.1, fused=fused, **OPTIONS),
-        AdamW([theirs], lr=0.1, fused=fused, **OPTIONS),
+        Muon([neighbour, weight], lr=0.1, fused=fused, **OPTIONS),
+        AdamW([expected], lr=0.1, fused=fused, **OPTIONS),
     )
     for index, rate in enumerate([0.1, 0.03, 0.2]):
-        ours.grad, theirs.grad = (gradient(shape, index) for _ in range(2))
+        weight.grad, expected.grad = (gradient(shape, index) for _ in range(2))
         neighbour.grad = gradient((16, 16), index)
         for optimizer in pair:
             optimizer.param_groups[0]["lr"] = rate
             optimizer.step()
-        assert torch.equal(ours, theirs)
+        assert torch.equal(weight, expected)
 
 
 @pytest.mark.parametrize("thin", [8, 15, 16, 17])
 def test_thin_is_the_smallest_side_of_a_matrix(thin):
-    ours, theirs = parameter((40, 16)), parameter((40, 16))
-    pair = Muon([ours], lr=0.1, thin=thin), AdamW([theirs], lr=0.1)
-    ours.grad, theirs.grad = (gradient((40, 16), 0) for _ in range(2))
+    weight, expected = parameter((40, 16)), parameter((40, 16))
+    pair = Muon([weight], lr=0.1, thin=thin), AdamW([expected], lr=0.1)
+    weight.grad, expected.grad = (gradient((40, 16), 0) for _ in range(2))
     for optimizer in pair:
         optimizer.step()
-    assert torch.equal(ours, theirs) == (thin == 17)
+    assert torch.equal(weight, expected) == (thin == 17)
 
 
 def test_parameters_without_a_gradient_stay():
@@ -240,12 +242,12 @@ def test_state_dict_goes_on_bit_for_bit(name, fused):
     end = go(whole, optimizer, range(3, 6))
 
     saved = torch.load(io.BytesIO(file.getvalue()), weights_only=True)
-    again = small_network()
-    again.load_state_dict(saved["model"])
-    fresh = make(again.parameters(), lr=0.5, fused=fused)
+    resumed = small_network()
+    resumed.load_state_dict(saved["model"])
+    fresh = make(resumed.parameters(), lr=0.5, fused=fused)
     fresh.load_state_dict(saved["optimizer"])
-    assert all(map(torch.equal, again.parameters(), middle))
-    assert all(map(torch.equal, go(again, fresh, range(3, 6)), end))
+    assert all(map(torch.equal, resumed.parameters(), middle))
+    assert all(map(torch.equal, go(resumed, fresh, range(3, 6)), end))
 
     forgetful = small_network()
     forgetful.load_state_dict(saved["model"])
@@ -261,17 +263,17 @@ def test_every_parameter_counts_its_steps():
 
 
 def test_closure_gives_the_gradients_and_its_loss_comes_back():
-    ours, theirs = small_network(), small_network()
-    expected = go(theirs, Muon(theirs.parameters(), lr=0.01), range(1))
-    optimizer = Muon(ours.parameters(), lr=0.01)
+    model, by_hand = small_network(), small_network()
+    expected = go(by_hand, Muon(by_hand.parameters(), lr=0.01), range(1))
+    optimizer = Muon(model.parameters(), lr=0.01)
 
     def closure():
-        loss = ours(torch.randn(2, 4, 9, 9, generator=seeded(0))).square().mean()
+        loss = model(torch.randn(2, 4, 9, 9, generator=seeded(0))).square().mean()
         loss.backward()
         return loss
 
     assert optimizer.step(closure).item() > 0
-    assert all(map(torch.equal, ours.parameters(), expected))
+    assert all(map(torch.equal, model.parameters(), expected))
 
 
 def test_options_are_those_of_adamw():
@@ -290,15 +292,15 @@ def test_muon_goes_further_in_a_long_narrow_valley(seed):
     goal = torch.randn(32, 48, generator=seeded(10 + seed))
 
     def descend(make) -> tuple[float, float]:
-        here = torch.nn.Parameter(torch.zeros(32, 48))
-        optimizer = make([here], lr=0.2, betas=(0.9, 0.99), weight_decay=0.0)
+        point = torch.nn.Parameter(torch.zeros(32, 48))
+        optimizer = make([point], lr=0.2, betas=(0.9, 0.99), weight_decay=0.0)
         for index in range(200):
             optimizer.param_groups[0]["lr"] = 0.2 * (1 - index / 200)
             optimizer.zero_grad()
-            loss = 0.5 * ((here - goal) * (steepness @ (here - goal))).sum()
+            loss = 0.5 * ((point - goal) * (steepness @ (point - goal))).sum()
             loss.backward()
             optimizer.step()
-        return loss.item(), (here - goal).norm().item()
+        return loss.item(), (point - goal).norm().item()
 
     (loss, distance), (loss_of_adamw, distance_of_adamw) = descend(Muon), descend(AdamW)
     assert loss < 0.05 * loss_of_adamw

@@ -30,6 +30,8 @@ OTHER_PAGES = (
     "docs/instructors",
     "docs/where_it_runs",
     "docs/component_map",
+    "docs/architecture",
+    "diffusion_lab/weights/README",
 )
 LOADS = {
     "script": "src",

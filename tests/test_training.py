@@ -239,29 +239,31 @@ def test_steps_equal_a_loop_written_by_hand(tiny, batches, times):
 
     Its tensors are thin, so Muon is AdamW.
     """
-    stop, ours, theirs, average = 6, copy.deepcopy(tiny), tiny, copy.deepcopy(tiny)
+    stop, trained, reference, average = 6, copy.deepcopy(tiny), tiny, copy.deepcopy(tiny)
     generator = seeded(3)
-    optimizer = torch.optim.AdamW(theirs.parameters(), lr=1.0, betas=(0.9, 0.99), weight_decay=0.1)
+    optimizer = torch.optim.AdamW(reference.parameters(), lr=1.0, betas=(0.9, 0.99), weight_decay=0.1)
     expected = []
     for index, (x_0, labels) in enumerate(itertools.islice(itertools.cycle(batches), stop)):
         optimizer.param_groups[0]["lr"] = learning_rate_at(index, 10, 0.01, 200)
         labels = torch.where(torch.rand(16, generator=generator) < 0.5, 10, labels)
         t = sample_timesteps(16, 1000, generator, times)
-        loss = dl.diffusion_loss(theirs, x_0, SCHEDULE, "x0", t=t, generator=generator, labels=labels).mean()
+        loss = dl.diffusion_loss(
+            reference, x_0, SCHEDULE, "x0", t=t, generator=generator, labels=labels
+        ).mean()
         optimizer.zero_grad()
         loss.backward()
-        length = torch.cat([p.grad.flatten() for p in theirs.parameters()]).norm()
-        for parameter in theirs.parameters():
+        length = torch.cat([p.grad.flatten() for p in reference.parameters()]).norm()
+        for parameter in reference.parameters():
             parameter.grad *= min(1, 0.05 / length)
         optimizer.step()
         decay = min(0.4, (index + 1) / (index + 11))
-        for slow, fast in zip(average.parameters(), theirs.parameters(), strict=True):
+        for slow, fast in zip(average.parameters(), reference.parameters(), strict=True):
             slow.data = decay * slow + (1 - decay) * fast
         expected.append((index + 1, loss.item(), optimizer.param_groups[0]["lr"], length.item()))
 
     found = []
     for step in dl.train(
-        ours,
+        trained,
         SCHEDULE,
         batches,
         num_steps=10,
@@ -278,7 +280,7 @@ def test_steps_equal_a_loop_written_by_hand(tiny, batches, times):
         if step.index == stop:
             break
     torch.testing.assert_close(torch.tensor(found), torch.tensor(expected), rtol=1e-4, atol=0)
-    torch.testing.assert_close(weights(ours), weights(theirs), rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(weights(trained), weights(reference), rtol=1e-4, atol=1e-6)
     torch.testing.assert_close(weights(step.ema), weights(average), rtol=1e-4, atol=1e-6)
 
 
@@ -301,11 +303,11 @@ def test_training_times_have_the_density_that_was_asked_for(tiny, options, expec
 )
 def test_optimizer_is_the_one_that_was_asked_for(batches, options, expected):
     """By hand, for a network of which Muon takes most; AdamW moves it elsewhere."""
-    ours = unet()
-    theirs, other = copy.deepcopy(ours), copy.deepcopy(ours)
-    step = last(dl.train(ours, SCHEDULE, batches, num_steps=4, generator=seeded(3), **options))
+    trained = unet()
+    reference, other = copy.deepcopy(trained), copy.deepcopy(trained)
+    step = last(dl.train(trained, SCHEDULE, batches, num_steps=4, generator=seeded(3), **options))
     assert type(step.state.optimizer) is OPTIMIZERS[expected]
-    for model, name in ((theirs, expected), (other, "adamw" if expected == "muon" else "muon")):
+    for model, name in ((reference, expected), (other, "adamw" if expected == "muon" else "muon")):
         generator = seeded(3)
         optimizer = OPTIMIZERS[name](model.parameters(), lr=1.0, betas=(0.9, 0.99), weight_decay=0.01)
         for index, (x_0, labels) in enumerate(batches):
@@ -316,8 +318,8 @@ def test_optimizer_is_the_one_that_was_asked_for(batches, options, expected):
             dl.diffusion_loss(model, x_0, SCHEDULE, t=t, generator=generator, labels=labels).mean().backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
-    torch.testing.assert_close(weights(ours), weights(theirs), rtol=1e-3, atol=1e-4)
-    assert (weights(ours) - weights(other)).abs().max() > 2e-3
+    torch.testing.assert_close(weights(trained), weights(reference), rtol=1e-3, atol=1e-4)
+    assert (weights(trained) - weights(other)).abs().max() > 2e-3
 
 
 @pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=needs_gpu)])
@@ -405,6 +407,14 @@ def test_network_without_classes_gets_no_labels(tiny, batches):
     assert labels_seen(tiny, SCHEDULE, batches, num_steps=2) == [None, None]
 
 
+def test_a_model_knows_its_objective_once_it_was_trained_and_no_sooner(tiny, batches, tmp_path):
+    with pytest.raises(FileNotFoundError):
+        next(dl.train(tiny, SCHEDULE, batches, num_steps=1, objective="eps", resume=tmp_path / "none.pt"))
+    assert not hasattr(tiny, "trained_objective")
+    step = next(dl.train(tiny, SCHEDULE, batches, num_steps=1, objective="eps"))
+    assert tiny.trained_objective == step.ema.trained_objective == "eps"
+
+
 @pytest.mark.parametrize(
     ("convert", "named"),
     [
@@ -456,9 +466,11 @@ class Interrupted:
 def test_train_diffusion_returns_losses_and_leaves_the_average(tiny, batches):
     other = copy.deepcopy(tiny)
     losses = dl.train_diffusion(tiny, batches, SCHEDULE, epochs=3, learning_rate=0.01, generator=seeded(0))
-    steps = dl.train(other, SCHEDULE, batches, num_steps=3 * BATCHES, learning_rate=0.01, generator=seeded(0))
-    assert losses == [(step := each).loss for each in steps]
-    assert torch.equal(weights(tiny), weights(step.ema))
+    steps = list(
+        dl.train(other, SCHEDULE, batches, num_steps=3 * BATCHES, learning_rate=0.01, generator=seeded(0))
+    )
+    assert losses == [step.loss for step in steps]
+    assert torch.equal(weights(tiny), weights(steps[-1].ema))
     assert not torch.equal(weights(tiny), weights(other))
 
 

@@ -2,31 +2,37 @@
 
 A model gets a card with what ``diffusion-lab evaluate`` measures, in the file and again as markdown beside
 it, so ship a judge before the models that it measures. The sha256 of every shipped file goes into the
-manifest. Another model
-than ``digits`` says its name, and how to measure it: ``--name digits-flow --measure "--sampler ddim
---num-steps 4"``.
+manifest. Another model than ``digits`` says its name, and how to measure it: ``--name digits-flow --measure
+"--sampler ddim --num-steps 4"``.
 """
 
 import argparse
-import contextlib
 import hashlib
-import io
 import json
 import re
+import shlex
 import shutil
 from pathlib import Path
 
 from diffusion_lab import cli, pretrained
+from diffusion_lab.cli.evaluate import evaluate
 from diffusion_lab.files import replacing
-from diffusion_lab.mini_sd.pipeline import MiniSD, save_mini_sd
 from diffusion_lab.shipped import FOLDER
+
+USUAL = {
+    "digits": ("--num-steps 10 --seed 0", "--sampler ddim --num-steps 20 --seed 0"),
+    "scenes": ("--num-samples 500", "--num-samples 500 --held-out"),
+}
+"""Flags of the evaluations in a card, by what the model draws; for digits beside those of every seed."""
 
 
 def main() -> None:
     """Ship one file."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path)
-    parser.add_argument("--seeds", type=int, default=3, help="evaluations in the card, one per seed")
+    parser.add_argument(
+        "--seeds", type=int, default=3, help="evaluations of digits in the card, one per seed"
+    )
     parser.add_argument("--name", help="in the package; that of the file if there is none")
     parser.add_argument(
         "--measure", action="append", help="flags of an evaluation, in place of the usual; repeatable"
@@ -40,18 +46,14 @@ def main() -> None:
             shutil.copyfile(options.file, part)
     else:
         trained = pretrained.load_model(options.file)
-        scenes = isinstance(trained, MiniSD)
-        runs = [f"--seed {seed}" for seed in range(options.seeds)]
-        runs += ["--num-steps 10 --seed 0", "--sampler ddim --num-steps 20 --seed 0"] if options.seeds else []
-        runs = ["--num-samples 500", "--num-samples 500 --held-out"] if scenes else runs
-        measured = "\n".join(_evaluate(options.file, name, flags) for flags in options.measure or runs)
+        usual = list(USUAL[trained.pictures])
+        if trained.pictures == "digits":
+            usual = [f"--seed {seed}" for seed in range(options.seeds)] + usual * bool(options.seeds)
+        measured = "\n".join(measure(options.file, name, flags) for flags in options.measure or usual)
         about = re.sub(r"\A# .*", f"# {name}", trained.card.split("## Measured")[0].rstrip())
         about += "".join(f"\n- {note}" for note in options.note)
         card = f"{about}\n\n## Measured\n\n```\n{measured}```\n"
-        if scenes:
-            save_mini_sd(target, trained._replace(card=card))
-        else:
-            pretrained.save_model(target, trained.model, trained.schedule, trained.objective, card)
+        trained._replace(card=card).save(target)
         with replacing(target.with_suffix(".md")) as part:
             part.write_text(card, encoding="utf-8")
     manifest_file = FOLDER / "manifest.json"
@@ -61,13 +63,11 @@ def main() -> None:
         part.write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
 
 
-def _evaluate(file: Path, name: str, flags: str) -> str:
+def measure(file: Path, name: str, flags: str) -> str:
+    """Evaluate a model file with flags of ``diffusion-lab evaluate``; the command as for `name`, and its report."""
     flags = flags if "--num-samples" in flags else f"--num-samples 2000 {flags}"
-    with contextlib.redirect_stdout(io.StringIO()) as printed:
-        code = cli.main(["evaluate", str(file), *flags.split()])
-    if code:
-        raise SystemExit(f"the evaluation of {file} failed")
-    return f"$ diffusion-lab evaluate {name} {flags}\n{printed.getvalue().replace(str(file), name)}"
+    evaluation = evaluate(cli.parser().parse_args(["evaluate", str(file), *shlex.split(flags)]))
+    return f"$ diffusion-lab evaluate {name} {flags}\n{name}: {evaluation}\n"
 
 
 if __name__ == "__main__":

@@ -22,9 +22,7 @@ def find_solutions(start: Path) -> Path:
     for folder in [start, *start.parents]:
         if any((folder / "solutions").glob("*.ipynb")):
             return folder / "solutions"
-    raise FileNotFoundError(
-        f"there is no folder solutions/ with notebooks in {start} or above it: add --source"
-    )
+    raise FileNotFoundError(f"there is no folder solutions/ with notebooks in {start} or above it")
 
 
 def blanked(source: str) -> str:

@@ -97,11 +97,9 @@ def _no_namespaces() -> str | None:
         spec = _spec(Box("namespaces", ""), scratch, "probe", [sys.executable, "-I", "-c", "pass"])
         command = [sys.executable, "-I", "-S", WALLS, json.dumps(spec)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-        return (
-            None
-            if done.returncode == 0
-            else (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]
-        )
+        if done.returncode == 0:
+            return None
+        return (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]
     except (OSError, subprocess.TimeoutExpired) as error:
         return str(error)
     finally:
@@ -136,18 +134,15 @@ def _visible() -> list[str]:
         folders.add(str(Path(sys.executable).resolve().parents[1]))
     if data := os.environ.get("DIFFUSION_LAB_DATA"):
         folders.add(str(Path(data).resolve()))
-    found = sorted(str(Path(each)) for each in folders if Path(each).is_dir())
-    covered = [*found, "/usr"]
-    return [each for each in found if not any(each != c and Path(each).is_relative_to(c) for c in covered)]
+    paths = sorted(Path(folder) for folder in folders if Path(folder).is_dir())
+    covered = {*paths, Path("/usr")}
+    return [str(path) for path in paths if covered.isdisjoint(path.parents)]
 
 
 def _environment(box: Box, home: str, name: str) -> dict[str, str]:
     """Give the variables of a kernel: none of the grader's own but where the data lie."""
-    kept = {
-        k: os.environ[k]
-        for k in ("DIFFUSION_LAB_DATA", "DIFFUSION_LAB_QUICK", "SYSTEMROOT")
-        if k in os.environ
-    }
+    names = ("DIFFUSION_LAB_DATA", "DIFFUSION_LAB_QUICK", "SYSTEMROOT")
+    kept = {name: os.environ[name] for name in names if name in os.environ}
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     own = {
         "PATH": "/usr/bin:/bin",
@@ -172,21 +167,22 @@ def _spec(box: Box, scratch: Path, name: str, command: list[str]) -> dict:
     for folder in ("root", "run", "home"):
         (scratch / folder).mkdir(exist_ok=True)
     inside = box.level == "namespaces"
-    root = inside and os.geteuid() == 0
-    outer = (
-        random.SystemRandom().randrange(61184, 65500) if root else os.getuid() if hasattr(os, "getuid") else 0
-    )
-    if root:
+    as_root = inside and os.geteuid() == 0
+    if as_root:  # an id that nobody has, so that no two kernels share a user
+        outer = random.SystemRandom().randrange(61184, 65500)
         os.chown(scratch / "run", outer, outer)
+    else:
+        outer = os.getuid() if hasattr(os, "getuid") else 0
+    home = "/tmp" if inside else str(scratch / "home")
     return dataclasses.asdict(box) | {
         "root": str(scratch / "root"),
         "run": str(scratch / "run"),
-        "home": "/tmp" if inside else str(scratch / "home"),
+        "home": home,
         "outer": outer,
-        "as_root": root,
+        "as_root": as_root,
         "visible": _visible() if inside else [],
         "command": command,
-        "environment": _environment(box, "/tmp" if inside else str(scratch / "home"), name),
+        "environment": _environment(box, home, name),
     }
 
 
@@ -195,12 +191,12 @@ class _Template:
 
     def __init__(self, box: Box, wait: float = 60.0):
         self.lock = threading.Lock()
-        self.line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
+        self.line, its_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with its_end:
             self.process = subprocess.Popen(
-                [sys.executable, "-I", WALLS, "--template", str(theirs.fileno())],
+                [sys.executable, "-I", WALLS, "--template", str(its_end.fileno())],
                 cwd="/",
-                pass_fds=[theirs.fileno()],
+                pass_fds=[its_end.fileno()],
                 env=_environment(box, "/tmp", "template"),
                 start_new_session=True,
                 stdin=subprocess.DEVNULL,
@@ -224,11 +220,11 @@ class _Template:
                 return None
             try:
                 socket.send_fds(self.line, [request], [status])
-                said = self._hear()
+                reply = self._hear()
             except OSError:
-                said = b""
-            self.works = said.isdigit()
-        return _Forked(self, int(said), reading) if said.isdigit() else None
+                reply = b""
+            self.works = reply.isdigit()
+        return _Forked(self, int(reply), reading) if reply.isdigit() else None
 
     def forget(self, pid: int) -> None:
         """Let the system give the number of a maker that has ended to another process."""
@@ -297,14 +293,8 @@ class Kernel:
             raise
 
     def _start(self, wait: float) -> None:
-        launch = [
-            sys.executable,
-            "-m",
-            "ipykernel_launcher",
-            "-f",
-            str(self.connection),
-            "--HistoryManager.enabled=False",
-        ]
+        launch = [sys.executable, "-m", "ipykernel_launcher", "-f", str(self.connection)]
+        launch += ["--HistoryManager.enabled=False"]
         spec = _spec(self.box, self.scratch, self.name, launch)
         self._write_connection(spec["outer"] if spec["as_root"] else None)
         reading, writing = os.pipe()
@@ -313,10 +303,9 @@ class Kernel:
             template = _template(self.box) if self.box.warm and self.box.level == "namespaces" else None
             self.process = template and template.start(spec, writing, reading)
             if self.process is None:
-                told = {"status": writing, "grader": os.getpid()}
-                command = [sys.executable, "-I", "-S", WALLS, json.dumps(spec | told)]
+                spec |= {"status": writing, "grader": os.getpid()}
                 self.process = subprocess.Popen(
-                    command,
+                    [sys.executable, "-I", "-S", WALLS, json.dumps(spec)],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,

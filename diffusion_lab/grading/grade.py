@@ -1,26 +1,23 @@
 """Grading a class: every submission gets one row, which is on disk before the next one is begun.
 
-The rows stand in a journal, ``rows.jsonl``, one line each; the gradebook is made from it (`report.write`). So
-a kill at any moment loses nothing but what was just running, and ``--resume`` goes on from there.
+A run that was stopped or killed can be resumed: the rows stand in a `Journal`, and the gradebook is made from
+it (`report.write`).
 """
 
 import contextlib
 import ctypes
 import dataclasses
 import hashlib
-import json
-import os
 import platform
 import re
 import secrets
 import signal
 import threading
-import time
-import traceback
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from concurrent import futures
+from functools import partial
 from importlib import metadata
-from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,16 +25,68 @@ import nbformat
 from nbformat import NotebookNode
 from tqdm import tqdm
 
-from diffusion_lab.grading import answers, keys, report, run, similarity, submissions
-from diffusion_lab.grading.box import Box, BoxError, sweep
+from diffusion_lab.grading import answers, keys, report, submissions
+from diffusion_lab.grading.box import Box, sweep
+from diffusion_lab.grading.grader import Grader
+from diffusion_lab.grading.journal import JOURNAL, Journal
+from diffusion_lab.grading.key_check import check_key, run_key
 from diffusion_lab.grading.keys import Key
+from diffusion_lab.grading.plan import Planned, plan
 from diffusion_lab.grading.report import Manual, Row
 from diffusion_lab.grading.submissions import Submission, Unreadable
+from diffusion_lab.interrupts import StopRequest
 
-JOURNAL = "rows.jsonl"
 STACK = 256 * 2**20  # bytes for the stack of a worker, of which it touches what it needs
 PACKAGES = ("diffusion-lab", "torch", "numpy", "nbval", "pytest", "ipykernel", "nbformat")
+WHOLE = (1, 1)  # the shard that is the whole class
 Advice = Callable[[Key], dict[str, tuple[str, str]]]
+
+
+class GradebookExists(FileExistsError):
+    """There is a gradebook in `folder` already, and nobody asked to resume it."""
+
+    def __init__(self, folder: Path):
+        """Keep the folder."""
+        super().__init__(f"{folder} holds a gradebook already")
+        self.folder = folder
+
+
+class JournalDamaged(ValueError):
+    """The journal at `path` has rows, but no record that can be read of the run that they came from."""
+
+    def __init__(self, path: Path):
+        """Keep the path."""
+        super().__init__(f"{path}: it holds rows, but the line that says how it was begun cannot be read")
+        self.path = path
+
+
+class ResumeMismatch(ValueError):
+    """The gradebook in `folder` was begun with another value of `argument` than the one it is resumed with."""
+
+    def __init__(self, folder: Path, argument: str, begun_with: object, got: object):
+        """Keep the facts."""
+        super().__init__(f"{argument}: {folder} was begun with {begun_with}, got {got}")
+        self.folder, self.argument, self.begun_with, self.got = folder, argument, begun_with, got
+
+
+class SolutionChanged(ValueError):
+    """One gradebook would hold grades by two different solutions of `exercise`."""
+
+    def __init__(self, exercise: str):
+        """Keep the number of the exercise."""
+        super().__init__(
+            f"the solution of exercise {exercise} has changed, and one gradebook cannot hold both"
+        )
+        self.exercise = exercise
+
+
+class PartUnfinished(ValueError):
+    """The part of a class in `folder` has not been graded to its end."""
+
+    def __init__(self, folder: Path):
+        """Keep the folder."""
+        super().__init__(f"parts: {folder} is not finished")
+        self.folder = folder
 
 
 class Graded(NamedTuple):
@@ -46,321 +95,6 @@ class Graded(NamedTuple):
     rows: list[Row]
     stopped: bool  # whether it was stopped before the end
     warnings: list[str]
-
-
-class Journal:
-    """A file of lines, each of which is on disk when `add` returns; a line that was cut off is dropped.
-
-    Raises:
-        BlockingIOError: if another grader writes to it.
-    """
-
-    def __init__(self, folder: Path):
-        """Open it, or begin it."""
-        folder.mkdir(parents=True, exist_ok=True)
-        self.file = open(folder / JOURNAL, "ab+")  # noqa: SIM115
-        try:
-            _lock(self.file, folder)
-            self.file.seek(0)
-            data = self.file.read()
-            whole = data.rfind(b"\n") + 1
-            if whole < len(data):
-                self.file.truncate(whole)
-            self.entries = [entry for line in data[:whole].splitlines() if (entry := _entry(line))]
-        except BaseException:
-            self.file.close()
-            raise
-
-    def add(self, kind: str, content: dict) -> None:
-        """Append a line."""
-        self.entries.append((kind, content))
-        self.file.write(json.dumps({kind: content}).encode() + b"\n")
-        self.file.flush()
-        os.fsync(self.file.fileno())
-
-    def of(self, kind: str) -> list[dict]:
-        """All lines of a kind, the oldest first."""
-        return [content for each, content in self.entries if each == kind]
-
-    @property
-    def is_finished(self) -> bool:
-        """Whether nothing was begun since all was done."""
-        return bool(self.entries) and self.entries[-1][0] == "finished"
-
-    def rows(self) -> dict[tuple[str, str], Row]:
-        """The rows by student and by the exercise that the file told; the last one of each counts."""
-        rows = (Row(**content) for content in self.of("row"))
-        return {(row.student, row.asked): row for row in rows}
-
-    def close(self) -> None:
-        """Let another grader write to it."""
-        self.file.close()
-
-
-def _lock(file, folder: Path) -> None:
-    try:
-        import fcntl
-    except ImportError:  # Windows: two graders at once are not noticed
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise BlockingIOError(f"{folder}: another grader is writing there") from None
-
-
-def _entry(line: bytes) -> tuple[str, dict] | None:
-    try:
-        [(kind, content)] = json.loads(line).items()
-        return (kind, content) if isinstance(content, dict) else None
-    except (ValueError, AttributeError):
-        return None  # then its submission is graded again
-
-
-# the key
-
-
-def check_key(key: Key, nonce: int, box: Box, timeout: int | float) -> NotebookNode:
-    """Hold a key to what it must do, before anybody is graded with it: the solution scores full and the blank 0.
-
-    Returns:
-        The solution, run under the nonce.
-
-    Raises:
-        ValueError: says what the key does wrong, or that what a check prints does not depend on the nonce.
-    """
-
-    def graded(notebook: NotebookNode, name: str) -> int:
-        grade = run.grade_notebook(
-            key, answers.extract(notebook, key), nonce, expected, box=box, timeout=timeout
-        )
-        if grade.outcome != "graded":
-            raise ValueError(f"key {key.exercise}: the {name} could not be graded: {'; '.join(grade.notes)}")
-        return grade.points
-
-    expected = run_key(key, nonce, box, timeout)
-    other = run_key(key, nonce + 1, box, timeout)
-    checks = {task.check_cell_id: task.number for task in key.tasks if task.check_cell_id}
-    for one, two in zip(expected.cells, other.cells, strict=True):
-        if one.id in checks and one.outputs == two.outputs:
-            raise ValueError(
-                f"key {key.exercise}: the check of {checks[one.id]} prints the same under two nonces"
-            )
-    if (points := graded(key.solution, "solution")) != key.points:
-        raise ValueError(f"key {key.exercise}: the solution scores {points:g} of {key.points:g} points")
-    if points := graded(key.blank, "blank"):
-        raise ValueError(f"key {key.exercise}: the blank scores {points:g} points, and 0 were wanted")
-    return expected
-
-
-def run_key(key: Key, nonce: int, box: Box, timeout: int | float) -> NotebookNode:
-    """Run the solution under a nonce; a `ValueError` says what it fails of."""
-    try:
-        return run.execute(keys.with_nonce(key.solution, nonce), box, timeout=max(timeout, 300.0))
-    except (RuntimeError, BoxError) as error:
-        raise ValueError(f"key {key.exercise}: the solution does not run: {error}") from error
-
-
-def described(key: Key, advice: Advice) -> dict:
-    """What the journal and the reports want to know of a key."""
-    said = advice(key)
-    tasks = [
-        {"number": task.number, "title": task.title.replace("$", ""), "max": task.points}
-        | dict(zip(("section", "hint"), said.get(task.number, ("", "")), strict=True))
-        for task in key.tasks
-    ]
-    text = nbformat.writes(key.solution)
-    return {"sha256": hashlib.sha256(text.encode()).hexdigest(), "points": key.points, "tasks": tasks}
-
-
-# what is to be graded
-
-
-@dataclasses.dataclass
-class _Planned:
-    student: str
-    asked: str
-    file: str
-    sha256: str
-    exercise: str  # "" if it is none of the course
-    notes: list[str]
-    missing: str = ""  # why there can be no answers in it
-
-
-class _Plan:
-    """Who is graded, in what: a first look at all submissions."""
-
-    def __init__(
-        self,
-        source: Path,
-        pattern: str | None,
-        known: dict[str, Key],
-        exercise: str | None,
-        only: str | None,
-        shard: tuple[int, int] | None,
-    ):
-        self.known, self.exercise = known, exercise
-        self.planned: dict[tuple[str, str], _Planned] = {}
-        students = []
-        for student, group in groupby(submissions.find(source, pattern), key=lambda each: each.student):
-            students.append(student)
-            wanted = only in (None, student) and (shard is None or in_shard(student, *shard))
-            for planned in self._of_student([self._look(each) for each in group]) if wanted else ():
-                self.planned[planned.student, planned.asked] = planned
-        if not students:
-            raise ValueError(f"source: there are no submissions in {source}")
-        if only is not None and only not in students:
-            near = [each for each in students if only.casefold() in each.casefold()] or students
-            raise ValueError(f"only: one of {', '.join(near[:10])} was wanted, got {only!r}")
-
-    def _look(self, submission: Submission) -> _Planned:
-        asked = submission.exercise or ""
-        digest = hashlib.sha256(submission.data).hexdigest()
-        planned = _Planned(submission.student, asked, submission.name, digest, asked, list(submission.notes))
-        if asked not in self.known:
-            planned.exercise = ""
-            with contextlib.suppress(Unreadable):
-                found = answers.recognise(submission.read(), self.known.values())
-                planned.exercise = found.exercise if found else ""
-        return planned
-
-    def _of_student(self, all_of_them: list[_Planned]) -> list[_Planned]:
-        """Of one student what is of the exercise that is graded, or one row that says that there is nothing."""
-        if self.exercise is None:
-            return all_of_them
-        mine = [each for each in all_of_them if each.exercise == self.exercise]
-        unknown = [each for each in all_of_them if not each.exercise]
-        if not mine and not unknown:
-            best = all_of_them[-1]
-            best.missing = f"only a notebook of exercise {best.exercise} was handed in"
-            mine = [best]
-        elif mine:
-            for each in unknown:
-                mine[-1].notes.append(f"{each.file}: of no exercise of the course; not graded")
-        mine = mine or unknown[-1:]
-        for each in mine:
-            each.exercise = self.exercise
-        return mine
-
-
-def in_shard(student: str, index: int, count: int) -> bool:
-    """Whether a student falls to shard `index` of 1 … `count`, whoever else there is."""
-    digest = hashlib.sha256(student.encode("utf-8", "backslashreplace")).digest()
-    return int.from_bytes(digest[:8], "big") % count == index - 1
-
-
-def shard_of(text: str) -> tuple[int, int]:
-    """Read "2/8"; a `ValueError` says if it is no shard."""
-    found = re.fullmatch(r"(\d+)/(\d+)", text)
-    if not found or not 1 <= int(found[1]) <= int(found[2]):
-        raise ValueError(f"shard: i/n with i from 1 to n was wanted, such as 2/8, got {text!r}")
-    return int(found[1]), int(found[2])
-
-
-# one submission
-
-
-def grade_one(
-    submission: Submission,
-    planned: _Planned,
-    key: Key | None,
-    expected: NotebookNode | None,
-    nonce: int,
-    box: Box,
-    timeout: int | float,
-    known: Iterable[Key] = (),
-) -> tuple[Row, str]:
-    """Grade one submission, whatever it is.
-
-    Never raises but for a wish to stop. Gives its row and its log.
-    """
-    began = time.monotonic()
-    row = Row(
-        planned.student,
-        planned.exercise,
-        "",
-        key.points if key else 0,
-        [],
-        notes=list(planned.notes),
-        asked=planned.asked,
-        file=planned.file,
-        sha256=planned.sha256,
-    )
-    log = ""
-    try:
-        log = _graded(row, submission, planned, key, expected, nonce, box, timeout, known)
-    except Unreadable as error:
-        row.status = "UNREADABLE"
-        row.notes.insert(0, str(error))
-    except Exception as error:
-        row.status, row.tasks = "GRADER-ERROR", []
-        row.notes.insert(0, f"the grader failed with {type(error).__name__}; see logs/{row.page}.log")
-        log = "".join(traceback.format_exception(error))
-    row.seconds = round(time.monotonic() - began, 2)
-    return row, log
-
-
-def _graded(
-    row: Row,
-    submission: Submission,
-    planned: _Planned,
-    key: Key | None,
-    expected,
-    nonce,
-    box,
-    timeout,
-    known: Iterable[Key],
-) -> str:
-    notebook = submission.read()
-    row.status = "NO-ANSWERS"
-    if key is None:
-        row.notes.insert(
-            0, "neither its name nor its cells are those of an exercise that there is a solution of"
-        )
-        return ""
-    if planned.missing:
-        row.notes.insert(0, planned.missing)
-        row.tasks = [_blank(task) for task in key.tasks]
-        return ""
-    found = answers.extract(notebook, key)
-    row.notes += found.notes
-    row.how = found.how
-    row.texts = {
-        task.number: found.sources[task.number][: report.KEPT]
-        for task in key.tasks
-        if task.check_cell_id is None and task.number in found.sources
-    }
-    shapes = {
-        task.number: similarity.shape(found.sources.get(task.number, "")) for task in key.tasks if task.points
-    }
-    row.shapes = {number: each for number, each in shapes.items() if each}
-    if not found.sources:
-        other = answers.recognise(notebook, known)
-        if other is not None and other.exercise != key.exercise:
-            row.notes.insert(0, f"its cells are those of exercise {other.exercise}")
-        else:
-            row.notes.insert(0, "its answers are as they were handed out")
-        row.tasks = [_blank(task) for task in key.tasks]
-        return ""
-    grade = run.grade_notebook(key, found, nonce, expected, box=box, timeout=timeout)
-    row.status = {"graded": "graded", "timeout": "TIMEOUT"}.get(grade.outcome, "GRADER-ERROR")
-    row.tasks = [task._asdict() for task in grade.tasks] if grade.outcome == "graded" else []
-    row.notes += grade.notes
-    return "\n".join(grade.logs)
-
-
-def _blank(task: keys.Task) -> dict:
-    status = "blank" if task.check_cell_id else "unread"
-    return {
-        "number": task.number,
-        "points": 0,
-        "max": task.points,
-        "status": status,
-        "mistake": "",
-        "note": "",
-    }
-
-
-# a class
 
 
 def grade(
@@ -405,99 +139,108 @@ def grade(
         command: what was typed, for the record.
 
     Raises:
+        GradebookExists: if there is a gradebook in `out` and `resume` was not given.
+        ResumeMismatch: if it was begun with another nonce or shard.
+        SolutionChanged: if it was begun with another solution.
+        JournalDamaged: if there is no telling what it was begun with.
+        BlockingIOError: if another grader writes to it.
         ValueError: if an argument or a key is not as it must be.
-        FileExistsError: if there is a gradebook in `out` and `resume` was not given.
     """
     by_hand = Manual(manual)
-    _apart(source, out)
+    _refuse_inside(source, out)
     sweep()
     known = {number: keys.load(number, solutions) for number in keys.found(solutions)}
     if exercise is not None:
         exercise = keys.load(exercise, solutions).exercise
-    plan = _Plan(source, pattern, known, exercise, only, shard)
-    needed = sorted({each.exercise for each in plan.planned.values() if each.exercise})
+    planned = plan(source, pattern, known, exercise, only, shard)
+    needed = {entry.exercise for entry in planned.values() if entry.exercise}
+    needed = {number: key for number, key in known.items() if number in needed}
+    about = {number: described(key, advice) for number, key in needed.items()}
     with contextlib.closing(Journal(out)) as journal:
-        before = journal.of("run")
-        if before and not resume:
-            raise FileExistsError(
-                f"{out} holds a gradebook already: add --resume to go on, or choose another --out"
-            )
-        if not before and journal.of("row"):
-            raise ValueError(f"{out / JOURNAL}: how it was begun cannot be read; choose another --out")
-        whole = journal.is_finished or not only
-        about = {each: described(known[each], advice) for each in needed}
-        nonce = _nonce(nonce, before, about, out, shard)
+        nonce = _begun_nonce(journal, out, resume, nonce, shard or WHOLE, about)
+        ends_whole = journal.is_finished or not only
+        expected = _run_keys(journal, needed, about, nonce, box, timeout, jobs)
         record = {
             "nonce": nonce,
             "keys": about,
             "isolation": {"level": box.level, "reason": box.reason},
-            "shard": list(shard or (1, 1)),
+            "shard": list(shard or WHOLE),
             "command": command,
             "versions": _versions(),
             "jobs": jobs,
             "timeout": timeout,
             "source": str(source),
         }
-        expected = _keys_run(
-            journal, {each: known[each] for each in needed}, about, nonce, box, timeout, jobs
-        )
         journal.add("run", record)
-        done = {} if only else journal.rows()
-        todo = {
-            at: each
-            for at, each in plan.planned.items()
-            if at not in done
-            or done[at].sha256 != each.sha256
-            or done[at].status == "GRADER-ERROR"
-            or done[at].exercise != each.exercise
-        }
-        work = _work(source, pattern, todo, known, expected, nonce, box, timeout)
-        stopped = _all(work, len(todo), len(plan.planned), jobs, journal, out)
-        if not stopped and whole:
+        to_do = planned if only else _not_done(planned, journal.rows())
+        grader = Grader(known, expected, nonce, box, timeout)
+        stopped = _grade_all(
+            _work(source, pattern, to_do, grader), len(to_do), len(planned), jobs, journal, out
+        )
+        if not stopped and ends_whole:
             journal.add("finished", {"rows": len(journal.rows())})
         rows = list(journal.rows().values())
-        strangers = report.write(out, rows, _record(journal), by_hand, formats)
+        strangers = report.write(out, rows, _record(journal.of("run")), by_hand, formats)
     return Graded(rows, stopped, strangers)
 
 
-def _apart(source: Path, out: Path) -> None:
+def _refuse_inside(source: Path, out: Path) -> None:
     if source.is_dir() and (out.resolve() == source.resolve() or source.resolve() in out.resolve().parents):
         raise ValueError(f"out: a folder outside the submissions was wanted, got {out}")
 
 
-def _nonce(
-    nonce: int | None, before: list[dict], about: dict, out: Path, shard: tuple[int, int] | None
+# resuming a gradebook
+
+
+def _begun_nonce(
+    journal: Journal, out: Path, resume: bool, nonce: int | None, shard: tuple[int, int], about: dict
 ) -> int:
     """The nonce of a gradebook, which must not change while it grows; neither may its keys or its shard."""
-    if not before:
+    begun = journal.of("run")
+    if begun and not resume:
+        raise GradebookExists(out)
+    if not begun and journal.of("row"):
+        raise JournalDamaged(out / JOURNAL)
+    if not begun:
         return secrets.randbelow(10**9) + 1 if nonce is None else nonce
-    if nonce not in (None, before[0]["nonce"]):
-        raise ValueError(f"nonce: {out} was begun under {before[0]['nonce']}, got {nonce}")
-    if before[0]["shard"] != list(shard or (1, 1)):
-        raise ValueError(
-            f"shard: {out} was begun as {'/'.join(map(str, before[0]['shard']))}; go on with the same"
-        )
-    _merged_keys([*before, {"keys": about}])
-    return before[0]["nonce"]
+    first = begun[0]
+    if nonce not in (None, first["nonce"]):
+        raise ResumeMismatch(out, "nonce", first["nonce"], nonce)
+    if first["shard"] != list(shard):
+        raise ResumeMismatch(out, "shard", "{}/{}".format(*first["shard"]), "{}/{}".format(*shard))
+    _joined_keys([*begun, {"keys": about}])
+    return first["nonce"]
 
 
-def _merged_keys(runs: list[dict]) -> dict:
-    merged: dict[str, dict] = {}
-    for each in runs:
-        for exercise, key in each["keys"].items():
-            if merged.setdefault(exercise, key)["sha256"] != key["sha256"]:
-                raise ValueError(
-                    f"the solution of exercise {exercise} is another than before: choose another --out"
-                )
-    return merged
+def _not_done(
+    planned: dict[tuple[str, str], Planned], rows: dict[tuple[str, str], Row]
+) -> dict[tuple[str, str], Planned]:
+    """What has no row yet, or one that does not hold any more, or one that the grader failed on."""
+
+    def is_done(entry: Planned, row: Row | None) -> bool:
+        if row is None or row.status == "GRADER-ERROR":
+            return False
+        return row.sha256 == entry.sha256 and row.exercise == entry.exercise
+
+    return {name: entry for name, entry in planned.items() if not is_done(entry, rows.get(name))}
 
 
-def _record(journal: Journal) -> dict:
+def _joined_keys(runs: list[dict]) -> dict:
+    """The keys of all runs of a gradebook, by exercise."""
+    joined: dict[str, dict] = {}
+    for exercise, key in (item for run in runs for item in run["keys"].items()):
+        if joined.setdefault(exercise, key)["sha256"] != key["sha256"]:
+            raise SolutionChanged(exercise)
+    return joined
+
+
+def _record(runs: list[dict]) -> dict:
     """What stands in run.json: the last run, with the keys and commands of all."""
-    runs = journal.of("run")
-    commands = [each["command"] for each in runs]
-    levels = sorted({each["isolation"]["level"] for each in runs})
-    return runs[-1] | {"keys": _merged_keys(runs), "commands": commands, "isolation_levels": levels}
+    return runs[-1] | {
+        "keys": _joined_keys(runs),
+        "commands": [run["command"] for run in runs],
+        "isolation_levels": sorted({run["isolation"]["level"] for run in runs}),
+    }
 
 
 def _versions() -> dict[str, str]:
@@ -508,7 +251,36 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _keys_run(
+# keys
+
+
+def described(key: Key, advice: Advice) -> dict:
+    """What the journal and the reports want to know of a key."""
+    sections_and_hints = advice(key)
+    tasks = []
+    for task in key.tasks:
+        section, hint = sections_and_hints.get(task.number, ("", ""))
+        title = plain_title(task.title)
+        tasks.append(
+            {"number": task.number, "title": title, "max": task.points, "section": section, "hint": hint}
+        )
+    text = nbformat.writes(key.solution)
+    return {"sha256": hashlib.sha256(text.encode()).hexdigest(), "points": key.points, "tasks": tasks}
+
+
+def plain_title(title: str) -> str:
+    r"""Write the formulas of a title as text: "with $\eta$" is "with η"."""
+
+    def letter(found: re.Match) -> str:
+        try:
+            return unicodedata.lookup(f"GREEK SMALL LETTER {found[1]}")
+        except KeyError:
+            return found[0]
+
+    return re.sub(r"\\([a-z]+)", letter, title.replace("$", ""))
+
+
+def _run_keys(
     journal: Journal,
     needed: dict[str, Key],
     about: dict,
@@ -518,46 +290,53 @@ def _keys_run(
     jobs: int,
 ) -> dict[str, NotebookNode]:
     """Run every key that is needed; those that this gradebook has not yet been begun with are checked."""
-    good = {each["sha256"] for each in journal.of("key")}
-
-    def one(exercise: str) -> NotebookNode:
-        how = run_key if about[exercise]["sha256"] in good else check_key
-        return how(needed[exercise], nonce, box, timeout)
-
+    checked = {content["sha256"] for content in journal.of("key")}
+    new = {exercise: about[exercise]["sha256"] for exercise in needed}
+    new = {exercise: digest for exercise, digest in new.items() if digest not in checked}
     with futures.ThreadPoolExecutor(jobs) as pool, tqdm(total=len(needed), unit="key", leave=False) as bar:
-        running = {pool.submit(one, exercise): exercise for exercise in needed}
+        running = {
+            exercise: pool.submit(check_key if exercise in new else run_key, key, nonce, box, timeout)
+            for exercise, key in needed.items()
+        }
         try:
-            for each in futures.as_completed(running):
-                each.result()
+            for future in futures.as_completed(running.values()):
+                future.result()
                 bar.update()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    for exercise in needed:
-        if about[exercise]["sha256"] not in good:
-            journal.add("key", {"exercise": exercise, "sha256": about[exercise]["sha256"]})
-    return {exercise: each.result() for each, exercise in running.items()}
+    for exercise, digest in new.items():
+        journal.add("key", {"exercise": exercise, "sha256": digest})
+    return {exercise: future.result() for exercise, future in running.items()}
 
 
-def _work(source, pattern, todo: dict, known, expected, nonce, box, timeout) -> Iterator[Callable]:
+# all submissions
+
+
+def _work(source: Path, pattern: str | None, to_do: dict, grader: Grader) -> Iterator[Callable]:
     """What is to be done, one function per submission; a submission is read from disk when its turn comes."""
-    left = dict(todo)
+    left = dict(to_do)
     for submission in submissions.find(source, pattern):
         if planned := left.pop((submission.student, submission.exercise or ""), None):
-            key, ran = known.get(planned.exercise), expected.get(planned.exercise)
-            args = (submission, planned, key, ran, nonce, box, timeout, known.values())
-            yield lambda args=args: grade_one(*args)
+            yield partial(grader.grade, submission, planned)
     for planned in left.values():
         gone = Submission(planned.student, None, planned.file, b"", (), "it is not there any more")
-        yield lambda args=(gone, planned, None, None, nonce, box, timeout): grade_one(*args)
+        yield partial(grader.grade, gone, planned)
 
 
-def _all(work: Iterator[Callable], count: int, planned: int, jobs: int, journal: Journal, out: Path) -> bool:
-    """Do it all, each row on disk as soon as it is there; gives whether it was stopped."""
-    before = threading.stack_size(STACK)
+def _grade_all(
+    work: Iterator[Callable], count: int, planned: int, jobs: int, journal: Journal, out: Path
+) -> bool:
+    """Do all of `work`, each row on disk as soon as it is there; gives whether it was stopped."""
+    stack_before = threading.stack_size(STACK)
     bar = tqdm(total=planned, initial=planned - count, unit="submission")
     try:
-        with _Stop() as stop, futures.ThreadPoolExecutor(jobs) as pool, bar:
+        asking = StopRequest(
+            signals=(signal.SIGINT, signal.SIGTERM),
+            notice="stopping when the running submissions are done; press again to drop them",
+            insist=_drop_running,
+        )
+        with asking as stop, futures.ThreadPoolExecutor(jobs) as pool, bar:
             threading.stack_size(STACK)
             running: set[futures.Future] = set()
             while True:
@@ -566,15 +345,14 @@ def _all(work: Iterator[Callable], count: int, planned: int, jobs: int, journal:
                 if not running:
                     return stop.asked and bar.n < planned
                 done, running = futures.wait(running, 0.5, futures.FIRST_COMPLETED)
-                for each in done:
-                    with contextlib.suppress(
-                        KeyboardInterrupt
-                    ):  # it was dropped in the middle, and has no row
-                        row, log = each.result()
+                for future in done:
+                    # one that was dropped in the middle has no row
+                    with contextlib.suppress(KeyboardInterrupt):
+                        row, log = future.result()
                         _keep(row, log, journal, out)
                         bar.update()
     finally:
-        threading.stack_size(before)
+        threading.stack_size(stack_before)
 
 
 def _keep(row: Row, log: str, journal: Journal, out: Path) -> None:
@@ -585,32 +363,13 @@ def _keep(row: Row, log: str, journal: Journal, out: Path) -> None:
     journal.add("row", dataclasses.asdict(row))
 
 
-class _Stop:
-    """Turns the first Ctrl-C into a wish to begin no more; the second one drops what is running."""
-
-    def __enter__(self) -> "_Stop":
-        self.asked, self.before = False, {}
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self.before[number] = signal.signal(number, self._ask)
-        return self
-
-    def _ask(self, *_args) -> None:
-        if self.asked:
-            for thread in threading.enumerate():
-                if thread.name.startswith(
-                    "ThreadPoolExecutor"
-                ):  # its kernel is ended as the exception goes up
-                    ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                        ctypes.c_ulong(thread.ident), ctypes.py_object(KeyboardInterrupt)
-                    )
-        else:
-            os.write(2, b"\nstopping when those that are running are done; again to drop them\n")
-        self.asked = True
-
-    def __exit__(self, *_args) -> None:
-        for number, handler in self.before.items():
-            signal.signal(number, handler)
+def _drop_running(*_args) -> None:
+    """End every grading that is running; its kernel is ended as the exception goes up."""
+    for thread in threading.enumerate():
+        if thread.name.startswith("ThreadPoolExecutor"):
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                ctypes.c_ulong(thread.ident), ctypes.py_object(KeyboardInterrupt)
+            )
 
 
 # parts of a class
@@ -620,46 +379,48 @@ def merge(parts: list[Path], out: Path, *, manual: Path | None = None, formats: 
     """Make one gradebook of those of all shards.
 
     Raises:
-        ValueError: if a part is missing, unfinished or of another class or key, or if two have the same
-            student.
+        PartUnfinished: if a part has not been graded to its end.
+        SolutionChanged: if two parts were graded with different solutions.
+        ValueError: if a part is missing or of another class, or if two have the same student.
     """
+    if not parts:
+        raise ValueError("parts: the folder of at least one shard was wanted, got none")
     by_hand = Manual(manual)
-    shards: dict[int, Path] = {}
     rows: dict[tuple[str, str], Row] = {}
     runs: list[dict] = []
+    folders: dict[int, Path] = {}  # by the number of the shard
     for part in parts:
         if out.resolve() == part.resolve():
             raise ValueError(f"out: a folder of its own was wanted, got that of a shard, {out}")
-        if not (part / JOURNAL).is_file():
-            raise ValueError(f"parts: there is no gradebook in {part}")
-        with contextlib.closing(Journal(part)) as journal:
-            if not journal.is_finished:
-                raise ValueError(f"parts: {part} is not finished; go on with grade --resume")
-            runs += (mine := journal.of("run"))
-            index, count = mine[0]["shard"]
-            if count != runs[0]["shard"][1] or shards.setdefault(index, part) != part:
-                raise ValueError(
-                    f"parts: one of each of {runs[0]['shard'][1]} shards was wanted, got {index}/{count}"
-                )
-            for at, row in journal.rows().items():
-                if at in rows:
-                    raise ValueError(f"parts: {row.student} is in two of them")
-                rows[at] = row
-    if missing := set(range(1, runs[0]["shard"][1] + 1)) - shards.keys():
-        raise ValueError(
-            f"parts: shard {', '.join(map(str, sorted(missing)))} of {runs[0]['shard'][1]} is missing"
-        )
-    record = runs[-1] | {
-        "nonce": sorted({each["nonce"] for each in runs}),
-        "keys": _merged_keys(runs),
-        "shard": [1, 1],
-        "commands": [each["command"] for each in runs],
+        own_runs, own_rows = _read_part(part)
+        index, count = own_runs[0]["shard"]
+        runs += own_runs
+        shards = runs[0]["shard"][1]
+        if count != shards or folders.setdefault(index, part) != part:
+            raise ValueError(f"parts: one of each of {shards} shards was wanted, got {index}/{count}")
+        if twice := rows.keys() & own_rows.keys():
+            raise ValueError(f"parts: {min(twice)[0]} is in two of them")
+        rows |= own_rows
+    if missing := set(range(1, shards + 1)) - folders.keys():
+        raise ValueError(f"parts: shard {', '.join(map(str, sorted(missing)))} of {shards} is missing")
+    record = _record(runs) | {
+        "nonce": sorted({run["nonce"] for run in runs}),
+        "shard": list(WHOLE),
         "merged": [str(part) for part in parts],
-        "isolation": max((each["isolation"] for each in runs), key=lambda each: each["level"] == "none"),
-        "isolation_levels": sorted({each["isolation"]["level"] for each in runs}),
+        "isolation": max((run["isolation"] for run in runs), key=lambda kind: kind["level"] == "none"),
     }
     strangers = report.write(out, list(rows.values()), record, by_hand, formats)
     return Graded(list(rows.values()), False, strangers)
+
+
+def _read_part(part: Path) -> tuple[list[dict], dict[tuple[str, str], Row]]:
+    """The runs and the rows of a part that is finished."""
+    if not (part / JOURNAL).is_file():
+        raise ValueError(f"parts: there is no gradebook in {part}")
+    with contextlib.closing(Journal(part)) as journal:
+        if not journal.is_finished:
+            raise PartUnfinished(part)
+        return journal.of("run"), journal.rows()
 
 
 # the student's side
@@ -687,8 +448,8 @@ def check(
             key = answers.recognise(submission.read(), known.values())
     if key is None:
         raise ValueError(f"{path}: a notebook of one of the exercises {', '.join(known)} was wanted")
-    planned = _Planned("you", key.exercise, path.name, "", key.exercise, [])
-    row, log = grade_one(submission, planned, key, key.solution, 0, box, timeout, known.values())
+    planned = Planned("you", key.exercise, path.name, "", key.exercise, [])
+    row, log = Grader(known, {key.exercise: key.solution}, 0, box, timeout).grade(submission, planned)
     if row.status == "GRADER-ERROR":
         raise ValueError(f"{path}: it could not be checked: {'; '.join(row.notes)}\n{log[-2000:]}")
     return row, {key.exercise: described(key, advice)}

@@ -14,9 +14,8 @@ from collections import deque
 from pathlib import Path
 from queue import Empty
 
-sys.modules.setdefault(
-    "rfc3987_syntax", None
-)  # an import of two seconds, for a check of addresses in JSON schemas
+# importing it takes two seconds, for a check of addresses in JSON schemas that no notebook has
+sys.modules.setdefault("rfc3987_syntax", None)
 
 import nbval.kernel  # noqa: E402
 import nbval.plugin  # noqa: E402
@@ -25,7 +24,8 @@ import zmq  # noqa: E402
 from jupyter_client import BlockingKernelClient  # noqa: E402
 
 MIB = 2**20
-SLICE = 0.2
+SLICE = 0.2  # seconds that are waited at a time
+DUMPABLE = 4  # whether others may read this process's memory, from linux/prctl.h
 
 
 class Boxed(nbval.kernel.RunningKernel):
@@ -146,7 +146,7 @@ def _guard(settings: dict) -> None:
     if sys.platform.startswith("linux"):
         import ctypes
 
-        ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)  # not dumpable
+        ctypes.CDLL(None).prctl(DUMPABLE, 0, 0, 0, 0)
     if os.name == "posix":
         import resource
 
@@ -169,27 +169,11 @@ def main(settings: dict, notebook: Path) -> int:
     Boxed.settings, Boxed.report = settings, staticmethod(plugin.report)
     nbval.plugin.RunningKernel = Boxed
     _pytest.junitxml.open = lambda *_, **__: os.fdopen(settings["junit"], "w", encoding="utf-8")
-    arguments = [
-        "-c",
-        str(notebook.with_name("pytest.ini")),
-        "--rootdir",
-        str(notebook.parent),
-        "--noconftest",
-        "--color=no",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "nbval.plugin",
-        "-q",
-        "--tb=short",
-        "--nbval",
-        "--nbval-current-env",
-        f"--nbval-cell-timeout={settings['cell_timeout']}",
-        "--junitxml=results.xml",
-        "-o",
-        "junit_logging=no",
-        str(notebook),
-    ]
+    arguments = ["-c", str(notebook.with_name("pytest.ini")), "--rootdir", str(notebook.parent)]
+    arguments += ["--noconftest", "-p", "no:cacheprovider", "-p", "nbval.plugin"]
+    arguments += ["--color=no", "-q", "--tb=short", "--junitxml=results.xml", "-o", "junit_logging=no"]
+    arguments += ["--nbval", "--nbval-current-env", f"--nbval-cell-timeout={settings['cell_timeout']}"]
+    arguments.append(str(notebook))
     return int(pytest.main(arguments, plugins=[plugin]))
 
 

@@ -28,7 +28,8 @@ from diffusion_lab.checks.mistakes import CATALOGUE, UNNAMED
 from diffusion_lab.grading import answers as grafting
 from diffusion_lab.grading.answers import Answers
 from diffusion_lab.grading.box import Box, BoxError, Kernel, new_folder
-from diffusion_lab.grading.keys import Key, answer_cells
+from diffusion_lab.grading.keys import Key, Task, answer_cells
+from diffusion_lab.grading.rows import TaskGrade
 from diffusion_lab.grading.syntax import parse
 
 PLUGIN = Path(__file__).with_name("nbval_plugin.py")
@@ -38,61 +39,27 @@ COLOURS = re.compile(r"\x1b\[[0-9;]*m|#x1B\[[0-9;]*m")
 # Where an answer has no business: through these a check can be changed, or made to tell the answer.
 CHECKS = ("check", "exercise", "NONCE", "rights", "wrongs", "make_numbers", "make_cases", "CATALOGUE")
 SIDE_DOORS = (("modules", "sys"), ("checks", "dl"), ("checks", "diffusion_lab"), ("grading", "diffusion_lab"))
-DOORS = (
-    "exec",
-    "eval",
-    "compile",
-    "__import__",
-    "globals",
-    "vars",
-    "setattr",
-    "delattr",
-    "get_ipython",
-    "breakpoint",
-    "In",
-    "Out",
-)
-MODULES = (
-    "gc",
-    "inspect",
-    "ctypes",
-    "importlib",
-    "builtins",
-    "ipykernel",
-    "unittest",
-    "linecache",
-    "atexit",
-    "pickle",
-    "marshal",
-    "runpy",
-)
+DOORS = ("exec", "eval", "compile", "__import__", "globals", "vars", "setattr", "delattr")
+DOORS += ("get_ipython", "breakpoint", "In", "Out")
+MODULES = ("gc", "inspect", "ctypes", "importlib", "builtins", "ipykernel", "unittest", "linecache")
+MODULES += ("atexit", "pickle", "marshal", "runpy")
 
 
 class Result(NamedTuple):
-    """What came of a run."""
+    """What came of a run.
 
-    statuses: list[
-        str
-    ]  # passed, failed, error or skipped, of the code cells by order; failed if it was not reached
-    messages: list[
-        str
-    ]  # why, as nbval says; "" where a cell passed. It holds the student's text: not for feedback
+    `statuses` are passed, failed, error or skipped, of the code cells by order; failed if a cell was not reached.
+    `messages` say why, in nbval's words, and are "" where a cell passed; they hold the student's text, so they
+    are not for feedback.
+    """
+
+    statuses: list[str]
+    messages: list[str]
     seconds: float
     outcome: str  # finished, timeout, killed or grader-error
     log: str
     stopped_at: int | None = None  # the code cell that was running, counted from 0, if it was not finished
     reason: str = ""  # a sentence, if it was not finished
-
-
-class TaskGrade(NamedTuple):
-    """What came of a task."""
-
-    number: str
-    points: int
-    max: int
-    status: str  # passed, failed, blank, killed, timeout, held; unread for what a human reads
-    mistake: str = ""  # a name of the catalogue, or a general one, if the check gave one
-    note: str = ""
 
 
 @dataclasses.dataclass
@@ -110,7 +77,7 @@ class Grade:
     logs: list[str]
 
     @property
-    def points(self) -> int:
+    def points(self) -> int | float:
         """All points."""
         return sum(task.points for task in self.tasks)
 
@@ -133,57 +100,76 @@ def run(
     """
     began = time.monotonic()
     cells = sum(cell.cell_type == "code" for cell in notebook.cells)
-
-    def result(
-        outcome: str, reason: str = "", log: str = "", statuses=None, messages=None, at=None
-    ) -> Result:
-        statuses = (statuses or []) + ["failed"] * (cells - len(statuses or []))
-        messages = (messages or []) + [reason] * (cells - len(messages or []))
-        return Result(statuses, messages, time.monotonic() - began, outcome, log, at, reason)
-
     try:
         kernel = box.start()
     except (BoxError, OSError) as error:
-        return result("grader-error", str(error))
+        return _result(cells, began, "grader-error", str(error))
     folder = new_folder()
     try:
         with kernel, contextlib.ExitStack() as stack:
             log, report, junit = (stack.enter_context(tempfile.TemporaryFile()) for _ in range(3))
-            deadline = time.time() + timeout
             settings = {
                 "connection": str(kernel.connection),
                 "alive": kernel.alive_fd,
                 "report": report.fileno(),
                 "junit": junit.fileno(),
-                "deadline": deadline,
+                "deadline": time.time() + timeout,
                 "cell_timeout": cell_timeout or timeout / 2,
                 "output": output,
                 "memory": 4096,
             }
             code = _pytest(notebook, folder, settings, kernel, log)
             texts = [_text(file) for file in (log, report, junit)]
-            reason = kernel.killed
     except OSError as error:
-        return result("grader-error", str(error))
+        return _result(cells, began, "grader-error", str(error))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    log, events = texts[0], [json.loads(line) for line in texts[1].splitlines() if line.startswith("{")]
+    if code is None:
+        reason = f"it took more than {timeout:g} seconds, and pytest did not end"
+    else:
+        reason = f"pytest ended with {code}"
+    return _read(cells, began, code, reason, kernel.killed, *texts)
+
+
+def _read(
+    cells: int, began: float, code: int | None, reason: str, killed: str, log: str, report: str, junit: str
+) -> Result:
+    """Make out of pytest's exit code, its log, the plugin's report and pytest's results what came of a run."""
+    events = [json.loads(line) for line in report.splitlines() if line.startswith("{")]
     try:
-        cases = list(ET.fromstring(texts[2]).iter("testcase"))
+        cases = list(ET.fromstring(junit).iter("testcase"))
     except ET.ParseError:
         cases = []
     statuses, messages = [_status(case) for case in cases], [_message(case) for case in cases]
-    at = events[0]["cell"] if events else None
-    if at is not None and at >= 0:
+    if events and events[0]["cell"] >= 0:
         outcome = "timeout" if events[0]["why"] == "timeout" else "killed"
-        return result(outcome, reason or events[0]["sentence"], log, statuses[:cells], messages[:cells], at)
+        reason = killed or events[0]["sentence"]
+        return _result(cells, began, outcome, reason, log, statuses, messages, events[0]["cell"])
     if code is None:
-        return result("timeout", f"it took more than {timeout:g} seconds, and pytest did not end", log)
+        return _result(cells, began, "timeout", reason, log)
     if code not in (0, 1) or len(cases) != cells:
-        return result("grader-error", f"pytest ended with {code} and {len(cases)} of {cells} results", log)
-    if at is not None:
-        return result("grader-error", f"before the first cell: {events[0]['sentence']}", log)
-    return result("finished", "", log, statuses, messages)
+        reason += f" and {len(cases)} of {cells} results"
+        return _result(cells, began, "grader-error", reason, log)
+    if events:
+        return _result(cells, began, "grader-error", f"before the first cell: {events[0]['sentence']}", log)
+    return _result(cells, began, "finished", "", log, statuses, messages)
+
+
+def _result(
+    cells: int,
+    began: float,
+    outcome: str,
+    reason: str,
+    log: str = "",
+    statuses: list[str] | None = None,
+    messages: list[str] | None = None,
+    stopped_at: int | None = None,
+) -> Result:
+    """Make a result, in which the cells that were not reached have failed."""
+    statuses, messages = (statuses or [])[:cells], (messages or [])[:cells]
+    statuses += ["failed"] * (cells - len(statuses))
+    messages += [reason] * (cells - len(messages))
+    return Result(statuses, messages, time.monotonic() - began, outcome, log, stopped_at, reason)
 
 
 def _pytest(notebook: NotebookNode, folder: Path, settings: dict, kernel: Kernel, log) -> int | None:
@@ -191,7 +177,7 @@ def _pytest(notebook: NotebookNode, folder: Path, settings: dict, kernel: Kernel
     path = folder / "graded.ipynb"
     (folder / "pytest.ini").write_text("[pytest]\n")
     nbformat.write(notebook, path)
-    environment = {k: os.environ[k] for k in ("PATH", "SYSTEMROOT") if k in os.environ}
+    environment = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
     environment |= {
         "HOME": str(folder),
         "TMPDIR": str(folder),
@@ -210,16 +196,16 @@ def _pytest(notebook: NotebookNode, folder: Path, settings: dict, kernel: Kernel
         start_new_session=True,
         pass_fds=[settings[name] for name in ("alive", "report", "junit")],
     )
-    looked = time.monotonic()
+    watched_at = time.monotonic()
     try:
         while process.poll() is None:
             if time.time() > settings["deadline"] + GRACE:
                 return None
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(0.1)
-            if time.monotonic() - looked > 0.5:
+            if time.monotonic() - watched_at > 0.5:
                 kernel.watch()
-                looked = time.monotonic()
+                watched_at = time.monotonic()
         return process.returncode
     finally:
         with contextlib.suppress(OSError):
@@ -235,10 +221,10 @@ def _text(file) -> str:
 
 def _status(case: ET.Element) -> str:
     tags = {child.tag for child in case}
-    return next(
-        (s for tag, s in (("error", "error"), ("failure", "failed"), ("skipped", "skipped")) if tag in tags),
-        "passed",
-    )
+    for tag, status in (("error", "error"), ("failure", "failed"), ("skipped", "skipped")):
+        if tag in tags:
+            return status
+    return "passed"
 
 
 def _message(case: ET.Element) -> str:
@@ -265,10 +251,8 @@ def execute(notebook: NotebookNode, box: Box, *, timeout: float = 300.0) -> Note
         try:
             client.wait_for_ready(timeout=60)
             for count, cell in enumerate((cell for cell in made.cells if cell.cell_type == "code"), 1):
-                cell.outputs, cell.execution_count = (
-                    _outputs(client, kernel, cell, time.monotonic() + timeout),
-                    count,
-                )
+                cell.outputs = _outputs(client, kernel, cell, time.monotonic() + timeout)
+                cell.execution_count = count
         finally:
             client.stop_channels()
     return made
@@ -307,54 +291,73 @@ def reaches(source: str) -> str:
     tree = parse(_without_magics(source))
     if tree is None:
         return ""  # it will not run
-    imported = {"torch", "dl", "np", "numpy", "diffusion_lab"}
     nodes = list(ast.walk(tree))
     for node in nodes:
-        if isinstance(node, ast.Import):
-            imported |= {alias.asname or alias.name.split(".")[0] for alias in node.names}
-            for alias in node.names:
-                if alias.name.split(".")[0] in MODULES or alias.name.startswith("diffusion_lab.checks"):
-                    return f"it imports {alias.name}"
-        if isinstance(node, ast.ImportFrom):
-            name = node.module or ""
-            if name.split(".")[0] in MODULES or name.startswith("diffusion_lab.checks"):
-                return f"it imports from {name}"
-            if name == "diffusion_lab" and any(alias.name in ("checks", "grading") for alias in node.names):
-                return "it imports the checks"
-            imported |= {alias.asname or alias.name for alias in node.names}
-    stored = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-    stored |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+        if isinstance(node, ast.Import | ast.ImportFrom) and (why := _reaching_import(node)):
+            return why
+    imported, stored = _imported(nodes), _stored(nodes)
     for node in nodes:
-        if isinstance(node, ast.Name) and node.id in CHECKS + DOORS and node.id not in stored - {"check"}:
+        if why := _reaching_name(node, stored) or _reaching_attribute(node, imported - stored):
+            return why
+    return ""
+
+
+def _reaching_import(node: ast.Import | ast.ImportFrom) -> str:
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            if _is_door(alias.name):
+                return f"it imports {alias.name}"
+        return ""
+    if _is_door(node.module or ""):
+        return f"it imports from {node.module}"
+    if node.module == "diffusion_lab" and any(alias.name in ("checks", "grading") for alias in node.names):
+        return "it imports the checks"
+    return ""
+
+
+def _is_door(module: str) -> bool:
+    return module.split(".")[0] in MODULES or module.startswith("diffusion_lab.checks")
+
+
+def _imported(nodes: list[ast.AST]) -> set[str]:
+    """The names of modules and of what comes from them; the exercise has imported some already."""
+    names = {"torch", "dl", "np", "numpy", "diffusion_lab"}
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            names |= {alias.asname or alias.name.split(".")[0] for alias in node.names}
+        if isinstance(node, ast.ImportFrom):
+            names |= {alias.asname or alias.name for alias in node.names}
+    return names
+
+
+def _stored(nodes: list[ast.AST]) -> set[str]:
+    """The names that the answer gives to things of its own."""
+    names = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    return names | {node.arg for node in nodes if isinstance(node, ast.arg)}
+
+
+def _reaching_name(node: ast.AST, stored: set[str]) -> str:
+    if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
+        return f"it defines {node.name}" if node.name in ("check", "print") else ""
+    if isinstance(node, ast.Name):
+        if node.id in CHECKS + DOORS and node.id not in stored - {"check"}:
             return f"it uses {node.id}"
-        if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef) and node.name in (
-            "check",
-            "print",
-        ):
-            return f"it defines {node.name}"
-        if (
-            isinstance(node, ast.Name)
-            and node.id in ("check", "print")
-            and not isinstance(node.ctx, ast.Load)
-        ):
+        if node.id in ("check", "print") and not isinstance(node.ctx, ast.Load):
             return f"it puts something else in the place of {node.id}"
-        if (
-            isinstance(node, ast.Call)
-            and ast.unparse(node.func) == "getattr"
-            and not _constant(node.args[1:2])
-        ):
-            return "it computes the name of an attribute"
-        if isinstance(node, ast.Attribute):
-            if node.attr in CHECKS[3:] or (node.attr, _root(node)) in SIDE_DOORS or node.attr == "_getframe":
-                return f"it uses .{node.attr}"
-            if (
-                node.attr.startswith("__")
-                and node.attr.endswith("__")
-                and node.attr not in ("__init__", "__call__")
-            ):
-                return f"it uses .{node.attr}"
-            if not isinstance(node.ctx, ast.Load) and _root(node) in imported - stored:
-                return f"it changes {ast.unparse(node)}"
+    if isinstance(node, ast.Call) and ast.unparse(node.func) == "getattr" and not _constant(node.args[1:2]):
+        return "it computes the name of an attribute"
+    return ""
+
+
+def _reaching_attribute(node: ast.AST, imported: set[str]) -> str:
+    if not isinstance(node, ast.Attribute):
+        return ""
+    name, root = node.attr, _root(node)
+    is_special = name.startswith("__") and name.endswith("__") and name not in ("__init__", "__call__")
+    if name in CHECKS[3:] or (name, root) in SIDE_DOORS or name == "_getframe" or is_special:
+        return f"it uses .{name}"
+    if not isinstance(node.ctx, ast.Load) and root in imported:
+        return f"it changes {ast.unparse(node)}"
     return ""
 
 
@@ -414,59 +417,59 @@ def grade_notebook(
         f"NONCE = {nonce}\n" in cell.source + "\n" for cell in expected.cells if cell.cell_type == "code"
     ):
         raise ValueError(f"expected must be run under the nonce {nonce}, which is not in it")
-    left, fatal, notes, logs = dict(answers.sources), {}, [], []
-    owners, seconds, again = _owners(key), 0.0, True
+    answered, fatal, notes, logs = dict(answers.sources), {}, [], []
+    owners, seconds, may_retry = _owners(key), 0.0, True
     while True:
-        grafted = grafting.graft(expected, Answers(left, answers.how, []))
+        grafted = grafting.graft(expected, Answers(answered, answers.how, []))
         result = run(grafted, timeout=timeout, box=box, cell_timeout=cell_timeout, output=output)
         logs.append(result.log[-KEPT:])
         seconds += result.seconds
         if result.outcome == "finished":
             break
-        culprit = _culprit(owners, left, result)
+        culprit = _culprit(owners, answered, result)
         if culprit is not None and result.outcome != "grader-error":
-            del left[culprit]
+            del answered[culprit]
             fatal[culprit] = result.outcome
             notes.append(f"{culprit}: {result.reason}; the rest was run again without it")
-        elif again:
-            again = False
+        elif may_retry:
+            may_retry = False
         else:
             notes.append(result.reason)
             outcome = "timeout" if result.outcome == "timeout" else "grader-error"
             return Grade(outcome, [], seconds, len(logs), notes, logs)
-    reached = {
-        number: why for number, source in left.items() if (why := reaches(source))
-    }  # of those that ran
-    notes += [f"{number}: {why}" for number, why in reached.items()]
+    # of the answers that ran, those that reach for the checks, and how
+    reaching = {number: why for number, source in answered.items() if (why := reaches(source))}
+    notes += [f"{number}: {why}" for number, why in reaching.items()]
     order = [cell.id for cell in grafted.cells if cell.cell_type == "code"]
-    tasks = [_task(task, result, order, fatal, left, reached) for task in key.tasks]
+    tasks = [_task(task, result, order, fatal, answered, reaching) for task in key.tasks]
     return Grade("graded", tasks, seconds, len(logs), notes, logs)
 
 
-def _culprit(owners: list, left: dict, result: Result) -> str | None:
+def _culprit(owners: list, answered: dict, result: Result) -> str | None:
     """Give the task to run without next: the one whose cell ran, or the last answered one before it."""
     if result.stopped_at is None or result.stopped_at >= len(owners):
         return None
-    before = dict.fromkeys(owner for owner in owners[: result.stopped_at + 1] if owner in left)
-    return list(before)[-1] if before else None
+    suspects = [owner for owner in owners[: result.stopped_at + 1] if owner in answered]
+    return suspects[-1] if suspects else None
 
 
-def _task(task, result: Result, order: list[str], fatal: dict, left: dict, reached: dict) -> TaskGrade:
+def _task(
+    task: Task, result: Result, order: list[str], fatal: dict, answered: dict, reaching: dict
+) -> TaskGrade:
     if task.check_cell_id is None:
         return TaskGrade(task.number, 0, task.points, "unread")
     if task.number in fatal:
         return TaskGrade(task.number, 0, task.points, fatal[task.number])
-    at = order.index(task.check_cell_id)
-    if result.statuses[at] == "passed":
-        if reached:
-            why = "; ".join(f"{number}: {why}" for number, why in reached.items())
-            return TaskGrade(
-                task.number, 0, task.points, "held", note=f"passed, but look at the answers: {why}"
-            )
+    cell = order.index(task.check_cell_id)
+    if result.statuses[cell] == "passed":
+        if reaching:
+            why = "; ".join(f"{number}: {why}" for number, why in reaching.items())
+            note = f"passed, but look at the answers: {why}"
+            return TaskGrade(task.number, 0, task.points, "held", note=note)
         return TaskGrade(task.number, task.points, task.points, "passed")
-    said = result.messages[at].partition("Traceback:\n")[2].strip()
-    if said.startswith(f"{task.number} not attempted yet:") or task.number not in left:
+    message = result.messages[cell].partition("Traceback:\n")[2].strip()
+    if message.startswith(f"{task.number} not attempted yet:") or task.number not in answered:
         return TaskGrade(task.number, 0, task.points, "blank")
-    name = re.match(r"([a-z0-9-]+): ", said)
+    name = re.match(r"([a-z0-9-]+): ", message)
     known = name and (name[1] in CATALOGUE or name[1] in UNNAMED)
     return TaskGrade(task.number, 0, task.points, "failed", name[1] if known else "")

@@ -1,10 +1,9 @@
 """The program that makes a box out of Linux's namespaces and starts a kernel in it; `box` is the side of the grader.
 
 ``python walls.py SPEC`` makes one box and ends with it. ``python walls.py --template NUMBER`` imports once
-what every
-kernel needs, and then makes a box with a kernel, forked from itself, for each spec that comes on a socket:
-that saves the seconds that importing torch takes. The standard library is all that is imported before a box
-is made.
+what every kernel needs, and then makes a box with a kernel, forked from itself, for each spec that comes on a
+socket: that saves the seconds that importing torch takes. Otherwise the standard library is all that is
+imported before a box is made.
 """
 
 import contextlib
@@ -20,17 +19,9 @@ from pathlib import Path
 MIB = 2**20
 INNER = 1000  # the user inside the box
 PORTS = ("shell_port", "iopub_port", "stdin_port", "control_port", "hb_port")
-LINKS_OR_FOLDERS = (
-    "/usr",
-    "/bin",
-    "/sbin",
-    "/lib",
-    "/lib32",
-    "/lib64",
-    "/etc/alternatives",
-    "/etc/ld.so.cache",
-    "/etc/localtime",
-)
+LINKS_OR_FOLDERS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64")
+LINKS_OR_FOLDERS += ("/etc/alternatives", "/etc/ld.so.cache", "/etc/localtime")
+DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 NEW = {
     "user": 0x10000000,
     "mount": 0x20000,
@@ -40,6 +31,9 @@ NEW = {
     "host name": 0x4000000,
 }
 RDONLY, NOSUID, NODEV, REMOUNT, BIND, REC, PRIVATE, DETACH = 1, 2, 4, 32, 4096, 16384, 1 << 18, 2
+# what a process may set for itself, from linux/prctl.h
+DIE_WITH_PARENT, DUMPABLE, DROP_BOUND_CAPABILITY, ADOPT_ORPHANS, NO_NEW_PRIVILEGES = 1, 4, 24, 36, 38
+PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "riscv64": 41, "ppc64le": 203, "s390x": 217}  # its system call
 LONGEST = 2**17  # bytes of a request to the template
 
 
@@ -58,25 +52,20 @@ class _System:
         self._try("new namespaces", self.libc.unshare(flags))
 
     def mount(self, source: str, target: str, kind: str = "", flags: int = 0, options: str = "") -> None:
-        each = [text.encode() or None for text in (source, target, kind)]
-        done = self.libc.mount(*each, ctypes.c_ulong(flags), options.encode() or None)
-        self._try(f"mount {target}", done)
+        texts = [text.encode() or None for text in (source, target, kind, options)]
+        result = self.libc.mount(*texts[:3], ctypes.c_ulong(flags), texts[3])
+        self._try(f"mount {target}", result)
 
     def read_only(self, target: str) -> None:
         try:
             self.mount("", target, flags=REMOUNT | BIND | RDONLY | NOSUID | NODEV)
-        except (
-            OSError
-        ):  # a flag that the outside has set may not be dropped: keep noexec, relatime and the like
+        except OSError:  # a flag set outside may not be dropped: keep noexec, relatime and the like
             flags = os.statvfs(target).f_flag & ~RDONLY
             self.mount("", target, flags=REMOUNT | BIND | RDONLY | NOSUID | NODEV | flags)
 
     def pivot(self, root: str) -> None:
-        number = {"x86_64": 155, "aarch64": 41, "riscv64": 41, "ppc64le": 203, "s390x": 217}[
-            os.uname().machine
-        ]
         os.chdir(root)
-        self._try("pivot_root", self.libc.syscall(number, b".", b"."))
+        self._try("pivot_root", self.libc.syscall(PIVOT_ROOT[os.uname().machine], b".", b"."))
         self._try("umount", self.libc.umount2(b".", DETACH))
         os.chdir("/")
 
@@ -84,8 +73,9 @@ class _System:
         self._try(f"prctl {option}", self.libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0))
 
     def bound_capabilities(self) -> None:
+        """Take all out of the set that a program may gain; the numbers that there are not are refused."""
         for capability in range(64):
-            self.libc.prctl(24, ctypes.c_ulong(capability), 0, 0, 0)  # out of the set that a program may gain
+            self.libc.prctl(DROP_BOUND_CAPABILITY, ctypes.c_ulong(capability), 0, 0, 0)
 
     def drop_capabilities(self) -> None:
         header, none = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
@@ -94,12 +84,15 @@ class _System:
 
 def _map_users(spec: dict, pid: int) -> None:
     """Say who is who in a user namespace: from outside it, and as root, which may give the box a user of its own."""
-    own = f"0 {os.geteuid()} 1\n" if spec["as_root"] else ""
-    if not spec["as_root"]:
+    outer = spec["outer"]
+    if spec["as_root"]:
+        users = f"0 {os.geteuid()} 1\n{INNER} {outer} 1\n"
+        groups = f"0 {os.getegid()} 1\n{INNER} {outer} 1\n"
+    else:
         Path(f"/proc/{pid}/setgroups").write_text("deny")
-    group = os.getegid() if not spec["as_root"] else spec["outer"]
-    Path(f"/proc/{pid}/uid_map").write_text(f"{own}{INNER} {spec['outer']} 1\n")
-    Path(f"/proc/{pid}/gid_map").write_text(f"{own and f'0 {os.getegid()} 1' + chr(10)}{INNER} {group} 1\n")
+        users, groups = f"{INNER} {outer} 1\n", f"{INNER} {os.getegid()} 1\n"
+    Path(f"/proc/{pid}/uid_map").write_text(users)
+    Path(f"/proc/{pid}/gid_map").write_text(groups)
 
 
 def _new_namespaces(system: _System, spec: dict) -> None:
@@ -125,44 +118,43 @@ def _build(system: _System, spec: dict) -> None:
     root = spec["root"]
     system.mount("none", "/", flags=REC | PRIVATE)
     system.mount("tmpfs", root, "tmpfs", NOSUID | NODEV, "size=16m,mode=755")
-
-    def show(path: str, writable: bool = False) -> None:
-        target = Path(root + path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if Path(path).is_symlink():
-            target.symlink_to(os.readlink(path))
-            return
-        if Path(path).is_dir():
-            target.mkdir(parents=True, exist_ok=True)
-        else:
-            target.touch()
-        system.mount(path, str(target), flags=BIND | REC)
-        if not writable:
-            system.read_only(str(target))
-
     size = f"size={spec['tmp']}m,nr_inodes=20k,mode=1777"
     for folder in ("/tmp", "/dev/shm"):
         Path(root + folder).mkdir(parents=True)
         system.mount("tmpfs", root + folder, "tmpfs", NOSUID | NODEV, size)
-    devices = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"]
-    gpus = [str(path) for path in Path("/dev").glob("nvidia*")] if spec["gpu"] else []
     for path in [*LINKS_OR_FOLDERS, *spec["visible"]]:
-        if os.path.lexists(path):
-            show(path)
-    for path in [*devices, *gpus, spec["run"]]:
-        if os.path.lexists(path):
-            show(path, writable=True)
+        _show(system, root, path)
+    gpus = [str(path) for path in Path("/dev").glob("nvidia*")] if spec["gpu"] else []
+    for path in [*DEVICES, *gpus, spec["run"]]:
+        _show(system, root, path, writable=True)
     Path(root, "proc").mkdir()
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         Path(root, "dev", name).symlink_to(f"/proc/self/fd/{number}")
     with contextlib.suppress(OSError):  # terminals, which `!ls` in a cell wants
         Path(root, "dev/pts").mkdir()
-        system.mount(
-            "devpts", f"{root}/dev/pts", "devpts", NOSUID, "newinstance,ptmxmode=0666,mode=0620,max=8"
-        )
+        options = "newinstance,ptmxmode=0666,mode=0620,max=8"
+        system.mount("devpts", f"{root}/dev/pts", "devpts", NOSUID, options)
         Path(root, "dev/ptmx").symlink_to("pts/ptmx")
     Path(root, "dev/fd").symlink_to("/proc/self/fd")
     Path(root, "etc/passwd").write_text(f"student:x:{INNER}:{INNER}::/tmp:/bin/sh\n")
+
+
+def _show(system: _System, root: str, path: str, writable: bool = False) -> None:
+    """Let a file or folder, or a copy of a link, be seen in the box under the path that it has outside."""
+    if not os.path.lexists(path):
+        return
+    target = Path(root + path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if Path(path).is_symlink():
+        target.symlink_to(os.readlink(path))
+        return
+    if Path(path).is_dir():
+        target.mkdir(parents=True, exist_ok=True)
+    else:
+        target.touch()
+    system.mount(path, str(target), flags=BIND | REC)
+    if not writable:
+        system.read_only(str(target))
 
 
 def _limit(spec: dict) -> None:
@@ -191,55 +183,55 @@ def _first_process(system: _System, spec: dict) -> None:
     if spec.get("status") is not None:
         os.set_inheritable(spec["status"], False)  # so that it is closed when the maker ends
     if spec["level"] == "namespaces":
-        system.mount(
-            "proc", spec["root"] + "/proc", "proc", NOSUID | NODEV
-        )  # not granted once the old one is gone
-        system.pivot(spec["root"])
-        for kind in (
-            "user",
-            "mnt",
-            "net",
-            "pid",
-        ):  # a box in the box would bring rights that this one took away
-            with contextlib.suppress(OSError):
-                Path(f"/proc/sys/user/max_{kind}_namespaces").write_text("0")
-        system.read_only("/")
-        _limit(spec)
-        system.bound_capabilities()
-        os.setresgid(INNER, INNER, INNER)
-        if spec["as_root"]:
-            os.setgroups([])
-        os.setresuid(INNER, INNER, INNER)
-        system.drop_capabilities()
-        system.control(38, 1)  # no new privileges
+        _enter(system, spec)
     else:
         _limit(spec)
     if sys.platform.startswith("linux"):
-        system.control(1, signal.SIGKILL)  # die with the maker
+        system.control(DIE_WITH_PARENT, signal.SIGKILL)
     os.chdir(spec["home"])
     if spec.get("forked"):
         _turn_into_kernel(system, spec)
     os.execve(spec["command"][0], spec["command"], spec["environment"])
 
 
+def _enter(system: _System, spec: dict) -> None:
+    """Leave the outside behind: its files, its limits, and all rights."""
+    # while the old /proc is there, for a new one is not granted once it is gone
+    system.mount("proc", spec["root"] + "/proc", "proc", NOSUID | NODEV)
+    system.pivot(spec["root"])
+    for kind in ("user", "mnt", "net", "pid"):
+        # a box in the box would bring rights that this one took away
+        with contextlib.suppress(OSError):
+            Path(f"/proc/sys/user/max_{kind}_namespaces").write_text("0")
+    system.read_only("/")
+    _limit(spec)
+    system.bound_capabilities()
+    os.setresgid(INNER, INNER, INNER)
+    if spec["as_root"]:
+        os.setgroups([])
+    os.setresuid(INNER, INNER, INNER)
+    system.drop_capabilities()
+    system.control(NO_NEW_PRIVILEGES, 1)
+
+
 def _turn_into_kernel(system: _System, spec: dict) -> None:
     """Become a kernel without a new program, as a child of the template, which has imported what a kernel needs."""
-    os.closerange(
-        3, 1024
-    )  # nothing that is open may come along: not the template's socket, nor the maker's pipe
+    os.closerange(3, 1024)  # nothing open may come along: not the template's socket, nor the maker's pipe
     os.environ.clear()
     os.environ.update(spec["environment"])
-    system.control(4, 1)  # may read its own /proc, as a program that was just started may
+    system.control(DUMPABLE, 1)  # it may read its own /proc, as a program that was just started may
     import numpy
     from ipykernel.kernelapp import IPKernelApp
 
-    numpy.random.seed()  # noqa: NPY002 (anew, or all kernels would draw what the template would; `random` does so)
+    # numpy's numbers begin anew, or all kernels would draw what the template would; `random` does so by itself
+    numpy.random.seed()  # noqa: NPY002
     sys.argv = ["ipykernel_launcher", *spec["command"][3:]]
     IPKernelApp.launch_instance()
     os._exit(0)
 
 
 def _main(spec: dict) -> int:
+    """Make a box and stay until its kernel ends; what becomes of it goes to the pipe `status`, or is printed."""
     status, system = spec.get("status"), _System()
 
     def say(word: str) -> None:
@@ -256,7 +248,7 @@ def _main(spec: dict) -> int:
                 os.setresuid(0, 0, 0)
             _build(system, spec)
         elif sys.platform.startswith("linux"):
-            system.control(36, 1)  # orphans become children of this process, which can then be found
+            system.control(ADOPT_ORPHANS, 1)  # they become children of this process, which can then be found
         pid = os.fork()
         if pid == 0:
             try:
@@ -265,30 +257,38 @@ def _main(spec: dict) -> int:
                 say(f"the first process: {error}")
             os._exit(1)
         if sys.platform.startswith("linux") and status is not None:
-            system.control(1, signal.SIGKILL)  # die with the grader, the kernel with this
+            system.control(DIE_WITH_PARENT, signal.SIGKILL)  # with the grader, and the kernel with this
             if os.getppid() != spec["grader"]:  # it died before this line
                 return 1
-        sockets = [Path(spec["run"], f"k-{number}") for number in range(1, 1 + len(PORTS))]
-        while status is not None:
-            if os.waitpid(pid, os.WNOHANG) != (0, 0):
+        if status is not None:
+            if not _is_listening(pid, spec):
                 say("the kernel ended at once")
                 return 1
-            if all(path.exists() for path in sockets):
-                if spec["level"] == "namespaces":
-                    system.read_only(spec["run"])  # the one place from which the disk could be filled
-                say("ready")
-                break
-            time.sleep(0.02)
-        code = 1
-        while True:  # in the fallback orphans come here as well
-            ended, result = os.wait()
-            if ended == pid:
-                code = os.waitstatus_to_exitcode(result)
-                break
-        return 0 if code == 0 else 1
+            if spec["level"] == "namespaces":
+                system.read_only(spec["run"])  # the one place from which the disk could be filled
+            say("ready")
+        return _wait_for(pid)
     except OSError as error:
         say(str(error))
         return 1
+
+
+def _is_listening(pid: int, spec: dict) -> bool:
+    """Wait until the kernel has made all of its sockets; gives False if it ends before."""
+    sockets = [Path(spec["run"], f"k-{number}") for number in range(1, 1 + len(PORTS))]
+    while os.waitpid(pid, os.WNOHANG) == (0, 0):
+        if all(path.exists() for path in sockets):
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def _wait_for(pid: int) -> int:
+    """Wait for the end of the kernel, and of orphans, which come here without namespaces; gives an exit code."""
+    while True:
+        ended, result = os.wait()
+        if ended == pid:
+            return 0 if os.waitstatus_to_exitcode(result) == 0 else 1
 
 
 def _serve(descriptor: int) -> int:

@@ -133,6 +133,10 @@ class MiniSD(NamedTuple):
         """Paint a step of the sampling, (B, 3, 64, 64): what it takes for x_0 on the way, and x_0 at the end."""
         return self.decode(state.x_t if state.t == 0 else state.x_0_hat)
 
+    def save(self, path: str | Path) -> None:
+        """Write a model file that `load_mini_sd` reads, whole or not at all."""
+        save_mini_sd(path, self)
+
     def evaluate(
         self, num_samples: int = 2000, *, held_out: bool = False, seed: int = 0, **options
     ) -> Evaluation:

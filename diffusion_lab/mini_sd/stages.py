@@ -52,7 +52,7 @@ class Stage:
         raise NotImplementedError
 
     def fit(self, digits: Digits, device: str, seed: int, **options) -> Iterator:
-        """Train a fresh network; options are those of `train.fit`."""
+        """Train a fresh network; options are those of `fitting.fit`."""
         raise NotImplementedError
 
     def start(

@@ -5,10 +5,8 @@ then, with both frozen, the U-Net, by the same `training.train` as every other d
 judge of scenes needs none of them.
 """
 
-import copy
 import json
-from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,116 +18,60 @@ from diffusion_lab import training
 from diffusion_lab.checkpoints import TrainingState
 from diffusion_lab.data import Digits, loader
 from diffusion_lab.files import read_tensors, write_tensors
+from diffusion_lab.fitting import Step, fit
 from diffusion_lab.mini_sd.judge import SceneJudge, judge_loss
 from diffusion_lab.mini_sd.scenes import compose
 from diffusion_lab.mini_sd.text import Clip, TextEncoder, contrastive_loss, near_miss, tokenize
 from diffusion_lab.mini_sd.vae import VAE, measure_scale, vae_loss
-from diffusion_lab.optimization import OPTIMIZERS, learning_rate_at, update_ema
 from diffusion_lab.schedules import DiffusionSchedule
-from diffusion_lab.shapes import check_range
+from diffusion_lab.shapes import normal_like
 from diffusion_lab.unet import UNet
 
 BETA = 0.004  # weight of the KL divergence: a decoder that is sure of its pixels to 0.045, in a range of 2
 
 
-class Fitted(NamedTuple):
-    """What `fit` yields: steps done (from 1), the loss before the step, and the averaged weights."""
-
-    index: int
-    loss: float
-    ema: nn.Module
-    state: TrainingState
-
-    def save(self, path: str | Path) -> None:
-        """Write a checkpoint from which ``fit(..., resume=path)`` goes on."""
-        self.state.save(path)
-
-
-def fit(
-    model: nn.Module,
-    loss: Callable[[nn.Module, Generator], Tensor],
-    *,
-    num_steps: int,
-    learning_rate: float = 2e-3,
-    ema_decay: float = 0.998,
-    bfloat16: bool = False,
-    generator: Generator,
-    resume: str | Path | None = None,
-) -> Iterator[Fitted]:
-    """Make ``loss(model, generator)`` small, yielding after each step; for everything that is no denoiser.
-
-    Args:
-        model: trained in place, on its device.
-        loss: draws its own batch and gives one number.
-        num_steps, learning_rate: steps in total, and the peak of `learning_rate_at`, for Muon.
-        ema_decay, bfloat16, generator, resume: as for `training.train`.
-
-    A `ValueError` says if num_steps is not more than were done already, or the checkpoint is of another
-    training.
-    """
-    model.to(memory_format=torch.channels_last).train()
-    device = next(model.parameters()).device
-    optimizer = OPTIMIZERS["muon"](model.parameters(), learning_rate, betas=(0.9, 0.99), weight_decay=0.01)
-    ema = copy.deepcopy(model).requires_grad_(False).eval()
-    state = TrainingState(model, ema, optimizer, generator)
-    if resume is not None:
-        state.load(resume)
-    check_range("num_steps", num_steps, state.index + 1)
-    while state.index < num_steps:
-        optimizer.param_groups[0]["lr"] = learning_rate_at(state.index, num_steps, learning_rate, 100)
-        optimizer.zero_grad()
-        with torch.autocast(device.type, torch.bfloat16) if bfloat16 else nullcontext():
-            value = loss(model, generator)
-        value.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        state.index += 1
-        update_ema(ema, model, min(ema_decay, state.index / (state.index + 10)))
-        yield Fitted(state.index, value.item(), ema, state)
-
-
 def train_vae(
     vae: VAE, digits: Digits, *, batch_size: int = 32, beta: float = BETA, **options
-) -> Iterator[Fitted]:
+) -> Iterator[Step]:
     """Train a VAE on scenes that are drawn as it goes; options are those of `fit`."""
-    device = next(vae.parameters()).device
 
-    def loss(model: VAE, generator: Generator) -> Tensor:
-        images = compose(batch_size, digits, generator=generator).images.to(device)
-        error, price = vae_loss(model, images, beta, generator)
-        return (error + price).mean()
+    def loss(state: TrainingState) -> Tensor:
+        images = compose(batch_size, digits, generator=state.generator).images.to(state.device)
+        error, divergence = vae_loss(state.model, images, beta, state.generator)
+        return (error + divergence).mean()
 
     return fit(vae, loss, **options)
 
 
 def train_clip(
     clip: Clip, digits: Digits, *, batch_size: int = 64, misses: int = 2, **options
-) -> Iterator[Fitted]:
-    """Train both encoders so that a picture finds its caption among those of the batch and `misses` near misses."""
-    device = next(clip.parameters()).device
+) -> Iterator[Step]:
+    """Train both encoders so that a picture finds its caption among those of the batch and `misses` near misses.
 
-    def loss(model: Clip, generator: Generator) -> Tensor:
-        scenes = compose(batch_size, digits, generator=generator)
-        captions = [*scenes.captions, *(near_miss(text, generator) for text in scenes.captions * misses)]
-        return contrastive_loss(model(scenes.images.to(device), tokenize(captions).to(device)).float())
+    Options are those of `fit`.
+    """
+
+    def loss(state: TrainingState) -> Tensor:
+        scenes = compose(batch_size, digits, generator=state.generator)
+        near_misses = [near_miss(text, state.generator) for text in scenes.captions * misses]
+        images, tokens = scenes.images, tokenize(scenes.captions + near_misses)
+        return contrastive_loss(state.model(images.to(state.device), tokens.to(state.device)).float())
 
     return fit(clip, loss, **options)
 
 
-def train_judge(judge: SceneJudge, digits: Digits, *, batch_size: int = 64, **options) -> Iterator[Fitted]:
-    """Train a judge on scenes that are drawn as it goes, of all pairs of colour and digit.
+def train_judge(judge: SceneJudge, digits: Digits, *, batch_size: int = 64, **options) -> Iterator[Step]:
+    """Train a judge on scenes that are drawn as it goes, of all pairs of colour and digit, with a little noise on top.
 
     Options are those of `fit`.
     """
-    device = next(judge.parameters()).device
 
-    def loss(model: SceneJudge, generator: Generator) -> Tensor:
-        held_out = bool(torch.rand((), generator=generator) < 0.2)
-        scenes = compose(batch_size, digits, generator=generator, held_out=held_out)
-        images = scenes.images + 0.05 * torch.rand((), generator=generator) * torch.randn(
-            scenes.images.shape, generator=generator
-        )
-        return judge_loss(model(images.to(device)), scenes.layout)
+    def loss(state: TrainingState) -> Tensor:
+        held_out = bool(torch.rand((), generator=state.generator) < 0.2)
+        scenes = compose(batch_size, digits, generator=state.generator, held_out=held_out)
+        strength = 0.05 * torch.rand((), generator=state.generator)
+        images = scenes.images + strength * normal_like(scenes.images, state.generator)
+        return judge_loss(state.model(images.to(state.device)), scenes.layout)
 
     return fit(judge, loss, **options)
 
@@ -230,7 +172,7 @@ def train_unet(
     batch_size: int = 64,
     generator: Generator,
     **options,
-) -> Iterator[training.Step]:
+) -> Iterator[Step]:
     """Train the U-Net on codes with captions by `training.train`; the yielded ``ema.unet`` is the one to keep.
 
     Args:

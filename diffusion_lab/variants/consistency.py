@@ -6,20 +6,18 @@ student, with a trained denoiser as the teacher who knows the path. Source: Song
 Models.
 """
 
-import copy
 from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
-from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
 
 from diffusion_lab.checkpoints import TrainingState
-from diffusion_lab.optimization import Muon, learning_rate_at, update_ema
+from diffusion_lab.fitting import Step, fit
 from diffusion_lab.process import split
 from diffusion_lab.sampling import State, guess, sampling_times
 from diffusion_lab.schedules import DiffusionSchedule
-from diffusion_lab.shapes import Data, Steps, check_objective, check_range, check_share, choose, normal_like
+from diffusion_lab.shapes import Data, Steps, check_objective, check_range, choose, normal_like
 
 
 def consistency_function(
@@ -118,14 +116,6 @@ def distillation_loss(
     return pseudo_huber(consistency_function(student, x_t, t, schedule, objective, **condition) - wanted)
 
 
-class Distilled(NamedTuple):
-    """What `distill` yields: steps done (from 1), loss of the batch before the step, and the averaged student."""
-
-    index: int
-    loss: float
-    target: nn.Module  # the one to draw with
-
-
 def distill(
     student: nn.Module,
     teacher: Callable,
@@ -136,24 +126,28 @@ def distill(
     objective: str = "v",
     levels: int = 12,
     learning_rate: float = 1e-3,
+    warmup: int = 50,
     ema_decay: float = 0.95,
-    bfloat16: bool = False,
-    generator: Generator | None = None,
-) -> Iterator[Distilled]:
-    """Teach a student, in place, to be consistent along the paths of a teacher; yields after each optimiser step.
+    **options,
+) -> Iterator[Step]:
+    """Teach a student to be consistent along the paths of a teacher, yielding after each optimiser step.
+
+    The averaged student, ``step.ema``, gives the targets, and is the one to draw with.
 
     Args:
-        student: trained in place; begin with the teacher's weights, or with those of a smaller denoiser.
-        teacher: a trained denoiser of the same objective and schedule; it is not changed.
+        student: trained in place, on its device; begin with the teacher's weights, or with those of a smaller
+            denoiser.
+        teacher: a trained denoiser of the same objective and schedule, on the student's device; it is not
+            changed.
         schedule, objective: of both; "v" or "flow".
         loader: yields ``(images, labels)`` in every pass.
-        num_steps: optimiser steps.
+        num_steps: optimiser steps in total, more than were done before a resume.
         levels: into how many steps a path is divided, 1 … T, evenly in time; more is closer to the flow, and
             slower to learn.
-        learning_rate, ema_decay: peak of `optimization.Muon`, and decay of the averaged student that gives
-            the targets.
-        bfloat16: compute in 16 bits.
-        generator: decides times and noise.
+        learning_rate, warmup: its peak, and steps up to it (at most a tenth of all).
+        ema_decay: of the averaged student, less in the first steps.
+        **options: the rest of those of `fitting.fit`: ``optimizer``, ``weight_decay``, ``grad_clip``,
+            ``bfloat16``, ``generator`` (decides times and noise), and ``resume``.
 
     A `ValueError` says if an argument is out of range, the objective is not that of both, or the loader is
     empty.
@@ -161,30 +155,38 @@ def distill(
     choose("objective", objective, ("v", "flow"))
     for model in (student, teacher):
         check_objective(model, objective)
-    check_range("num_steps", num_steps, 1)
     check_range("levels", levels, 1, schedule.timesteps)
-    check_share(ema_decay=ema_decay)
-    student.train()
-    target = copy.deepcopy(student).requires_grad_(False).eval()
-    student.trained_objective = target.trained_objective = objective
-    optimizer = Muon(student.parameters(), learning_rate, betas=(0.9, 0.99))
     times = torch.tensor(sampling_times(schedule, levels))
-    batches = TrainingState(student, target, optimizer, generator or torch.default_generator).batches(loader)
-    for index, (x_0, labels) in zip(range(1, num_steps + 1), batches, strict=False):
-        optimizer.param_groups[0]["lr"] = learning_rate_at(index - 1, num_steps, learning_rate, warmup=50)
-        optimizer.zero_grad()
-        n = torch.randint(levels, (len(x_0),), generator=generator)
-        options = {"objective": objective, "generator": generator, "labels": labels}
-        with torch.autocast(x_0.device.type, torch.bfloat16, enabled=bfloat16):
-            losses = distillation_loss(
-                student, target, teacher, x_0, times[n], times[n + 1], schedule, **options
-            )
-            loss = losses.mean()
-        loss.backward()
-        nn.utils.clip_grad_norm_(student.parameters(), 1.0)
-        optimizer.step()
-        update_ema(target, student, min(ema_decay, index / (index + 10)))
-        yield Distilled(index, loss.item(), target)
+
+    def loss(state: TrainingState, x_0: Tensor, labels: Tensor) -> Tensor:
+        n = torch.randint(levels, (len(x_0),), generator=state.generator)
+        t, s = times[n].to(state.device), times[n + 1].to(state.device)
+        return distillation_loss(
+            state.model,
+            state.ema,
+            teacher,
+            x_0.to(state.device),
+            t,
+            s,
+            schedule,
+            objective=objective,
+            generator=state.generator,
+            labels=labels.to(state.device),
+        ).mean()
+
+    steps = fit(
+        student,
+        loss,
+        loader,
+        num_steps=num_steps,
+        learning_rate=learning_rate,
+        warmup=warmup,
+        ema_decay=ema_decay,
+        **options,
+    )
+    for step in steps:
+        student.trained_objective = step.ema.trained_objective = objective
+        yield step
 
 
 def multistep(

@@ -1,8 +1,7 @@
 """EDM: what stands around a network so that its input and its target have variance 1 at every time.
 
 Karras et al. 2022 write the noisy data as ``y = x_0 + ratio · eps``, without shrinking the signal. That is
-our x_t,
-divided by alpha: ``ratio = sigma / alpha``. Their table 1, last column, is `preconditioning`.
+our x_t divided by alpha: ``ratio = sigma / alpha``. Their table 1, last column, is `preconditioning`.
 """
 
 from collections.abc import Callable

@@ -63,10 +63,10 @@ def _written() -> bool:
 
 def _conftest_left() -> bool:
     path = Path("/tmp/conftest.py")
-    mine = path.exists() and MARK in path.read_text(errors="replace")
-    if mine:  # it would end every pytest that reads it
+    was_written = path.exists() and MARK in path.read_text(errors="replace")
+    if was_written:  # it would end every pytest that reads it
         path.unlink()
-    return mine
+    return was_written
 
 
 class _Ear:

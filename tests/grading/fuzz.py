@@ -117,7 +117,7 @@ def _json(data: bytes, random: random.Random) -> bytes:
         if not places:
             break
         node, key = random.choice(places)
-        other, there = random.choice(places)
+        other, other_key = random.choice(places)
         action = random.choice(["junk", "junk", "delete", "copy", "text"])
         if action == "delete":
             del node[key]
@@ -127,7 +127,7 @@ def _json(data: bytes, random: random.Random) -> bytes:
             node[key] = (
                 copy.deepcopy(random.choice(JUNK))
                 if action == "junk"
-                else json.loads(json.dumps(other[there]))
+                else json.loads(json.dumps(other[other_key]))
             )
     deep: object = "x"
     for _ in range(random.choice([0, 0, 0, 300])):

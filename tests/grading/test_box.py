@@ -28,14 +28,14 @@ class Asked:
         self.client.wait_for_ready(timeout=60)
 
     def __call__(self, code: str) -> str:
-        said = []
+        printed = []
 
         def hear(message):
             content = message["content"]
-            said.append(content.get("text") or content.get("ename") or "")
+            printed.append(content.get("text") or content.get("ename") or "")
 
         self.client.execute_interactive(code, timeout=60, output_hook=hear, allow_stdin=False)
-        return "".join(said).strip()
+        return "".join(printed).strip()
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +132,7 @@ def test_memory_of_all_processes_together_is_watched():
 
 @boxed
 @pytest.mark.parametrize(
-    ("code", "said"),
+    ("code", "printed"),
     [
         ("import os; print(os.getuid(), os.getpid())", "1000 1"),
         ("print(sorted(p for p in os.listdir('/proc') if p.isdigit()))", "['1']"),
@@ -154,9 +154,9 @@ def test_memory_of_all_processes_together_is_watched():
         ("open('/tmp/own', 'w').write('x'); print(open('/tmp/own').read())", "x"),
     ],
 )
-def test_inside(inside, code, said):
+def test_inside(inside, code, printed):
     inside("import os")
-    assert inside(code) == said.strip()
+    assert inside(code) == printed.strip()
 
 
 @boxed
@@ -238,13 +238,13 @@ def test_kernel_ends_when_the_grader_is_killed(level):
 def test_kernels_of_one_template_are_warm_and_strangers_to_each_other():
     with BEST.start() as one, BEST.start() as two:
         asked = Asked(one), Asked(two)
-        assert [each("import sys; print('torch' in sys.modules)") for each in asked] == ["True"] * 2
-        draws = [each("import random, numpy; print(random.random(), numpy.random.rand())") for each in asked]
+        assert [ask("import sys; print('torch' in sys.modules)") for ask in asked] == ["True"] * 2
+        draws = [ask("import random, numpy; print(random.random(), numpy.random.rand())") for ask in asked]
         assert all(a != b for a, b in zip(*(draw.split() for draw in draws), strict=True))
         assert asked[0]("import torch; torch.mine = 1") == ""
         assert asked[1]("import torch; print(hasattr(torch, 'mine'))") == "False"
-        for each in asked:
-            each.client.stop_channels()
+        for ask in asked:
+            ask.client.stop_channels()
 
 
 @boxed

@@ -18,6 +18,8 @@ import pytest
 from diffusion_lab import cli
 from diffusion_lab.grading import answers, grade, keys, report, run, submissions
 from diffusion_lab.grading.box import Box
+from diffusion_lab.grading.journal import JOURNAL, Journal
+from diffusion_lab.grading.plan import shard_of
 
 ROOT = Path(__file__).parents[2]
 SOLUTIONS = ROOT / "solutions"
@@ -153,10 +155,15 @@ def test_same_nonce_gives_the_same_gradebook_and_a_second_run_needs_resume(faked
     graded(school, tmp_path / "one", nonce=7)
     graded(school, tmp_path / "two", nonce=7, jobs=3)
     assert gradebook(tmp_path / "one") == gradebook(tmp_path / "two")
-    with pytest.raises(FileExistsError, match="--resume"):
+    with pytest.raises(grade.GradebookExists, match=r"one holds a gradebook already$") as refused:
         graded(school, tmp_path / "one", nonce=7)
-    with pytest.raises(ValueError, match=r"nonce: .* was begun under 7, got 8"):
+    assert isinstance(refused.value, FileExistsError)
+    assert refused.value.folder == tmp_path / "one"
+    with pytest.raises(grade.ResumeMismatch, match=r"nonce: .* was begun with 7, got 8$") as refused:
         graded(school, tmp_path / "one", nonce=8, resume=True)
+    facts = refused.value
+    assert isinstance(facts, ValueError)
+    assert (facts.folder, facts.argument, facts.begun_with, facts.got) == (tmp_path / "one", "nonce", 7, 8)
     faked.graded.clear()
     before = (tmp_path / "one/grades.json").read_bytes()
     graded(school, tmp_path / "one", resume=True)
@@ -184,20 +191,27 @@ def test_resume_grades_what_is_new_changed_or_failed(faked, school, tmp_path):
     }
 
 
+def rows_on_disk(journal: Path) -> int:
+    return journal.read_bytes().count(b'{"row"') if journal.exists() else 0
+
+
 def test_kill_at_any_moment_and_resume_give_the_same_gradebook(faked, school, tmp_path):
     graded(school, tmp_path / "whole", nonce=5)
     faked.seconds = 0.02
     fork, dice, had = multiprocessing.get_context("fork"), random.Random(0), set()
     for k in range(10):
         out = tmp_path / f"killed{k}"
+        journal = out / JOURNAL
         child = fork.Process(target=graded, args=(school, out), kwargs={"nonce": 5})
         child.start()
-        time.sleep(dice.uniform(0.05, 0.45))
+        until = time.monotonic() + 60
+        while rows_on_disk(journal) < k % 5 and child.is_alive() and time.monotonic() < until:
+            time.sleep(0.001)
+        time.sleep(dice.uniform(0, 0.03 if k % 5 else 0.3))
         os.kill(child.pid, signal.SIGKILL)
         child.join()
         assert child.exitcode in (0, -signal.SIGKILL)
-        journal = out / grade.JOURNAL
-        kept = journal.read_bytes().count(b'{"row"') if journal.exists() else 0
+        kept = rows_on_disk(journal)
         had.add(kept)
         if kept:
             journal.write_bytes(journal.read_bytes() + b'{"row": {"student": "half')
@@ -211,7 +225,7 @@ def test_kill_at_any_moment_and_resume_give_the_same_gradebook(faked, school, tm
 
 def test_row_is_on_disk_before_the_next_one_begins(faked, school, tmp_path):
     seen = []
-    journal = tmp_path / "out" / grade.JOURNAL
+    journal = tmp_path / "out" / JOURNAL
     faked.during = lambda: seen.append(journal.read_text().count('{"row"'))
     graded(school, tmp_path / "out", jobs=1)
     assert seen[1:] == sorted(seen[1:])  # the first is of the solution
@@ -219,11 +233,11 @@ def test_row_is_on_disk_before_the_next_one_begins(faked, school, tmp_path):
 
 
 def test_two_graders_do_not_write_to_one_gradebook(tmp_path):
-    journal = grade.Journal(tmp_path)
+    journal = Journal(tmp_path)
     with pytest.raises(BlockingIOError, match="another grader"):
-        grade.Journal(tmp_path)
+        Journal(tmp_path)
     journal.close()
-    grade.Journal(tmp_path).close()
+    Journal(tmp_path).close()
 
 
 def test_ctrl_c_keeps_what_is_done(faked, school, tmp_path):
@@ -304,7 +318,7 @@ def test_blank_that_scores_stops_everything(faked, school, tmp_path, monkeypatch
     monkeypatch.setattr(
         run, "grade_notebook", lambda *_, **__: run.Grade("graded", everything, 0.1, 1, [], [])
     )
-    with pytest.raises(ValueError, match="the blank scores 9 points"):
+    with pytest.raises(ValueError, match="the blank scores 9 of 9 points, and 0 were wanted"):
         graded(school, tmp_path / "out")
 
 
@@ -324,19 +338,106 @@ def test_shards_make_the_same_gradebook(faked, school, tmp_path):
         grade.merge([parts[0], parts[2]], tmp_path / "no")
     with pytest.raises(ValueError, match="one of each of 3 shards"):
         grade.merge([parts[0], tmp_path / "whole"], tmp_path / "no")
-    journal = parts[1] / grade.JOURNAL
+    journal = parts[1] / JOURNAL
     journal.write_text("".join(journal.read_text().splitlines(keepends=True)[:-1]))
-    with pytest.raises(ValueError, match="is not finished"):
+    with pytest.raises(grade.PartUnfinished, match=r"parts: .*part2 is not finished$") as refused:
         grade.merge(parts, tmp_path / "no")
-    with pytest.raises(ValueError, match=r"shard: .* was begun as 1/3"):
+    assert refused.value.folder == parts[1]
+    with pytest.raises(grade.ResumeMismatch, match=r"shard: .* was begun with 1/3, got 2/3$"):
         graded(school, parts[0], shard=(2, 3), resume=True)
+    with pytest.raises(ValueError, match="parts: the folder of at least one shard was wanted"):
+        grade.merge([], tmp_path / "no")
+
+
+def test_gradebook_holds_grades_by_one_solution_only(faked, school, tmp_path):
+    changed = tmp_path / "solutions"
+    changed.mkdir()
+    text = (SOLUTIONS / "01_forward_noising.ipynb").read_text(encoding="utf-8")
+    (changed / "01_forward_noising.ipynb").write_text(text.replace("Guess first", "Guess"), encoding="utf-8")
+    graded(school, tmp_path / "one", shard=(1, 2))
+    before = (tmp_path / "one/grades.json").read_bytes()
+    with pytest.raises(grade.SolutionChanged, match="the solution of exercise 01 has changed") as refused:
+        grade.grade(school, tmp_path / "one", solutions=changed, box=BOX, shard=(1, 2), resume=True)
+    assert refused.value.exercise == "01"
+    assert (tmp_path / "one/grades.json").read_bytes() == before
+    grade.grade(school, tmp_path / "two", solutions=changed, box=BOX, shard=(2, 2))
+    with pytest.raises(grade.SolutionChanged, match="exercise 01"):
+        grade.merge([tmp_path / "one", tmp_path / "two"], tmp_path / "merged")
+
+
+def test_journal_with_rows_and_no_run_is_refused(faked, school, tmp_path):
+    graded(school, tmp_path / "out")
+    path = tmp_path / "out" / JOURNAL
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(line for line in lines if not line.startswith('{"run"')))
+    with pytest.raises(grade.JournalDamaged, match=r"how it was begun cannot be read$") as refused:
+        graded(school, tmp_path / "out", resume=True)
+    assert refused.value.path == path
+
+
+def test_command_says_which_option_helps(faked, school, tmp_path, capsys):
+    def refused(command: str, *arguments) -> str:
+        capsys.readouterr()
+        assert cli.main([command, *map(str, arguments)]) == 2
+        return capsys.readouterr().err.strip().splitlines()[-1]
+
+    one, two = tmp_path / "one", tmp_path / "two"
+    same = (school, "--source", SOLUTIONS, "--box", "none", "--jobs", 1, "--out", one)
+    assert cli.main(["grade", *map(str, same), "--nonce", "7", "--shard", "1/2"]) == 0
+    line = refused("grade", *same)
+    assert line == (
+        f"diffusion-lab grade: {one} holds a gradebook already: add --resume to go on, or choose another --out"
+    )
+    line = refused("grade", *same, "--resume", "--nonce", 8, "--shard", "1/2")
+    assert line.endswith("was begun with 7, got 8: go on with --nonce 7, or choose another --out")
+    line = refused("grade", *same, "--resume", "--shard", "2/2")
+    assert line.endswith("was begun with 1/2, got 2/2: go on with --shard 1/2, or choose another --out")
+    journal = one / JOURNAL
+    journal.write_text("".join(journal.read_text().splitlines(keepends=True)[:-1]))
+    line = refused("grade-merge", one, two)
+    assert line.endswith(f"parts: {one} is not finished: go on with grade --resume --out {one}")
+    journal.write_text(journal.read_text().replace('{"run"', '{"ran"'))
+    line = refused("grade", *same, "--resume", "--shard", "1/2")
+    assert line.endswith("cannot be read: choose another --out")
+
+
+def test_library_knows_no_option_of_the_command(capsys):
+    options = set()
+    for command in ("grade", "grade-merge", "check"):
+        with pytest.raises(SystemExit):
+            cli.main([command, "--help"])
+        options |= set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
+    assert {"--resume", "--out", "--manual", "--shard"} <= options
+    folder = Path(grade.__file__).parent
+    programs = (
+        "walls",
+        "nbval_plugin",
+        "box",
+    )  # with options of their own, or that they give to other programs
+    paths = [path for path in folder.rglob("*.py") if path.stem not in programs]
+    for path in [*paths, *folder.rglob("*.j2")]:
+        known = set(re.findall(r"(?<![\w-])--[a-z-]+", path.read_text(encoding="utf-8")))
+        assert not known & options, path
+
+
+@pytest.mark.parametrize(
+    ("title", "plain"),
+    [
+        ("One $t$", "One t"),
+        (r"with $\eta$", "with η"),
+        (r"$\bar\alpha$", r"\barα"),
+        ("a plain one", "a plain one"),
+    ],
+)
+def test_titles_are_plain_text(title, plain):
+    assert grade.plain_title(title) == plain
 
 
 @pytest.mark.parametrize("text", ["", "0/3", "4/3", "1", "a/b", "-1/3"])
 def test_shard_that_is_none(text):
     with pytest.raises(ValueError, match="shard: i/n"):
-        grade.shard_of(text)
-    assert grade.shard_of("2/3") == (2, 3)
+        shard_of(text)
+    assert shard_of("2/3") == (2, 3)
 
 
 def test_one_exercise_only_and_one_student_only(faked, school, tmp_path):
@@ -405,9 +506,9 @@ def test_grade_and_check_with_kernels(tmp_path, capsys):
     assert "2. Why the square roots?" in page
     assert "betas[t]` has shape (B,)" not in page  # the task's first hint is for who has no name to go by
     assert cli.main(["check", str(path), "--source", str(SOLUTIONS)]) == 1
-    said = capsys.readouterr().out
-    assert "exercise 01: 1 of 9 points" in said
-    assert "variance-as-std" in said
+    text = capsys.readouterr().out
+    assert "exercise 01: 1 of 9 points" in text
+    assert "variance-as-std" in text
 
 
 def test_check_needs_every_task(faked, tmp_path, capsys):
@@ -442,7 +543,7 @@ def commands() -> list[str]:
 
 @pytest.mark.parametrize("line", commands())
 def test_commands_of_the_page_and_the_workflows_parse(line):
-    options = cli._parser().parse_args(shlex.split(line))
+    options = cli.parser().parse_args(shlex.split(line))
     assert options.command == line.split()[0]
 
 

@@ -8,10 +8,25 @@ from html.parser import HTMLParser
 
 import pytest
 
+from diffusion_lab.checks.mistakes import CATALOGUE
 from diffusion_lab.grading import report
-from diffusion_lab.grading.report import Manual, Row
+from diffusion_lab.grading.report import Manual, Row, TaskGrade, feedback_text, pages, servers, tables
+from diffusion_lab.grading.report.feedback import SUBMISSION_SENTENCES, TASK_SENTENCES, UNWRITTEN, in_words
+from diffusion_lab.grading.rows import safe_name
 
-EVIL = ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1"]
+EVIL = [
+    "=cmd|' /C calc'!A0",
+    "+1",
+    "-1",
+    "@SUM(A1)",
+    "\t=1",
+    "\r=1",
+    "\n=1",
+    "＝1",
+    "＋1",
+    "－1",
+    "＠SUM(A1)",
+]
 NASTY = "<script>alert(1)</script>\"'&"
 TASKS = [
     {"number": "1.1", "title": "a guess", "max": 1, "section": "4. All steps at once", "hint": "multiply"},
@@ -23,14 +38,7 @@ RUN = {"keys": KEYS, "nonce": 7, "isolation": {"level": "namespaces", "reason": 
 
 
 def task(number="1.1", points=0, worth=1, status="failed", mistake="", note=""):
-    return {
-        "number": number,
-        "points": points,
-        "max": worth,
-        "status": status,
-        "mistake": mistake,
-        "note": note,
-    }
+    return TaskGrade(number, points, worth, status, mistake, note)._asdict()
 
 
 def row(student="anna", status="graded", tasks=None, **more):
@@ -50,38 +58,77 @@ def read(text: str) -> list[dict]:
     return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
-class Tags(HTMLParser):
-    """Every tag and attribute of a page."""
+class Page(HTMLParser):
+    """Every tag and attribute of a page, its text, the cells of its tables, and what is set as code or with stress."""
+
+    EMPTY = ("meta", "br", "hr")
 
     def __init__(self, text):
         super().__init__()
-        self.tags, self.attributes, self.text = set(), set(), ""
+        self.tags, self.attributes, self.text, self.open = set(), set(), "", []
+        self.lines, self.code, self.stressed = [], [], []
         self.feed(text)
+        self.close()
+        assert self.open == [], "tags that are never closed"
 
     def handle_starttag(self, tag, attrs):
         self.tags.add(tag)
         self.attributes |= {name for name, _ in attrs}
+        if tag not in self.EMPTY:
+            self.open.append(tag)
+        if tag == "tr":
+            self.lines.append([])
+        elif tag in ("td", "th"):
+            self.lines[-1].append("")
+        for name, found in (("code", self.code), ("em", self.stressed)):
+            if tag == name:
+                found.append("")
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
 
     def handle_data(self, data):
+        if "style" in self.open:
+            return
         self.text += data
+        if {"td", "th"} & set(self.open):
+            self.lines[-1][-1] += data
+        for name, found in (("code", self.code), ("em", self.stressed)):
+            if name in self.open:
+                found[-1] += data
 
 
 @pytest.mark.parametrize("name", [*EVIL, 'a,b"c', "two\nlines", "Zoë 'O", "x=1", "", "日本"])
 def test_names_survive_a_table_and_none_is_a_formula(name):
-    text = report.grades([row(name, notes=[name])], KEYS)
+    text = tables.grades([row(name, notes=[name])], KEYS)
     (line,) = read(text)
     assert line["student"] == ("'" + name if name in EVIL else name)
     assert line["notes"] == line["student"]
-    assert not re.match(r"[=+\-@\t\r\n]", line["student"])
+    assert not re.match(r"[=+\-@＝＋－＠\t\r\n]", line["student"])
     assert (line["score"], line["max"], line["1.1"], line["1.2"], line["1.5"]) == ("1", "3", "1", "0", "")
 
 
 def test_negative_number_is_no_formula():
-    assert [report.defused(value) for value in (-1, -0.5, 2.0, None, "-1")] == ["-1", "-0.5", "2", "", "'-1"]
+    assert [tables.defused(value) for value in (-1, -0.5, 2.0, None, "-1")] == ["-1", "-0.5", "2", "", "'-1"]
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("\x1b[2J=1", "␛[2J=1"),
+        ("\0=1", "␀=1"),
+        ("=\x07", "'=␇"),
+        ("a\x7f\x9b", "a␡�"),
+        ("two\nlines\t", "two\nlines\t"),
+    ],
+)
+def test_control_characters_are_shown_and_do_nothing(name, written):
+    (line,) = read(tables.grades([row(name)], KEYS))
+    assert line["student"] == written
 
 
 def test_no_score_is_not_zero():
-    (line,) = read(report.grades([row(status="GRADER-ERROR", tasks=[])], KEYS))
+    (line,) = read(tables.grades([row(status="GRADER-ERROR", tasks=[])], KEYS))
     assert (line["score"], line["1.1"], line["status"]) == ("", "", "GRADER-ERROR")
 
 
@@ -92,8 +139,8 @@ def test_pages_escape_all_and_run_and_load_nothing(page):
         row("held", tasks=[task(status="held")]),
         row(NASTY + "2", "UNREADABLE", [], notes=[NASTY]),
     ]
-    text = report.feedback(rows[0], KEYS) if page == "feedback" else report.summary(rows, RUN)
-    found = Tags(text)
+    text = pages.feedback(rows[0], KEYS) if page == "feedback" else pages.summary(rows, RUN)
+    found = Page(text)
     assert not found.tags & {"script", "img", "iframe", "link", "a", "object", "form"}
     assert not {name for name in found.attributes if name.startswith("on") or name in ("href", "src")}
     assert NASTY in found.text
@@ -102,30 +149,82 @@ def test_pages_escape_all_and_run_and_load_nothing(page):
 
 
 def test_feedback_names_the_mistake_its_lesson_and_a_hint():
-    page = Tags(report.feedback(row(), KEYS)).text
-    for wanted in ("1 of 3 points", "variance-as-std: a variance stands where", "2. Why the square roots?"):
+    page = Page(pages.feedback(row(), KEYS)).text
+    for wanted in (
+        "You have 1 of 3 points.",
+        "variance-as-std: a variance stands where",
+        "2. Why the square roots?",
+    ):
         assert wanted in page
     assert "multiply" not in page  # the hint of a task that is solved
     assert "reshape" not in page  # that of a mistake with a name, which says more
-    page = Tags(report.feedback(row(tasks=[task("1.2", mistake="wrong-shape")]), KEYS)).text
+    page = Page(pages.feedback(row(tasks=[task("1.2", mistake="wrong-shape")]), KEYS)).text
     for wanted in ("wrong-shape: the shape is not the one", "1. One step", "reshape"):
         assert wanted in page
 
 
 def test_feedback_sends_nobody_to_a_lesson_to_come():
-    page = Tags(report.feedback(row(tasks=[task("1.2", mistake="misbroadcast-t")]), KEYS)).text
+    page = Page(pages.feedback(row(tasks=[task("1.2", mistake="misbroadcast-t")]), KEYS)).text
     assert "misbroadcast-t: " in page
-    assert 'lesson 01, section "1. One step"' in page
+    assert "lesson 01, section “1. One step”" in page
 
 
 def test_feedback_text_says_the_same():
-    text = report.feedback_text(row(notes=["a note"]), KEYS)
+    text = feedback_text(row(notes=["a note"]), KEYS)
+    assert "exercise 01: 1 of 3 points" in text
     assert "1.2  one step: 0 of 2, not right yet" in text
+    assert 'Read again: lesson 01, section "2. Why the square roots?".' in text
     assert "note: a note" in text
 
 
+def test_feedback_speaks_to_the_student():
+    held = [task("1.1", 0, 1, "held"), task("1.2", 0, 2, "blank"), task("1.5", 0, 0, "unread")]
+    page = Page(pages.feedback(row(tasks=held, texts={"1.5": "because"}), KEYS)).text
+    assert "You have 0 of 3 points." in page
+    assert "Your instructor still has to look at 1.1 and 1.5." in page
+    assert "Below you can see what to try next." in page
+    assert "You have not answered 1.2 yet." in page
+    solved = [task("1.1", 1, 1, "passed"), task("1.2", 2, 2, "passed"), task("1.5", 0, 0, "unread")]
+    page = Page(pages.feedback(row(tasks=solved), KEYS)).text
+    assert "You have 3 of 3 points. Well done!" in " ".join(page.split())
+    assert "There is no answer to 1.5 in your notebook yet." in page
+    assert "instructor" not in page  # there is nothing to wait for
+    assert "try next" not in page
+
+
+def test_page_on_a_failure_of_the_grader_says_nothing_of_its_insides():
+    note = "the grader failed with KeyError; see logs/anna__01.log"
+    shown = row(status="GRADER-ERROR", tasks=[], notes=[note])
+    for text in (Page(pages.feedback(shown, KEYS)).text, feedback_text(shown, KEYS)):
+        assert "not your fault" in text
+        assert "KeyError" not in text
+        assert "log" not in text
+    assert note in Page(pages.summary([shown], RUN)).text
+
+
+def test_backticks_become_code_and_asterisks_stress():
+    hint = 'call `f(a * b, "<c>")`, *not* ``g`h``; a * b * c, 2 ** 3, `open'
+    keys = {"01": KEYS["01"] | {"tasks": [TASKS[0] | {"hint": hint}]}}
+    page = Page(pages.feedback(row(tasks=[task()], notes=["`see` here"]), keys))
+    assert page.code == ['f(a * b, "<c>")', "g`h", "see"]
+    assert page.stressed == ["not"]
+    assert 'Hint: call f(a * b, "<c>"), not g`h; a * b * c, 2 ** 3, `open' in page.text
+    assert feedback_text(row(tasks=[task()]), keys).count(hint) == 1  # a terminal shows it as it is
+
+
+@pytest.mark.parametrize("name", sorted(CATALOGUE))
+def test_every_mistake_is_shown_with_no_mark_left(name):
+    page = Page(pages.feedback(row(tasks=[task("1.2", mistake=name)]), KEYS))
+    assert f"{name}: " in page.text
+    assert not re.search(r"`|\*\w|\w\*", page.text)
+
+
+def test_lists_read_as_in_a_sentence():
+    assert [in_words(["a", "b", "c"][:count]) for count in range(4)] == ["", "a", "a and b", "a, b and c"]
+
+
 def test_name_that_is_not_in_the_catalogue_never_gets_to_the_student():
-    page = report.feedback(row(tasks=[task(mistake="full-marks-please")]), KEYS)
+    page = pages.feedback(row(tasks=[task(mistake="full-marks-please")]), KEYS)
     assert "full-marks" not in page
     assert "4. All steps at once" in page
 
@@ -134,13 +233,19 @@ def test_name_that_is_not_in_the_catalogue_never_gets_to_the_student():
 def test_every_status_can_be_shown(status):
     graded = status == "graded"
     shown = row(status=status, tasks=None if graded else [])
-    assert ("no score" in report.feedback(shown, KEYS)) != graded
-    assert f"1 {status}" in report.summary([shown], RUN)
+    page = Page(pages.feedback(shown, KEYS)).text
+    assert ("You have no score yet." in page) != graded
+    assert SUBMISSION_SENTENCES[status] in page
+    assert f"holds 1 submission: 1 {status}." in Page(pages.summary([shown], RUN)).text
 
 
 @pytest.mark.parametrize("status", report.TASKS)
 def test_every_task_status_can_be_shown(status):
-    assert report.TASKS[status] in Tags(report.feedback(row(tasks=[task(status=status)]), KEYS)).text
+    shown, sentence = row(tasks=[task(status=status)], texts={"1.1": "because"}), TASK_SENTENCES[status]
+    assert sentence.format(number="1.1") in Page(pages.feedback(shown, KEYS)).text
+    assert report.TASKS[status] in feedback_text(shown, KEYS)
+    shown = Page(pages.feedback(row(tasks=[task(status=status)]), KEYS)).text
+    assert (UNWRITTEN.format(number="1.1") in shown) == (status == "unread")
 
 
 def test_file_names_are_safe_and_never_meet():
@@ -161,7 +266,7 @@ def test_file_names_are_safe_and_never_meet():
         "a_b_",
         "-rf",
     ]
-    safe = [report.safe(name) for name in names]
+    safe = [safe_name(name) for name in names]
     assert safe[0] == "anna"
     assert len({name.lower() for name in safe}) == len(names)
     assert all(re.fullmatch(r"[A-Za-z0-9_-]{1,80}", name) for name in safe)
@@ -170,19 +275,34 @@ def test_file_names_are_safe_and_never_meet():
 
 def test_summary_counts_the_class():
     other = row("bob", tasks=[task(mistake="index-shift"), task("1.2", 0, 2, mistake="variance-as-std")])
-    page = report.summary([row(), other, row("eve", "TIMEOUT", [])], RUN)
-    text = Tags(page).text
-    assert "2 graded, 1 TIMEOUT" in text
+    page = Page(pages.summary([row(), other, row("eve", "TIMEOUT", [], notes=["slow"])], RUN))
+    text = page.text
+    assert "holds 3 submissions: 2 graded, 1 TIMEOUT." in text
     assert "2 with a score, 1 without. Mean 0.5, median 0.5, of 3 points" in text
     assert "1 of 2 (2 tried)" in text
-    assert page.index("1.2 one step") < page.index("1.1 a guess")  # the hardest first
-    assert page.index("variance-as-std") < page.index("index-shift")  # twice, once
-    assert re.search(r'<td class="n">2</td><td>1.2</td><td>variance-as-std', page)
-    assert "Warning" not in page
+    heads = ["How often", "Task", "Mistake, and the section that treats it"]
+    assert page.lines[:3] == [
+        ["Task", "Solved by", "Students"],
+        ["1.2 one step", "", "0 of 2 (2 tried)"],  # the hardest first
+        ["1.1 a guess", "", "1 of 2 (2 tried)"],
+    ]
+    assert page.lines[3] == heads
+    assert [line[:2] for line in page.lines[4:6]] == [["2", "1.2"], ["1", "1.1"]]
+    assert [line[2].partition(":")[0] for line in page.lines[4:6]] == ["variance-as-std", "index-shift"]
+    assert page.lines[6:] == [["Student", "Exercise", "Why", "Notes"], ["eve", "01", "TIMEOUT", "slow"]]
+    bins = re.findall(r"(\d+–\d+ %)(\d*)", text)
+    assert [count for _, count in bins] == ["1", "", "", "1", "", "", "", "", "", ""]  # 0 of 3 and 1 of 3
+    assert "Warning" not in text
     assert (
         "Warning: NOT isolated"
-        in Tags(report.summary([], RUN | {"isolation": {"level": "none", "reason": "NOT isolated"}})).text
+        in Page(pages.summary([], RUN | {"isolation": {"level": "none", "reason": "NOT isolated"}})).text
     )
+
+
+def test_format_that_there_is_not_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="formats must be of canvas, moodle, gradescope, got 'blackboard'"):
+        report.write(tmp_path / "out", [row()], RUN, formats=["canvas", "blackboard"])
+    assert not (tmp_path / "out").exists()
 
 
 def test_everything_is_written_and_again_the_same(tmp_path):
@@ -205,7 +325,7 @@ def test_everything_is_written_and_again_the_same(tmp_path):
         "grades_gradescope_01.csv",
     }
     data = json.loads((tmp_path / "grades.json").read_text())
-    assert [(each["student"], each["score"]) for each in data["rows"]] == [
+    assert [(entry["student"], entry["score"]) for entry in data["rows"]] == [
         ("anna", 1),
         ("bob", 1),
         ("eve", None),
@@ -225,7 +345,7 @@ def test_points_by_hand_settle_what_was_held_or_failed(tmp_path):
     held = row(tasks=[task(), task("1.2", 0, 2, "held", note="look"), task("1.5", 0, 0, "unread")])
     rows, strangers = manual(tmp_path, text).applied([held, row("=x", "GRADER-ERROR", []), row("bob")], KEYS)
     assert strangers == []
-    assert [each.score for each in rows] == [2, 1, 1]
+    assert [graded.score for graded in rows] == [2, 1, 1]
     assert held.score == 0  # what it was made from is as it was
     assert rows[0].tasks[1]["status"] == "by hand"
 
@@ -233,7 +353,7 @@ def test_points_by_hand_settle_what_was_held_or_failed(tmp_path):
 @pytest.mark.parametrize(
     ("text", "error"),
     [
-        ("student,task,points\n", "the columns exercise were wanted"),
+        ("student,task,points\n", "must have the columns student, exercise, task, points; it lacks exercise"),
         (
             "student,exercise,task,points\nanna,01,1.5,much\n",
             "line 2: points must be a number of at least 0, got 'much'",
@@ -257,21 +377,21 @@ def test_points_by_hand_that_make_no_sense(tmp_path, text, error):
 
 def test_tables_for_servers_know_students_by_their_ids():
     rows = [row("leeanna_12345"), row("bob"), row("eve_7", "TIMEOUT", [])]
-    canvas = read(report._canvas(rows, KEYS)["grades_canvas.csv"])
-    assert [(each["Student"], each["ID"], each["Exercise 01"]) for each in canvas] == [
+    canvas = read(servers.canvas(rows, KEYS)["grades_canvas.csv"])
+    assert [(line["Student"], line["ID"], line["Exercise 01"]) for line in canvas] == [
         ("    Points Possible", "", "3"),
         ("leeanna", "12345", "1"),
         ("bob", "", "1"),
         ("eve", "7", ""),
     ]
-    moodle = read(report._moodle(rows, KEYS)["grades_moodle_01.csv"])
-    assert [(each["Identifier"], each["Grade"]) for each in moodle] == [
+    moodle = read(servers.moodle(rows, KEYS)["grades_moodle_01.csv"])
+    assert [(line["Identifier"], line["Grade"]) for line in moodle] == [
         ("Participant 12345", "1"),
         ("", "1"),
         ("Participant 7", ""),
     ]
-    scope = read(report._gradescope(rows, KEYS)["grades_gradescope_01.csv"])
-    assert [(each["SID"], each["Total Score"], each["1.2 one step (2.0 pts)"]) for each in scope] == [
+    scope = read(servers.gradescope(rows, KEYS)["grades_gradescope_01.csv"])
+    assert [(line["SID"], line["Total Score"], line["1.2 one step (2.0 pts)"]) for line in scope] == [
         ("12345", "1", "0"),
         ("", "1", "0"),
         ("7", "", ""),
@@ -285,7 +405,7 @@ def test_who_is_alike_is_told_and_a_formula_is_none(tmp_path):
     (line,) = read((tmp_path / "alike.csv").read_text())
     assert (line["student"], line["other"]) == ("'=anna", "bob")
     assert line["alike in"] == line["the same in"] == "1.1, 1.2, 1.3"
-    page = Tags((tmp_path / "summary.html").read_text()).text
+    page = Page((tmp_path / "summary.html").read_text()).text
     assert "=anna and bob" in page
     assert "not a verdict" in page
     assert "shapes" not in (tmp_path / "grades.json").read_text()

@@ -11,6 +11,7 @@ import pytest
 
 from diffusion_lab import cli
 from diffusion_lab.checks import build
+from diffusion_lab.cli import doctor
 from diffusion_lab.course import copies
 from diffusion_lab.links import repository
 from diffusion_lab.links.repository import Repository
@@ -217,7 +218,7 @@ def test_doctor_says_what_to_run_until_it_is_set(capsys, monkeypatch):
         ("ada", "ada/lab, branch main"),
     ):
         monkeypatch.setattr(repository, "read", lambda _root, owner=owner: Repository(owner, "lab"))
-        good, text = cli._check_repository()
+        good, text = doctor.check_repository()
         assert good
         assert said in text
 

@@ -61,6 +61,7 @@ def parts(tmp_path_factory) -> Path:
         patch.setattr(data, "mnist", lambda train=True: data.sklearn_digits(train))
         for stage in stages.STAGES:
             assert (
-                cli.main(["train-mini-sd", stage, "--out", str(out), "--steps", "2", "--device", "cpu"]) == 0
+                cli.main(["train", "mini-sd", stage, "--out", str(out), "--steps", "2", "--device", "cpu"])
+                == 0
             )
     return out

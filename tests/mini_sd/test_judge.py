@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from diffusion_lab.checkpoints import TrainingState
 from diffusion_lab.mini_sd import judge, scenes, train
 from diffusion_lab.mini_sd.text import ImageEncoder
 from diffusion_lab.shipped import FOLDER
@@ -162,8 +163,9 @@ def test_a_fifth_of_its_batches_shows_pairs_that_are_held_out(digits, monkeypatc
     monkeypatch.setattr(train, "fit", lambda _judge, loss, **_options: iter([loss]))
     network, generator = judge.SceneJudge(width=8).eval(), torch.Generator().manual_seed(0)
     (loss,) = train.train_judge(network, digits, batch_size=1)
+    state = TrainingState(network, network, torch.optim.AdamW(network.parameters()), generator)
     for _ in range(100):
-        loss(network, generator)
+        loss(state)
     assert 10 < sum(held) < 30
 
 

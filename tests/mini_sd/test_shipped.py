@@ -33,7 +33,7 @@ def test_files_are_whole_and_small_enough_to_ship():
 def test_card_names_the_commands_and_what_was_measured(shipped):
     assert shipped.card == (FOLDER / "mini-sd.md").read_text(encoding="utf-8")
     for stage in ("vae", "clip", "unet"):
-        assert re.search(rf"`diffusion-lab train-mini-sd {stage} --steps \d+ --seed \d+", shipped.card)
+        assert re.search(rf"`diffusion-lab train[- ]mini-sd {stage} --steps \d+ --seed \d+", shipped.card)
     assert "$ diffusion-lab evaluate mini-sd --num-samples 500\n" in shipped.card
     assert "$ diffusion-lab evaluate mini-sd --num-samples 500 --held-out\n" in shipped.card
     for colour, number in scenes.HELD_OUT.items():

@@ -5,27 +5,13 @@ import torch
 
 from diffusion_lab.mini_sd import scenes, text, train
 from diffusion_lab.mini_sd.vae import VAE, measure_scale
+from diffusion_lab.optimization import OPTIMIZERS
 
 pytestmark = pytest.mark.usefixtures("small_stages")
 
 
 def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
-
-
-def last(steps):
-    *_, end = steps
-    return end
-
-
-def test_fit_finds_the_answer_and_averages():
-    model = torch.nn.Linear(2, 1)
-    x = torch.randn(64, 2, generator=seeded())
-    y = x @ torch.tensor([[2.0], [-1.0]]) + 0.5
-    options = {"num_steps": 300, "learning_rate": 0.1, "generator": seeded()}
-    end = last(train.fit(model, lambda m, _generator: (m(x) - y).square().mean(), **options))
-    assert end.index == 300
-    assert torch.allclose(end.ema.weight, torch.tensor([[2.0, -1.0]]), atol=0.05)
 
 
 def test_every_code_goes_with_its_own_caption(small, monkeypatch):
@@ -45,6 +31,12 @@ def test_vae_learns(digits):
     torch.manual_seed(0)
     losses = [step.loss for step in train.train_vae(VAE(width=8), digits, num_steps=60, generator=seeded())]
     assert sum(losses[-10:]) < 0.7 * sum(losses[:10])
+
+
+@pytest.mark.parametrize(("options", "expected"), [({}, "muon"), ({"optimizer": "adamw"}, "adamw")])
+def test_the_optimizer_is_the_one_that_was_asked_for(digits, options, expected):
+    step = next(train.train_vae(VAE(width=8), digits, batch_size=2, num_steps=1, **options))
+    assert type(step.state.optimizer) is OPTIMIZERS[expected]
 
 
 def test_codes_are_scaled_means_with_their_captions(digits, small):

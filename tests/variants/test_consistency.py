@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 import diffusion_lab as dl
+from diffusion_lab.optimization import OPTIMIZERS
 from diffusion_lab.process import OBJECTIVES, convert, express
 from diffusion_lab.sampling import ddim, sampling_times
 from diffusion_lab.schedules import DiffusionSchedule
@@ -39,7 +40,7 @@ def end_of_path(x_t, t):
     return MEAN + (x_t - abar.sqrt() * MEAN) * (VARIANCE / (abar * VARIANCE + 1 - abar)) ** 0.5
 
 
-def speaking(function, objective="v"):
+def denoiser_of(function, objective="v"):
     """A denoiser that says the x_0 of a function of (x_t, t), in the terms of an objective."""
 
     def denoiser(x_t, t):
@@ -98,11 +99,11 @@ def test_the_scales_are_those_of_edm_and_of_song_with_data_of_variance_one():
         torch.randn(6, 2, generator=seeded(), dtype=torch.float64),
         torch.tensor([1, 20, 80, 150, 190, 200]),
     )
-    said = torch.randn(6, 2, generator=seeded(1), dtype=torch.float64)
+    answer = torch.randn(6, 2, generator=seeded(1), dtype=torch.float64)
     alpha, sigma = SCHEDULE.alpha_sigma(t, x_t)
     c = preconditioning(sigma / alpha)
-    ours = consistency_function(lambda x, t: said, x_t, t, SCHEDULE)
-    assert worst(ours, c.c_skip * x_t / alpha + c.c_out * -said) < 1e-10
+    found = consistency_function(lambda x, t: answer, x_t, t, SCHEDULE)
+    assert worst(found, c.c_skip * x_t / alpha + c.c_out * -answer) < 1e-10
     ratio = (sigma / alpha) ** 2  # Song et al. 2023, appendix C, epsilon 0
     assert worst(c.c_skip, 1 / (ratio + 1)) < 1e-12
     assert worst(c.c_out, (ratio / (1 + ratio)).sqrt()) < 1e-12
@@ -114,21 +115,21 @@ def test_a_step_of_the_teacher_is_a_step_of_ddim_with_a_time_per_element(objecti
     x = torch.randn(4, 1, generator=seeded(), dtype=torch.float64)
     times = sampling_times(SCHEDULE, 10)
     t, s = torch.tensor(times[2:6]), torch.tensor(times[3:7])
-    went = teacher_step(teacher, x, t, s, SCHEDULE, objective)
+    reached = teacher_step(teacher, x, t, s, SCHEDULE, objective)
     for k in range(4):
         x_0, eps = dl.split(teacher(x, t[k].expand(4)), x, int(t[k]), SCHEDULE, objective)
-        assert worst(went[k], dl.sampling.rejoin(x_0, eps, int(t[k]), int(s[k]), SCHEDULE)[k]) < 1e-12
-    assert worst(went, teacher_step(teacher, x, t, t - 1, SCHEDULE, objective)) > 0.01
+        assert worst(reached[k], dl.sampling.rejoin(x_0, eps, int(t[k]), int(s[k]), SCHEDULE)[k]) < 1e-12
+    assert worst(reached, teacher_step(teacher, x, t, t - 1, SCHEDULE, objective)) > 0.01
 
 
 @pytest.mark.parametrize(("shape", "clip"), [((4, 1, 2, 2), True), ((4, 2), False)])
 @pytest.mark.parametrize("t", [20, 150])
 def test_the_teacher_of_images_is_kept_in_range_and_no_other(shape, clip, t):
     x = 3 * torch.randn(shape, generator=seeded())
-    went = teacher_step(
+    reached = teacher_step(
         lambda x, t: -9 * x, x, torch.full((4,), t), torch.zeros(4, dtype=torch.int64), SCHEDULE
     )
-    assert (went.abs().max() <= 1) == clip
+    assert (reached.abs().max() <= 1) == clip
 
 
 @pytest.mark.usefixtures("unchecked")
@@ -196,7 +197,7 @@ def test_the_true_end_of_the_path_has_almost_no_loss_and_the_mean_guess_has(obje
     options = {"objective": objective, "generator": seeded(1)}
 
     def loss(function, s=140):
-        answer = speaking(function, objective)
+        answer = denoiser_of(function, objective)
         return distillation_loss(
             answer, answer, mean_denoiser(objective), x_0, t, torch.full((4000,), s), SCHEDULE, **options
         ).mean()
@@ -230,8 +231,8 @@ def test_at_the_end_the_target_is_what_the_teacher_reached(tiny):
     wanted = teacher_step(tiny, x_t, t, s, SCHEDULE)
     by_hand = pseudo_huber(consistency_function(tiny, x_t, t, SCHEDULE) - wanted)
     for target in (tiny, lambda x, t: 9 + x):
-        ours = distillation_loss(tiny, target, tiny, x_0, t, s, SCHEDULE, noise=noise)
-        torch.testing.assert_close(ours, by_hand)
+        found = distillation_loss(tiny, target, tiny, x_0, t, s, SCHEDULE, noise=noise)
+        torch.testing.assert_close(found, by_hand)
 
 
 class Affine(nn.Module):
@@ -253,10 +254,10 @@ def test_distillation_learns_the_end_of_the_path_and_not_the_mean():
         net = Affine()
         one, zero = torch.ones(201, 1, dtype=torch.float64), torch.zeros(201, 1, dtype=torch.float64)
         t = torch.arange(201)
-        said = [
+        answers = [
             convert(function(x, t.clamp(min=1)), x, t.clamp(min=1), SCHEDULE, "x0", "v") for x in (zero, one)
         ]
-        net.table.data.copy_(torch.cat([said[1] - said[0], said[0]], dim=1))
+        net.table.data.copy_(torch.cat([answers[1] - answers[0], answers[0]], dim=1))
         return net
 
     exact = mean_denoiser("x0")
@@ -270,11 +271,11 @@ def test_distillation_learns_the_end_of_the_path_and_not_the_mean():
     x, x_T = torch.linspace(-2, 2, 9)[:, None], torch.randn(4000, 1, generator=seeded())
     with torch.no_grad():
         for t in sampling_times(SCHEDULE, 10)[:6]:
-            wanted, was, now = (
-                consistency_function(net, x, t, SCHEDULE) for net in (ideal, teacher, last.target)
+            wanted, before, learned = (
+                consistency_function(net, x, t, SCHEDULE) for net in (ideal, teacher, last.ema)
             )
-            assert worst(now, wanted) < 0.35 * worst(was, wanted), t
-    *_, drawn = multistep(last.target, SCHEDULE, x_T)
+            assert worst(learned, wanted) < 0.35 * worst(before, wanted), t
+    *_, drawn = multistep(last.ema, SCHEDULE, x_T)
     *_, path = ddim(teacher, SCHEDULE, x_T, num_steps=10)
     *_, blurred = multistep(teacher, SCHEDULE, x_T)
     assert float(drawn.x_t.var()) == pytest.approx(float(path.x_t.var()), rel=0.1)
@@ -291,15 +292,52 @@ def test_distill_repeats_leaves_the_teacher_and_averages(tiny):
         steps = list(distill(student, teacher, SCHEDULE, batches, num_steps=6, generator=seeded(seed)))
         assert [step.index for step in steps] == [1, 2, 3, 4, 5, 6], "over the end of a pass through the data"
         assert all(torch.equal(a, b) for a, b in zip(teacher.parameters(), tiny.parameters(), strict=True))
-        assert not any(p.requires_grad for p in steps[-1].target.parameters())
-        assert student.trained_objective == steps[-1].target.trained_objective == "v"
-        return student.mix.weight, steps[-1].target.mix.weight, [step.loss for step in steps]
+        assert not any(p.requires_grad for p in steps[-1].ema.parameters())
+        assert student.trained_objective == steps[-1].ema.trained_objective == "v"
+        return student.mix.weight, steps[-1].ema.mix.weight, [step.loss for step in steps]
 
     first, again, other = run(1), run(1), run(2)
     assert torch.equal(first[0], again[0])
     assert first[2] == again[2]
     assert not torch.equal(first[0], other[0])
     assert 0 < worst(first[0], first[1]) < worst(first[0], tiny.mix.weight), "the average lags behind"
+
+
+@pytest.mark.parametrize("stop", [2, 4, 5])
+@pytest.mark.parametrize("options", [{}, {"optimizer": "adamw"}, {"bfloat16": True}], ids=str)
+def test_a_distillation_resumes_bit_for_bit(tiny, tmp_path, options, stop):
+    """Four batches make a pass: it stops within one, at its end, and within the next."""
+    images = torch.rand(32, 1, 4, 4, generator=seeded()) * 2 - 1
+    teacher = copy.deepcopy(tiny)
+
+    def start(seed, **more):
+        batches = dl.data.loader(images, torch.arange(32) % 10, batch_size=8, generator=seeded(seed + 100))
+        student = copy.deepcopy(tiny)
+        return distill(
+            student, teacher, SCHEDULE, batches, num_steps=7, generator=seeded(seed), **options, **more
+        )
+
+    losses = []
+    for step in start(1):
+        losses.append(step.loss)
+        if step.index == stop:
+            step.save(tmp_path / "checkpoint.pt")
+    resumed = []
+    for again in start(2, resume=tmp_path / "checkpoint.pt"):
+        resumed.append(again.loss)
+    assert resumed == losses[stop:]
+    for network in ("model", "ema"):
+        whole, in_two = (getattr(end.state, network).parameters() for end in (step, again))
+        assert all(map(torch.equal, whole, in_two))
+    *_, other = start(2)
+    assert other.loss != again.loss, "a seed that does nothing would pass"
+
+
+@pytest.mark.parametrize(("options", "expected"), [({}, "muon"), ({"optimizer": "adamw"}, "adamw")])
+def test_the_optimizer_of_a_distillation_is_the_one_that_was_asked_for(tiny, options, expected):
+    batches = [(torch.zeros(8, 1, 4, 4), torch.zeros(8, dtype=torch.int64))]
+    step = next(distill(tiny, copy.deepcopy(tiny), SCHEDULE, batches, num_steps=1, **options))
+    assert type(step.state.optimizer) is OPTIMIZERS[expected]
 
 
 @pytest.mark.parametrize(
@@ -332,15 +370,13 @@ def test_the_average_follows_closely_at_first(tiny):
     batches = dl.data.loader(torch.zeros(8, 1, 4, 4), torch.zeros(8, dtype=torch.int64), batch_size=8)
     teacher, before = copy.deepcopy(tiny), tiny.out.weight.detach().clone()
     step = next(distill(tiny, teacher, SCHEDULE, batches, num_steps=1, ema_decay=0.999, generator=seeded()))
-    now = tiny.out.weight.detach()
-    assert worst(now, before) > 1e-5
-    torch.testing.assert_close(
-        step.target.out.weight - before, 10 / 11 * (now - before), rtol=1e-2, atol=1e-7
-    )
+    moved = tiny.out.weight.detach()
+    assert worst(moved, before) > 1e-5
+    torch.testing.assert_close(step.ema.out.weight - before, 10 / 11 * (moved - before), rtol=1e-2, atol=1e-7)
 
 
 def test_multistep_noises_the_answer_anew():
-    answer = speaking(end_of_path)
+    answer = denoiser_of(end_of_path)
     x_T = torch.randn(5, 1, generator=seeded(), dtype=torch.float64)
     states = list(multistep(answer, SCHEDULE, x_T, num_steps=4, generator=seeded(1)))
     assert [state.t for state in states] == sampling_times(SCHEDULE, 4)[1:]
@@ -356,7 +392,7 @@ def test_multistep_noises_the_answer_anew():
 @pytest.mark.parametrize("num_steps", [1, 2, 4])
 def test_an_exact_consistency_function_draws_the_data_in_any_number_of_steps(num_steps):
     x_T = torch.randn(40_000, 1, generator=seeded(), dtype=torch.float64)
-    *_, state = multistep(speaking(end_of_path), SCHEDULE, x_T, num_steps=num_steps, generator=seeded(1))
+    *_, state = multistep(denoiser_of(end_of_path), SCHEDULE, x_T, num_steps=num_steps, generator=seeded(1))
     assert float(state.x_t.mean()) == pytest.approx(MEAN, abs=0.02)
     assert float(state.x_t.var()) == pytest.approx(VARIANCE, abs=0.02)
     *_, plain = ddim(mean_denoiser(), SCHEDULE, x_T, num_steps=num_steps)
@@ -371,8 +407,8 @@ def test_express_of_the_boundary_is_used_by_both_objectives():
     t = torch.tensor([10, 60, 110, 160, 200])
     x_t = SCHEDULE.add_noise(x_0, t, eps)
     for objective in ("v", "flow"):
-        said = express(x_0, eps, t, SCHEDULE, objective)
+        answer = express(x_0, eps, t, SCHEDULE, objective)
         assert (
-            worst(consistency_function(lambda x, t, said=said: said, x_t, t, SCHEDULE, objective), x_0)
+            worst(consistency_function(lambda x, t, answer=answer: answer, x_t, t, SCHEDULE, objective), x_0)
             < 1e-10
         )

@@ -21,12 +21,12 @@ def worst(a, b) -> float:
 @pytest.mark.parametrize("data_std", [0.5, 1.0])
 def test_output_and_input_scales_equal_diffusers(data_std):
     peer, c = EDMEulerScheduler(sigma_data=data_std), preconditioning(RATIOS, data_std)
-    y, said = torch.tensor(0.7, dtype=torch.float64), torch.tensor(-1.3, dtype=torch.float64)
+    y, answer = torch.tensor(0.7, dtype=torch.float64), torch.tensor(-1.3, dtype=torch.float64)
     for k, ratio in enumerate(RATIOS):
-        theirs = peer.precondition_outputs(y, said, ratio)
-        assert worst(c.c_skip[k] * y + c.c_out[k] * said, theirs) < 1e-10
+        expected = peer.precondition_outputs(y, answer, ratio)
+        assert worst(c.c_skip[k] * y + c.c_out[k] * answer, expected) < 1e-10
         assert worst(c.c_in[k] * y, peer.precondition_inputs(y, ratio)) < 1e-10
-        assert worst(c.c_out[k] * y + c.c_skip[k] * said, theirs) > 1e-3, "swapped scales would pass"
+        assert worst(c.c_out[k] * y + c.c_skip[k] * answer, expected) > 1e-3, "swapped scales would pass"
 
 
 @pytest.mark.parametrize("data_std", [0.5, 1.0, 2.0])
@@ -56,15 +56,15 @@ def test_skipping_nothing_leaves_pure_noise_and_all_of_clean_data():
 
 @pytest.mark.parametrize("t", range(1, 6))
 def test_v_is_edm_for_data_of_variance_one(t, generator):
-    x_t, said = torch.randn(2, 4, 3, generator=generator, dtype=torch.float64)
+    x_t, answer = torch.randn(2, 4, 3, generator=generator, dtype=torch.float64)
     seen = []
 
     def network(x, times):
         seen.append((x, times))
-        return -said
+        return -answer
 
     x_0 = preconditioned(network, x_t, t, SCHEDULE)
-    assert worst(x_0, split(said, x_t, t, SCHEDULE, "v")[0]) < 1e-12
+    assert worst(x_0, split(answer, x_t, t, SCHEDULE, "v")[0]) < 1e-12
     assert worst(seen[0][0], x_t) < 1e-12, "x_t is what the network is shown"
     assert seen[0][1].tolist() == [t] * 4
     assert worst(preconditioned(network, x_t, t, SCHEDULE, data_std=0.5), x_0) > 0.01

@@ -149,7 +149,7 @@ def my_update_ema(average, model, decay, power=1):
     return average
 """,
         (
-            "my_update_ema = lambda average, model, decay: dl.training.update_ema(average, model, decay) or"
+            "my_update_ema = lambda average, model, decay: dl.optimization.update_ema(average, model, decay) or"
             " average"
         ),
     ],

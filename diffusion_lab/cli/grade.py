@@ -1,0 +1,88 @@
+"""Grade what a class handed in; see docs/instructors.md."""
+
+import os
+import shlex
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+from diffusion_lab.cli._commands import Parser
+from diffusion_lab.cli._grading import add_report_options, advice, find_box, print_outcome
+from diffusion_lab.cli._options import add_source_option, solutions
+from diffusion_lab.shapes import check_range
+
+
+def add_options(parser: Parser) -> None:
+    """Declare who is graded, how, and into what."""
+    parser.add_argument("submissions", type=Path, help="folder or zip; it is only read")
+    parser.add_argument(
+        "--out", type=Path, default=Path("grades"), metavar="FOLDER", help="folder of the gradebook"
+    )
+    parser.add_argument("--exercise", metavar="NUMBER", help="grade this one only, such as 01 (default: all)")
+    parser.add_argument("--jobs", type=int, default=cores(), metavar="N", help="submissions at a time")
+    parser.add_argument("--only", metavar="STUDENT", help="grade this student only; with --resume, again")
+    parser.add_argument("--nonce", type=int, metavar="N", help="what the checks draw (default: at random)")
+    parser.add_argument("--resume", action="store_true", help="go on with the gradebook in --out")
+    parser.add_argument(
+        "--pattern", metavar="REGEX", help="regular expression for paths, with the group student"
+    )
+    parser.add_argument("--shard", metavar="I/N", help="grade the i-th of n parts of the class")
+    parser.add_argument(
+        "--timeout", type=float, default=120.0, metavar="SECONDS", help="seconds for one submission"
+    )
+    parser.add_argument(
+        "--box", choices=["auto", "namespaces", "none"], default="auto", help="where kernels run"
+    )
+    parser.add_argument("--gpu", action="store_true", help="let kernels see the GPU")
+    add_source_option(parser)
+    add_report_options(parser)
+
+
+def cores() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def run(options: Namespace) -> int:
+    """Grade a class into a folder; exit code 1 if a submission is left that the grader failed on."""
+    from diffusion_lab.grading import grade as grading
+    from diffusion_lab.grading.plan import shard_of
+
+    check_range("--jobs", options.jobs, 1)
+    if not options.timeout > 0:
+        raise ValueError(f"--timeout must be more than 0, got {options.timeout:g}")
+    box = find_box(None if options.box == "auto" else options.box, gpu=options.gpu)
+    shard = None if options.shard is None else shard_of(options.shard)
+    keys = solutions(options, Path.cwd())
+    print(f"box: {box.level}; {box.reason}", file=sys.stderr)
+    if box.level == "none":
+        print(
+            "WARNING: run this in a container or a virtual machine; see docs/instructors.md", file=sys.stderr
+        )
+    try:
+        graded = grading.grade(
+            options.submissions,
+            options.out,
+            solutions=keys,
+            box=box,
+            advice=advice,
+            exercise=options.exercise,
+            jobs=options.jobs,
+            only=options.only,
+            nonce=options.nonce,
+            resume=options.resume,
+            pattern=options.pattern,
+            shard=shard,
+            manual=options.manual,
+            formats=options.formats or (),
+            timeout=options.timeout,
+            command=shlex.join(sys.argv),
+        )
+    except grading.GradebookExists as error:
+        raise ValueError(f"{error}: add --resume to go on, or choose another --out") from None
+    except grading.ResumeMismatch as error:
+        same = f"go on with --{error.argument} {error.begun_with}"
+        raise ValueError(f"{error}: {same}, or choose another --out") from None
+    except (grading.JournalDamaged, grading.SolutionChanged) as error:
+        raise ValueError(f"{error}: choose another --out") from None
+    return print_outcome(graded, options.out)

@@ -1,0 +1,84 @@
+"""Tables for the instructor, as CSV: the gradebook, what a human has to read, and whose answers are alike."""
+
+import csv
+import io
+import re
+from collections.abc import Iterable
+
+from diffusion_lab.grading.rows import Row
+from diffusion_lab.grading.similarity import Pair
+
+FORMULA_SIGNS = tuple("=+-@＝＋－＠\t\r\n")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+
+
+def defused(value) -> str:
+    """Write a cell so that no spreadsheet takes it for a formula, and no terminal for a command.
+
+    A text that begins like a formula gets an apostrophe before it; of control characters only tabs and line
+    breaks stay, and the others become the signs that stand for them.
+    """
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        return f"{value:g}" if isinstance(value, float) else str(value)
+    text = _CONTROL.sub(lambda found: _picture(ord(found[0])), value)
+    return f"'{text}" if text.startswith(FORMULA_SIGNS) else text
+
+
+def _picture(code: int) -> str:
+    """The sign for a control character: "␛" for escape, "␡" for delete, "�" for one that has none."""
+    return chr(0x2400 + code) if code < 0x20 else "␡" if code == 0x7F else "�"
+
+
+def table(lines: Iterable[Iterable]) -> str:
+    """Write lines of cells as CSV, every cell defused."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\r\n").writerows([defused(cell) for cell in line] for line in lines)
+    return text.getvalue()
+
+
+def task_points(row: Row) -> dict[str, int | float]:
+    """The points of a row by task, without those that a human has yet to give."""
+    return {task["number"]: task["points"] for task in row.tasks if task["status"] != "unread"}
+
+
+def grades(rows: list[Row], keys: dict) -> str:
+    """Make the gradebook: a line per submission, a column per task."""
+    tasks = [(exercise, task["number"]) for exercise in sorted(keys) for task in keys[exercise]["tasks"]]
+    numbers = [number for _, number in tasks]
+    lines = [["student", "exercise", "status", "score", "max", *numbers, "seconds", "notes"]]
+    for row in rows:
+        points = task_points(row)
+        own = [points.get(number) if exercise == row.exercise else None for exercise, number in tasks]
+        grade = [row.student, row.exercise, row.status, row.score, row.max, *own]
+        lines.append([*grade, f"{row.seconds:.1f}", "; ".join(row.notes)])
+    return table(lines)
+
+
+def to_read(rows: list[Row], keys: dict) -> str:
+    """Make the table of answers that a human reads, and of tasks that are held.
+
+    With its column points filled in, it is what `Manual` reads.
+    """
+    lines = [["student", "exercise", "task", "points", "max", "question", "answer"]]
+    for row in rows:
+        titles = {task["number"]: task["title"] for task in keys.get(row.exercise, {}).get("tasks", [])}
+        for task in row.tasks:
+            number, by_hand = task["number"], task["status"] == "by hand"
+            if task["status"] == "held" or number in row.texts or by_hand:
+                points = task["points"] if by_hand else None
+                text = row.texts.get(number) or task["note"]
+                question = titles.get(number, "")
+                lines.append([row.student, row.exercise, number, points, task["max"] or None, question, text])
+    return table(lines)
+
+
+def alike(pairs: list[Pair]) -> str:
+    """Make the table of students whose answers are alike."""
+    heading = ["exercise", "student", "other", "alike in", "the same in"]
+    lines = [[*heading, "such pairs to be expected by chance"]]
+    for pair in pairs:
+        tasks, same = ", ".join(pair.tasks), ", ".join(pair.same)
+        lines.append([pair.exercise, *pair.students, tasks, same, f"{pair.chance:.2g}"])
+    return table(lines)

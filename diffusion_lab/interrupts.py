@@ -1,0 +1,50 @@
+"""Stopping by Ctrl-C so that nothing is left half done: the first one asks, the next one insists."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterable
+
+
+class StopRequest:
+    """A block in which the first Ctrl-C only sets `asked`; whoever works there looks at it when it is safe to stop.
+
+    Only the main thread is told of signals: in another one, nothing ever asks.
+    """
+
+    def __init__(
+        self,
+        *,
+        signals: Iterable[int] = (signal.SIGINT,),
+        notice: str = "",
+        insist: Callable = signal.default_int_handler,
+    ):
+        """Say what is listened to.
+
+        Args:
+            signals: those that ask.
+            notice: a line for standard error, written when somebody asks.
+            insist: called, like any handler of signals, from the second signal on; raises `KeyboardInterrupt`
+                unless told otherwise.
+        """
+        self.asked = False
+        self.signals, self.notice, self.insist = tuple(signals), notice, insist
+        self._handlers: dict = {}
+
+    def __enter__(self) -> "StopRequest":
+        """Begin to listen."""
+        if threading.current_thread() is threading.main_thread():
+            self._handlers = {number: signal.signal(number, self._ask) for number in self.signals}
+        return self
+
+    def __exit__(self, *_error) -> None:
+        """Put back who listened before."""
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+
+    def _ask(self, number: int, frame) -> None:
+        if self.asked:
+            self.insist(number, frame)
+        elif self.notice:
+            os.write(2, f"\n{self.notice}\n".encode())  # printing is not safe inside a handler
+        self.asked = True
