@@ -22,12 +22,12 @@ ROOT_FLAG := $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 .PHONY: lab test standalone lessons site linkcheck grade lint lint-js clean
 .DEFAULT_GOAL := lab
 
-# set up once: open the course (trusted notebooks keep their sliders alive before any cell is run)
+# set up once: copy the course into my-course/, bring the copies up to date, and open them
 lab: $(VENV)/.course
 	-$(BIN)/diffusion-lab doctor
 	-@[ -e first_digits.png ] || $(BIN)/diffusion-lab sample digits --out first_digits.png --guidance-scale 2
-	-@$(BIN)/jupyter trust notebooks/*.ipynb > /dev/null
-	$(BIN)/jupyter lab $(ROOT_FLAG) --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb $(LAB_ARGS)
+	@$(BIN)/diffusion-lab copy-course
+	$(BIN)/jupyter lab $(ROOT_FLAG) --LabApp.default_url=/lab/tree/my-course/notebooks/00_start_here.ipynb $(LAB_ARGS)
 
 # set up once: run every test
 test: $(VENV)/.dev
@@ -67,6 +67,7 @@ lint-js:
 	@if command -v npm > /dev/null; then npm ci --no-progress > /dev/null && npm run --silent lint; \
 	else echo "no npm here: the script of the players is not linted"; fi
 
+# what was set up and built; my-course/ is the student's, and stays
 clean:
 	rm -rf $(VENV) build/site first_digits.png
 

@@ -248,7 +248,8 @@ def _read_or_put_aside(place: Path) -> Progress:
         )
         aside = next(free for name in names if not (free := place.with_name(name)).exists())
         place.rename(aside)
-        _say(f"{place} is not what diffusion-lab wrote ({error}); it is kept as {aside.name}")
+        reason = " ".join(str(error).split())
+        _say(f"{place} is not what diffusion-lab wrote ({reason}); it is kept as {aside.name}")
         return Progress()
 
 

@@ -41,7 +41,10 @@ def test_make_targets_named_in_the_readme_exist_and_expand():
         ["make", "lab", "LAB_ARGS=--port 1", "--dry-run"], cwd=ROOT, capture_output=True, text=True
     )
     assert "--port 1" in lab.stdout
-    assert "notebooks/00_start_here.ipynb" in lab.stdout
+    assert "diffusion-lab copy-course\n" in lab.stdout
+    assert "=/lab/tree/my-course/notebooks/00_start_here.ipynb" in lab.stdout
+    clean = subprocess.run(["make", "clean", "--dry-run"], cwd=ROOT, capture_output=True, text=True)
+    assert "my-course" not in clean.stdout
 
 
 @pytest.mark.parametrize("line", [line for line in shell_lines(README) if line.startswith("diffusion-lab ")])

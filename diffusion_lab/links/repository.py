@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from diffusion_lab.course import copies
 from diffusion_lab.files import replacing
 
 PLACEHOLDER = "OWNER"
@@ -205,7 +206,8 @@ def _texts(root: Path) -> list[Path]:
                     ".devcontainer",
                     ".binder",
                 )
-                if not hidden and path.name not in _PASSED_OVER and not path.is_symlink():
+                students = (path / copies.MANIFEST).is_file()
+                if not (hidden or students or path.name in _PASSED_OVER or path.is_symlink()):
                     yield from walk(path)
             elif path.suffix in _TEXTS and path.name != "pyproject.toml":
                 yield path

@@ -15,10 +15,12 @@ COMMANDS = {
     "": [
         "build-exercises",
         "check",
+        "copy-course",
         "doctor",
         "evaluate",
         "grade",
         "grade-merge",
+        "progress",
         "sample",
         "set-repository",
         "train",

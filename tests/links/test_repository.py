@@ -12,6 +12,7 @@ import pytest
 from diffusion_lab import cli
 from diffusion_lab.checks import build
 from diffusion_lab.cli import doctor
+from diffusion_lab.course import copies
 from diffusion_lab.links import repository
 from diffusion_lab.links.repository import Repository
 
@@ -179,6 +180,15 @@ def test_what_is_no_repository_is_refused_in_one_line(clone, monkeypatch, capsys
 @pytest.mark.parametrize("names", ["ada/lab", "https://github.com/ada/lab", "https://github.com/ada/lab.git"])
 def test_a_repository_by_its_names_or_its_address(names):
     assert repository.parse(names) == Repository("ada", "lab", "main")
+
+
+def test_the_copies_of_a_student_are_left_alone(clone):
+    copies.copy(clone, clone / copies.FOLDER)
+    before = everything(clone / copies.FOLDER)
+    written = repository.change(clone, Repository("ada", "lab"))
+    assert clone / "notebooks" / "01_forward_noising.ipynb" in written
+    assert everything(clone / copies.FOLDER) == before
+    assert copies.copy(clone, clone / copies.FOLDER).newer == {}
 
 
 def test_outside_of_a_clone_it_says_so(tmp_path, monkeypatch, capsys):
