@@ -20,7 +20,6 @@ PACKAGE = Path(dl.__file__).parent
 CORE = ("schedules", "process", "unet", "training", "sampling", "guidance")
 # Statements, not lines: a line may be as short as reads well. Both leave room for what CONTRIBUTING's recipes add.
 CORE_STATEMENTS = 560
-NOT_OF_THE_FOUNDATION = {"figures", "progress", "progress_page"}  # drawing, and what is about a student
 FOUNDATION_STATEMENTS = 1_330
 GLOBAL_SEEDS = {
     "torch.manual_seed",
