@@ -22,6 +22,7 @@ from diffusion_lab.widgets.player import Player
 from diffusion_lab.widgets.prompt import PromptBox
 from diffusion_lab.widgets.script import STATIC
 from diffusion_lab.widgets.scrubbers import FieldExplorer, NoiseScrubber, PointScrubber, ScheduleExplorer
+from diffusion_lab.widgets.training_monitor import TrainingMonitor, draw_samples, watch
 
 __all__ = [
     "STATIC",
@@ -36,6 +37,9 @@ __all__ = [
     "PromptBox",
     "ScheduleExplorer",
     "StepsExplorer",
+    "TrainingMonitor",
     "TrainingScrubber",
     "TrajectoryScrubber",
+    "draw_samples",
+    "watch",
 ]
