@@ -1,5 +1,6 @@
 """Going through a training: say how far it is, and stop it so that nothing is lost."""
 
+import math
 from collections.abc import Iterable, Iterator
 
 from tqdm import tqdm
@@ -28,7 +29,7 @@ class Monitor:
         self.losses: dict[int, float] = {}
         """The loss of every step so far, by its index."""
         self.smoothed: dict[int, float] = {}
-        """The running mean of the losses, over about a fiftieth of the training."""
+        """The running mean of the finite losses, over about a fiftieth of the training."""
         self.stopped = False
         """Whether Ctrl-C ended the last loop."""
         self._decay, self._sum, self._weight = 1 - 1 / max(10, num_steps / 50), 0.0, 0.0
@@ -66,8 +67,9 @@ class Monitor:
 
     def _note(self, step: Step) -> None:
         self.losses[step.index] = step.loss
-        self._sum, self._weight = self._decay * self._sum + step.loss, self._decay * self._weight + 1
-        self.smoothed[step.index] = self._sum / self._weight
+        if math.isfinite(step.loss):
+            self._sum, self._weight = self._decay * self._sum + step.loss, self._decay * self._weight + 1
+        self.smoothed[step.index] = self._sum / self._weight if self._weight else math.nan
 
     # what another way of showing it replaces
 

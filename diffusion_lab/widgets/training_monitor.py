@@ -68,9 +68,11 @@ def draw_samples(
     look at, or holds no pictures.
     """
     examples = getattr(loader, "dataset", loader)
-    if not hasattr(examples, "__getitem__"):
+    try:
+        with torch.random.fork_rng(devices=[]):
+            example = examples[0]
+    except (LookupError, NotImplementedError, TypeError):
         return None
-    example = examples[0]
     example = example[0] if isinstance(example, list | tuple) else example
     if not isinstance(example, Tensor) or example.ndim < 3 or example.shape[-3] not in (1, 3):
         return None
