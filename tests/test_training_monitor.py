@@ -5,7 +5,9 @@ import io
 import queue
 import random
 import re
+import sys
 import time
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -268,3 +270,20 @@ def test_what_a_notebook_keeps_is_a_picture_with_words():
     assert again[1].text == "there is no step left: 3 of 3 steps are done\n"
     assert diffusion[1].data["text/plain"] == "2"
     assert not notebook.metadata.get("widgets")
+
+
+@pytest.mark.notebook
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals to oneself")
+@pytest.mark.parametrize("stop", [1, 3, 7])
+def test_every_later_cell_of_the_lesson_runs_wherever_its_training_is_stopped(stop, monkeypatch):
+    monkeypatch.setenv("DIFFUSION_LAB_QUICK", "1")
+    path = Path(__file__).parents[1] / "notebooks" / "05_training.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    (loop,) = (cell for cell in notebook.cells if cell.source.startswith("for step in training:"))
+    press = f"    if step.index == {stop}:\n        __import__('os').kill(__import__('os').getpid(), 2)\n"
+    first, rest = loop.source.split("\n", 1)
+    loop.source = f"{first}\n{press}{rest}"
+    where = {"metadata": {"path": str(path.parent)}}
+    NotebookClient(notebook, timeout=4 * PATIENCE, kernel_name="python3", resources=where).execute()
+    text = "".join(output.get("text", "") for output in loop.outputs)
+    assert text == f"stopped after {stop} of 8 steps; the network keeps what it has learned\n"
