@@ -24,6 +24,7 @@ from diffusion_lab.widgets.prompt import PromptBox
 from diffusion_lab.widgets.schedule_explorer import ScheduleExplorer
 from diffusion_lab.widgets.script import STATIC
 from diffusion_lab.widgets.scrubbers import NoiseScrubber, PointScrubber
+from diffusion_lab.widgets.training_monitor import TrainingMonitor, draw_samples, watch
 
 __all__ = [
     "STATIC",
@@ -38,6 +39,9 @@ __all__ = [
     "PromptBox",
     "ScheduleExplorer",
     "StepsExplorer",
+    "TrainingMonitor",
     "TrainingScrubber",
     "TrajectoryScrubber",
+    "draw_samples",
+    "watch",
 ]
