@@ -128,6 +128,8 @@ class TrainingMonitor(Monitor):
         self.seconds["figure"] = 0.0  # the first takes many times as long as the others
 
     def _show(self, step: Step) -> None:
+        if step.index == self._first:  # it was shown when the display was opened
+            return
         elapsed = time.perf_counter() - self._begin
         if self.draw and self.seconds["samples"] <= SAMPLES_SHARE * elapsed:
             self._draw_samples(step)
