@@ -109,9 +109,10 @@ def train_diffusion(
 ) -> list[float]:
     """Call `training.train_diffusion`, in a notebook with the display of `widgets`."""
     if "ipykernel" in sys.modules and "watch" not in options:
-        monitor = importlib.import_module("diffusion_lab.widgets")
-        draw = monitor.draw_samples(loader, schedule, options.get("objective", "v"))
-        options["watch"] = functools.partial(monitor.watch, draw=draw)
+        monitor = importlib.import_module("diffusion_lab.widgets.training_monitor")
+        if monitor.in_kernel():
+            draw = monitor.draw_samples(loader, schedule, options.get("objective", "v"))
+            options["watch"] = functools.partial(monitor.watch, draw=draw)
     return training.train_diffusion(model, loader, schedule, *epochs, **options)
 
 

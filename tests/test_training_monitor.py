@@ -141,7 +141,7 @@ def test_drawing_takes_a_twentieth_of_the_time(screen, loader):
         time.sleep(0.03)
         costs["figure"].append(monitor.seconds["figure"] - sum(costs["figure"]))
         elapsed = time.perf_counter() - begin
-        for part, share in (("samples", 0.03), ("figure", 0.02)):
+        for part, share in (("samples", 0.02), ("figure", 0.03)):
             assert monitor.seconds[part] <= share * elapsed + 1.5 * max(costs[part]), (part, step.index)
     assert 2 <= len(costs["samples"]) < 20
 
@@ -245,14 +245,14 @@ def test_stopped_at_twenty_random_moments_every_later_cell_runs(kernel):
 
 def test_a_second_interrupt_is_an_interrupt(kernel):
     kernel.run(SETUP.replace("NUM_STEPS", "1_000_000"))
-    sent = kernel.send(TRAIN + "    import time; time.sleep(300)")
-    kernel.output(sent, "display_data")
+    sent = kernel.send(TRAIN + "    print('in the body')\n    __import__('time').sleep(300)")
+    kernel.output(sent, "stream")
     kernel.interrupt()
     kernel.output(sent, "update_display_data")  # "stopping after the step in progress"
     kernel.interrupt()
     (error,) = kernel.output(sent, "status")["error"]
     assert error["ename"] == "KeyboardInterrupt"
-    kernel.run(LATER.replace("seen == ", "seen[:] == "))
+    assert kernel.run(LATER) == "1\n"
 
 
 def test_what_a_notebook_keeps_is_a_picture_with_words():

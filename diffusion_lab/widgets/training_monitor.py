@@ -28,8 +28,8 @@ from diffusion_lab.shapes import Images
 
 ALT_LOSS = "The loss of a training after each step, as dots, and its running mean, as a line."
 ALT_SAMPLES = " Beside it, pictures that the network draws, always from the same noise."
-FIGURE_SHARE, SAMPLES_SHARE = 0.02, 0.03
-"""How much of the time may go into rendering the figure, and into drawing samples."""
+FIGURE_SHARE, SAMPLES_SHARE = 0.03, 0.02
+"""How much of the time may go into rendering the figure, after the first time, and into drawing samples."""
 MOST_POINTS = 1000
 """Of a curve, while it is live."""
 
@@ -125,8 +125,11 @@ class TrainingMonitor(Monitor):
         self.seconds = dict.fromkeys(self.seconds, 0.0)
         self._draw_samples(step)
         self._handle = display(self._live(), raw=True, display_id=True)
+        self.seconds["figure"] = 0.0  # the first takes many times as long as the others
 
     def _show(self, step: Step) -> None:
+        if step.index == self._first:  # it was shown when the display was opened
+            return
         elapsed = time.perf_counter() - self._begin
         if self.draw and self.seconds["samples"] <= SAMPLES_SHARE * elapsed:
             self._draw_samples(step)
@@ -209,10 +212,11 @@ class TrainingMonitor(Monitor):
         if self._samples is not None:
             columns = math.ceil(math.sqrt(2 * len(self._samples)))
             pixels = grid(self._samples, columns)
-            self._board.clear()
-            self._board.imshow(pixels, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-            self._board.set(xticks=[], yticks=[])
-            self._board.spines[:].set_visible(False)
+            if self._pixels is None:
+                self._pixels = self._board.imshow(
+                    pixels, cmap="gray", vmin=0, vmax=255, interpolation="nearest"
+                )
+            self._pixels.set_data(pixels)
             self._board.set_title(f"drawn after step {self._samples_step:,}", fontsize=10)
 
     def _make_figure(self) -> None:
@@ -224,4 +228,8 @@ class TrainingMonitor(Monitor):
         )
         (self._line,) = self._curve.plot([], [], linewidth=2, color=COLOURS[0], label="running mean")
         self._curve.set(xlabel="step", ylabel="training loss")
+        self._pixels = None
+        if self.draw:
+            self._board.set(xticks=[], yticks=[])
+            self._board.spines[:].set_visible(False)
         self._curve.legend(frameon=False, fontsize=8, loc="upper right")
