@@ -61,7 +61,7 @@ def make_class(folder: Path, students: int, exercise: str, seed: int) -> None:
     solutions, draw = ROOT / "solutions", random.Random(seed)
     key, answers = keys.load(exercise, solutions), answers_of(exercise)
     own = {number: cell.source for number, cell in keys.answer_cells(key.solution).items()}
-    name = next(solutions.glob(f"{exercise}_*.ipynb")).name
+    name = keys.found(solutions)[exercise].name
     for student in range(students):
         notebook = nbformat.from_dict(key.blank)
         for number, cell in keys.answer_cells(notebook).items():

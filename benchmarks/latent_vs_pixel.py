@@ -117,11 +117,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     costs = coding_costs(models[0], options.repeats)
     for row in measure(options, digits, *models):
         rows.append(row)
-        said = (
+        result = (
             f"{row['contender']} after {row['budget']:g} CPU-seconds: Fréchet distance"
             f" {row['frechet_distance']:.1f}"
         )
-        print(f"seed {row['seed']}: {said}", file=sys.stderr)
+        print(f"seed {row['seed']}: {result}", file=sys.stderr)
         common.write(options, NAME, QUESTION, rows, medians=medians(rows), coding=costs)
     common.finish(options, NAME, QUESTION, rows, medians=medians(rows), columns=COLUMNS, coding=costs)
     return 0

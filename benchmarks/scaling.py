@@ -139,21 +139,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
             check_range(f"the number of different values of --{name}", len(set(getattr(options, name))), 2)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.manual_seed(options.seeds[0])
-        there = points(options, device)
-        jobs = {(i, of): job for i, point in enumerate(there) for of, job in point.jobs.items()}
-        operations = {(i, of): flops(there[i], of) for i, of in jobs}
+        planned = points(options, device)
+        jobs = {(i, of): job for i, point in enumerate(planned) for of, job in point.jobs.items()}
+        operations = {(i, of): flops(planned[i], of) for i, of in jobs}
     except ValueError as error:
         made.error(str(error))
     times = in_turn(jobs, options.repeats, device, least=0.0 if options.quick else 0.02)
 
     rows: list[Row] = []
-    summary: list[Row] = [{"line": point.line, "value": point.value} for point in there]
+    summary: list[Row] = [{"line": point.line, "value": point.value} for point in planned]
     for (i, of), taken in times.items():
-        parts = there[i].evaluations if of == "sampling" else 1
-        where = {"line": there[i].line, "value": there[i].value}
+        parts = planned[i].evaluations if of == "sampling" else 1
+        where = {"line": planned[i].line, "value": planned[i].value}
         rows += [{**where, "of": of, "repeat": k, "seconds": t / parts} for k, t in enumerate(taken)]
-        each, gflop = statistics.median(taken) / parts, operations[i, of] / parts / 1e9
-        done = {f"{of}_ms": each * 1000, f"{of}_gflop": gflop, f"{of}_gflops_per_second": gflop / each}
+        seconds, gflop = statistics.median(taken) / parts, operations[i, of] / parts / 1e9
+        done = {f"{of}_ms": seconds * 1000, f"{of}_gflop": gflop, f"{of}_gflops_per_second": gflop / seconds}
         summary[i] = summary[i] | done
     laws = fits(summary)
     clock = "ms between CUDA events" if device.type == "cuda" else "CPU-milliseconds"

@@ -41,9 +41,9 @@ QUESTION = "How much of this machine does training use?"
 SAMPLING_STEPS = 50  # evaluations per picture that "pictures" are counted in
 
 
-def default_of(thing: Callable, argument: str) -> Any:
+def default_of(function: Callable, argument: str) -> Any:
     """Give the default of an argument, so that what is measured is what a student gets."""
-    return inspect.signature(thing).parameters[argument].default
+    return inspect.signature(function).parameters[argument].default
 
 
 def seconds(fn: Callable[[], Any], device: torch.device, calls: int = 1) -> float:
@@ -380,12 +380,12 @@ def rates(
 ) -> list[Row]:
     """Sum up the timings of one network: images per second, and FLOP/s beside the ceiling."""
     training, sampling = (statistics.median(times[f"{name}/{what}"]) for what in ("training", "sampling"))
-    each, picture = sampling / evaluations, sampling / evaluations * SAMPLING_STEPS
+    evaluation, picture = sampling / evaluations, sampling / evaluations * SAMPLING_STEPS
     flops_training = flops_of(job.train, type(job.model).__name__).total()
     flops_each = flops_of(lambda: job.draw(1)).total()
     lines = {
         "training": (training, flops_training),
-        "sampling, per evaluation": (each, flops_each),
+        "sampling, per evaluation": (evaluation, flops_each),
         f"sampling, {SAMPLING_STEPS} evaluations": (picture, flops_each * SAMPLING_STEPS),
     }
     return [

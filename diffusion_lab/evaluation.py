@@ -229,14 +229,14 @@ class Report(NamedTuple):
 
 
 class Evaluation(NamedTuple):
-    """What came of judging what a model draws, and how it drew: printed, that is one line over the report."""
+    """The verdict on what a model draws, and how it drew; printed, one line of settings above the report."""
 
     how: str
     """How many pictures, and by which settings of the sampler."""
     seconds: float
     """CPU time."""
     report: Any
-    """A `Report`, or that of another judge: its attributes are the numbers, as a string it is lines to print."""
+    """A `Report`, or that of another judge: numbers as attributes, and lines to print as a string."""
 
     def __str__(self) -> str:
         """The line, and the report."""

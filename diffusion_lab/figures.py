@@ -205,14 +205,16 @@ def labelled_grid(
     """
     from matplotlib.figure import Figure
 
-    each = width / len(columns)
+    column_width = width / len(columns)
     tall = [max(picture.shape[0] / picture.shape[1] for picture in row) for row in rows.values()]
     lines = max(name.count("\n") + 1 for name in columns) + bool(title) + sum(map(bool, rows))
-    figure = Figure(figsize=(width, each * sum(tall) + 0.2 * lines + 0.1), layout="constrained", dpi=110)
+    figure = Figure(
+        figsize=(width, column_width * sum(tall) + 0.2 * lines + 0.1), layout="constrained", dpi=110
+    )
     grid_of_axes = figure.subplots(len(rows), len(columns), squeeze=False, height_ratios=tall)
     for line, (name, row) in zip(grid_of_axes, rows.items(), strict=True):
         for axes, picture in zip(line, row, strict=True):
-            small = picture.shape[1] < each * figure.dpi
+            small = picture.shape[1] < column_width * figure.dpi
             axes.imshow(
                 picture, cmap="gray", vmin=0, vmax=255, interpolation="nearest" if small else "antialiased"
             )

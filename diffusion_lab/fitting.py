@@ -72,14 +72,16 @@ def fit(
             `TrainingState`, and draws whatever is random with that generator.
         loader: yields batches in every pass, each a tensor or several; without one the loss draws its own.
         num_steps: optimiser steps in total, more than were done before a resume.
-        optimizer: a key of `OPTIMIZERS`, or one of the caller's own, whose settings are left to the caller.
-        learning_rate, warmup: its peak, and steps up to it (at most a tenth of all); see `learning_rate_at`.
+        optimizer: a key of `OPTIMIZERS`; or one of the caller's own, whose settings stay as they are, and
+            may be changed between steps, as torch's schedulers do.
+        learning_rate, warmup: peak, and steps up to it (at most a tenth of all); see `learning_rate_at`.
+        weight_decay: shrinking of the weights per unit of learning rate.
         grad_clip: the largest length of the gradient.
         ema_decay: of the averaged weights, less in the first steps.
         bfloat16: compute in 16 bits; faster on a GPU and on the few processors that have instructions for it.
         memory_format: how the weights lie in memory; most convolutions are faster with the channels last.
         generator, resume: what the loss draws with, by default seeded as torch is; a checkpoint to go on from.
-        **options: of an optimiser by name, such as ``weight_decay``.
+        **options: more of an optimiser by name, such as ``betas`` and ``fused``.
 
     A `ValueError` says if an argument is out of range, the loader is empty, or the checkpoint is of another
     training.

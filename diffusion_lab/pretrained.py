@@ -74,7 +74,7 @@ class Pretrained(NamedTuple):
         )
 
     def show(self, state: State) -> Images:
-        """Give the pictures of a step of the sampling, (B, C, H, W): they are what is denoised."""
+        """Give the pictures at a step of sampling, (B, C, H, W): x_t as it is."""
         return state.x_t
 
     def save(self, path: str | Path) -> None:

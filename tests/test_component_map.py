@@ -162,7 +162,9 @@ def defaults(file: str, name: str, function: str = "__call__") -> dict:
     method = next(node for node in kind.body if isinstance(node, ast.FunctionDef) and node.name == function)
     named = method.args.args[-len(method.args.defaults) :]
     constants = zip(named, method.args.defaults, strict=True)
-    return {each.arg: default.value for each, default in constants if isinstance(default, ast.Constant)}
+    return {
+        argument.arg: default.value for argument, default in constants if isinstance(default, ast.Constant)
+    }
 
 
 PIPELINES = {

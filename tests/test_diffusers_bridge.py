@@ -62,7 +62,7 @@ def test_our_latents_are_the_same_under_their_scheduler_with_guidance_on_text():
 
     def as_in_their_pipeline(x_t, t):
         unconditional, conditional = (
-            unet(x_t, t, context=each) for each in (nothing.expand_as(prompt), prompt)
+            unet(x_t, t, context=context) for context in (nothing.expand_as(prompt), prompt)
         )
         return unconditional + 3.0 * (conditional - unconditional)
 

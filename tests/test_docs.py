@@ -23,8 +23,8 @@ ROOTS = {"schedule": dl.DiffusionSchedule(10), "state": dl.State, "step": dl.tra
 def resolve(code: str):
     """Find what a name of the notation page stands for; `f(name=)` is the argument `name` of `f`."""
     root, path, argument = re.fullmatch(r"(\w+)((?:\.\w+)+)(?:\((\w+)=\))?", code).groups()
-    thing = reduce(getattr, path[1:].split("."), ROOTS[root])
-    return inspect.signature(thing).parameters[argument] if argument else thing
+    member = reduce(getattr, path[1:].split("."), ROOTS[root])
+    return inspect.signature(member).parameters[argument] if argument else member
 
 
 def bare(text: str) -> str:

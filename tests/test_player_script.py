@@ -11,7 +11,7 @@ import torch
 
 import diffusion_lab as dl
 from diffusion_lab.widgets import STATIC, NoiseScrubber, PointScrubber, ScheduleExplorer
-from diffusion_lab.widgets.script import joined, player_script, player_style, stripped
+from diffusion_lab.widgets.script import joined, minified, minified_style, player_script, player_style, tokens
 
 ROOT = Path(__file__).parent.parent
 JS_TESTS = sorted((ROOT / "tests" / "js").glob("*.test.js"))
@@ -159,7 +159,7 @@ NUMBERS = """
 /*
  * counts how often it is run
  */
-let secret = 40; /* kept: it stands behind code */
+let secret = 40; /* behind code */
 export function helper() {
   return ++secret;
 }
@@ -172,7 +172,6 @@ def test_joined_modules_do_what_the_modules_do(node, write):
     assert not re.search(r"\b(import|export)\b", script)
     assert "says what" not in script
     assert "how often" not in script
-    assert "kept" in script
     main.with_name("joined.cjs").write_text(f"{script}\nconsole.log(typeof $words);", encoding="utf-8")
     main.with_name("package.json").write_text('{"type": "module"}')
     assert node(main) == "WORDS41 42 of its own\n"
@@ -192,8 +191,8 @@ def test_joined_modules_do_what_the_modules_do(node, write):
         ("const a = 1;\nexport { a };", "knows no"),
         ("export let a = 1;", "knows no"),
         ("const a = '</script>';", "would end the script in a page"),
-        ("const a = '<!--';", "would end the script in a page"),
-        ("const a = `one\n  two`;", "would lose its indents"),
+        ("const a = '<!--';", "<!-- would end the script in a page"),
+        ("const a = `one ${b ? `two` : ''}`;", "main.js: a template with braces or another template in it"),
         ("import { helper } from './main.js';", "import each other: main → main"),
         ("import { a } from './circle.js';", "import each other: main → circle → main"),
     ],
@@ -209,11 +208,37 @@ def test_a_module_that_is_missing_is_named(write):
         joined(write(main="import { a } from './nowhere.js';"))
 
 
-def test_a_comment_before_code_takes_nothing_with_it():
-    assert stripped("/* one */ a();\n  b(); // two\n\n// three\n/* four */\nc();") == (
-        "/* one */ a();\nb(); // two\nc();"
-    )
-    assert stripped("a { }\n/* of\n * several lines */\n  b { }\n") == "a { }\nb { }"
+@pytest.mark.parametrize(
+    ("code", "short"),
+    [
+        ("/* one */ a();\n  b(); // two\n\n// three\n/* four */\nc();", "a();b();c();"),
+        ("const a = 'b // c'; // d", "const a='b // c';"),
+        ('f("it\'s  /* no comment */");', 'f("it\'s  /* no comment */");'),
+        ("f(`${a + b}  // ${c}`);", "f(`${a + b}  // ${c}`);"),
+        ("const x = a / b / c; // d", "const x=a/b/c;"),
+        ("text.replace(/[/ ]+ '/g, ' ') / 2", "text.replace(/[/ ]+ '/g,' ')/2"),
+        ("return /\\/ x/.test(y)", "return/\\/ x/.test(y)"),
+        ("a + +b - -c", "a+ +b- -c"),
+        ("for (const [a, b] of c) typeof d in e", "for(const[a,b]of c)typeof d in e"),
+        ("get #size() {\n  return this.#n ?? 1;\n}", "get #size(){return this.#n??1;}"),
+        ("const raised = '⁰¹²';\nconst größe = 1;", "const raised='⁰¹²';const größe=1;"),
+    ],
+)
+def test_what_is_not_needed_goes_and_the_rest_stays(code, short):
+    assert minified(code) == short
+
+
+def test_no_word_of_the_modules_is_lost_or_joined_with_another():
+    for path in MODULES:
+        code = path.read_text(encoding="utf-8")
+        short = list(tokens(minified(code)))
+        assert [token for token in short if token != " "] == [token for token in tokens(code) if token != " "]
+        assert len("".join(short)) < 0.9 * len(code)
+
+
+def test_a_style_loses_its_comments_and_keeps_its_selectors():
+    code = "/* of\n * several lines */\n.a :focus,\n.b > i {\n  color: red;\n  margin: 0 auto;\n}\n"
+    assert minified_style(code) == ".a :focus,.b > i{color: red;margin: 0 auto;}"
 
 
 # ---- the script of the players ----
@@ -221,7 +246,7 @@ def test_a_comment_before_code_takes_nothing_with_it():
 
 def test_every_module_is_part_of_the_script():
     script = player_script()
-    assert [path.stem for path in MODULES if f"const ${path.stem} = (" not in script] == []
+    assert [path.stem for path in MODULES if f"const ${path.stem}=(" not in script] == []
     assert not re.search(r"https?://", script)
 
 

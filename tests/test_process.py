@@ -171,11 +171,11 @@ def test_every_conversion_agrees_with_the_known_pair_and_returns(source, target,
     output = express(x_0, eps, t, SCHEDULE, source)
     assert worst(split(output, x_t, t, SCHEDULE, source)[0], x_0) < 1e-12
     assert worst(split(output, x_t, t, SCHEDULE, source)[1], eps) < 1e-12
-    there = convert(output, x_t, t, SCHEDULE, source, target)
-    assert worst(there, express(x_0, eps, t, SCHEDULE, target)) < 1e-12
-    assert worst(convert(there, x_t, t, SCHEDULE, target, source), output) < 1e-12
+    converted = convert(output, x_t, t, SCHEDULE, source, target)
+    assert worst(converted, express(x_0, eps, t, SCHEDULE, target)) < 1e-12
+    assert worst(convert(converted, x_t, t, SCHEDULE, target, source), output) < 1e-12
     off_by_one = convert(output, x_t, t.clamp(max=4) + (t < 5), SCHEDULE, source, target)
-    assert source == target or worst(off_by_one[:4], there[:4]) > 0.01
+    assert source == target or worst(off_by_one[:4], converted[:4]) > 0.01
 
 
 @pytest.mark.parametrize("source", OBJECTIVES)

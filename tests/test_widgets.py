@@ -613,9 +613,9 @@ def test_curves_of_a_training_need_a_number_per_checkpoint():
 
 def test_scripts_keep_their_code_and_lose_their_comments():
     html = Explorer({"t": [0, 1]}, flat, alt="greys").to_html()
-    assert "function startPlayer(root) {" in html
-    assert "\n//" not in html
-    assert "\n  " not in html
+    assert "function startPlayer(root){" in html
+    assert "// " not in html
+    assert "/*" not in html
 
 
 def test_a_field_lies_in_the_plane(schedule):

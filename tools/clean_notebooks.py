@@ -1,8 +1,9 @@
 """Take out of notebooks what differs from run to run: ``python tools/clean_notebooks.py FILE …``.
 
 Removes widgets and their state, execution times, stderr (progress bars) and the editor's metadata; keeps
-outputs, execution counts, cell ids and tags. Exits with 1 if a file was changed, as pre-commit expects.
-``--check`` changes nothing: it names the files that are not clean, and exits with 1 if there are any.
+outputs, execution counts, cell ids, tags, what folds a cell away in JupyterLab or Colab, and what
+`build-exercises` has written. Exits with 1 if a file was changed, as pre-commit expects. ``--check`` changes
+nothing: it names the files that are not clean, and exits with 1 if there are any.
 """
 
 import argparse
@@ -15,6 +16,9 @@ KEPT = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
+LABEL = "diffusion_lab"
+"""The key of `diffusion_lab.checks.cells`, which pre-commit cannot import: it has nbformat only, and no torch."""
+KEPT_OF_A_CELL = ("tags", "cellView", LABEL)
 
 
 def is_widget(output: nbformat.NotebookNode) -> bool:
@@ -22,11 +26,20 @@ def is_widget(output: nbformat.NotebookNode) -> bool:
     return any(kind.startswith("application/vnd.jupyter.widget") for kind in output.get("data", {}))
 
 
+def kept(metadata: nbformat.NotebookNode) -> dict:
+    """What stays of the metadata of a cell."""
+    made = {name: metadata[name] for name in KEPT_OF_A_CELL if name in metadata}
+    if metadata.get("jupyter", {}).get("source_hidden"):
+        made["jupyter"] = {"source_hidden": True}
+    return made
+
+
 def clean(notebook: nbformat.NotebookNode) -> None:
     """Clean a notebook in place."""
-    notebook.metadata = nbformat.from_dict(KEPT)
+    label = {LABEL: notebook.metadata[LABEL]} if LABEL in notebook.metadata else {}
+    notebook.metadata = nbformat.from_dict(KEPT | label)
     for cell in notebook.cells:
-        cell.metadata = nbformat.from_dict({"tags": cell.metadata.tags} if "tags" in cell.metadata else {})
+        cell.metadata = nbformat.from_dict(kept(cell.metadata))
         if cell.cell_type == "code":
             cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr" and not is_widget(o)]
             for output in cell.outputs:

@@ -230,14 +230,14 @@ def picture(arrows: Arrows) -> str:
     wide = max(x[node] + width(node) // 2 for node in x) + 2 * MARGIN
     high = FLOOR_HEIGHT * len(rows) + 2 * MARGIN
     half = BOX_HEIGHT // 2
-    told = "; ".join(
+    description = "; ".join(
         f"{room} imports {', '.join(sorted(ends))}" for room, ends in sorted(fewer.items()) if ends
     )
     parts = [
         '<svg xmlns="http://www.w3.org/2000/svg" role="img" '
         f'width="{wide}" height="{high}" viewBox="0 0 {wide} {high}">',
         f"<title>Who imports whom in {PACKAGE}</title>",
-        f"<desc>{escape(told)}.</desc>",
+        f"<desc>{escape(description)}.</desc>",
         f"<style>{STYLE}</style>",
         f'<rect class="card" x="0.5" y="0.5" width="{wide - 1}" height="{high - 1}" rx="10"/>',
     ]

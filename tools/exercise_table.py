@@ -11,7 +11,7 @@ import sys
 from types import ModuleType
 from typing import NamedTuple
 
-from diffusion_lab.checks import bank, mistakes, registry
+from diffusion_lab.checks import bank, cells, mistakes, registry
 from diffusion_lab.checks.engine import Mistaken, Task
 
 COLUMNS = (
@@ -80,7 +80,7 @@ def main(nonce: str = "0") -> int:
         for task in module.exercise.tasks.values():
             columns, apart = shares(task, bank.load(name))
             total = [Share(a.good + b.good, a.all + b.all) for a, b in zip(total, columns, strict=True)]
-            print(line(f"{task.number} {task.title}", columns, apart))
+            print(line(f"{task.number} {cells.plain(task.title)}", columns, apart))
     print(line("**all**", total, len(mistakes.CATALOGUE)))
     return int(any(share.good < share.all for share in total))
 

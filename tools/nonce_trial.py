@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from diffusion_lab.checks import bank, registry
+from diffusion_lab.checks import bank, cells, registry
 from diffusion_lab.checks.engine import Guess, Task, Unsolved
 
 
@@ -67,7 +67,8 @@ def main(arguments: list[str]) -> int:
             lost = sum(lost_points(task, sources, draw.randrange(10**9)) for _ in range(count))
             checks = count * len(sources)
             print(
-                f"| {task.number} {task.title} | {len(sources)} | {count} | {checks} | {lost} |", flush=True
+                f"| {task.number} {cells.plain(task.title)} | {len(sources)} | {count} | {checks} | {lost} |",
+                flush=True,
             )
             total_lost, total = total_lost + lost, total + checks
     print(f"| **all** | | | {total} | {total_lost} |")

@@ -25,6 +25,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
+from diffusion_lab.checks import cells
 from diffusion_lab.links import repository, standalone
 
 ROOT = Path(__file__).parent.parent
@@ -107,10 +108,16 @@ def run(notebook: nbformat.NotebookNode, folder: Path) -> list[str]:
     return [
         f"{cell.id}: {output.ename}: {output.evalue[:200]}"
         for cell in notebook.cells
-        if cell.cell_type == "code" and "check" not in cell.metadata.get("tags", [])
+        if cell.cell_type == "code" and not is_check(cell)
         for output in cell.outputs
         if output.output_type == "error"
     ]
+
+
+def is_check(cell: nbformat.NotebookNode) -> bool:
+    """Whether a cell is a check of an exercise, which fails as long as its answer is blank."""
+    label = cells.label(cell)
+    return label is not None and label.role == cells.CHECK
 
 
 def said_by_setup(notebook: nbformat.NotebookNode) -> str:
@@ -130,13 +137,13 @@ def try_one(kind: str, path: Path, environment: Path, work: Path) -> tuple[float
     (work / "empty").mkdir()
     begin = time.perf_counter()
     wrong = run(notebook, folder)
-    seconds, after, said = time.perf_counter() - begin, packages(environment), said_by_setup(notebook)
+    seconds, after, printed = time.perf_counter() - begin, packages(environment), said_by_setup(notebook)
     came = sorted(after.keys() - before.keys())
     wrong += [f"{name} {old} -> {after.get(name)}" for name, old in before.items() if after.get(name) != old]
-    if kind == "binder" and said:
-        wrong.append(f"the cell of set-up said {said!r}")
-    if kind == "colab" and (said.count("\n") != 2 or not said.startswith("Installed diffusion-lab ")):
-        wrong.append(f"one line about the package and one about the GPU were wanted, got {said!r}")
+    if kind == "binder" and printed:
+        wrong.append(f"the cell of set-up printed {printed!r}")
+    if kind == "colab" and (printed.count("\n") != 2 or not printed.startswith("Installed diffusion-lab ")):
+        wrong.append(f"one line about the package and one about the GPU were wanted, got {printed!r}")
     if came:
         subprocess.run([python_of(environment), "-m", "pip", "uninstall", "-q", "-y", *came], check=True)
     return seconds, ", ".join(f"{name} {after[name]}" for name in came) or "nothing", wrong
@@ -173,13 +180,13 @@ def main(arguments: list[str]) -> int:
         os.environ.pop("PYTHONPATH", None)  # it may lead to this clone
         os.environ.update(variables, JUPYTER_PATH=str(work), DIFFUSION_LAB_QUICK="1")
         pinned = ("torch", "torchvision", "numpy", "ipywidgets", "ipython", "ipykernel", "anywidget")
-        there = packages(environment)
-        print(f"{options.kind}: " + ", ".join(f"{name} {there.get(name)}" for name in pinned), flush=True)
+        versions = packages(environment)
+        print(f"{options.kind}: " + ", ".join(f"{name} {versions.get(name)}" for name in pinned), flush=True)
         print("| notebook | seconds | packages changed | packages added |\n|---|---:|---|---|", flush=True)
         for path in options.notebooks or known:
             seconds, came, wrong = try_one(options.kind, path, environment, work)
-            told = f"{path.parent.name}/{path.stem}"
-            print(f"| {told} | {seconds:.0f} | {'; '.join(wrong) or 'none'} | {came} |", flush=True)
+            name = f"{path.parent.name}/{path.stem}"
+            print(f"| {name} | {seconds:.0f} | {'; '.join(wrong) or 'none'} | {came} |", flush=True)
             failed += bool(wrong)
     return int(failed > 0)
 

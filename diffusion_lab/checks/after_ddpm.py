@@ -17,19 +17,19 @@ def _wide(numbers, like):
     return torch.as_tensor(numbers, dtype=like.dtype).reshape(-1, *[1] * (like.ndim - 1))
 
 
-def _levels_mixed_up(task, make, one, all_of_them):
+def _levels_mixed_up(task, make, singular, plural):
     """Two mistakes with numbers, (B,), of which every picture has its own; `make` takes another `_wide`."""
     for shape in ((-1,), (-1, 1), (-1, 1, 1)):
         task.wrong(
             "misbroadcast-t",
             make(wide=lambda numbers, _like, shape=shape: numbers.reshape(shape)),
-            sentence=f"{all_of_them}, shape (B,), met the wrong axis of the pictures; (B, 1, 1, 1) is wanted",
+            sentence=f"{plural}, shape (B,), met the wrong axis of the pictures; (B, 1, 1, 1) is wanted",
         )
     task.wrong(
         "shared-t",
         make(wide=lambda numbers, _like: numbers[0]),
         make(wide=lambda numbers, _like: numbers.mean()),
-        sentence=f"one {one} was used for the whole batch; every picture has its own",
+        sentence=f"one {singular} was used for the whole batch; every picture has its own",
     )
 
 
@@ -393,7 +393,6 @@ def _consistency(
     times=lambda t, s: (t, s, s),
     old=lambda x_t, eps, x_0: eps,
     clean=False,
-    start=lambda x_0, x_s: x_s,
     join=lambda d: d.square().flatten(1).mean(1),
     answers=lambda f, x_t: f,
 ):
@@ -425,7 +424,7 @@ def _consistency(
     4,
     "4. One answer for the whole path",
     prepare=_with_gradients,
-    results=("the loss", *(f"the gradient of {one}" for one in _NETWORKS)),
+    results=("the loss", *(f"the gradient of {network}" for network in _NETWORKS)),
     hints=(
         (
             "alpha, sigma = schedule.alpha_sigma(t, x_t) has the shape to multiply pictures. The end of the"
@@ -459,8 +458,8 @@ def _(draw):
 def _(loss, draw):
     weights = [draw.uniform(0.5, 1.5, 2) for _ in range(3)]
     t = draw.integers(3, 5, 30)
-    said, *gradients = loss(*weights, draw.normal(30, 1, 4, 4), t, t - draw.integers(1, 2, 30), FIVE)
-    return {"mean loss": said.mean(), "gradient of the student": gradients[0].sum() / 30}
+    losses, *gradients = loss(*weights, draw.normal(30, 1, 4, 4), t, t - draw.integers(1, 2, 30), FIVE)
+    return {"mean loss": losses.mean(), "gradient of the student": gradients[0].sum() / 30}
 
 
 consistency_loss.wrong(
@@ -551,7 +550,7 @@ def _(loss, draw):
 def _(loss, draw):
     weights = [draw.uniform(0.5, 1.5, 2) for _ in range(3)]
     t, s = torch.tensor([5, 4, 3]), torch.tensor([2, 1, 1])
-    _said, gradient, *_ = loss(*weights, draw.normal(3, 1, 4, 4), t, s, FIVE)
+    _losses, gradient, *_ = loss(*weights, draw.normal(3, 1, 4, 4), t, s, FIVE)
     return not bool(gradient.any())
 
 

@@ -226,7 +226,7 @@ def _three(answer):
     return translate
 
 
-def _said(scales=_scales):
+def _translated(scales=_scales):
     """The translations with other scales."""
 
     def translate(v, x_t, t, schedule):
@@ -274,10 +274,10 @@ translate.cases(_answers)
 
 @translate.numbers
 def _(translate, draw):
-    said = translate(
+    parts = translate(
         draw.normal(8, 1, 10, 10) + 1, draw.normal(8, 1, 10, 10) + 2, draw.integers(2, 5, 8), FIVE
     )
-    return {f"mean of {name}": part.mean() for name, part in zip(LANGUAGES, said, strict=True)}
+    return {f"mean of {name}": part.mean() for name, part in zip(LANGUAGES, parts, strict=True)}
 
 
 @translate.holds
@@ -292,16 +292,16 @@ def _(translate, draw):
 
 
 for _name, _wrong in WRONG_SCALES:
-    translate.wrong(_name, _said(_wrong), sentence=SCALES if _name == "variance-as-std" else "")
-translate.wrong("alpha-for-alphabar", _said(_of_the_step))
+    translate.wrong(_name, _translated(_wrong), sentence=SCALES if _name == "variance-as-std" else "")
+translate.wrong("alpha-for-alphabar", _translated(_of_the_step))
 for _shape in ((-1,), (-1, 1), (-1, 1, 1)):
     translate.wrong(
-        "misbroadcast-t", _said(lambda schedule, t, like, shape=_shape: _reshaped(schedule, t, shape))
+        "misbroadcast-t", _translated(lambda schedule, t, like, shape=_shape: _reshaped(schedule, t, shape))
     )
 translate.wrong(
     "wrong-target",
-    lambda v, x_t, t, schedule: [_said()(v, x_t, t, schedule)[k] for k in (1, 0, 2)],
-    lambda v, x_t, t, schedule: [_said()(v, x_t, t, schedule)[k] for k in (0, 2, 1)],
+    lambda v, x_t, t, schedule: [_translated()(v, x_t, t, schedule)[k] for k in (1, 0, 2)],
+    lambda v, x_t, t, schedule: [_translated()(v, x_t, t, schedule)[k] for k in (0, 2, 1)],
     sentence="right numbers in the wrong order: x_0 comes first, then eps, then the score",
 )
 translate.wrong(
@@ -380,7 +380,7 @@ _part("score-unscaled", "score", lambda a, s, x, v: -(s * x + a * v) / a)
 # 3.4
 
 
-def _mean(scales=_scales, weigh=None, squares=None, shrink=True, give=None, candidates=True):
+def _mean(scales=_scales, weigh=None, squares=None, shrink=True, give=None):
     """The mean of the data with something changed.
 
     Weights, (B, N), of the squared distances and sigma; the distances; whether candidates shrink; what is
@@ -391,8 +391,8 @@ def _mean(scales=_scales, weigh=None, squares=None, shrink=True, give=None, cand
     def mean(x_t, t, data, schedule):
         alpha, sigma = scales(schedule, t, torch.empty(len(x_t), 1))
         shrunk = alpha[..., None] * data.flatten(1) if shrink else data.flatten(1)[None]
-        apart = (x_t.flatten(1)[:, None] - shrunk).square()
-        weights = weigh((squares or (lambda apart: apart.sum(-1)))(apart), sigma)
+        squared = (x_t.flatten(1)[:, None] - shrunk).square()
+        weights = weigh((squares or (lambda squared: squared.sum(-1)))(squared), sigma)
         guess = weights @ data.flatten(1).to(weights.dtype)
         return ((give or (lambda alpha, guess: guess))(alpha, guess)).reshape(x_t.shape)
 
@@ -460,8 +460,10 @@ def _(mean_of_the_data, draw):
         return "if the data are one picture only, that is the answer, whatever x_t is; yours is another"
     moved = data + 1  # all candidates and x_t with them: so must the mean
     alpha = _scales(schedule, t, x_t)[0]
-    by = mean_of_the_data(x_t + alpha.float(), t, moved, schedule) - mean_of_the_data(x_t, t, data, schedule)
-    if float((by - 1).abs().max()) > 1e-2:
+    change = mean_of_the_data(x_t + alpha.float(), t, moved, schedule) - mean_of_the_data(
+        x_t, t, data, schedule
+    )
+    if float((change - 1).abs().max()) > 1e-2:
         return (
             "if all pictures get brighter by 1, and x_t by sqrt(alpha bar), the mean must get brighter by 1"
         )
@@ -497,14 +499,14 @@ mean_of_the_data.wrong(
     _mean(weigh=lambda squares, sigma: (-squares.sqrt() / (2 * sigma**2)).softmax(1)),
     _mean(weigh=lambda squares, sigma: (-squares.sqrt() / (2 * sigma)).softmax(1)),
     _mean(weigh=lambda squares, sigma: (-squares.sqrt()).softmax(1)),
-    _mean(squares=lambda apart: apart.sqrt().sum(-1)),
+    _mean(squares=lambda squared: squared.sqrt().sum(-1)),
 )
 mean_of_the_data.wrong(
     "sigma-missing",
     _mean(weigh=lambda squares, sigma: (-squares).softmax(1)),
     _mean(weigh=lambda squares, sigma: (-squares / 2).softmax(1)),
 )
-mean_of_the_data.wrong("mean-for-sum", _mean(squares=lambda apart: apart.mean(-1)))
+mean_of_the_data.wrong("mean-for-sum", _mean(squares=lambda squared: squared.mean(-1)))
 mean_of_the_data.wrong("candidates-unscaled", _mean(shrink=False))
 mean_of_the_data.wrong(
     "softmax-over-batch", _mean(weigh=lambda squares, sigma: (-squares / (2 * sigma**2)).softmax(0))

@@ -1,12 +1,13 @@
 """What a task of an exercise is, and how an answer to it is checked.
 
-A module per exercise declares an `Exercise` and its tasks. The function under ``@exercise.task(...)`` is the
-right
+A module per exercise declares an `Exercise` and its tasks. The function under ``@exercise.task(...)`` is the right
 answer, and its name becomes the check: ``check.forward_step(my_forward_step)``. Around it stand the inputs to
 try (`cases`), what else is right (`also`), what is wrong and how it is called (`wrong`, `probe`), what must
-hold (`holds`),
-and the `numbers` to print on success: the student's own function computes them, on inputs drawn under a
-nonce.
+hold (`holds`), and the `numbers` to print on success: the student's own function computes them, on inputs drawn
+under a nonce.
+
+Number, title, points, section and hints of a task stand in its decorator and nowhere else: `build` writes them
+into the notebooks.
 """
 
 import inspect
@@ -15,12 +16,12 @@ import sysconfig
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 from diffusion_lab import progress
-from diffusion_lab.checks import outcomes
+from diffusion_lab.checks import cells, outcomes
 from diffusion_lab.checks.mistakes import CATALOGUE, Mistaken, NotAttempted, Unsolved
 from diffusion_lab.checks.outcomes import TOLERANCE, Draw, Outcome, aligned, describe, numbers_text, run, same
 
@@ -59,9 +60,7 @@ class Task:
         self.wrongs: list[tuple[str, str, Any]] = []
         self.probes: list[tuple[str, str, Callable, bool]] = []
         self.properties: list[Callable] = []
-        self.places: dict[
-            str, tuple[str, str]
-        ] = {}  # the lesson and section for sentences that have one of their own
+        self.places: dict[str, tuple[str, str]] = {}  # lesson and section of sentences that have their own
         self.make_cases, self.make_numbers = None, None
 
     def cases(self, make: Callable) -> None:
@@ -111,10 +110,7 @@ class Task:
             raise unsolved from None
         self.exercise.states[self.number] = "solved" + (f" ({used})" if used else "")
         progress.note_task(self.number, "solved", self.points)
-        print(f"{self.number} solved, {self._points()}: {numbers_text(numbers)}")
-
-    def _points(self) -> str:
-        return "1 point" if self.points == 1 else f"{self.points} points"
+        print(cells.solved(self.number, self.points) + numbers_text(numbers))
 
     def _draw(self, *key) -> Draw:
         return Draw(self.exercise.nonce, self.number, *key)
@@ -124,14 +120,23 @@ class Task:
             f"{self.number} not attempted yet", text, f'For a hint: check.hint("{self.number}")'
         )
 
-    def _mistaken(self, name: str, text: str, *more: str, printed: str = "") -> Mistaken:
-        known, own = CATALOGUE.get(name), (self.exercise.number, self.section)
-        there = known and (known.lesson == own[0] or (known.lesson < own[0] and text == known.sentence))
-        # own: no lesson to come, and none for a sentence of the task
-        lesson, section = self.places.get(text) or (known[2:] if there else own)
+    def _mistaken(self, name: str, text: str, *details: str, printed: str = "") -> Mistaken:
+        lesson, section = self._where_to_read(name, text)
         pointer = f'Read again: lesson {lesson}, section "{section}". For a hint: check.hint("{self.number}")'
-        said = [f"Your code printed: {printed.strip()[:500]}"] if printed.strip() else []
-        return Mistaken(name, text, *more, *said, pointer)
+        output = [f"Your code printed: {printed.strip()[:500]}"] if printed.strip() else []
+        return Mistaken(name, text, *details, *output, pointer)
+
+    def _where_to_read(self, name: str, text: str) -> tuple[str, str]:
+        """The lesson and section of a sentence, else of its mistake, else of this task.
+
+        A lesson that is still to come is never named, nor an earlier one for a sentence of this task's own.
+        """
+        if text in self.places:
+            return self.places[text]
+        mistake, lesson = CATALOGUE.get(name), self.exercise.number
+        if mistake and (mistake.lesson == lesson or (mistake.lesson < lesson and text == mistake.sentence)):
+            return mistake.lesson, mistake.section
+        return lesson, self.section
 
     def _error(self, outcome: Outcome, args: Sequence) -> Mistaken:
         error, names = outcome.error, inspect.signature(self.rights[""]).parameters
@@ -248,16 +253,16 @@ class Task:
         """Whether an answer does in every case what a wrong formula does, and in one that is surely not right."""
         certain = False
         for k, (args, outcome) in enumerate(zip(cases, got, strict=True)):
-            theirs = run(wrong, args)
-            if outcome.error or theirs.error:
-                if type(outcome.error) is not type(theirs.error):
+            mistaken = run(wrong, args)
+            if outcome.error or mistaken.error:
+                if type(outcome.error) is not type(mistaken.error):
                     return False
                 continue
-            if outcome.problem or not same(outcome.tensors, theirs.tensors, self.tolerance):
+            if outcome.problem or not same(outcome.tensors, mistaken.tensors, self.tolerance):
                 return False
             rights = [ideal[k].tensors for ideal in wanted.values()]
             certain |= all(
-                outcomes.differs_for_sure(theirs.tensors, right, self.tolerance) for right in rights
+                outcomes.differs_for_sure(mistaken.tensors, right, self.tolerance) for right in rights
             )
         return certain
 
@@ -306,15 +311,29 @@ class Guess(Task):
         return "", self._printable(self._references()[0])  # all accepted answers print the same
 
 
+class Question(NamedTuple):
+    """A task that is answered in a sentence, which no check but the instructor reads."""
+
+    number: str
+    title: str
+    points: int = 0
+    section: str = ""
+    hints: Sequence[str] = ()
+
+
 class Exercise:
     """The tasks of one exercise, in order, and how far the student has come; kept in memory only."""
 
     def __init__(self, number: str, title: str):
-        """Number as the lesson's, such as "01"."""
+        """Number as the lesson's, such as "01"; the title is the heading of the notebook."""
         self.number, self.title, self.nonce = number, title, 0
-        self.tasks: dict[str, Task] = {}
-        self.titles: dict[str, str] = {}  # of the tasks and the questions
+        self.declared: dict[str, Task | Question] = {}
         self.begin()
+
+    @property
+    def tasks(self) -> dict[str, Task]:
+        """The tasks that have a check."""
+        return {number: task for number, task in self.declared.items() if isinstance(task, Task)}
 
     def begin(self, nonce: int | str = 0) -> None:
         """Start afresh; the nonce decides all random inputs."""
@@ -323,17 +342,33 @@ class Exercise:
     def task(
         self, number: str, title: str, points: int, section: str, kind: type[Task] = Task, **options
     ) -> Callable:
-        """Declare a task answered by a function.
+        """Declare a task answered by a function; the decorated one is a right answer.
 
-        The decorated one is a right answer. `section` is of the lesson.
+        Args:
+            number: such as "1.2"; tasks are declared in order.
+            title: in lower case, as `progress` prints it; a formula stands between dollars.
+            points: 1 or more.
+            section: the title of the lesson's section that it is about.
+            kind: `Guess` for an answer in numbers.
+            options: `hints`, and what else `Task` takes.
+
+        Raises:
+            ValueError: if it is worth nothing, or its number is taken.
         """
+        if points < 1:
+            raise ValueError(f"points: 1 or more were wanted for the task {number}, got {points}")
 
         def declare(right: Callable) -> Task:
-            self.titles[number] = title
-            self.tasks[number] = kind(self, number, title, points, section, right, **options)
-            return self.tasks[number]
+            task = kind(self, number, title, points, section, right, **options)
+            self._add(task)
+            return task
 
         return declare
+
+    def _add(self, task: Task | Question) -> None:
+        if task.number in self.declared:
+            raise ValueError(f"number: {task.number} is declared twice in exercise {self.number}")
+        self.declared[task.number] = task
 
     def guess(self, *args, **options) -> Callable:
         """Declare a task answered by numbers; the decorated function gives the ranges to accept."""
@@ -341,7 +376,7 @@ class Exercise:
 
     def explain(self, number: str, title: str) -> None:
         """Declare a question to answer in a sentence, which nobody checks but the instructor."""
-        self.titles[number] = title
+        self._add(Question(number, title))
 
     def hint(self, number: str | float) -> None:
         """Print the next hint of a task; a `ValueError` says if there is no such task."""
@@ -354,13 +389,15 @@ class Exercise:
 
     def progress(self) -> None:
         """Print a table of the tasks, and what is next."""
-        solved = [task for k, task in self.tasks.items() if self.states.get(k, "").startswith("solved")]
-        points = [sum(task.points for task in tasks) for tasks in (solved, self.tasks.values())]
-        print(f"{self.number} {self.title}: {points[0]} of {points[1]} points")
-        for k, title in self.titles.items():
+        tasks = self.tasks
+        solved = [task for k, task in tasks.items() if self.states.get(k, "").startswith("solved")]
+        reached, points = (sum(task.points for task in some) for some in (solved, tasks.values()))
+        print(f"{self.number} {self.title}: {reached} of {points} points")
+        titles = {k: cells.plain(task.title) for k, task in self.declared.items()}
+        for k, title in titles.items():
             worth, state = "–", "for your instructor to read"
-            if k in self.tasks:
-                worth, state = self.tasks[k].points, self.states.get(k, "not checked")
-            print(f"  {k}  {title:{max(map(len, self.titles.values()))}}  {worth:>2}  {state}")
-        rest = [task for task in self.tasks.values() if task not in solved]
-        print(f"Next: {rest[0].number}, {rest[0].title}" if rest else "All solved.")
+            if k in tasks:
+                worth, state = tasks[k].points, self.states.get(k, "not checked")
+            print(f"  {k}  {title:{max(map(len, titles.values()))}}  {worth:>2}  {state}")
+        rest = [task for task in tasks.values() if task not in solved]
+        print(f"Next: {rest[0].number}, {titles[rest[0].number]}" if rest else "All solved.")

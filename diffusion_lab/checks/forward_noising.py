@@ -89,7 +89,7 @@ def _(_guess, draw):
 
 @exercise.task(
     "1.2",
-    "one step, each picture at its own t",
+    "one step, each picture at its own $t$",
     2,
     "1. One step",
     hints=(

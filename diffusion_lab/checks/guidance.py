@@ -260,10 +260,10 @@ def _(draw):
 @conditioning.numbers
 def _(conditioning, draw):
     condition, table = draw.normal(20, 8) + 1, draw.normal(11, 8)
-    (some, _), (none, _) = (
+    (labelled, _), (unlabelled, _) = (
         conditioning(condition, labels, table) for labels in (draw.integers(0, 9, 20), None)
     )
-    return {"with labels, mean": some.mean(), "without": none.mean()}
+    return {"with labels, mean": labelled.mean(), "without": unlabelled.mean()}
 
 
 conditioning.wrong("null-is-class-0", _table(lambda c, table, labels: c + _row(table, labels, 0)))

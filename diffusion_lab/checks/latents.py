@@ -26,7 +26,7 @@ def _bracket(mean, logvar):
     return mean**2 + logvar.exp() - 1 - logvar
 
 
-def _price(bracket, total=lambda each: each.flatten(1).sum(1), factor=0.5):
+def _price(bracket, total=lambda costs: costs.flatten(1).sum(1), factor=0.5):
     """A price with something changed: what stands in the bracket, how it is summed up, or the factor before it."""
     return _priced(lambda mean, logvar: factor * total(bracket(mean, logvar)))
 
@@ -72,8 +72,8 @@ def _(draw):
 
 @price.numbers
 def _(price, draw):
-    each, *_ = price(draw.normal(20, 2, 3, 3), draw.normal(20, 2, 3, 3) - 1)
-    return {"mean of 20 pictures": each.mean(), "the dearest": each.max()}
+    prices, *_ = price(draw.normal(20, 2, 3, 3), draw.normal(20, 2, 3, 3) - 1)
+    return {"mean of 20 pictures": prices.mean(), "the dearest": prices.max()}
 
 
 @price.holds
@@ -81,8 +81,8 @@ def _(price, draw):
     free, *_ = price(torch.zeros(3, 2, 4, 4), torch.zeros(3, 2, 4, 4))
     if bool(free.abs().max() > 1e-4):
         return f"a code that is standard normal itself costs nothing, and yours costs {free.flatten()[0]:.3f}"
-    some, *_ = price(draw.normal(50, 1, 2, 2), draw.normal(50, 1, 2, 2))
-    if bool((some < 0).any()):
+    prices, *_ = price(draw.normal(50, 1, 2, 2), draw.normal(50, 1, 2, 2))
+    if bool((prices < 0).any()):
         return "a price is never below 0, and yours is"
 
 
@@ -150,7 +150,7 @@ price.wrong(
 )
 price.wrong(
     "mean-for-sum",
-    _price(_bracket, lambda each: each.flatten(1).mean(1)),
+    _price(_bracket, lambda costs: costs.flatten(1).mean(1)),
     sentence=(
         "the mean over the numbers of a latent was returned; a picture pays for all of them, so it is the sum"
     ),
@@ -163,12 +163,12 @@ price.wrong(
 price.wrong("one-for-the-batch", _price(_bracket, torch.sum))
 price.wrong(
     "one-for-the-batch",
-    _price(_bracket, lambda each: each.flatten(1).sum(1).mean()),
+    _price(_bracket, lambda costs: costs.flatten(1).sum(1).mean()),
     sentence="the mean over the batch was returned; every picture wants a price of its own, shape (B,)",
 )
 price.wrong(
     "one-for-the-batch",
-    *(_price(_bracket, lambda each, dim=dim: each.sum(dim)) for dim in (0, (0, 2, 3))),
+    *(_price(_bracket, lambda costs, dim=dim: costs.sum(dim)) for dim in (0, (0, 2, 3))),
     sentence="the pictures of the batch were added up; add up the numbers of each picture, shape (B,)",
 )
 for _cut, _what in (
@@ -502,16 +502,16 @@ for _measure in (_std, lambda latents: latents.std(unbiased=False)):
         "mean-subtracted",
         _carried(
             lambda latents, f=_measure: (latents.mean(), 1 / f(latents)),
-            to_unet=lambda z, both: (z - both[0]) * both[1],
-            to_decoder=lambda out, both: out / both[1] + both[0],
+            to_unet=lambda z, stats: (z - stats[0]) * stats[1],
+            to_decoder=lambda out, stats: out / stats[1] + stats[0],
         ),
     )
     through_latent.wrong(
         "mean-subtracted",
         _carried(
             lambda latents, f=_measure: (latents.mean(), 1 / f(latents)),
-            to_unet=lambda z, both: (z - both[0]) * both[1],
-            to_decoder=lambda out, both: out / both[1],
+            to_unet=lambda z, stats: (z - stats[0]) * stats[1],
+            to_decoder=lambda out, stats: out / stats[1],
         ),
         sentence="the mean was subtracted and not put back; one number only is asked, the scale",
     )

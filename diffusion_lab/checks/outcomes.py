@@ -216,8 +216,8 @@ def form(got: Outcome, wanted: Outcome, names: Sequence[str] = ()) -> tuple[str,
     ideal = wanted.tensors[:1] if names and len(got.tensors) != len(wanted.tensors) else wanted.tensors
     tensors = got.tensors if names else aligned(got.tensors, ideal)
     if len(tensors) != len(ideal):
-        some = "one result was" if len(ideal) == 1 else f"{len(ideal)} results were"
-        return "wrong-shape", f"{some} wanted, got {len(tensors)}"
+        number = "one result was" if len(ideal) == 1 else f"{len(ideal)} results were"
+        return "wrong-shape", f"{number} wanted, got {len(tensors)}"
     for a, b in zip(tensors, ideal, strict=True):
         if a.shape != b.shape:
             return "wrong-shape", f"shape {tuple(b.shape)} was wanted, got {tuple(a.shape)}"

@@ -271,7 +271,7 @@ def _ddim(
 
 @exercise.task(
     "6.3",
-    "a step of any length, with eta",
+    r"a step of any length, with $\eta$",
     3,
     "3. The same step, rearranged",
     hints=(
@@ -499,8 +499,8 @@ def _(draw):
 
 @sampler.numbers
 def _(sampler, draw):
-    x_T, none = draw.normal(8, 1, 10, 10) + 1, torch.zeros(4, 8, 1, 10, 10)
-    x = sampler(Painter(EIGHT), EIGHT, [8, 6, 5, 2, 0], x_T, none)
+    x_T, no_noise = draw.normal(8, 1, 10, 10) + 1, torch.zeros(4, 8, 1, 10, 10)
+    x = sampler(Painter(EIGHT), EIGHT, [8, 6, 5, 2, 0], x_T, no_noise)
     return {"with no noise, mean": x.mean(), "variance": x.var()}
 
 

@@ -88,11 +88,11 @@ def _(loss, draw):
 @contrastive_loss.holds
 def _(loss, draw):
     images, captions = draw.normal(2, 4, 6)
-    given = (images, captions), (3 * images, captions), (captions, images)
-    here, there, turned = (loss(*each, 0.5)[0] for each in given)
-    if bool((here - there).abs().max() > 1e-3):
+    pairs = (images, captions), (3 * images, captions), (captions, images)
+    plain, longer, swapped = (loss(*pair, 0.5)[0] for pair in pairs)
+    if bool((plain - longer).abs().max() > 1e-3):
         return "longer embeddings must not change the loss, only their directions count, and yours changes"
-    if bool((here - turned).abs().max() > 1e-3):
+    if bool((plain - swapped).abs().max() > 1e-3):
         return "pictures and captions have equal rights, and your loss changes if they change places"
 
 
@@ -124,8 +124,8 @@ contrastive_loss.wrong(
         " them"
     ),
 )
-for _one in (_rows, lambda logits: _rows(logits.T)):
-    contrastive_loss.wrong("one-direction", _contrasted(loss=_one))
+for _direction in (_rows, lambda logits: _rows(logits.T)):
+    contrastive_loss.wrong("one-direction", _contrasted(loss=_direction))
 contrastive_loss.wrong(
     "temperature-multiplied", _contrasted(heat=lambda similar, temperature: similar * temperature)
 )
@@ -225,13 +225,13 @@ def _attended(
     hide=_unseen,
     dim=-1,
     at=lambda mask: mask[:, None, :],
-    after=lambda weights, mask: weights,
+    reweigh=lambda weights, mask: weights,
 ):
     """Cross-attention with something changed; see 9.2 for its arguments."""
 
     def attended(queries, keys, values, mask):
         scores = ask(queries, keys) / divide(queries, keys, values)
-        weights = after(hide(scores, at(mask)).softmax(dim), at(mask))
+        weights = reweigh(hide(scores, at(mask)).softmax(dim), at(mask))
         return weights @ values
 
     return attended
@@ -364,7 +364,7 @@ read_caption.wrong(
     _attended(hide=lambda scores, mask: scores + mask),
     sentence="the mask was added, as 0 and 1; it has to be 0 for a token and minus infinity for padding",
 )
-read_caption.wrong("mask-after-softmax", _attended(hide=_seen, after=lambda weights, mask: weights * mask))
+read_caption.wrong("mask-after-softmax", _attended(hide=_seen, reweigh=lambda weights, mask: weights * mask))
 
 # 9.3
 
@@ -451,8 +451,8 @@ def _(guided, draw):
         draw.normal(3, 40, 5, 3),
     )
     given = Painter(), x_t, t, prompt
-    with_it, without = guided(*given, negative, null, 3.0), guided(*given, None, null, 3.0)
-    return {"with negative captions: variance": with_it.var(), "without": without.var()}
+    with_negative, without = guided(*given, negative, null, 3.0), guided(*given, None, null, 3.0)
+    return {"with negative captions: variance": with_negative.var(), "without": without.var()}
 
 
 @guided.holds
@@ -562,8 +562,8 @@ def _three(join):
 
 guided.wrong(
     "null-and-negative",
-    _three(lambda none, low, high, s: none + s * (high - low)),
-    _three(lambda none, low, high, s: none + s * (high - none) - (low - none)),
+    _three(lambda null, low, high, s: null + s * (high - low)),
+    _three(lambda null, low, high, s: null + s * (high - null) - (low - null)),
     _guided(away=lambda negative, null: (negative + null) / 2),
 )
 

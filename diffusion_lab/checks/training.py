@@ -741,7 +741,7 @@ trained.wrong("one-noise-per-picture", _verdict(0, 4, 0))
 trained.wrong("not-trained", _verdict(0, 5, 0))
 trained.wrong("scaled-time", _verdict(0, 6, 0))
 trained.wrong("uniform-noise", _verdict(0, 7, 0))
-for _size, _said in enumerate(
+for _size, _loss_is in enumerate(
     (
         "between 0.2 and 0.3; below 0.2 is wanted: nearly there, train for longer",
         (
@@ -757,5 +757,5 @@ for _size, _said in enumerate(
     start=1,
 ):
     trained.wrong(
-        "differs", _verdict(0, 0, _size), sentence=f"the loss on digits that were kept apart is {_said}"
+        "differs", _verdict(0, 0, _size), sentence=f"the loss on digits that were kept apart is {_loss_is}"
     )

@@ -1,8 +1,8 @@
 """The command line: ``diffusion-lab …`` or ``python -m diffusion_lab …``.
 
-Every module of this folder is a command, but for those whose names begin with an underscore, which several
-commands share; `_commands` says what a command holds. The exit code is 0 only when the thing was done, 2
-with one line on what is wrong with the input, and 130 after Ctrl-C.
+Every module in this folder is a command, except those that begin with an underscore: they hold what several
+commands share. `_commands` says what makes a command. The exit code is 0 only when the thing was done, 2 with
+one line for bad input, and 130 after Ctrl-C.
 """
 
 import sys

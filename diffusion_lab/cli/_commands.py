@@ -1,14 +1,14 @@
 """How modules become commands.
 
-A command is a module with three things: a docstring, whose first line is its line in the list of commands
-and whose whole is at the top of its own help; ``add_options(parser)``; and ``run(options)``, which returns the
-exit code. Its name is that of the module, with hyphens. A command that only has others below it calls
-`add_commands` in its ``add_options``, and needs no ``run``.
+A command is a module with a docstring and two functions. The first line of the docstring stands in the list of
+commands, all of it at the top of the command's own help. ``add_options(parser)`` declares the options;
+``run(options)`` does the work and returns the exit code. The command is called like the module, with hyphens. One
+that only groups others calls `add_commands` in its ``add_options`` and needs no ``run``.
 
-What is wrong, ``run`` says by a `ValueError` or an `OSError`: one line, which names the option. A library knows no
-options, so where one of its errors has a remedy on the command line, `hint` adds it.
+For bad input ``run`` raises a `ValueError` or an `OSError`, one line that names the option. Libraries know nothing of
+options: where one of their errors has a remedy on the command line, `hint` adds it.
 
-To add one: write the module, here or in the folder of a group; nothing else has to know of it.
+To add a command, write its module, here or in the folder of a group. Nothing else has to know about it.
 """
 
 import argparse
@@ -39,17 +39,17 @@ class Command(NamedTuple):
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose options are declared only when it is used, and which refuses in its own name what it lacks."""
+    """A parser that declares its options when it is first used, and refuses unknown ones under its own name."""
 
     def __init__(self, **settings):
         """Make a parser without options; settings are those of `argparse.ArgumentParser`."""
         super().__init__(formatter_class=_Help, **settings)
         self.default_command: str | None = None
-        """What is meant where no command is named."""
+        """The command to run where none is named."""
         self.add_options: Callable[[Parser], None] = lambda parser: None
 
     def parse_known_args(self, args=None, namespace=None):
-        """Parse, as `argparse.ArgumentParser` does, but leave nothing for the parser above."""
+        """Parse as `argparse.ArgumentParser` does, but leave nothing to the parser above."""
         add_options, self.add_options = self.add_options, lambda parser: None
         add_options(self)
         words = list(sys.argv[1:] if args is None else args)
@@ -63,7 +63,7 @@ class Parser(argparse.ArgumentParser):
 
 
 class _Help(argparse.ArgumentDefaultsHelpFormatter):
-    """Shows a default where there is one to show, and keeps a command and what it does in one line."""
+    """Shows a default only where there is one, and begins the text of a command on the line of its name."""
 
     def __init__(self, prog: str, **settings):
         super().__init__(prog, **settings)
@@ -81,7 +81,7 @@ def discover(folder: Iterable[str], package: str) -> list[Command]:
 
 
 def add_commands(parser: Parser, commands: Iterable[Command], default: str | None = None) -> None:
-    """Put commands below a parser; `default` is the one that is meant where none is named."""
+    """Put commands below a parser; `default` is the one to run where none is named."""
     parser.default_command = default
     below = parser.add_subparsers(title="commands", required=True, metavar="command")
     for command in commands:
@@ -92,7 +92,7 @@ def add_commands(parser: Parser, commands: Iterable[Command], default: str | Non
 
 @contextmanager
 def hint(kind: type[Exception], advice: str) -> Iterator[None]:
-    """Add to a library's error of one kind what to do about it on the command line."""
+    """Add to errors of one kind what to do about them on the command line."""
     try:
         yield
     except kind as error:

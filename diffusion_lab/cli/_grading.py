@@ -1,7 +1,5 @@
 """What the commands for instructors and for their students share."""
 
-import importlib
-import re
 import sys
 from collections import Counter
 from pathlib import Path
@@ -24,26 +22,13 @@ def add_report_options(parser: Parser) -> None:
 
 
 def find_box(level: str | None, **limits):
-    """Find the box that kernels run in; a `ValueError` says if it is not to be had here."""
+    """Find the box that kernels run in; a `ValueError` says if there is none here."""
     from diffusion_lab.grading import box as boxes
 
     try:
         return boxes.find_box(level, **limits)
     except boxes.BoxError as error:
         raise ValueError(f"--box: {error}") from None
-
-
-def advice(key) -> dict[str, tuple[str, str]]:
-    """The section to read and the first hint, by task, as the checks that a solution imports say."""
-    imported = re.search(
-        r"^from diffusion_lab\.checks import (\w+) as check$",
-        "\n".join(cell.source for cell in key.solution.cells),
-        re.M,
-    )
-    if not imported:
-        return {}
-    exercise = importlib.import_module(f"diffusion_lab.checks.{imported[1]}").exercise
-    return {number: (task.section, next(iter(task.hints), "")) for number, task in exercise.tasks.items()}
 
 
 def print_outcome(graded, out: Path) -> int:

@@ -42,7 +42,7 @@ def _with_eta() -> list[str]:
 
 
 def sampling(options: Namespace) -> dict:
-    """Give what `add_model_options` says about sampling, as far as it was said."""
+    """Collect the options for the sampler that were given."""
     sampler = options.sampler or "ddim"
     if options.eta is not None and sampler not in _with_eta():
         raise ValueError(f"--eta is for {' and '.join(_with_eta())}, not for {sampler}")
@@ -66,7 +66,7 @@ def add_source_option(parser: Parser) -> None:
 
 
 def solutions(options: Namespace, start: Path) -> Path:
-    """Give the folder of the solutions: the one that was named, or one at `start` or above it."""
+    """Find the folder of the solutions: the one that was given, or one in `start` or above it."""
     if options.source is not None:
         return options.source
     with hint(FileNotFoundError, "add --source"):
@@ -74,7 +74,7 @@ def solutions(options: Namespace, start: Path) -> Path:
 
 
 def find_device(name: str) -> str:
-    """Give the device that ``--device`` means; a `ValueError` says if torch finds none of that kind."""
+    """Find the device that ``--device`` asks for; a `ValueError` says if torch has none of that kind."""
     found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
         return next(device for device, is_there in found.items() if is_there)

@@ -24,8 +24,8 @@ def run(options: Namespace) -> int:
     source = solutions(options, Path.cwd())
     out = options.out or source.resolve().parent / "exercises"
     stale = build.build(source, out, options.check)
-    for name in stale:
-        print(f"{out / name}: {'stale' if options.check else 'written'}")
+    for path in stale:
+        print(f"{path}: {'stale' if options.check else 'written'}")
     print(
         f"{out}: {f'{len(stale)} to be built again' if stale and options.check else 'as the solutions say'}"
     )

@@ -4,7 +4,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from diffusion_lab.cli._commands import Parser
-from diffusion_lab.cli._grading import advice, find_box
+from diffusion_lab.cli._grading import find_box
 from diffusion_lab.cli._options import add_source_option, solutions
 
 
@@ -28,7 +28,6 @@ def run(options: Namespace) -> int:
         options.notebook,
         solutions=solutions(options, options.notebook.resolve().parent),
         box=find_box(None),
-        advice=advice,
         timeout=options.timeout,
     )
     print(report.feedback_text(row, keys))

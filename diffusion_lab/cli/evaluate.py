@@ -10,7 +10,7 @@ from diffusion_lab.pretrained import BEST
 
 
 def add_options(parser: Parser) -> None:
-    """Declare which model is judged on how much."""
+    """Declare the model, and how much it draws."""
     add_model_options(parser)
     parser.add_argument(
         "--num-samples", type=int, default=2000, metavar="N", help="digits, or scenes, to draw"

@@ -7,7 +7,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from diffusion_lab.cli._commands import Parser
-from diffusion_lab.cli._grading import add_report_options, advice, find_box, print_outcome
+from diffusion_lab.cli._grading import add_report_options, find_box, print_outcome
 from diffusion_lab.cli._options import add_source_option, solutions
 from diffusion_lab.shapes import check_range
 
@@ -65,7 +65,6 @@ def run(options: Namespace) -> int:
             options.out,
             solutions=keys,
             box=box,
-            advice=advice,
             exercise=options.exercise,
             jobs=options.jobs,
             only=options.only,

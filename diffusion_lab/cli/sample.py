@@ -28,7 +28,7 @@ def add_options(parser: Parser) -> None:
         metavar="TEXT",
         help='what mini-sd draws, such as "a big red seven"; may be given again',
     )
-    parser.add_argument("--negative", metavar="TEXT", help="what mini-sd leads away from")
+    parser.add_argument("--negative", metavar="TEXT", help="what mini-sd should avoid")
     parser.add_argument("--rows", type=int, default=4, metavar="N", help="how many of each")
     parser.add_argument(
         "--out",
@@ -48,28 +48,28 @@ def run(options: Namespace) -> int:
         raise ValueError(f"--out must end in .png or .gif, got {out}")
     if out.exists() and not options.force:
         raise FileExistsError(f"{out} is there already: add --force to replace it")
-    order = ORDERS[model.condition](options)
+    request = REQUESTS[model.condition](options)
     frames: list = []
 
     def keep(state: State) -> None:
         if out.suffix == ".gif" or state.t == 0:
-            frames.append(figures.grid(model.show(state), order.columns))
+            frames.append(figures.grid(model.show(state), request.columns))
 
     model.sample(
-        order.conditions,
+        request.conditions,
         seed=options.seed,
         progress=True,
         on_step=keep,
-        **order.options,
+        **request.options,
         **sampling(options),
     )
     figures.save_picture(out, frames)
-    print(f"{out}: {order.pictures} in {options.num_steps} steps")
+    print(f"{out}: {request.pictures} in {options.num_steps} steps")
     return 0
 
 
-class Order(NamedTuple):
-    """What is to be drawn, and how it is laid out."""
+class Request(NamedTuple):
+    """What to draw, and how to lay it out."""
 
     conditions: list
     """One for each picture."""
@@ -80,27 +80,27 @@ class Order(NamedTuple):
     """Of the model's `sample`."""
 
 
-def labels_in_columns(options: Namespace) -> Order:
-    """Read ``--labels``: every label has a column of its own."""
+def labels_in_columns(options: Namespace) -> Request:
+    """Read ``--labels``: each label gets a column of its own."""
     if options.prompt or options.negative is not None:
         raise ValueError(f"--prompt and --negative are for mini-sd; {options.model} draws --labels")
     labels = LABELS if options.labels is None else options.labels
     if not labels.isdecimal():
         raise ValueError(f"--labels must be digits, such as {LABELS}, got {labels!r}")
     conditions = [int(digit) for digit in labels] * options.rows
-    return Order(conditions, len(labels), f"{len(conditions)} digits", {})
+    return Request(conditions, len(labels), f"{len(conditions)} digits", {})
 
 
-def prompts_in_rows(options: Namespace) -> Order:
-    """Read every ``--prompt``: each has a row of its own."""
+def prompts_in_rows(options: Namespace) -> Request:
+    """Read every ``--prompt``: each gets a row of its own."""
     if options.labels is not None:
         raise ValueError(f"--labels is for models of digits; {options.model} draws what each --prompt says")
     if not options.prompt:
         raise ValueError(f'{options.model} needs a --prompt, such as "{PROMPT}"')
     conditions = [prompt for prompt in options.prompt for _ in range(options.rows)]
     pictures = f"{len(conditions)} pictures of {len(options.prompt)} prompts"
-    return Order(conditions, options.rows, pictures, {"negative": options.negative or ""})
+    return Request(conditions, options.rows, pictures, {"negative": options.negative or ""})
 
 
-ORDERS = {"labels": labels_in_columns, "prompts": prompts_in_rows}
-"""Who reads what is to be drawn, by what a model wants to be told."""
+REQUESTS = {"labels": labels_in_columns, "prompts": prompts_in_rows}
+"""How to read what to draw from the options, by the argument in which a model takes it."""

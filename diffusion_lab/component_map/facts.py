@@ -133,11 +133,11 @@ def in_short(number: int) -> str:
     return f"{number / size:.3g} {unit}".strip()
 
 
-def _counts(numbers: tuple[int, ...], said: tuple[tuple[str, str], ...]) -> list[Cell]:
+def _counts(numbers: tuple[int, ...], published: tuple[tuple[str, str], ...]) -> list[Cell]:
     """Parameters as counted, and beside them what the authors say and where."""
     return [
         Cell(in_short(number), note, f"{source} counted".strip())
-        for number, (note, source) in zip(numbers, said, strict=True)
+        for number, (note, source) in zip(numbers, published, strict=True)
     ]
 
 

@@ -91,7 +91,9 @@ def ours(
 
 def of_mini_sd(model) -> Column:
     """Give the column of a `MiniSD`: one step of a run tells the shapes, its `sample` the defaults."""
-    default = {name: each.default for name, each in inspect.signature(model.sample).parameters.items()}
+    default = {
+        name: parameter.default for name, parameter in inspect.signature(model.sample).parameters.items()
+    }
     images = model.sample([""], num_steps=1)
     return ours(
         vae=model.vae,
@@ -123,11 +125,11 @@ def _count(module: nn.Module) -> str:
 
 def columns(column: Column | None = None) -> dict[str, Column]:
     """Give every model's column by name, ours first if there is one."""
-    theirs = {
+    published = {
         model: {part: {ask: cells[i] for ask, cells in asked.items()} for part, asked in PARTS.items()}
         for i, model in enumerate(MODELS)
     }
-    return ({"ours": column} if column else {}) | theirs
+    return ({"ours": column} if column else {}) | published
 
 
 class Tables:

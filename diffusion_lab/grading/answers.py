@@ -1,8 +1,8 @@
 """Taking a student's answers out of a notebook, and putting them into a pristine key.
 
 An answer is found by the first of these that succeeds: the mark ``# ANSWER 1.2`` in a code cell; the id of
-the answer cell; the same in ``metadata.id``, where Colab keeps it; a code cell that defines the same names;
-the mark or the id on a cell of text. Nothing is ever executed here.
+the answer cell; the same in ``metadata.id``, where Colab keeps it; the label in its metadata; a code cell that
+defines the same names; the mark, the id or the label on a cell of text. Nothing is ever executed here.
 """
 
 import ast
@@ -16,18 +16,16 @@ from typing import NamedTuple
 import nbformat
 from nbformat import NotebookNode
 
-from diffusion_lab.checks import build
-from diffusion_lab.grading.keys import Key, answer_cells, is_explained
-from diffusion_lab.grading.syntax import parse
+from diffusion_lab.checks import build, cells
+from diffusion_lab.checks.cells import ANSWER
+from diffusion_lab.grading.keys import Key, answer_cells, explained
+from diffusion_lab.grading.syntax import MAX_PARSED, parse
 
 SPLIT = 8
 """Cells behind an answer cell that may hold the rest of an answer which was split."""
 MAX_NOTES = 30
 """Notes on one notebook."""
-MAX_PARSED = 30_000
-"""Characters of code that are parsed; with many more, nested deep, old versions of Python crash."""
 
-_MARK = re.compile(r"^[ \t]*#+[ \t]*ANSWER[ \t]*:?[ \t]*(\d+\.\d+)(?![\d.]*\d)", re.M)
 _NBVAL = re.compile(r"NBVAL_|PYTEST_VALIDATE_")
 _COMMAND = re.compile(r"^[ \t]*[%!?,;/]|\?[ \t]*$|=[ \t]*[%!]", re.M)
 _PROMPT = re.compile(r"^[ \t]*(>>>|In \[\d+\]:)", re.M)
@@ -39,7 +37,7 @@ class Answers(NamedTuple):
     """What a student answered, by the numbers of the tasks."""
 
     sources: dict[str, str]  # code; the bare text of what a human reads; no entry where nothing was answered
-    how: dict[str, str]  # for every task: marker, id, metadata.id, names, text; or blank, missing
+    how: dict[str, str]  # for every task: marker, id, metadata.id, label, names, text; or blank, missing
     notes: list[str]
 
 
@@ -47,6 +45,7 @@ class _Cell(NamedTuple):
     place: int  # counted from 1, as a human would
     kind: str
     ids: tuple[str, str | None]
+    task: str | None  # whose answer it is, as its label says
     source: str
 
 
@@ -65,16 +64,25 @@ def extract(notebook: NotebookNode, key: Key) -> Answers:
 
 
 def recognise(notebook: NotebookNode, keys: Iterable[Key]) -> Key | None:
-    """Tell which exercise a notebook is of: the key that it shares most marks and ids with, or None."""
+    """Tell which exercise a notebook is of: the key that it shares most marks, labels and ids with, or None."""
+    tasks = {mark.task for cell in notebook.cells for mark in cells.marks(cell.source)}
+    tasks |= {task for cell in notebook.cells if (task := _labelled(cell))}
+    ids = {name for cell in notebook.cells for name in (cell.id, cell.metadata.get("id"))}
+    exercise = cells.exercise(notebook)
 
     def shared(key: Key) -> int:
-        cells = answer_cells(key.blank)
-        marks = {mark for cell in notebook.cells for mark in _MARK.findall(cell.source)}
-        ids = {name for cell in notebook.cells for name in (cell.id, cell.metadata.get("id"))}
-        return len(marks & cells.keys()) + len(ids & {cell.id for cell in cells.values()})
+        answers = answer_cells(key.blank)
+        same_ids = ids & {cell.id for cell in answers.values()}
+        return len(tasks & answers.keys()) + len(same_ids) + (exercise == key.exercise)
 
     best = max(keys, key=shared, default=None)
     return best if best is not None and shared(best) else None
+
+
+def _labelled(cell: NotebookNode) -> str | None:
+    """The task whose answer a cell holds, as its label says."""
+    label = cells.label(cell)
+    return label.task if label and label.role == ANSWER else None
 
 
 def graft(key_notebook: NotebookNode, answers: Answers) -> NotebookNode:
@@ -90,8 +98,9 @@ def graft(key_notebook: NotebookNode, answers: Answers) -> NotebookNode:
     made = nbformat.from_dict(build.exercise(copy.deepcopy(key_notebook)))
     for cell in made.cells:
         cell.source = "".join(cell.source)
+    read_by_human = explained(made)
     for number, cell in answer_cells(made).items():
-        if number in answers.sources and not is_explained(cell):
+        if number in answers.sources and number not in read_by_human:
             cell.source = _NBVAL.sub(lambda mark: mark[0].lower(), answers.sources[number])
     return made
 
@@ -101,13 +110,14 @@ class _Extraction:
 
     def __init__(self, notebook: NotebookNode, key: Key):
         self.key, self.notes = key, []
-        self.wanted = answer_cells(key.blank)
-        self.others, self.given = _outside(key)
+        self.wanted, self.explained = answer_cells(key.blank), explained(key.blank)
+        self.key_cells, self.key_names = _outside(key)
         self.cells = [
-            _Cell(place, cell.cell_type, (cell.id, cell.metadata.get("id")), cell.source)
+            _Cell(place, cell.cell_type, (cell.id, cell.metadata.get("id")), _labelled(cell), cell.source)
             for place, cell in enumerate(notebook.cells, 1)
         ]
         self.code = [cell for cell in self.cells if cell.kind == "code"]
+        self.text = [cell for cell in self.cells if cell.kind != "code"]
         self.used: set[int] = set()
         self.parts: dict[str, list[tuple[int, str]]] = {}
         self.how: dict[str, str] = {}
@@ -115,14 +125,16 @@ class _Extraction:
     def answers(self) -> Answers:
         self._by_marks(self.code, "marker")
         self._by_ids(self.code)
+        self._by_labels(self.code, "label")
         self._by_names()
-        self._by_marks([cell for cell in self.cells if cell.kind != "code"], "text")
-        self._by_ids([cell for cell in self.cells if cell.kind != "code"], "text")
+        self._by_marks(self.text, "text")
+        self._by_ids(self.text, "text")
+        self._by_labels(self.text, "text")
         sources = {}
         for number, cell in self.wanted.items():
             if source := self._source(number, cell):
                 sources[number] = source
-        run = {number: source for number, source in sources.items() if not is_explained(self.wanted[number])}
+        run = {number: source for number, source in sources.items() if number not in self.explained}
         self._note_helpers(run)
         self._note_code(run)
         self._note_strangers()
@@ -133,18 +145,18 @@ class _Extraction:
 
     # finding
 
-    def _take(self, number: str, how: str, cells: Iterable[_Cell]) -> None:
-        for cell in cells:
+    def _take(self, number: str, how: str, taken: Iterable[_Cell]) -> None:
+        for cell in taken:
             self.parts.setdefault(number, []).append((cell.place, cell.source))
             self.used.add(cell.place)
             self.how[number] = how
 
-    def _free(self, cells: Iterable[_Cell]) -> list[_Cell]:
-        return [cell for cell in cells if cell.place not in self.used]
+    def _free(self, candidates: Iterable[_Cell]) -> list[_Cell]:
+        return [cell for cell in candidates if cell.place not in self.used]
 
-    def _by_marks(self, cells: list[_Cell], how: str) -> None:
+    def _by_marks(self, candidates: list[_Cell], how: str) -> None:
         missing = self.wanted.keys() - self.parts.keys()
-        for cell in self._free(cells):
+        for cell in self._free(candidates):
             for number, part in self._cut(cell, missing):
                 self._take(
                     number, how, [cell._replace(source=_FENCE.sub("", part) if how == "text" else part)]
@@ -155,28 +167,33 @@ class _Extraction:
 
         One part, if it does not fall into whole statements there.
         """
-        marks = [mark for mark in _MARK.finditer(cell.source) if mark[1] in missing]
-        numbers = list(dict.fromkeys(mark[1] for mark in marks))
+        marks = [mark for mark in cells.marks(cell.source) if mark.task in missing]
+        numbers = list(dict.fromkeys(mark.task for mark in marks))
         if len(numbers) < 2:
             return [(number, cell.source) for number in numbers]
-        begins = [0, *(mark.start() for mark in marks[1:]), len(cell.source)]
+        begins = [0, *(mark.start for mark in marks[1:]), len(cell.source)]
         parts = [cell.source[begin:end] for begin, end in pairwise(begins)]
         if cell.kind != "code" or all(_tree(part) for part in parts):
             self.notes.append(
                 f"cell {cell.place} holds the answers {_few(numbers)}; it was cut at their marks"
             )
-            return [(mark[1], part) for mark, part in zip(marks, parts, strict=True)]
+            return [(mark.task, part) for mark, part in zip(marks, parts, strict=True)]
         self.notes.append(
             f"cell {cell.place} bears the marks {_few(numbers)}; all of it was taken for {numbers[0]}"
         )
         return [(numbers[0], cell.source)]
 
-    def _by_ids(self, cells: list[_Cell], how: str = "") -> None:
+    def _by_ids(self, candidates: list[_Cell], how: str = "") -> None:
         for number, wanted in self.wanted.items():
             if number not in self.parts:
-                hits = [cell for cell in self._free(cells) if wanted.id in cell.ids]
+                hits = [cell for cell in self._free(candidates) if wanted.id in cell.ids]
                 plain = any(cell.ids[0] == wanted.id for cell in hits)
                 self._take(number, how or ("id" if plain else "metadata.id"), hits)
+
+    def _by_labels(self, candidates: list[_Cell], how: str) -> None:
+        for number in self.wanted:
+            if number not in self.parts:
+                self._take(number, how, [cell for cell in self._free(candidates) if cell.task == number])
 
     def _by_names(self) -> None:
         for number, wanted in self.wanted.items():
@@ -191,9 +208,9 @@ class _Extraction:
 
     def _source(self, number: str, wanted: NotebookNode) -> str:
         """The answer to a task, or an empty text; what is odd about it is noted."""
-        parts = self.parts.get(number, [])
-        written = [part for part in parts if not self._blank(part[1], wanted)]
-        if not written and not is_explained(wanted) and (elsewhere := self._defining(wanted)):
+        parts, is_explained = self.parts.get(number, []), number in self.explained
+        written = [part for part in parts if not self._blank(part[1], number)]
+        if not written and not is_explained and (elsewhere := self._defining(wanted)):
             where = "its answer cell is blank" if parts else "it has no answer cell"
             self.notes.append(
                 f"{number}: {where}; cell {elsewhere[0].place}, which defines the same, was taken"
@@ -206,7 +223,7 @@ class _Extraction:
             self.notes.append(
                 f"{number}: {len(places)} cells answer it ({_few(places)}); they were joined in order"
             )
-        if self.how.get(number) == "text" and written and not is_explained(wanted):
+        if self.how.get(number) == "text" and written and not is_explained:
             self.notes.append(
                 f"{number}: cell {written[0][0]} is a cell of text, not of code; it was taken as code"
             )
@@ -214,18 +231,21 @@ class _Extraction:
             self.how[number] = "blank" if parts else "missing"
             return ""
         source = "\n".join(part for _, part in written)
-        if is_explained(wanted):
+        if is_explained:
             return _prose(source, wanted.source)
         return self._continued(number, source, written[-1][0], wanted)
 
-    def _blank(self, source: str, wanted: NotebookNode) -> bool:
-        if is_explained(wanted):
-            return not _prose(source, wanted.source)
-        mine, blank = _tree(source), _tree(wanted.source)
-        same = source.strip() == wanted.source.strip() or (
-            mine and blank and _dump(source) == _dump(wanted.source)
-        )
-        return bool(same) or (mine is not None and not mine.body)
+    def _blank(self, source: str, number: str) -> bool:
+        """Whether a source is still the blank of a task, or holds no code at all."""
+        blank = self.wanted[number].source
+        if number in self.explained:
+            return not _prose(source, blank)
+        if source.strip() == blank.strip():
+            return True
+        tree = _tree(source)
+        if tree is None:
+            return False
+        return not tree.body or (_tree(blank) is not None and _dump(source) == _dump(blank))
 
     def _continued(self, number: str, source: str, place: int, wanted: NotebookNode) -> str:
         """Join the cells right behind an answer that was split: it is no whole statement, or defines too little."""
@@ -235,7 +255,9 @@ class _Extraction:
 
         names, joined, more, torn = _names(wanted.source), source, [], False
         for cell in self.cells[place : place + SPLIT]:
-            foreign = cell.kind != "code" or cell.source.strip() in self.others or cell.ids[0] in self.others
+            foreign = (
+                cell.kind != "code" or cell.source.strip() in self.key_cells or cell.ids[0] in self.key_cells
+            )
             longer = f"{joined}\n{cell.source}"
             rest = _tree(cell.source) is None and _tree(longer) is not None  # a piece of what began before
             if cell.place in self.used or foreign or (whole(joined) == (True, len(names)) and not rest):
@@ -251,12 +273,13 @@ class _Extraction:
     # noting
 
     def _note_helpers(self, sources: dict[str, str]) -> None:
-        given = self.given.union(*map(_names, sources.values()))
+        known = self.key_names.union(*map(_names, sources.values()))
         words = {number: _words(source) for number, source in sources.items()}
         for cell in self._free(self.code):
-            extra = _names(cell.source) - given if cell.source.strip() not in self.others else frozenset()
+            is_given = cell.source.strip() in self.key_cells
+            defined = frozenset() if is_given else _names(cell.source) - known
             for number in sources:
-                if helpers := sorted(extra & words[number]):
+                if helpers := sorted(defined & words[number]):
                     where = f"cell {cell.place}, which is not an answer cell and is not run"
                     self.notes.append(f"{number} uses {_few(helpers)} of {where}")
 
@@ -273,10 +296,10 @@ class _Extraction:
                 )
 
     def _note_strangers(self) -> None:
-        marks = {mark for cell in self.cells for mark in _MARK.findall(cell.source)} - self.wanted.keys()
-        if marks:
-            own = f"this is exercise {self.key.exercise}"
-            self.notes.append(f"marks of other tasks were passed over: {_few(sorted(marks))}; {own}")
+        tasks = {mark.task for cell in self.cells for mark in cells.marks(cell.source)}
+        if others := sorted(tasks - self.wanted.keys()):
+            exercise = f"this is exercise {self.key.exercise}"
+            self.notes.append(f"marks of other tasks were passed over: {_few(others)}; {exercise}")
 
 
 def rewritten(source: str) -> int:
@@ -287,10 +310,11 @@ def rewritten(source: str) -> int:
 
 def _outside(key: Key) -> tuple[set[str], set[str]]:
     """The sources and ids of a key's cells that are no answers, and the names that its code there defines."""
-    cells = [cell for notebook in (key.solution, key.blank) for cell in notebook.cells]
-    cells = [cell for cell in cells if not (cell.cell_type == "code" and build.MARKER.match(cell.source))]
-    code = [cell.source for cell in cells if cell.cell_type == "code"]
-    known = {cell.source.strip() for cell in cells} | {cell.id for cell in cells}
+    outside = [
+        cell for notebook in (key.solution, key.blank) for cell in notebook.cells if not _labelled(cell)
+    ]
+    code = [cell.source for cell in outside if cell.cell_type == "code"]
+    known = {cell.source.strip() for cell in outside} | {cell.id for cell in outside}
     return known, set().union(*map(_names, code))
 
 
@@ -299,7 +323,7 @@ def _outside(key: Key) -> tuple[set[str], set[str]]:
 
 @functools.lru_cache(maxsize=256)
 def _tree(source: str) -> ast.Module | None:
-    return parse(source) if len(source) <= MAX_PARSED else None
+    return parse(source)
 
 
 def _dump(source: str) -> str:
@@ -347,7 +371,7 @@ def _prose(source: str, blank: str) -> str:
 
     Empty if it is as in the blank.
     """
-    bare, unwritten = (_MARK.sub("", text).strip() for text in (source, blank))
+    bare, unwritten = (cells.without_marks(text).strip() for text in (source, blank))
     tree = _tree(bare)
     values = [node.value for node in tree.body if isinstance(node, ast.Assign | ast.Expr)] if tree else []
     texts = [
@@ -360,6 +384,7 @@ def _prose(source: str, blank: str) -> str:
     return written or (bare if comment not in ("", unwritten.partition("#")[2].strip()) else "")
 
 
-def _few(things: list) -> str:
-    shown = ", ".join(str(thing)[:60] for thing in things[:5])
-    return shown + (f" and {len(things) - 5} more" if len(things) > 5 else "")
+def _few(items: list) -> str:
+    """List the first five of them, and say how many more there are."""
+    shown = ", ".join(str(item)[:60] for item in items[:5])
+    return shown + (f" and {len(items) - 5} more" if len(items) > 5 else "")

@@ -39,7 +39,6 @@ from diffusion_lab.interrupts import StopRequest
 STACK = 256 * 2**20  # bytes for the stack of a worker, of which it touches what it needs
 PACKAGES = ("diffusion-lab", "torch", "numpy", "nbval", "pytest", "ipykernel", "nbformat")
 WHOLE = (1, 1)  # the shard that is the whole class
-Advice = Callable[[Key], dict[str, tuple[str, str]]]
 
 
 class GradebookExists(FileExistsError):
@@ -103,7 +102,6 @@ def grade(
     *,
     solutions: Path,
     box: Box,
-    advice: Advice = lambda key: {},
     exercise: str | None = None,
     jobs: int = 1,
     only: str | None = None,
@@ -123,7 +121,6 @@ def grade(
         out: folder of the gradebook.
         solutions: folder of the keys.
         box: where kernels run.
-        advice: gives for a key the section to read and the first hint, by task.
         exercise: its number, if only one is to be graded; then a student who handed in none of it gets a row
             as well.
         jobs: submissions at a time.
@@ -149,13 +146,13 @@ def grade(
     by_hand = Manual(manual)
     _refuse_inside(source, out)
     sweep()
-    known = {number: keys.load(number, solutions) for number in keys.found(solutions)}
+    known = keys.load_all(solutions)
     if exercise is not None:
         exercise = keys.load(exercise, solutions).exercise
     planned = plan(source, pattern, known, exercise, only, shard)
     needed = {entry.exercise for entry in planned.values() if entry.exercise}
     needed = {number: key for number, key in known.items() if number in needed}
-    about = {number: described(key, advice) for number, key in needed.items()}
+    about = {number: described(key) for number, key in needed.items()}
     with contextlib.closing(Journal(out)) as journal:
         nonce = _begun_nonce(journal, out, resume, nonce, shard or WHOLE, about)
         ends_whole = journal.is_finished or not only
@@ -254,16 +251,18 @@ def _versions() -> dict[str, str]:
 # keys
 
 
-def described(key: Key, advice: Advice) -> dict:
+def described(key: Key) -> dict:
     """What the journal and the reports want to know of a key."""
-    sections_and_hints = advice(key)
-    tasks = []
-    for task in key.tasks:
-        section, hint = sections_and_hints.get(task.number, ("", ""))
-        title = plain_title(task.title)
-        tasks.append(
-            {"number": task.number, "title": title, "max": task.points, "section": section, "hint": hint}
-        )
+    tasks = [
+        {
+            "number": task.number,
+            "title": plain_title(task.title),
+            "max": task.points,
+            "section": task.section,
+            "hint": task.hint,
+        }
+        for task in key.tasks
+    ]
     text = nbformat.writes(key.solution)
     return {"sha256": hashlib.sha256(text.encode()).hexdigest(), "points": key.points, "tasks": tasks}
 
@@ -426,9 +425,7 @@ def _read_part(part: Path) -> tuple[list[dict], dict[tuple[str, str], Row]]:
 # the student's side
 
 
-def check(
-    path: Path, *, solutions: Path, box: Box, advice: Advice = lambda key: {}, timeout: int | float = 300.0
-) -> tuple[Row, dict]:
+def check(path: Path, *, solutions: Path, box: Box, timeout: int | float = 300.0) -> tuple[Row, dict]:
     """Grade one notebook as the grader would, but under the nonce 0, which everybody knows.
 
     Returns:
@@ -439,7 +436,7 @@ def check(
         ValueError: if it is of no exercise that there is a solution of.
     """
     data = path.read_bytes()
-    known = {number: keys.load(number, solutions) for number in keys.found(solutions)}
+    known = keys.load_all(solutions)
     submission = Submission("you", None, path.name, data, ())
     digits = re.match(r"\d\d(?=_)", path.name)
     key = known.get(digits[0]) if digits else None
@@ -452,4 +449,4 @@ def check(
     row, log = Grader(known, {key.exercise: key.solution}, 0, box, timeout).grade(submission, planned)
     if row.status == "GRADER-ERROR":
         raise ValueError(f"{path}: it could not be checked: {'; '.join(row.notes)}\n{log[-2000:]}")
-    return row, {key.exercise: described(key, advice)}
+    return row, {key.exercise: described(key)}

@@ -1,4 +1,8 @@
-"""The key of an exercise: its solution, its blank, and what each task is worth, all read from ``solutions/``."""
+"""The key of an exercise: its solution, its blank, and what each task is worth, all read from ``solutions/``.
+
+What a cell is for, and what a task is worth, the labels say that `checks.build` has written into the notebook's
+metadata.
+"""
 
 import copy
 import json
@@ -9,11 +13,11 @@ from typing import NamedTuple
 import nbformat
 from nbformat import NotebookNode
 
-from diffusion_lab.checks import build
+from diffusion_lab.checks import build, cells
+from diffusion_lab.checks.cells import ANSWER, CHECK, STATEMENT, Label
 
-_HEADING = re.compile(r"^#+ (\d+\.\d+) (.*?)(?: \([^()]*\))?$", re.M)
-_SOLVED = re.compile(r"(\d+\.\d+) solved, (\d+) points?:")
-_NONCE = re.compile(r"^NONCE = 0$", re.M)
+NONCE = "NONCE = 0"
+"""The line of a solution in which another nonce is put."""
 
 
 class Task(NamedTuple):
@@ -23,6 +27,8 @@ class Task(NamedTuple):
     title: str
     points: int
     check_cell_id: str | None
+    section: str = ""  # of the lesson, to read again
+    hint: str = ""  # the first one
 
 
 class Key(NamedTuple):
@@ -39,21 +45,28 @@ class Key(NamedTuple):
         return sum(task.points for task in self.tasks)
 
 
-def found(folder: str | Path) -> list[str]:
-    """List the exercises in a folder of solutions by number, such as "01".
+def found(folder: str | Path) -> dict[str, Path]:
+    """Find the solutions in a folder by the number of their exercise, such as "01".
 
-    A `ValueError` says if two share one.
+    Raises:
+        ValueError: if two are of the same exercise, or a notebook does not say which one it is.
     """
-    numbers = [path.name[:2] for path in _solutions(folder)]
-    if repeated := {number for number in numbers if numbers.count(number) > 1}:
-        raise ValueError(
-            f"one solution per exercise was wanted in {folder}, got several of {', '.join(repeated)}"
-        )
-    return numbers
+    solutions: dict[str, Path] = {}
+    for path in sorted(Path(folder).glob("*.ipynb")):
+        number = cells.exercise(_read(path))
+        if number is None:
+            raise ValueError(
+                f"{path}: it does not say which exercise it is; diffusion-lab build-exercises writes that"
+            )
+        if number in solutions:
+            raise ValueError(f"one solution per exercise was wanted in {folder}, got several of {number}")
+        solutions[number] = path
+    return dict(sorted(solutions.items()))
 
 
-def _solutions(folder: str | Path) -> list[Path]:
-    return sorted(path for path in Path(folder).glob("*.ipynb") if re.match(r"\d\d_", path.name))
+def load_all(folder: str | Path) -> dict[str, Key]:
+    """Load all keys of a folder of solutions, by number; a `ValueError` says which solution is none."""
+    return {number: _key(number, path) for number, path in found(folder).items()}
 
 
 def load(exercise: str, folder: str | Path) -> Key:
@@ -65,18 +78,33 @@ def load(exercise: str, folder: str | Path) -> Key:
 
     Raises:
         ValueError: if there is no such exercise there, which names those that are; or if its solution is not
-            one: a task has neither a check nor the tag `explain`, a check has not printed that its task is
-            solved, `NONCE = 0` is missing or the ids are not all different.
+            one: a task is worth something and has no check, or the reverse, a check has not printed that its task
+            is solved, `NONCE = 0` is missing or the ids are not all different.
     """
-    known = found(folder)
+    solutions = found(folder)
     digits = re.match(r"\d{1,2}(?!\d)", exercise)
     number = digits[0].zfill(2) if digits else ""
-    if number not in known:
-        choice = f"one of {', '.join(known)}" if known else "and there is none"
-        raise ValueError(f"exercise: {choice} in {folder} was wanted, got {exercise!r}")
-    path = next(path for path in _solutions(folder) if path.name.startswith(number))
+    if number not in solutions:
+        choice = f"one of {', '.join(solutions)} in {folder} was wanted"
+        if not solutions:
+            choice = f"one that has a solution in {folder} was wanted, and there is none"
+        raise ValueError(f"exercise: {choice}, got {exercise!r}")
+    return _key(number, solutions[number])
+
+
+def _read(path: Path) -> dict:
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    if not isinstance(notebook, dict):
+        raise ValueError(f"{path}: a notebook was wanted, got {type(notebook).__name__}")
+    return notebook
+
+
+def _key(number: str, path: Path) -> Key:
+    raw = _read(path)
+    try:
         solution, blank = nbformat.from_dict(_joined(raw)), nbformat.from_dict(_joined(build.exercise(raw)))
         tasks = _tasks(blank)
         with_nonce(solution, 0)
@@ -96,45 +124,48 @@ def _joined(notebook: dict) -> dict:
     return joined
 
 
+def _by_task(notebook: NotebookNode, role: str) -> dict[str, tuple[NotebookNode, Label]]:
+    """The cells of a role, with their labels, by task; a `ValueError` says if a task has two."""
+    cells_of: dict[str, tuple[NotebookNode, Label]] = {}
+    for cell in notebook.cells:
+        label = cells.label(cell)
+        if label and label.role == role:
+            if label.task in cells_of:
+                raise ValueError(f"cell {cell.id}: the task {label.task} has a cell for its {role} already")
+            cells_of[label.task] = cell, label
+    return cells_of
+
+
 def answer_cells(notebook: NotebookNode) -> dict[str, NotebookNode]:
     """The cells of a solution or exercise that hold the answers, by task.
 
     A `ValueError` says if one has two.
     """
-    cells: dict[str, NotebookNode] = {}
-    for cell in notebook.cells:
-        if cell.cell_type == "code" and (marker := build.MARKER.match(cell.source)):
-            if marker[1] in cells:
-                raise ValueError(f"cell {cell.id}: the task {marker[1]} has an answer cell already")
-            cells[marker[1]] = cell
-    return cells
+    return {task: cell for task, (cell, _) in _by_task(notebook, ANSWER).items()}
 
 
-def is_explained(cell: NotebookNode) -> bool:
-    """Whether an answer cell holds a sentence that a human reads."""
-    return "explain" in cell.metadata.get("tags", [])
+def explained(notebook: NotebookNode) -> set[str]:
+    """The tasks of a solution or exercise that a human reads: they have an answer, and no check."""
+    return _by_task(notebook, ANSWER).keys() - _by_task(notebook, CHECK).keys()
 
 
 def _tasks(blank: NotebookNode) -> list[Task]:
-    titles = {number: title for cell in blank.cells for number, title in _HEADING.findall(cell.source)}
-    checks: dict[str, tuple[int, str]] = {}
-    for cell in blank.cells:
-        if "check" in cell.metadata.get("tags", []):
-            solved = _SOLVED.match("".join(output.text for output in cell.outputs))
-            if not solved or solved[1] in checks:
-                raise ValueError(
-                    f"cell {cell.id}: 'N solved, P points: …' was wanted as its output, once for each task"
-                )
-            checks[solved[1]] = int(solved[2]), cell.id
-    answers = answer_cells(blank)
-    for number, cell in answers.items():
-        if (number in checks) == is_explained(cell):
-            raise ValueError(
-                f"cell {cell.id}: either a check or the tag explain was wanted for the task {number}"
+    statements, checks = _by_task(blank, STATEMENT), _by_task(blank, CHECK)
+    tasks = []
+    for number, cell in answer_cells(blank).items():
+        if number not in statements:
+            raise ValueError(f"cell {cell.id}: no cell states the task {number}")
+        _, stated = statements[number]
+        check = checks[number][0].id if number in checks else None
+        if (check is None) != (stated.points == 0):
+            wanted = (
+                "no check, as it is worth 0 points," if check else f"a check for its {stated.points} points"
             )
-    if strangers := checks.keys() - answers.keys():
-        raise ValueError(f"there is a check but no answer cell for {', '.join(sorted(strangers))}")
-    return [Task(number, titles.get(number, number), *checks.get(number, (0, None))) for number in answers]
+            raise ValueError(f"cell {cell.id}: {wanted} was wanted for the task {number}")
+        tasks.append(Task(number, stated.title, stated.points, check, stated.section, stated.hint))
+    if without := (statements.keys() | checks.keys()) - {task.number for task in tasks}:
+        raise ValueError(f"there is no answer cell for {', '.join(sorted(without))}")
+    return tasks
 
 
 def with_nonce(notebook: NotebookNode, nonce: int) -> NotebookNode:
@@ -143,8 +174,9 @@ def with_nonce(notebook: NotebookNode, nonce: int) -> NotebookNode:
     A `ValueError` says if that is not there once.
     """
     made = copy.deepcopy(notebook)
-    places = [cell for cell in made.cells if cell.cell_type == "code" and _NONCE.search(cell.source)]
-    if len(places) != 1 or len(_NONCE.findall(places[0].source)) != 1:
-        raise ValueError("one line `NONCE = 0` was wanted in the notebook, got none or several")
-    places[0].source = _NONCE.sub(f"NONCE = {nonce:d}", places[0].source)
+    places = [cell for cell in made.cells if cell.cell_type == "code" and NONCE in cell.source.split("\n")]
+    lines = places[0].source.split("\n") if len(places) == 1 else []
+    if lines.count(NONCE) != 1:
+        raise ValueError(f"one line `{NONCE}` was wanted in the notebook, got none or several")
+    places[0].source = "\n".join(f"NONCE = {nonce:d}" if line == NONCE else line for line in lines)
     return made

@@ -288,7 +288,10 @@ def reaches(source: str) -> str:
 
     It reads and runs nothing, and can be deceived; no answer that only computes is caught by it.
     """
-    tree = parse(_without_magics(source))
+    code = _without_magics(source)
+    if len(code) > MAX_PARSED:
+        return f"it has {len(code):,} characters, and up to {MAX_PARSED:,} are looked into"
+    tree = parse(code)
     if tree is None:
         return ""  # it will not run
     nodes = list(ast.walk(tree))

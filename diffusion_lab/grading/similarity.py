@@ -93,7 +93,7 @@ def shape(source: str) -> Shape:
 def _part(node: ast.AST | list | object, depth: int) -> str:
     """A node and what is below it, so many levels down, as a text."""
     if isinstance(node, list):
-        return f"[{','.join(_part(each, depth) for each in node)}]"
+        return f"[{','.join(_part(child, depth) for child in node)}]"
     if not isinstance(node, ast.AST):
         return repr(node)
     if depth == 0:
@@ -141,17 +141,17 @@ def pairs(answers: Iterable[tuple[str, str, Mapping[str, Mapping[str, int]]]]) -
         near: dict[tuple[str, str], int] = {}  # how many have an answer to a task like that of a student
         for one, other in itertools.combinations(students, 2):
             for task in shapes[one].keys() & shapes[other].keys():
-                how = compared(shapes[one][task], shapes[other][task])
-                if how >= ALIKE:
-                    alike.setdefault((one, other), {})[task] = how
+                share = compared(shapes[one][task], shapes[other][task])
+                if share >= ALIKE:
+                    alike.setdefault((one, other), {})[task] = share
                     for student in (one, other):
                         near[student, task] = near.get((student, task), 1) + 1
         for couple, tasks in alike.items():
             chance = couples
             for task in tasks:
-                answered = sum(task in each for each in shapes.values())
+                answered = sum(task in answers_of for answers_of in shapes.values())
                 chance *= max(near[student, task] for student in couple) / answered
             if chance < 1:
-                same = sorted(task for task, how in tasks.items() if how == 1)
+                same = sorted(task for task, share in tasks.items() if share == 1)
                 found.append(Pair(exercise, couple, sorted(tasks), same, chance))
     return sorted(found, key=lambda pair: (pair.chance, pair.exercise, pair.students))

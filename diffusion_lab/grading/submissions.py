@@ -39,6 +39,8 @@ from typing import Any, NamedTuple
 import nbformat
 from nbformat import NotebookNode
 
+from diffusion_lab.checks import cells
+
 MAX_BYTES = 300_000_000
 """Bytes of one notebook; a larger one is refused."""
 MAX_UNPACKED = 20_000_000_000
@@ -75,7 +77,6 @@ _LESSON = re.compile(r"(?:.*/)?notebooks/[^/]+", re.S)
 _LINK = "this is a link, and links are not followed"
 
 _EXERCISE = re.compile(r"(?<!\d)(\d\d)_[A-Za-z]")
-_MARK = re.compile(r"#[ \t]*ANSWER[ \t]*:?[ \t]*(\d{1,2})\.\d")
 
 
 class Unreadable(Exception):
@@ -336,8 +337,9 @@ def _submissions(files: list[_File], patterns: tuple[re.Pattern, ...]) -> Iterat
     students = {student for student, _ in groups}
     for file in files:  # somebody who handed in something else gets a row as well
         candidate, pattern = _candidate(file, patterns)
-        told = file.problem or (pattern not in (None, _FLAT, _WHOLE) and not (flat and pattern is _FOLDERS))
-        if told and candidate.student not in students and not _is_notebook(file):
+        by_layout = pattern not in (None, _FLAT, _WHOLE) and not (flat and pattern is _FOLDERS)
+        is_named = file.problem or by_layout
+        if is_named and candidate.student not in students and not _is_notebook(file):
             suffix = Path(file.path).suffix[:20] or "without a suffix"
             problem = file.problem or f"this file is {suffix}, and a notebook (.ipynb) was wanted"
             keep(candidate._replace(file=file._replace(problem=problem), exercise=None))
@@ -387,13 +389,13 @@ def _text(name: str) -> str:
 
 
 def _marked(file: _File) -> str | None:
-    """The exercise that most marks of a file are of."""
+    """The exercise that most marks of a file are of, whether it can be read as a notebook or not."""
     try:
         text = file.load().decode("latin-1").replace("\0", "")
     except _Refused:
         return None
-    found = Counter(_MARK.findall(text)).most_common(1)
-    return found[0][0].zfill(2) if found else None
+    numbers = Counter(task.partition(".")[0] for task in cells.marks_anywhere(text)).most_common(1)
+    return numbers[0][0].zfill(2) if numbers else None
 
 
 def _chosen(candidates: list[_Candidate]) -> Submission:
@@ -434,9 +436,10 @@ _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 def read(data: bytes) -> NotebookNode:
     r"""Read a notebook from whatever was handed in, in any nbformat from 2 on and any usual encoding.
 
-    What is kept of a cell is its type, its id, ``metadata.id`` and its source, with ``\n`` at line ends;
-    outputs, tags and all other metadata are dropped. Missing, invalid and repeated ids are replaced; a
-    repeated id is kept as ``metadata.id``.
+    What is kept of a cell is its type, its id, ``metadata.id``, its source, with ``\n`` at line ends, and what
+    task it says that it belongs to; of the notebook, which exercise it says that it is. Outputs, tags and all
+    other metadata are dropped. Missing, invalid and repeated ids are replaced; a repeated id is kept as
+    ``metadata.id``.
 
     Returns:
         A valid notebook of format 4.5.
@@ -532,12 +535,13 @@ def _without_outputs(text: str) -> str:
     return "".join([*kept, text[done:]])
 
 
-def _notebook(read: Any) -> NotebookNode:
-    if not isinstance(read, dict):
-        raise Unreadable(f"it is JSON, but not a notebook: an object was wanted, got {type(read).__name__}")
-    cells = read.get("cells")
-    if not isinstance(cells, list):
-        sheets = read.get("worksheets")
+def _notebook(parsed: Any) -> NotebookNode:
+    if not isinstance(parsed, dict):
+        kind = type(parsed).__name__
+        raise Unreadable(f"it is JSON, but not a notebook: an object was wanted, got {kind}")
+    found = parsed.get("cells")
+    if not isinstance(found, list):
+        sheets = parsed.get("worksheets")
         sheets = (
             [sheet.get("cells") for sheet in sheets if isinstance(sheet, dict)]
             if isinstance(sheets, list)
@@ -546,15 +550,17 @@ def _notebook(read: Any) -> NotebookNode:
         sheets = [sheet for sheet in sheets if isinstance(sheet, list)]
         if not sheets:
             raise Unreadable("it is JSON, but not a notebook: there are no cells in it")
-        cells = [cell for sheet in sheets for cell in sheet]
-    if len(cells) > MAX_CELLS:
-        raise Unreadable(f"it has {len(cells):,} cells, and up to {MAX_CELLS:,} are read")
+        found = [cell for sheet in sheets for cell in sheet]
+    if len(found) > MAX_CELLS:
+        raise Unreadable(f"it has {len(found):,} cells, and up to {MAX_CELLS:,} are read")
     taken: set[str] = set()
-    made = [_cell(cell, number, taken) for number, cell in enumerate(cells) if isinstance(cell, dict)]
+    made = [_cell(cell, number, taken) for number, cell in enumerate(found) if isinstance(cell, dict)]
     code = sum(len(cell["source"]) for cell in made if cell["cell_type"] == "code")
     if code > MAX_CODE:
         raise Unreadable(f"there are {code:,} characters in its code cells, and up to {MAX_CODE:,} are read")
-    return nbformat.from_dict({"cells": made, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+    exercise = cells.exercise(parsed)
+    metadata = {cells.KEY: {"exercise": exercise}} if exercise else {}
+    return nbformat.from_dict({"cells": made, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5})
 
 
 def _cell(cell: dict, number: int, taken: set[str]) -> dict:
@@ -566,17 +572,20 @@ def _cell(cell: dict, number: int, taken: set[str]) -> dict:
         source = "".join(part for part in source if isinstance(part, str))
     source = _clean(source) if isinstance(source, str) else ""
     metadata = cell.get("metadata")
-    other = metadata.get("id") if isinstance(metadata, dict) else None
-    other = _clean(other)[:64] if isinstance(other, str) else None
-    name = cell.get("id")
-    if not isinstance(name, str) or not _ID.fullmatch(name):
-        name = ""
-    if name in taken:
-        other, name = name, ""
-    tries = itertools.chain([f"cell-{number}"], (f"cell-{number}-{k}" for k in itertools.count(2)))
-    name = name or next(each for each in tries if each not in taken)
-    taken.add(name)
-    made = {"cell_type": kind, "id": name, "metadata": {"id": other} if other else {}, "source": source}
+    second_id = metadata.get("id") if isinstance(metadata, dict) else None
+    second_id = _clean(second_id)[:64] if isinstance(second_id, str) else None
+    cell_id = cell.get("id")
+    if not isinstance(cell_id, str) or not _ID.fullmatch(cell_id):
+        cell_id = ""
+    if cell_id in taken:
+        second_id, cell_id = cell_id, ""
+    new_ids = itertools.chain([f"cell-{number}"], (f"cell-{number}-{k}" for k in itertools.count(2)))
+    cell_id = cell_id or next(new_id for new_id in new_ids if new_id not in taken)
+    taken.add(cell_id)
+    kept = {"id": second_id} if second_id else {}
+    if label := cells.label(cell):
+        kept[cells.KEY] = {"task": label.task, "role": label.role}
+    made = {"cell_type": kind, "id": cell_id, "metadata": kept, "source": source}
     return made | ({"outputs": [], "execution_count": None} if kind == "code" else {})
 
 

@@ -166,9 +166,9 @@ def equipped(notebook: dict, path: str, repository: Repository) -> dict:
     title, _, rest = first.partition("\n\n")
     cells[0]["source"] = f"{title}\n\n{repository.badges(path)}\n\n{rest}".splitlines(keepends=True)
     source = repository.setup().splitlines(keepends=True)
-    there = [cell for cell in cells if cell["id"].endswith("-install")]
-    if there:
-        there[0]["source"] = source
+    installs = [cell for cell in cells if cell["id"].endswith("-install")]
+    if installs:
+        installs[0]["source"] = source
     else:
         place = next(
             k

@@ -22,13 +22,13 @@ def packages(lines: str) -> dict[str, str]:
 def installed() -> dict[str, str]:
     """List what is installed now, by name."""
     return packages(
-        "\n".join(f"{each.metadata['Name']}=={each.version}" for each in metadata.distributions())
+        "\n".join(f"{package.metadata['Name']}=={package.version}" for package in metadata.distributions())
     )
 
 
 def summary(before: dict[str, str], after: dict[str, str]) -> str:
     """Say in one line what came, and whether anything that was there has changed."""
-    ours = after.get("diffusion-lab", "?")
+    lab_version = after.get("diffusion-lab", "?")
     new = [
         f"{name} {version}"
         for name, version in sorted(after.items())
@@ -41,7 +41,7 @@ def summary(before: dict[str, str], after: dict[str, str]) -> str:
     ]
     came = f", and with it {', '.join(new)}" if new else ""
     rest = f"CHANGED: {', '.join(changed)}" if changed else "nothing that was here has changed"
-    return f"Installed diffusion-lab {ours}{came}; {rest}."
+    return f"Installed diffusion-lab {lab_version}{came}; {rest}."
 
 
 def device() -> str:

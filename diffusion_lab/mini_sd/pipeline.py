@@ -130,7 +130,7 @@ class MiniSD(NamedTuple):
         )
 
     def show(self, state: State) -> Images:
-        """Paint a step of the sampling, (B, 3, 64, 64): what it takes for x_0 on the way, and x_0 at the end."""
+        """Paint a step of sampling, (B, 3, 64, 64): the current guess of x_0, and x_0 itself at the end."""
         return self.decode(state.x_t if state.t == 0 else state.x_0_hat)
 
     def save(self, path: str | Path) -> None:

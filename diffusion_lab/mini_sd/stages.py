@@ -91,7 +91,7 @@ class Stage:
         )
 
     def read_checkpoint(self) -> dict:
-        """Read of the checkpoint the ``index``, steps done, and ``ema``, the averaged weights."""
+        """Read ``index``, the steps done, and ``ema``, the averaged weights, from the checkpoint."""
         if not self.checkpoint.is_file():
             raise FileNotFoundError(f"there is no {self.checkpoint}")
         try:
@@ -109,7 +109,7 @@ class Stage:
         return self.file
 
     def restore(self, **notes) -> Path:
-        """Write the network again out of the checkpoint of its training, where the file was lost."""
+        """Write a lost file again, from the checkpoint of its training."""
         saved, ema = self.read_checkpoint(), self.network()
         try:
             ema.load_state_dict(saved["ema"])
@@ -120,7 +120,7 @@ class Stage:
         return self.keep(ema, steps=saved["index"], **notes)
 
     def trained_file(self) -> Path:
-        """Give the file that the stage left; a `FileNotFoundError` says that the stage must come first."""
+        """Give the file that the stage left; a `FileNotFoundError` says to run the stage first."""
         if not self.file.is_file():
             raise FileNotFoundError(f"there is no {self.file}: run the stage {self.name!r} first")
         return self.file

@@ -11,6 +11,7 @@ Everything that depends on the sliders is a *table*: ``over`` names some sliders
 
 from diffusion_lab.widgets.board import DrawingBoard
 from diffusion_lab.widgets.explorer import Explorer
+from diffusion_lab.widgets.field_explorer import FieldExplorer
 from diffusion_lab.widgets.model_explorers import (
     FeatureMaps,
     GuidanceExplorer,
@@ -20,8 +21,10 @@ from diffusion_lab.widgets.model_explorers import (
 )
 from diffusion_lab.widgets.player import Player
 from diffusion_lab.widgets.prompt import PromptBox
+from diffusion_lab.widgets.schedule_explorer import ScheduleExplorer
 from diffusion_lab.widgets.script import STATIC
-from diffusion_lab.widgets.scrubbers import FieldExplorer, NoiseScrubber, PointScrubber, ScheduleExplorer
+from diffusion_lab.widgets.scrubbers import NoiseScrubber, PointScrubber
+from diffusion_lab.widgets.training_monitor import TrainingMonitor, draw_samples, watch
 
 __all__ = [
     "STATIC",
@@ -36,6 +39,9 @@ __all__ = [
     "PromptBox",
     "ScheduleExplorer",
     "StepsExplorer",
+    "TrainingMonitor",
     "TrainingScrubber",
     "TrajectoryScrubber",
+    "draw_samples",
+    "watch",
 ]

@@ -76,7 +76,7 @@ class DrawingBoard(Player):
         asked = {"asked": True}
         sheet = {
             "kind": "sheet",
-            "caption": "x_0: draw here",
+            "caption": "draw a digit here: x_0",
             "x_0": encoded(to_uint8(x_0)),
             "cell": [width, height],
             "size": [SIDE, round(SIDE * height / width)],
@@ -90,7 +90,9 @@ class DrawingBoard(Player):
                 "readouts": [readout | asked for readout in self._drawings.readouts(every)],
                 "panels": [
                     sheet,
-                    noise_panel(None, noise, 1, abar_table(schedule, times), SIDE)
+                    noise_panel(
+                        None, noise, 1, abar_table(schedule, times), "your digit with noise at time t: x_t"
+                    )
                     | tiling(1, height, width, 1, room),
                     *[panel | asked for panel in self._drawings.panels(every, room)],
                 ],

@@ -114,21 +114,27 @@ class TrainingScrubber(Explorer):
             {"after step": list(checkpoints)}, checkpoints, columns=columns, shades=shades, alt=alt
         )
         if curves:
-            count = len(checkpoints)
-            lines = {name: table([_stretched(name, values, count)]) for name, values in curves.items()}
-            caption = "each from its least to its largest:"
-            self.spec["panels"].append(
-                {"kind": "curves", "size": [220, 130], "lines": lines, "caption": caption}
+            self.spec["panels"].append(_curves_panel(curves, len(checkpoints)))
+
+
+def _curves_panel(curves: Mapping[str, Sequence[int | float]], count: int) -> dict:
+    """Describe a line for each name, stretched from its least value to its largest."""
+    lines, ranges = {}, {}
+    for name, values in curves.items():
+        if len(values) != count:
+            raise ValueError(
+                f"curves[{name!r}] must have a number for each of {count} checkpoints, got {len(values)}"
             )
-
-
-def _stretched(name: str, values: Sequence[int | float], count: int) -> list[float]:
-    if len(values) != count:
-        raise ValueError(
-            f"curves[{name!r}] must have a number for each of {count} checkpoints, got {len(values)}"
-        )
-    least, most = min(values), max(values)
-    return [round((value - least) / ((most - least) or 1), 4) for value in values]
+        least, most = min(values), max(values)
+        stretched = [round((value - least) / ((most - least) or 1), 4) for value in values]
+        lines[name], ranges[name] = table([stretched]), [least, most]
+    panel = {"kind": "curves", "size": [340, 190], "lines": lines}
+    if len(ranges) == 1:
+        ((name, (low, high)),) = ranges.items()
+        return panel | {"y": {"low": low, "high": high, "name": name}, "caption": "over the training:"}
+    texts = {name: [text_of(float(end), 3) for end in ends] for name, ends in ranges.items()}
+    words = {"words": ["least", "most"]}
+    return panel | {"y": words, "ranges": texts, "caption": "each from its least to its largest value:"}
 
 
 class GuidanceExplorer(Explorer):

@@ -5,6 +5,7 @@ from base64 import b64encode
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 from torch import Tensor
 
@@ -25,6 +26,12 @@ def int16(values: Tensor) -> tuple[str, float]:
     """Pack numbers as 16-bit integers, and the unit to multiply them by."""
     unit = float(values.abs().max()) / 32_000 or 1.0
     return encoded((values / unit).round().detach().cpu().numpy().astype("<i2")), unit
+
+
+def thinned(line: Tensor, points: int) -> list[float]:
+    """Give a line over t = 0 … T at no more than `points` evenly spaced times, to four decimals."""
+    chosen = torch.linspace(0, len(line) - 1, min(points, len(line))).round().long()
+    return [round(value, 4) for value in line[chosen].tolist()]
 
 
 def to_png(pixels: np.ndarray, shades: int = 16) -> str:

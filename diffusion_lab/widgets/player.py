@@ -77,11 +77,15 @@ class Player:
         self.text, self.spec, self.still, self.alt = text, spec, to_png(opened(still)), alt
         if self.asks:
             spec["asks"] = self.asks
-        self.id = hashlib.sha256(self._json().encode()).hexdigest()[:12]
 
     def __repr__(self) -> str:
         """One line, the same every time."""
         return self.text
+
+    @cached_property
+    def id(self) -> str:
+        """A name that says which data a player on a page has: the same for the same data."""
+        return hashlib.sha256(self._json().encode()).hexdigest()[:12]
 
     @cached_property
     def sliders(self) -> dict[str, Any]:

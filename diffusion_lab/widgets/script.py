@@ -1,32 +1,87 @@
 """The browser's half of the players: JavaScript modules in ``static/``, joined into one script for the page.
 
 A player must work on a page of its own, offline, so its script cannot import anything there. The modules are plain ES
-modules for whoever reads, tests or lints them; `joined` makes one script of them. It knows two forms, each on lines of
-its own, and refuses any other:
+modules for whoever reads, tests or lints them; `joined` makes one script of them. It knows two forms, each at the
+beginning of a line, and refuses any other:
 
 * ``import { a, b as c } from './other.js';``
 * ``export function`` (``async function``, ``class``, ``const``) and a name.
 
 Each module becomes a function of its own that returns what it exports, so names of one never meet those of another.
+Comments and spaces go, as every stored player carries the script: that is safe because Biome (``npm run format``)
+puts a semicolon at the end of every statement.
 """
 
 import re
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 STATIC = Path(__file__).parent / "static"
 
-_COMMENT = re.compile(r"^[ \t]*(?://[^\n]*|/\*(?:(?!\*/).)*\*/[ \t]*)(?:\n|\Z)", re.M | re.S)
 _IMPORT = re.compile(r"^import \{([^}]*)\} from '\./([\w-]+)\.js';$", re.M)
 _EXPORT = re.compile(r"^export (?=(?:async function|function|class|const) (\w+))", re.M)
 _OTHER_FORM = re.compile(r"^(?:import|export)\b.*|\bimport\s*[(.].*", re.M)
 _ENDS_THE_SCRIPT = re.compile(r"</script|<!--", re.I)
+_TOKEN = re.compile(
+    r"""(?P<space>\s+)
+    |(?P<comment>//[^\n]*|/\*.*?\*/)
+    |(?P<text>'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|`(?:\\.|[^`\\])*`)
+    |(?P<word>[\w$\#]+)
+    |(?P<sign>.)""",
+    re.S | re.X,
+)
+_REGEX = re.compile(r"/(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\[\n])+/[a-z]*")
+_BEFORE_A_REGEX = set("(,=:?!&|{};[+") | {"return"}
+_CSS_COMMENT = re.compile(r"/\*.*?\*/", re.S)
+_CSS_SPACE = re.compile(r"\s*([{};,])\s*|\s+")
 
 
-def stripped(text: str) -> str:
-    """Give JavaScript or CSS without its indents, empty lines and lines of comment: every player carries it."""
-    lines = (line.strip() for line in _COMMENT.sub("", text).splitlines())
-    return "\n".join(line for line in lines if line)
+def tokens(code: str) -> Iterator[str]:
+    """Give the words, signs and texts of JavaScript, with a single blank for any space or comment between them.
+
+    Raises:
+        ValueError: for a template inside a template, which it would take for two.
+    """
+    at, before = 0, ";"
+    while at < len(code):
+        found = code[at] == "/" and before in _BEFORE_A_REGEX and _REGEX.match(code, at)
+        is_comment = code.startswith(("//", "/*"), at)
+        found = found if found and not is_comment else _TOKEN.match(code, at)
+        at, token = found.end(), found[0]
+        if found.re is _TOKEN and found.lastgroup in ("space", "comment"):
+            yield " "
+            continue
+        if token[0] == "`" and token.count("${") != len(re.findall(r"\$\{[^{}]*\}", token)):
+            raise ValueError(f"a template with braces or another template in it: {token}")
+        before = token
+        yield token
+
+
+def minified(code: str) -> str:
+    """Give JavaScript without its comments and without the spaces that it does not need."""
+    out: list[str] = []
+    blank = False
+    for token in tokens(code):
+        if token == " ":
+            blank = True
+            continue
+        if out and blank and _would_merge(out[-1][-1], token[0]):
+            out.append(" ")
+        out.append(token)
+        blank = False
+    return "".join(out)
+
+
+def _would_merge(end: str, start: str) -> bool:
+    """Whether two tokens would read as another one with nothing between them."""
+    words = (end.isalnum() or end in "_$") and (start.isalnum() or start in "_$#")
+    return words or (end == start and end in "+-/&|<>=")
+
+
+def minified_style(code: str) -> str:
+    """Give CSS without its comments and without the spaces that it does not need."""
+    return _CSS_SPACE.sub(lambda found: found[1] or " ", _CSS_COMMENT.sub("", code)).strip()
 
 
 def joined(entry: Path) -> str:
@@ -50,39 +105,35 @@ def joined(entry: Path) -> str:
         if name in parts:
             return
         path = entry.with_name(f"{name}.js")
-        code = stripped(path.read_text(encoding="utf-8"))
-        _check_lines(path, code)
+        code = path.read_text(encoding="utf-8")
         for names, other in _IMPORT.findall(code):
             add(other, (*importers, name))
-            wanted = {name.split(" as ")[0].strip() for name in names.split(",") if name.strip()}
+            wanted = {part.split(" as ")[0].strip() for part in names.split(",") if part.strip()}
             if unknown := sorted(wanted.difference(exports[other])):
                 raise ValueError(f"{path.name} imports {unknown[0]}, which {other}.js does not export")
         exports[name] = _EXPORT.findall(code)
-        parts[name] = _EXPORT.sub("", _IMPORT.sub(_from_object, code))
-        if left := _OTHER_FORM.search(parts[name]):
+        body = _EXPORT.sub("", _IMPORT.sub(_from_object, code))
+        if left := _OTHER_FORM.search(body):
             raise ValueError(f"{path.name}: the joiner knows no {left[0]!r}; see widgets/script.py")
+        try:
+            parts[name] = minified(body)
+        except ValueError as error:
+            raise ValueError(f"{path.name}: {error}") from error
+        if end := _ENDS_THE_SCRIPT.search(parts[name]):
+            raise ValueError(f"{path.name}: {end[0]} would end the script in a page")
         order.append(name)
 
     add(entry.stem, ())
     modules = [
-        f"const ${name} = (() => {{\n{parts[name]}\nreturn {{ {', '.join(exports[name])} }};\n}})();"
-        for name in order
+        f"const ${name}=(()=>{{{parts[name]}return{{{','.join(exports[name])}}}}})();" for name in order
     ]
-    return "\n".join(["(() => {", "'use strict';", *modules, "})();"])
+    return "\n".join(["(()=>{'use strict';", *modules, "})();"])
 
 
 def _from_object(found: re.Match) -> str:
     """What stands in the place of an import: the same names, out of what the other module returned."""
-    names = ", ".join(name.strip().replace(" as ", ": ") for name in found[1].split(",") if name.strip())
+    names = ", ".join(part.strip().replace(" as ", ": ") for part in found[1].split(",") if part.strip())
     return f"const {{ {names} }} = ${found[2]};"
-
-
-def _check_lines(path: Path, code: str) -> None:
-    for line in code.splitlines():
-        if line.count("`") % 2:
-            raise ValueError(f"{path.name}: a text over several lines would lose its indents: {line!r}")
-        if _ENDS_THE_SCRIPT.search(line):
-            raise ValueError(f"{path.name}: this would end the script in a page: {line!r}")
 
 
 @cache
@@ -94,4 +145,4 @@ def player_script() -> str:
 @cache
 def player_style() -> str:
     """The style of every player."""
-    return stripped((STATIC / "player.css").read_text(encoding="utf-8"))
+    return minified_style((STATIC / "player.css").read_text(encoding="utf-8"))

@@ -43,9 +43,9 @@ def check_player(pixels, drawn, drag):
     def check_slider(player, slider, is_film: bool) -> None:
         slider.focus()
         slider.press("Home")
-        at_first, said = drawn(player), slider.get_attribute("aria-valuetext")
+        at_first, text = drawn(player), slider.get_attribute("aria-valuetext")
         slider.press("ArrowRight")
-        assert slider.get_attribute("aria-valuetext") != said
+        assert slider.get_attribute("aria-valuetext") != text
         assert not is_film or drawn(player) != at_first
         assert slider.evaluate("slider => document.activeElement === slider")
         slider.press("End")

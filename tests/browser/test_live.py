@@ -176,6 +176,26 @@ def test_the_slider_moves_python_and_python_the_slider(shown, page, drag):
     assert page.problems == []
 
 
+def test_buttons_and_keys_move_python_and_are_no_commands_to_the_notebook(shown, page):
+    kinds = "() => window.jupyterapp.shell.currentWidget.content.widgets.map((cell) => cell.model.type)"
+    before, slider = page.evaluate(kinds), shown.slider("noise")
+    slider.press("Home")
+    shown.player("noise").get_by_role("button", name="one step on").click()
+    for key in (".", ".", ",", "?", "l", "l"):
+        slider.press(key)
+    assert shown.told("2 [2] ")
+    shown.player("noise").get_by_role("button", name="one step back").press(
+        "r"
+    )  # makes a raw cell of one elsewhere
+    assert shown.told("0 [0] ")
+    shown.slider("schedules").press("End")
+    shown.player("schedules").get_by_role("radio", name="sigmoid").click()
+    shown.player("schedules").get_by_role("radio", name="sigmoid").press("r")
+    assert shown.told("['0.00', 'linear', 1000]")
+    assert page.evaluate(kinds) == before == ["code"] * len(before)
+    assert page.problems == []
+
+
 def test_a_cell_that_is_run_again_stays_tied(shown, page):
     for _ in range(2):  # the same player each time, and the removed ones still hear of it
         shown.run("live")

@@ -1,15 +1,28 @@
 """Players with several sliders on a page of their own: moved by keys, by hand and by the play button."""
 
+import io
+import json
 import os
+import re
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import diffusion_lab as dl
-from diffusion_lab.widgets import DrawingBoard, Explorer, FieldExplorer, GuidanceExplorer, ScheduleExplorer
+from diffusion_lab.widgets import (
+    DrawingBoard,
+    Explorer,
+    FieldExplorer,
+    GuidanceExplorer,
+    NoiseScrubber,
+    PointScrubber,
+    ScheduleExplorer,
+    TrainingScrubber,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -55,8 +68,12 @@ def made(digits):
     answered = DrawingBoard(
         digits.images[:1], SCHEDULE, lambda x_0, t: {"turned": x_0.flip(2), "t": t}, times=[0, 500]
     )
+    noise = NoiseScrubber(digits.images[:8], SCHEDULE, start=300, generator=generator)
+    points = PointScrubber(dl.data.toy("moons", 200, generator=generator), SCHEDULE, generator=generator)
+    training = TrainingScrubber({1: flat(0), 5: flat(0.5), 100: flat(1)}, curves={"loss": [0.5, 0.2, 0.1]})
     some = GuidanceExplorer({0: flat(-0.5), 2: flat(0.5)}, draw=flat, scales=[0.5, 1, 1.5])
     parts = {"field": field, "sheet": sheet, "answered": answered, "some": some}
+    parts |= {"noise": noise, "points": points, "training": training}
     return {"two": two, "names": names, "plot": plot, "schedules": schedules, **parts}
 
 
@@ -66,20 +83,25 @@ def flat(value):
 
 @pytest.fixture
 def shown(made, page, tmp_path, request):
-    """The page, with one locator per player."""
+    """The page, with one locator per player; as wide as JupyterLab leaves it, or as a telephone is."""
     theme = (
         request.node.callspec.params.get("theme", "light") if hasattr(request.node, "callspec") else "light"
     )
     back, ink = THEMES[theme]
     page.emulate_media(color_scheme=theme)
-    body = "".join(f'<section id="{name}">{player.to_html()}</section>' for name, player in made.items())
-    style = f"background: {back}; color: {ink}; width: 900px; margin: 20px"
-    file = tmp_path / "page.html"
+    style = f"background: {back}; color: {ink}; max-width: 900px; margin: 16px"
+    open_page(page, tmp_path / "page.html", {name: player.to_html() for name, player in made.items()}, style)
+    return {name: page.locator(f"#{name} .dl-player") for name in made}
+
+
+def open_page(page, file, fragments, style=""):
+    """A page with a section for each fragment, opened with the network off."""
+    body = "".join(f'<section id="{name}">{fragment}</section>' for name, fragment in fragments.items())
     head = '<!doctype html><html lang="en"><meta charset="utf-8"><title>players</title>'
+    head += '<meta name="viewport" content="width=device-width, initial-scale=1">'
     file.write_text(f'{head}<body style="{style}"><main><h1>players</h1>{body}', encoding="utf-8")
     page.context.set_offline(True)
     page.goto(file.as_uri())
-    return {name: page.locator(f"#{name} .dl-player") for name in made}
 
 
 def sliders(player):
@@ -281,7 +303,12 @@ def test_the_marked_point_follows_the_hand_and_the_arrow_keys(shown, page, pixel
     player = shown["field"]
     field, candidates = player.locator("canvas").all()
     before = pixels(field), pixels(candidates)
-    field.click(position={"x": 75, "y": 225})
+    box = (
+        field.bounding_box()
+    )  # the plane stands 26 pixels from the left and 7 from above, 7 and 19 from the other sides
+    side = box["width"] - 26 - 7
+    assert side == pytest.approx(box["height"] - 7 - 19, abs=1)
+    field.click(position={"x": 26 + side / 4, "y": 7 + side * 3 / 4})
     marked, _, _ = player.evaluate(FACTS)
     assert marked == pytest.approx([-1.5, -1.5], abs=0.05)
     assert np.abs(pixels(field) - before[0]).max() > 50
@@ -356,6 +383,342 @@ def test_with_no_kernel_the_slider_goes_to_what_was_drawn_ahead(shown, page, pix
     player.locator("button.dl-play").click()
     page.wait_for_function("() => document.querySelector('#some .dl-player').dataset.value === '2'")
     assert page.problems == []
+
+
+# ---- buttons and keys ----
+
+
+def press(player, name):
+    player.get_by_role("button", name=name, exact=True).click()
+
+
+def test_steps_reset_and_their_keys(shown, page, pixels):
+    player = shown["two"]
+    _, second = sliders(player)
+    press(player, "one step on")
+    press(player, "one step on")
+    check(player, pixels, 2, 2)
+    press(player, "one step back")
+    check(player, pixels, 1, 2)
+    second.press("End")
+    press(player, "back to the start")
+    check(player, pixels, 0, 2)
+    press(player, "one step back")
+    check(player, pixels, 0, 2)
+    for key in (".", ".", ".", ","):
+        second.press(key)  # keys move the first slider, whatever has the focus
+    check(player, pixels, 2, 2)
+    player.get_by_role("button", name="play", exact=True).press("R")
+    check(player, pixels, 0, 2)
+    shown["some"].get_by_role("button", name="one step on").click()  # to the next that was drawn beforehand
+    assert shown["some"].get_attribute("data-value") == "2"
+    assert page.problems == []
+
+
+def test_reset_takes_the_marked_point_back(shown, page):
+    player = shown["field"]
+    before = player.evaluate(FACTS)
+    player.locator("canvas").first.click(position={"x": 60, "y": 60})
+    assert player.evaluate(FACTS)[0] != before[0]
+    press(player, "back to the start")
+    assert player.evaluate(FACTS) == before
+
+
+def test_a_loop_begins_again_until_it_is_paused(shown, page):
+    player = shown["two"]
+    loop, play = player.get_by_role("button", name="play again at the end"), player.locator("button.dl-play")
+    assert loop.get_attribute("aria-pressed") == "false"
+    sliders(player)[0].press("l")
+    assert loop.get_attribute("aria-pressed") == "true"
+    press(player, "speed 1 ×")
+    press(player, "speed 2 ×")
+    sliders(player)[0].press("End")
+    play.click()
+    page.wait_for_function("() => document.querySelector('#two .dl-player').dataset.value === '50, 0.5'")
+    page.wait_for_function("() => document.querySelector('#two .dl-player').dataset.value === '2, 0.5'")
+    assert play.get_attribute("aria-label") == "pause"
+    sliders(player)[1].press(" ")  # the space bar, wherever it is not needed
+    assert play.get_attribute("aria-label") == "play"
+    assert page.problems == []
+
+
+def test_the_speed_is_how_fast_it_plays(shown, page):
+    player, seconds = shown["two"], {}
+    for speed in (1, 2, 4):
+        if speed != 2:
+            player.locator("button.dl-play").click()
+            begin = time.monotonic()
+            page.wait_for_function("() => document.querySelector('#two .dl-play').ariaLabel === 'play'")
+            seconds[speed] = time.monotonic() - begin
+        press(player, f"speed {speed} ×")
+    assert seconds[1] > 2.5 * seconds[4]
+    assert player.get_by_role("button", name="speed 0.5 ×").count() == 1
+    assert shown["names"].get_by_role("button", name="speed 1 ×").count() == 1  # each player has its own
+
+
+def test_a_question_mark_shows_the_keys_and_escape_hides_them(shown, page):
+    player = shown["field"]
+    keys, button = player.locator(".dl-help"), player.get_by_role("button", name="keys", exact=True)
+    assert not keys.is_visible()
+    assert button.get_attribute("aria-expanded") == "false"
+    sliders(player)[0].press("?")
+    assert keys.is_visible()
+    assert button.get_attribute("aria-expanded") == "true"
+    assert button.get_attribute("aria-controls") == keys.get_attribute("id")
+    for text in ("play and pause", "one step back", "save what is shown", "arrow keys move the large dot"):
+        assert text in keys.inner_text()
+    sliders(player)[0].press("Escape")
+    assert not keys.is_visible()
+    button.click()
+    assert keys.is_visible()
+    assert not shown["two"].locator(".dl-help").is_visible()
+    assert page.problems == []
+
+
+def test_keys_that_are_typed_or_drawn_with_are_left_alone(shown, page):
+    page.evaluate("() => { window.heard = []; addEventListener('keydown', (e) => heard.push(e.key)) }")
+    slider = sliders(shown["noise"])[0]
+    slider.press("Control+s")
+    slider.press("x")
+    slider.press("s")  # saves
+    assert page.evaluate("() => heard.filter((key) => key.length === 1)") == ["s", "x"]
+    sheet = shown["sheet"].locator("canvas").first
+    sheet.focus()
+    sheet.press(" ")  # puts the pen down
+    assert shown["sheet"].locator("button.dl-play").get_attribute("aria-label") == "play"
+
+
+def test_what_is_shown_is_saved_as_a_png(shown, page, pixels):
+    player = shown["noise"]
+    with page.expect_download() as download:
+        press(player, "save as PNG")
+    assert download.value.suggested_filename == "time-t-300.png"
+    saved = Image.open(io.BytesIO(Path(download.value.path()).read_bytes())).convert("RGB")
+    row = player.locator(".dl-panels").bounding_box()
+    assert saved.width == pytest.approx(2 * (row["width"] + 24), abs=4)
+    grey = np.array(saved.convert("L"), np.float32)
+    assert grey[:20].min() > 250  # a margin, in the page's white
+    assert grey[20:100].min() < 100  # two lines of text: where the slider stands, and the read-outs
+    # then the digits: a pixel of theirs is three of the page's, and six here
+    digits = pixels(player.locator("canvas").first)
+    height, width = digits.shape
+    found = grey[104 : 104 + 6 * height, 24 : 24 + 6 * width][3::6, 3::6]
+    opaque = digits >= 63  # not the gaps; opacity counts as a fourth colour
+    assert np.abs(found - (4 * digits - 255) / 3)[opaque].max() <= 2
+    assert player.locator(".dl-news").inner_text() == "saved as time-t-300.png"
+    assert page.problems == []
+
+
+# ---- the room that there is ----
+
+WIDTHS = {"jupyterlab-1024": 640, "desk": 900}
+
+
+@pytest.mark.parametrize(
+    "page", [{"viewport": {"width": w, "height": 900}} for w in WIDTHS.values()], ids=WIDTHS, indirect=True
+)
+@pytest.mark.parametrize("name", ["noise", "points", "schedules", "answered"])
+def test_panels_stand_side_by_side(name, shown, page):
+    boxes = [figure.bounding_box() for figure in shown[name].locator("figure").all()]
+    assert len(boxes) == 3
+    assert len({round(box["y"]) for box in boxes}) == 1
+    right = max(box["x"] + box["width"] for box in boxes)
+    assert right <= page.viewport_size["width"]
+    assert all(box["width"] >= 110 for box in boxes)
+    for canvas in shown[name].locator("canvas").all():
+        inner, outer = canvas.bounding_box(), canvas.locator("..").bounding_box()
+        assert inner["width"] == pytest.approx(outer["width"], abs=1)
+
+
+def test_a_plot_below_pictures_that_fill_the_row(made, page, tmp_path, digits):
+    wide = TrainingScrubber({k: digits.images[:10] for k in (1, 2)}, curves={"loss": [0.5, 0.1]})
+    open_page(page, tmp_path / "wide.html", {"wide": wide.to_html()})
+    pictures, plot = [figure.bounding_box() for figure in page.locator("#wide figure").all()]
+    assert plot["y"] >= pictures["y"] + pictures["height"]
+    assert plot["width"] > 300
+
+
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+
+
+@pytest.mark.parametrize("page", [PHONE], ids=["phone"], indirect=True)
+def test_on_a_phone_everything_fits_and_can_be_touched(shown, page):
+    assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+    for player in shown.values():
+        press(player, "keys")
+        for control in player.locator("button, input[type=range], .dl-choice label").all():
+            box = control.bounding_box()
+            assert box["height"] >= 44
+            assert box["width"] >= 44
+        for canvas in player.locator("canvas").all():
+            assert canvas.bounding_box()["width"] > 140
+    shown["two"].locator("button.dl-play").tap()
+    assert shown["two"].locator("button.dl-play").get_attribute("aria-label") == "pause"
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    shown["two"].locator("button.dl-play").tap()
+    found = axe.Axe().run(page).response["violations"]
+    assert [(violation["id"], violation["nodes"][0]["html"][:150]) for violation in found] == []
+    assert page.problems == []
+
+
+def test_a_plot_is_drawn_for_the_width_that_it_has(shown, page):
+    plot = shown["noise"].locator("canvas").nth(1)
+    before = plot.evaluate("canvas => [canvas.width, canvas.clientWidth]")
+    assert before[0] == 2 * before[1]
+    page.set_viewport_size({"width": 560, "height": 900})
+    page.wait_for_function(
+        "before => document.querySelectorAll('#noise canvas')[1].width < before", arg=before[0]
+    )
+    after = plot.evaluate("canvas => [canvas.width, canvas.clientWidth]")
+    assert after[0] == 2 * after[1] < before[0]
+
+
+@pytest.mark.parametrize("theme", list(THEMES))
+def test_the_focus_can_be_seen(theme, shown, page):
+    player = shown["noise"]
+    for control in (sliders(player)[0], player.get_by_role("button", name="one step on")):
+        control.focus()
+        page.keyboard.press("Shift")  # as one who uses the keyboard
+        outline = control.evaluate(
+            "node => { const s = getComputedStyle(node); return [s.outlineStyle, s.outlineWidth] }"
+        )
+        assert outline == ["solid", "2px"]
+
+
+# ---- axes ----
+
+
+def texts_of(page, name, n):
+    """What is written on the n-th canvas of a player when it is drawn again."""
+    return page.evaluate(
+        """([name, n]) => {
+            const canvas = document.querySelectorAll(`#${name} canvas`)[n], written = [];
+            const context = canvas.getContext('2d'), write = context.fillText;
+            context.fillText = function (text, ...rest) {
+                written.push(String(text));
+                return write.call(this, text, ...rest);
+            };
+            document.querySelector(`#${name} .dl-player`).dlPlayer.show();
+            delete context.fillText;
+            return written; }""",
+        [name, n],
+    )
+
+
+def test_plots_and_planes_have_numbers_and_names(shown, page):
+    assert {"0", "500", "1000", "time t", "factor", "0.5", "1"} <= set(texts_of(page, "noise", 2))
+    assert {"−4", "0", "4", "pixel value", "density", "0.4"} <= set(texts_of(page, "noise", 1))
+    assert {"−3", "0", "3"} <= set(texts_of(page, "points", 0))
+    assert {"−3", "0", "3"} <= set(texts_of(page, "field", 1))
+    assert {"0", "1", "time t / T", "ᾱ_t"} <= set(texts_of(page, "schedules", 1))
+    assert {"1", "5", "100", "after step", "loss", "0.1", "0.5"} <= set(texts_of(page, "training", 1))
+
+
+# ---- broken data ----
+
+
+def change(html, edit):
+    """The same player with other data: `edit` changes them, or gives the text that stands in their place."""
+    found = re.search(r'(?<=application/json">).*?(?=</script)', html, re.S)
+    spec = json.loads(found[0])
+    text = edit(spec)
+    return html[: found.start()] + (text or json.dumps(spec)) + html[found.end() :]
+
+
+def without(*path):
+    def edit(spec):
+        for step in path[:-1]:
+            spec = spec[step]
+        del spec[path[-1]]
+
+    return edit
+
+
+def put(value, *path):
+    def edit(spec):
+        for step in path[:-1]:
+            spec = spec[step]
+        spec[path[-1]] = value
+
+    return edit
+
+
+BROKEN = {
+    "no-noise": ("noise", without("panels", 0, "eps"), "This picture cannot be shown: the noise is missing."),
+    "bad-noise": ("noise", put("%%%", "panels", 0, "eps"), "the noise is damaged: it is not base64"),
+    "short-noise": (
+        "noise",
+        put("AAAAAA==", "panels", 0, "eps"),
+        "the noise is incomplete: 6272 numbers wanted, 2 came",
+    ),
+    "no-picture": ("noise", put("", "panels", 0, "x_0"), "the picture is missing"),
+    "short-table": (
+        "noise",
+        put([1.0] * 10, "panels", 0, "abar", "values"),
+        "the noise level for time t 300 is missing",
+    ),
+    "no-lines": ("noise", without("panels", 2, "lines"), "its lines are missing"),
+    "new-kind": ("noise", put("cube", "panels", 2, "kind"), "no panel is called cube"),
+    "no-size": ("noise", without("panels", 2, "size"), "its size is missing"),
+    "bad-png": ("two", put("AAAA", "panels", 0, "frames", 2), "its data are damaged"),
+    "no-png": ("two", put([], "panels", 0, "frames"), "its data are damaged"),
+    "no-place": ("two", put({}, "panels", 0, "index"), "there is none for these values"),
+    "no-points": ("field", without("panels", 0, "x_0"), "the cloud of points is missing"),
+}
+
+
+def test_a_picture_with_broken_data_says_what_is_missing(made, page, tmp_path):
+    fragments = {case: change(made[name].to_html(), edit) for case, (name, edit, _) in BROKEN.items()}
+    open_page(page, tmp_path / "broken.html", fragments)
+    for case, (_, _, words) in BROKEN.items():
+        player = page.locator(f"#{case} .dl-player")
+        trouble = player.locator(".dl-broken:visible", has_text=words)
+        trouble.wait_for(timeout=5_000)
+        assert "Running the cell again makes it anew." in trouble.inner_text()
+        assert not trouble.locator("..").locator("canvas").is_visible()
+        before = player.get_attribute("data-value")
+        sliders(player)[0].press("ArrowRight")  # the rest goes on
+        assert player.get_attribute("data-value") != before
+    assert page.problems == []
+
+
+def test_only_the_broken_picture_of_several_is_missing(made, page, tmp_path, pixels):
+    html = change(made["two"].to_html(), BROKEN["bad-png"][1])
+    open_page(page, tmp_path / "broken.html", {"broken": html})
+    player = page.locator("#broken .dl-player")
+    player.locator(".dl-broken:visible").wait_for()  # it begins there
+    sliders(player)[1].press("End")
+    player.locator(".dl-broken").wait_for(state="hidden")
+    check(player, pixels, 0, 4)
+    assert page.problems == []
+
+
+@pytest.mark.parametrize(
+    ("edit", "words"),
+    [
+        (lambda spec: json.dumps(spec)[:-300], "its data are cut short or damaged"),
+        (lambda spec: " ", "its data are missing"),
+        (without("sliders"), "its sliders are missing"),
+        (without("panels"), "its pictures are missing"),
+        (without("sliders", 0, "count"), "the values of its slider time t are missing"),
+    ],
+)
+def test_a_player_with_broken_data_keeps_its_still_and_says_so(edit, words, made, page, tmp_path):
+    open_page(
+        page,
+        tmp_path / "broken.html",
+        {"broken": change(made["noise"].to_html(), edit), "whole": made["two"].to_html()},
+    )
+    player = page.locator("#broken .dl-player")
+    assert player.locator(".dl-broken").inner_text() == (
+        f"This player cannot be shown: {words}. Running the cell again makes it anew."
+    )
+    assert player.locator("img").is_visible()
+    assert page.locator("#whole canvas").count() == 1  # others are not touched
+    assert page.problems == []
+
+
+# ---- what people ask of their system ----
 
 
 @pytest.mark.parametrize("page", [{"reduced_motion": "reduce"}], indirect=True)

@@ -1,6 +1,5 @@
 """Every exercise and its solution: current, clean, and under nbval green where solved and red where blank."""
 
-import copy
 import os
 import re
 import subprocess
@@ -11,7 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from diffusion_lab.checks import build, registry
+from diffusion_lab.checks import build, cells, registry
 from diffusion_lab.checks.bank import run_cell
 from diffusion_lab.checks.engine import NotAttempted
 
@@ -33,8 +32,10 @@ def code_cells(notebook) -> list:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
-def tagged(notebook, tag: str) -> list:
-    return [cell for cell in code_cells(notebook) if tag in cell.metadata.get("tags", [])]
+def of_role(notebook, role: str) -> dict:
+    """The cells of a role, by task."""
+    labels = [(cells.label(cell), cell) for cell in notebook.cells]
+    return {label.task: cell for label, cell in labels if label and label.role == role}
 
 
 def module_of(path: Path):
@@ -51,24 +52,28 @@ def nbval(path: Path, junit: Path) -> list[bool]:
 
 
 def test_there_is_an_exercise_for_every_module_of_checks():
-    assert {path.stem.split("_", 1)[1] for path in SOLUTIONS} == MODULES.keys()
+    assert [path.stem for path in SOLUTIONS] == list(registry.notebooks())
+    assert list(MODULES) == [stem.split("_", 1)[1] for stem in registry.notebooks()]
+    assert [module.exercise.number for module in MODULES.values()] == sorted(
+        {module.exercise.number for module in MODULES.values()}
+    )
 
 
 def test_exercises_are_current():
     stale = build.build(ROOT / "solutions", ROOT / "exercises", check=True)
-    assert not stale, f"run: diffusion-lab build-exercises  ({', '.join(stale)})"
+    assert not stale, f"run: diffusion-lab build-exercises  ({', '.join(map(str, stale))})"
 
 
 @every_solution
 def test_solution_is_stored_executed_and_clean(path):
     notebook = read(path)
     nbformat.validate(notebook)
-    cells = code_cells(notebook)
-    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    code = code_cells(notebook)
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
     assert path.stat().st_size < 1_000_000
-    assert set(notebook.metadata) == {"kernelspec", "language_info"}
+    assert set(notebook.metadata) == {"kernelspec", "language_info", "diffusion_lab"}
     assert not [
-        o for cell in cells for o in cell.outputs if o.output_type == "error" or o.get("name") == "stderr"
+        o for cell in code for o in cell.outputs if o.output_type == "error" or o.get("name") == "stderr"
     ]
 
 
@@ -81,16 +86,27 @@ def test_exercise_has_the_form_that_is_relied_on(path):
         rf"^from diffusion_lab\.checks import {path.stem.split('_', 1)[1]} as check$", first, re.M
     )
     assert first.endswith("\nNONCE = 0\ncheck.begin(NONCE)")
-    checks = [cell.source for cell in tagged(notebook, "check")]
-    assert checks == [f"check.{task.name}(my_{task.name})" for task in exercise.tasks.values()]
-    answers = [build.MARKER.match(cell.source)[1] for cell in tagged(notebook, "answer")]
-    assert answers == list(exercise.titles)
-    explained = [build.MARKER.match(cell.source)[1] for cell in tagged(notebook, "explain")]
-    assert explained == [number for number in exercise.titles if number not in exercise.tasks]
-    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    for task in exercise.tasks.values():
-        worth = "1 point" if task.points == 1 else f"{task.points} points"
-        assert re.search(rf"^## {task.number} .*\({worth}\)$", text, re.M), task.number
+    checks = {task: cell.source for task, cell in of_role(notebook, "check").items()}
+    assert checks == {number: f"check.{task.name}(my_{task.name})" for number, task in exercise.tasks.items()}
+    answers, statements = of_role(notebook, "answer"), of_role(notebook, "statement")
+    assert list(answers) == list(statements) == list(exercise.declared)
+    assert all(cell.source.startswith(f"# ANSWER {task}\n") for task, cell in answers.items())
+    for number, task in exercise.declared.items():
+        worth = {0: "your instructor reads it", 1: "1 point"}.get(task.points, f"{task.points} points")
+        heading = statements[number].source.partition("\n")[0]
+        assert heading.lower() == f"## {number} {task.title} ({worth})".lower()
+        assert not task.title[0].isupper()
+    assert notebook.cells[0].source.startswith(f"# Exercise {exercise.number} · {exercise.title}\n")
+
+
+NUMBERS = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen"
+
+
+@every_solution
+def test_the_first_cell_counts_what_is_declared(path):
+    tasks = module_of(path).exercise.tasks.values()
+    count, points = (NUMBERS.split()[k] for k in (len(tasks), sum(task.points for task in tasks)))
+    assert f"{count.capitalize()} tasks, {points} points, and a sentence" in read(path).cells[0].source
 
 
 @every_solution
@@ -105,7 +121,7 @@ def test_links_lead_somewhere(path):
 @every_solution
 def test_blanks_run_and_are_not_attempted(path, ask):
     names = {"check": module_of(path)}
-    for cell in tagged(read(exercise_of(path)), "answer"):
+    for cell in of_role(read(exercise_of(path)), "answer").values():
         names |= run_cell(cell.source, **names)
     for task in module_of(path).exercise.tasks.values():
         assert isinstance(ask(task, names[f"my_{task.name}"]), NotAttempted)
@@ -122,7 +138,7 @@ def test_solution_is_green_under_nbval(path, tmp_path):
 @every_solution
 def test_blank_exercise_is_red_at_its_checks_and_nowhere_else(path, tmp_path):
     notebook = read(exercise_of(path))
-    checks = tagged(notebook, "check")
+    checks = list(of_role(notebook, "check").values())
     assert nbval(exercise_of(path), tmp_path / "junit.xml") == [
         cell not in checks for cell in code_cells(notebook)
     ]
@@ -131,19 +147,15 @@ def test_blank_exercise_is_red_at_its_checks_and_nowhere_else(path, tmp_path):
 @pytest.mark.notebook
 @every_solution
 def test_one_solved_task_turns_its_check_green(path, tmp_path):
-    notebook, solution = read(exercise_of(path)), {cell.id: cell for cell in read(path).cells}
-    half = copy.deepcopy(notebook)
-    solved = [cell.id for cell in tagged(half, "answer")][::2]
-    for cell in half.cells:
-        if cell.id in solved:
-            cell.source = solution[cell.id].source
+    notebook, half = read(exercise_of(path)), read(exercise_of(path))
+    solved = list(of_role(half, "answer"))[::2]
+    for task in solved:
+        of_role(half, "answer")[task].source = of_role(read(path), "answer")[task].source
     nbformat.write(half, tmp_path / "half.ipynb")
-    numbers = {build.MARKER.match(solution[name].source)[1] for name in solved}
-    tasks = module_of(path).exercise.tasks.values()
-    green = {f"check.{task.name}(my_{task.name})" for task in tasks if task.number in numbers}
-    red = {cell.source for cell in tagged(notebook, "check")} - green
+    red = [cell for task, cell in of_role(notebook, "check").items() if task not in solved]
+    assert red
     assert nbval(tmp_path / "half.ipynb", tmp_path / "junit.xml") == [
-        c.source not in red for c in code_cells(half)
+        cell not in red for cell in code_cells(notebook)
     ]
 
 

@@ -68,3 +68,14 @@ def test_evaluate_takes_the_best_sampler_unless_one_is_named(command, monkeypatc
     words = said.replace(", 2 network", "").split(", ")
     chosen = {"sampler": words[0]} | dict(word.split() for word in words[1:])
     assert {k: str(v) for k, v in passed[0].items() if k in ("sampler", "spacing", "eta")} == chosen
+
+
+def test_a_model_evaluates_itself_and_gives_numbers(model):
+    loaded = dl.load_model(model)
+    first, again = (loaded.evaluate(300, seed=5, num_steps=1, sampler="ddim") for _ in range(2))
+    assert first.report == again.report
+    assert (first.report.num_samples, first.how) == (300, again.how)
+    assert first.how == "300 samples, ddim, 1 network evaluations each, guidance scale 1"
+    assert first.report != loaded.evaluate(300, seed=6, num_steps=1, sampler="ddim").report
+    assert str(first) == f"{first.how}, {first.seconds:.0f} CPU-seconds\n{first.report}"
+    assert not loaded.model._forward_pre_hooks

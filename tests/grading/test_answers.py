@@ -27,6 +27,16 @@ def key() -> Key:
     return load("01", SOLUTIONS)
 
 
+def renumber(notebook, number: str) -> None:
+    """Make of exercise 01 another one, with other marks, labels and ids."""
+    notebook.metadata.diffusion_lab.exercise = f"0{number}"
+    for cell in notebook.cells:
+        cell.source = cell.source.replace("ANSWER 1.", f"ANSWER {number}.")
+        cell.id = cell.id.replace("1-", f"{number}-")
+        if label := cell.metadata.get("diffusion_lab"):
+            label.task = label.task.replace("1.", f"{number}.", 1)
+
+
 class Student:
     """A notebook to write into: the blank, and cells of it by their ids."""
 
@@ -81,13 +91,19 @@ def test_the_order_of_the_rules(student):
     assert student.got() == ("id", bare, "")
     student["answer-1-2"].update(id="new", metadata={"id": "answer-1-2"})
     assert student.got() == ("metadata.id", bare, "")
+    student["new"].metadata = {"diffusion_lab": {"task": "1.2", "role": "answer"}}
+    assert student.got() == ("label", bare, "")
     student["new"].metadata = {}
     assert student.got() == ("names", bare, "")
     student["new"].update(cell_type="markdown", id="answer-1-2")
     how, source, notes = student.got()
     assert (how, source) == ("text", bare)
     assert "is a cell of text" in notes
-    student.remove("answer-1-2")
+    student["answer-1-2"].update(id="new", metadata={"diffusion_lab": {"task": "1.2", "role": "answer"}})
+    assert student.got()[:2] == ("text", bare)
+    student["new"].metadata = {"diffusion_lab": {"task": "1.2", "role": "statement"}}
+    assert student.got() == ("missing", None, "")
+    student.remove("new")
     assert student.got() == ("missing", None, "")
 
 
@@ -100,6 +116,38 @@ def test_a_mark_goes_before_an_id_and_an_id_before_a_name(student):
     assert found.how == {"1.1": "blank", "1.2": "marker", "1.3": "missing", "1.4": "blank", "1.5": "blank"}
     student["answer-1-3"].source = "pass"
     assert student.got()[:2] == ("id", student["answer-1-2"].source)
+
+
+def test_an_id_goes_before_a_label_and_a_label_before_a_name(student):
+    bare = ANSWER.split("\n", 1)[1]
+    other = bare.replace("return x_prev", "return noise")
+    student["answer-1-2"].source = bare
+    student.add(other, metadata={"diffusion_lab": {"task": "1.2", "role": "answer"}})
+    assert student.got()[:2] == ("id", bare)
+    student["answer-1-2"].update(id="new", metadata={})
+    assert student.got()[:2] == ("label", other)
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        None,
+        [],
+        "1.2",
+        {},
+        {"task": "1.2"},
+        {"task": "1.2", "role": "check"},
+        {"task": "1.2", "role": ["answer"]},
+        {"task": 1.2, "role": "answer"},
+        {"task": "1.2.3", "role": "answer"},
+        {"task": "1.2", "role": "answer", "points": "all"},
+        {"task": "1.2", "role": "answer", "points": True},
+        {"task": "1.2", "role": "answer", "title": {}},
+    ],
+)
+def test_a_label_that_we_have_not_written_is_none(student, label):
+    student["answer-1-2"].update(source="x = 1", id="new", metadata={"diffusion_lab": label})
+    assert student.got()[0] == "missing"
 
 
 @pytest.mark.parametrize(
@@ -255,9 +303,9 @@ def test_helpers_outside_are_named_and_not_run(student, key):
 
 
 def test_a_notebook_of_another_exercise_is_said(student):
+    renumber(student.notebook, "3")
     for cell in student.notebook.cells:
-        cell.source = cell.source.replace("ANSWER 1.", "ANSWER 3.").replace("my_", "mine_")
-        cell.id = cell.id.replace("1-", "3-")
+        cell.source = cell.source.replace("my_", "mine_")
     found = student.extracted()
     assert set(found.how.values()) == {"missing"}
     assert (
@@ -396,16 +444,44 @@ def test_marks_of_nbval_are_switched_off(student, key, mark):
 # which exercise
 
 
-def test_an_exercise_is_recognised_by_marks_or_ids(student, key):
-    other = Student(key)
-    for cell in other.notebook.cells:
-        cell.source, cell.id = cell.source.replace("ANSWER 1.", "ANSWER 2."), cell.id.replace("1-", "2-")
-    second = key._replace(exercise="02", blank=other.notebook)
-    for notebook in (student.notebook, other.notebook):
-        expected = key if notebook is student.notebook else second
-        assert recognise(notebook, [second, key]) is expected
-        assert recognise(notebook, [key, second]) is expected
-    student.notebook.cells = [new_markdown_cell("nothing")]
+def without(notebook, *lost: str):
+    """A copy of a notebook that has lost its marks, labels or ids."""
+    made = copy.deepcopy(notebook)
+    for number, cell in enumerate(made.cells):
+        if "marks" in lost:
+            cell.source = cell.source.replace("# ANSWER", "# answer")
+        if "labels" in lost:
+            cell.metadata.pop("diffusion_lab", None)
+        if "ids" in lost:
+            cell.id = f"cell-{number}"
+    return made
+
+
+@pytest.mark.parametrize(
+    "lost", [(), ("labels", "ids"), ("marks", "ids"), ("marks", "labels"), ("marks", "labels", "ids")]
+)
+def test_an_exercise_is_recognised_by_marks_labels_ids_or_what_the_notebook_says(key, lost):
+    other = copy.deepcopy(key.blank)
+    renumber(other, "2")
+    second = key._replace(exercise="02", blank=other)
+    for notebook, expected in ((key.blank, key), (other, second)):
+        assert recognise(without(notebook, *lost), [second, key]) is expected
+        assert recognise(without(notebook, *lost), [key, second]) is expected
+
+
+def test_what_stands_in_the_cells_outweighs_what_the_notebook_says(key):
+    other = copy.deepcopy(key.blank)
+    renumber(other, "2")
+    second = key._replace(exercise="02", blank=copy.deepcopy(other))
+    other.metadata.diffusion_lab.exercise = "01"
+    assert recognise(other, [key, second]) is second
+
+
+def test_an_exercise_is_not_recognised_where_nothing_tells(student, key):
+    other = copy.deepcopy(key.blank)
+    renumber(other, "2")
+    second = key._replace(exercise="02", blank=other)
+    student.notebook.cells, student.notebook.metadata = [new_markdown_cell("nothing")], {}
     assert recognise(student.notebook, [key, second]) is None
     assert recognise(student.notebook, []) is None
 

@@ -232,6 +232,11 @@ def test_marks_inside_tell_the_exercise_in_any_encoding(tmp_path):
     assert told(find(tmp_path)) == [("a", "03"), ("b", "03"), ("c", None)]
 
 
+def test_marks_tell_the_exercise_of_a_file_that_is_broken(tmp_path):
+    put(tmp_path, {"a.ipynb": BLANK[: len(BLANK) // 2], "b.ipynb": b"<<<<<<< HEAD\n" + BLANK})
+    assert told(find(tmp_path)) == [("a", "01"), ("b", "01")]
+
+
 def test_who_handed_in_no_notebook_gets_a_row_and_who_added_files_does_not(tmp_path):
     put(
         tmp_path,
@@ -490,12 +495,29 @@ def test_five_thousand_cells_without_ids_take_a_moment():
     assert time.process_time() - begin < 5
 
 
-def test_nothing_but_type_id_and_source_survives():
+def test_nothing_but_type_id_label_and_source_survives():
     tags = {"tags": ["raises-exception", "nbval-skip"], "id": "colab", "x": float("nan")}
     made = of(code(metadata=tags, outputs=[1]), metadata={"kernelspec": {"name": "R"}, "widgets": {}})
     assert made.metadata == {}
     assert made.cells[0].metadata == {"id": "colab"}
     assert (made.cells[0].outputs, made.cells[0].execution_count) == ([], None)
+
+
+def test_a_label_survives_without_what_it_says_of_the_task():
+    label = {"task": "1.2", "role": "statement", "title": "\ud800", "points": 10**9, "x": [1]}
+    made = of(
+        code(metadata={"diffusion_lab": label}),
+        code(metadata={"diffusion_lab": {"task": "1.2", "role": "grader"}}),
+        metadata={"diffusion_lab": {"exercise": "01", "points": 100}, "x": 1},
+    )
+    assert made.metadata == {"diffusion_lab": {"exercise": "01"}}
+    assert made.cells[0].metadata == {"diffusion_lab": {"task": "1.2", "role": "statement"}}
+    assert "diffusion_lab" not in made.cells[1].metadata
+
+
+@pytest.mark.parametrize("entry", [None, [], "01", {"exercise": 1}, {"exercise": "1"}, {"exercise": ["01"]}])
+def test_what_a_notebook_says_of_its_exercise_is_taken_only_if_we_have_written_it(entry):
+    assert of(code("x"), metadata={"diffusion_lab": entry}).metadata == {}
 
 
 @pytest.mark.parametrize("nbformat_number", [4, 5, 99, "4", None])

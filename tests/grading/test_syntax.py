@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from diffusion_lab.grading import submissions, syntax
+from diffusion_lab.grading import run, syntax
 
 CODE = "def f(a):\n    return [x + (1 + (2 + a)) for x in a]\n" * 30
 
@@ -63,5 +63,10 @@ def test_code_is_read_and_its_warnings_are_not_told(recwarn):
     assert not recwarn.list
 
 
-def test_all_code_that_is_graded_can_be_read():
-    assert syntax.MAX_PARSED > submissions.MAX_CODE
+def test_an_answer_that_is_too_long_to_be_read_does_not_pass_unseen():
+    hidden = "check.walk = print\n"
+    assert run.reaches(hidden) == "it uses check"
+    assert run.reaches("x = 1\n" * 4990 + hidden) == "it uses check"
+    assert (
+        run.reaches("x = 1\n" * 5000 + hidden) == "it has 30,018 characters, and up to 30,000 are looked into"
+    )

@@ -1,7 +1,7 @@
-// Where sliders stand, the entries of tables, and how a film is played.
+// Where sliders stand, and the entries of tables that belong to that.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { nearestKept, nextPlace, Positions, pace } from '../../diffusion_lab/widgets/static/positions.js';
+import { nearestKept, Positions } from '../../diffusion_lab/widgets/static/positions.js';
 
 const made = () =>
   new Positions([
@@ -64,26 +64,13 @@ test('a key goes on to the next place that is kept, and stays at the end', () =>
   assert.equal(nearestKept(kept, 20, 21), 20);
 });
 
-test('a film of any length takes about four seconds, and no frame stays over 0.8', () => {
-  for (const count of [30, 81, 151, 1001]) {
-    const { stride, interval } = pace(count, false);
-    const seconds = ((count / stride) * interval) / 1000;
-    assert.ok(seconds > 3 && seconds < 6, `${count} places: ${seconds} s`);
-    assert.ok(interval >= 33);
+test('a number that a table lacks is named, with where the sliders stand', () => {
+  const positions = made();
+  const table = { over: [0], values: [0.1, 0.2, 0.3] };
+  assert.equal(positions.number(table, 'the noise level'), 0.3);
+  positions.places[0] = 3;
+  const message = /^the noise level for time t 3, schedule linear, T 200 is missing$/;
+  for (const lacking of [table, undefined, { over: [0], values: [1, 2, 3, '4'] }]) {
+    assert.throws(() => positions.number(lacking, 'the noise level'), { message });
   }
-  assert.deepEqual(pace(2, false), { stride: 1, interval: 800 });
-});
-
-test('for who wants less motion a film has ten frames, of 0.8 seconds each', () => {
-  assert.deepEqual(pace(1001, true), { stride: 100, interval: 800 });
-  assert.deepEqual(pace(5, true), { stride: 1, interval: 800 });
-  assert.deepEqual(pace(1, true), { stride: 1, interval: 800 });
-});
-
-test('a film ends at its last place, and goes over the kept ones if only some are', () => {
-  assert.equal(nextPlace(0, 7, 1001), 7);
-  assert.equal(nextPlace(998, 7, 1001), 1000);
-  assert.equal(nextPlace(0, 7, 11, [0, 5, 10]), 5);
-  assert.equal(nextPlace(5, 7, 11, [0, 5, 8]), 8);
-  assert.equal(nextPlace(8, 7, 11, [0, 5, 8]), 10);
 });

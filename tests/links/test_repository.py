@@ -213,14 +213,14 @@ def test_a_new_notebook_gets_its_links_and_the_counts_move_on(clone):
 
 
 def test_doctor_says_what_to_run_until_it_is_set(capsys, monkeypatch):
-    for owner, said in (
+    for owner, expected in (
         ("OWNER", "diffusion-lab set-repository OWNER/NAME"),
         ("ada", "ada/lab, branch main"),
     ):
         monkeypatch.setattr(repository, "read", lambda _root, owner=owner: Repository(owner, "lab"))
         good, text = doctor.check_repository()
         assert good
-        assert said in text
+        assert expected in text
 
 
 def test_git_knows_every_file_that_is_rewritten():

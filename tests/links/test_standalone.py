@@ -19,7 +19,7 @@ PIP = """\
 import os, pathlib, sys
 here = pathlib.Path(__file__).parent
 if sys.argv[1] == "list":
-    print((here / "there.txt").read_text(), end="")
+    print((here / "installed.txt").read_text(), end="")
 elif (here / "broken").exists():
     sys.exit("no such repository")
 else:
@@ -40,12 +40,14 @@ def pip(tmp_path, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path / "empty")
     monkeypatch.setenv("PYTHONPATH", f"{folder.parent}{';' if sys.platform == 'win32' else ':'}{ROOT}")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    there = {
+    installed = {
         name: version
         for name, version in standalone.installed().items()
         if name not in ("diffusion-lab", "jaxtyping")
     }
-    (folder / "there.txt").write_text("".join(f"{name}=={version}\n" for name, version in there.items()))
+    (folder / "installed.txt").write_text(
+        "".join(f"{name}=={version}\n" for name, version in installed.items())
+    )
     return folder
 
 
@@ -74,13 +76,13 @@ def test_on_its_own_it_installs_under_constraints_and_says_so(pip, capsys):
         "kept.txt",
         f"diffusion-lab[lessons] @ {repository.read(ROOT).install}",
     ]
-    assert (pip / "constraints.txt").read_text() == (pip / "there.txt").read_text()
+    assert (pip / "constraints.txt").read_text() == (pip / "installed.txt").read_text()
     assert list(Path().iterdir()) == [], "the folder of the notebook stays clean"
 
 
 def test_a_change_is_not_hidden(pip, capsys):
-    text = (pip / "there.txt").read_text()
-    (pip / "there.txt").write_text(re.sub(r"^torch==.*$", "torch==1.2.3+cu1", text, flags=re.M))
+    text = (pip / "installed.txt").read_text()
+    (pip / "installed.txt").write_text(re.sub(r"^torch==.*$", "torch==1.2.3+cu1", text, flags=re.M))
     setup()
     assert re.search(r"CHANGED: torch 1\.2\.3\+cu1 -> \d", capsys.readouterr().out)
 
@@ -94,7 +96,7 @@ def test_what_pip_says_is_shown_where_it_fails(pip, capsys):
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "said"),
+    ("before", "after", "line"),
     [
         (
             {"a": "1"},
@@ -109,8 +111,8 @@ def test_what_pip_says_is_shown_where_it_fails(pip, capsys):
         ({"a": "1"}, {"diffusion-lab": "2"}, "Installed diffusion-lab 2; CHANGED: a 1 -> gone."),
     ],
 )
-def test_summary(before, after, said):
-    assert standalone.summary(before, after) == said
+def test_summary(before, after, line):
+    assert standalone.summary(before, after) == line
 
 
 def test_names_are_compared_as_pip_does():
@@ -121,14 +123,14 @@ def test_names_are_compared_as_pip_does():
 
 
 @pytest.mark.parametrize(
-    ("colab", "gpu", "said"),
+    ("colab", "gpu", "line"),
     [
         (False, None, "none is needed"),
         (True, None, "Runtime > Change runtime type"),
         (True, "T4", 'model.to("cuda")'),
     ],
 )
-def test_the_line_about_the_gpu(monkeypatch, colab, gpu, said):
+def test_the_line_about_the_gpu(monkeypatch, colab, gpu, line):
     import torch
 
     monkeypatch.delenv("COLAB_RELEASE_TAG", raising=False)
@@ -136,5 +138,5 @@ def test_the_line_about_the_gpu(monkeypatch, colab, gpu, said):
         monkeypatch.setenv("COLAB_RELEASE_TAG", "release")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu is not None)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: gpu)
-    assert said in standalone.device()
+    assert line in standalone.device()
     assert ("Runtime" in standalone.device()) == (colab and not gpu)

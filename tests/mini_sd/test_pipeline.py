@@ -152,7 +152,7 @@ def test_pictures_of_another_dtype_or_range_are_refused(small, images, named):
 
 def test_file_keeps_everything(small, tmp_path):
     path = tmp_path / "mini-sd.safetensors"
-    pipeline.save_mini_sd(path, small)
+    small.save(path)
     loaded = dl.load_model(path)
     assert isinstance(loaded, pipeline.MiniSD)
     assert (loaded.scale, loaded.objective, loaded.card) == (1.5, "v", "# small")
@@ -217,10 +217,10 @@ def test_a_map_is_the_mean_over_all_layers_that_read_words(small):
         small.unet(x, t, context=small.read(PROMPTS))
     for hook in hooks:
         hook.remove()
-    bigger = [F.interpolate(each, size=(16, 16), mode="bilinear", align_corners=False) for each in seen]
+    bigger = [F.interpolate(layer, size=(16, 16), mode="bilinear", align_corners=False) for layer in seen]
     assert len(bigger) > 1
     assert torch.allclose(maps[0], sum(bigger) / len(bigger), atol=1e-6)
-    assert min((maps[0] - each).abs().max() for each in bigger) > 1e-4
+    assert min((maps[0] - layer).abs().max() for layer in bigger) > 1e-4
 
 
 def test_under_guidance_a_map_has_the_rows_of_the_empty_prompt_first(small):

@@ -48,12 +48,12 @@ def test_same_seed_same_scenes_and_another_seed_others(digits, many):
 def test_captions_name_what_the_layout_holds_in_the_order_they_tell(many):
     for i, text in enumerate(many.captions):
         layout = many.layout.rows(slice(i, i + 1))
-        said = parse(text)
+        phrases = parse(text)
         slots = [k for k in range(3) if layout.digit[0, k] >= 0]
         if " right of " in text or " below " in text:
             slots.reverse()
-        assert len(said) == len(slots)
-        for (size, colour, number), k in zip(said, slots, strict=True):
+        assert len(phrases) == len(slots)
+        for (size, colour, number), k in zip(phrases, slots, strict=True):
             assert number == scenes.NUMBERS[layout.digit[0, k]]
             assert colour == list(scenes.COLOURS)[layout.colour[0, k]]
             assert size in (None, list(scenes.SIZES)[layout.size[0, k]])

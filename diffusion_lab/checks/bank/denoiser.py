@@ -10,7 +10,7 @@ def my_best_guess(x_t, t, mean, variance, schedule):
     S = bar * variance + 1 - bar
     return %s
 """
-_SAID = """
+_TRANSLATED = """
 def my_translate(v, x_t, t, schedule):
     bar = schedule.alphas_cumprod[t].reshape(-1, 1, 1, 1)
     alpha, sigma = bar.sqrt(), (1 - bar).sqrt()
@@ -37,8 +37,8 @@ my_error_factors = dict(%s)
 """
 
 
-def _said(*lines):
-    return _SAID % "\n    ".join(lines)
+def _translated(*lines):
+    return _TRANSLATED % "\n    ".join(lines)
 
 
 def _mean(*lines):
@@ -105,7 +105,7 @@ def my_best_guess(x_t, t, mean, variance, schedule):
 """,
     ],
     "translate": [
-        _said(),
+        _translated(),
         """
 import numpy as np
 
@@ -273,39 +273,39 @@ def my_best_guess(x_t, t, mean, variance, schedule):
         ("wrong-shape", _GUESS % "(mean + alpha * variance / S * (x_t - alpha * mean)).mean(1)"),
     ],
     "translate": [
-        ("index-shift", _table(_SAID, "alphas_cumprod[t - 1]") % "pass"),
-        ("index-shift", _table(_SAID, "alphas_cumprod[1:][t]") % "pass"),
+        ("index-shift", _table(_TRANSLATED, "alphas_cumprod[t - 1]") % "pass"),
+        ("index-shift", _table(_TRANSLATED, "alphas_cumprod[1:][t]") % "pass"),
         (
             "variance-as-std",
-            _table(_SAID, "alpha, sigma = bar, 1 - bar", "alpha, sigma = bar.sqrt(), (1 - bar).sqrt()")
+            _table(_TRANSLATED, "alpha, sigma = bar, 1 - bar", "alpha, sigma = bar.sqrt(), (1 - bar).sqrt()")
             % "pass",
         ),
-        ("swapped-scales", _table(_SAID, "sigma, alpha =", "alpha, sigma =") % "pass"),
-        ("swapped-scales", _said("x_0 = sigma * x_t - alpha * v")),
-        ("swapped-scales", _said("eps = alpha * x_t + sigma * v")),
-        ("shared-t", _table(_SAID, "alphas_cumprod[t[0]]") % "pass"),
-        ("alpha-for-alphabar", _table(_SAID, "alphas[t]") % "pass"),
-        ("misbroadcast-t", _table(_SAID, "[t]", "[t].reshape(-1, 1, 1, 1)") % "pass"),
-        ("misbroadcast-t", _table(_SAID, "reshape(-1, 1)", "reshape(-1, 1, 1, 1)") % "pass"),
-        ("misbroadcast-t", _table(_SAID, "reshape(-1, 1, 1)", "reshape(-1, 1, 1, 1)") % "pass"),
-        ("wrong-target", _said("return eps, x_0, score")),
-        ("wrong-target", _said("eps, score = score, eps")),
-        ("wrong-target", _said("x_0 = (x_t - sigma * v) / alpha")),
-        ("wrong-target", _said("eps = v")),
-        ("wrong-target", _said("x_0, eps = (x_t - sigma * v) / alpha, v", "score = -eps / sigma")),
-        ("factor-missing", _said("eps = (x_t - x_0) / sigma", "score = -eps / sigma")),
-        ("factor-missing", _said("eps = (x_t - x_0) / sigma")),
-        ("factor-missing", _said("eps = x_t - alpha * x_0")),
-        ("factor-missing", _said("x_0 = x_t - sigma * eps")),
-        ("wrong-sign", _said("x_0 = alpha * x_t + sigma * v")),
-        ("wrong-sign", _said("eps = sigma * x_t - alpha * v", "score = -eps / sigma")),
-        ("wrong-sign", _said("score = eps / sigma")),
-        ("score-unscaled", _said("score = -eps")),
-        ("score-unscaled", _said("score = -eps / (1 - bar)")),
-        ("score-unscaled", _said("score = -eps * sigma")),
-        ("wrong-shape", _said("return x_0, eps")),
-        ("wrong-type", _said("return {'x_0': x_0, 'eps': eps, 'score': score}")),
-        ("error", _said("score = -epsilon / sigma")),
+        ("swapped-scales", _table(_TRANSLATED, "sigma, alpha =", "alpha, sigma =") % "pass"),
+        ("swapped-scales", _translated("x_0 = sigma * x_t - alpha * v")),
+        ("swapped-scales", _translated("eps = alpha * x_t + sigma * v")),
+        ("shared-t", _table(_TRANSLATED, "alphas_cumprod[t[0]]") % "pass"),
+        ("alpha-for-alphabar", _table(_TRANSLATED, "alphas[t]") % "pass"),
+        ("misbroadcast-t", _table(_TRANSLATED, "[t]", "[t].reshape(-1, 1, 1, 1)") % "pass"),
+        ("misbroadcast-t", _table(_TRANSLATED, "reshape(-1, 1)", "reshape(-1, 1, 1, 1)") % "pass"),
+        ("misbroadcast-t", _table(_TRANSLATED, "reshape(-1, 1, 1)", "reshape(-1, 1, 1, 1)") % "pass"),
+        ("wrong-target", _translated("return eps, x_0, score")),
+        ("wrong-target", _translated("eps, score = score, eps")),
+        ("wrong-target", _translated("x_0 = (x_t - sigma * v) / alpha")),
+        ("wrong-target", _translated("eps = v")),
+        ("wrong-target", _translated("x_0, eps = (x_t - sigma * v) / alpha, v", "score = -eps / sigma")),
+        ("factor-missing", _translated("eps = (x_t - x_0) / sigma", "score = -eps / sigma")),
+        ("factor-missing", _translated("eps = (x_t - x_0) / sigma")),
+        ("factor-missing", _translated("eps = x_t - alpha * x_0")),
+        ("factor-missing", _translated("x_0 = x_t - sigma * eps")),
+        ("wrong-sign", _translated("x_0 = alpha * x_t + sigma * v")),
+        ("wrong-sign", _translated("eps = sigma * x_t - alpha * v", "score = -eps / sigma")),
+        ("wrong-sign", _translated("score = eps / sigma")),
+        ("score-unscaled", _translated("score = -eps")),
+        ("score-unscaled", _translated("score = -eps / (1 - bar)")),
+        ("score-unscaled", _translated("score = -eps * sigma")),
+        ("wrong-shape", _translated("return x_0, eps")),
+        ("wrong-type", _translated("return {'x_0': x_0, 'eps': eps, 'score': score}")),
+        ("error", _translated("score = -epsilon / sigma")),
     ],
     "mean_of_the_data": [
         ("index-shift", _table(_MEAN, "alphas_cumprod[t - 1]") % "pass"),
@@ -400,11 +400,11 @@ COMPOUND = {
         (set(), _GUESS % "mean + alpha * variance / S * x_t"),
     ],
     "translate": [
-        ({"wrong-sign", "score-unscaled"}, _said("x_0 = alpha * x_t + sigma * v", "score = -eps")),
-        ({"wrong-sign", "index-shift"}, _table(_SAID, "alphas_cumprod[t - 1]") % "score = -score"),
-        ({"wrong-target", "wrong-sign"}, _said("x_0, eps = x_t / alpha, v", "score = -v / sigma")),
-        (set(), _said("x_0 = x_t / alpha")),
-        (set(), _said("x_0 = eps = score = torch.zeros_like(x_t)")),
+        ({"wrong-sign", "score-unscaled"}, _translated("x_0 = alpha * x_t + sigma * v", "score = -eps")),
+        ({"wrong-sign", "index-shift"}, _table(_TRANSLATED, "alphas_cumprod[t - 1]") % "score = -score"),
+        ({"wrong-target", "wrong-sign"}, _translated("x_0, eps = x_t / alpha, v", "score = -v / sigma")),
+        (set(), _translated("x_0 = x_t / alpha")),
+        (set(), _translated("x_0 = eps = score = torch.zeros_like(x_t)")),
     ],
     "mean_of_the_data": [
         (

@@ -1,4 +1,4 @@
-"""The cards of trained models: what they are, and by which commands they came to be."""
+"""Model cards: what a model is, and which commands trained it."""
 
 import time
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ import torch
 
 
 def command_line(words: str, options: dict) -> str:
-    """Spell a command in backticks, with its options: False is not spelled, and True has no value."""
+    """Write a command in backticks with its options: False is left out, and True has no value."""
     spelled = ["diffusion-lab", words]
     for name, value in options.items():
         flag = f"--{name.replace('_', '-')}"
@@ -16,12 +16,12 @@ def command_line(words: str, options: dict) -> str:
 
 
 def card(name: str, text: str, facts: Iterable[str]) -> str:
-    """Join a model's name, sentences about it, and facts, into a card."""
+    """Write a card: the name, the text, and a list of facts."""
     return f"# {name}\n\n{text}\n\n" + "".join(f"- {fact}\n" for fact in facts)
 
 
 def training_facts(source: str, command: str, done: int) -> list[str]:
-    """Say on whose digits and by which command a model was trained, and what that took."""
+    """List the data, the command, the steps and the time of a training."""
     digits = (
         "the 60,000 training images of MNIST" if source == "mnist" else "scikit-learn's 8×8 digits, enlarged"
     )

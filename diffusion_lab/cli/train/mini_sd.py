@@ -9,8 +9,9 @@ from diffusion_lab import data
 from diffusion_lab.cli._commands import Command, Parser, add_commands, hint
 from diffusion_lab.cli._options import find_device
 from diffusion_lab.cli.train._cards import card, command_line
-from diffusion_lab.cli.train._runs import Run, add_run_options, seed_torch
+from diffusion_lab.cli.train._runs import Run, add_run_options, say_next, seed_torch
 from diffusion_lab.mini_sd import stages
+from diffusion_lab.mini_sd.pipeline import PARTS
 from diffusion_lab.mini_sd.scenes import HELD_OUT, NUMBERS
 from diffusion_lab.mini_sd.text import VOCABULARY
 from diffusion_lab.shapes import check_range
@@ -32,12 +33,12 @@ def add_options(parser: Parser) -> None:
 
 
 def train_stage(name: str, options: Namespace) -> int:
-    """Train one stage into a folder: its network, a checkpoint, and a note of what decided it."""
+    """Train one stage into a folder: its network, a checkpoint, and a note of its settings."""
     check_range("--steps", options.steps, 1)
     seed_torch(options)
     stage = stages.stage(options.out, name)
     note = options.out / f"{name}.json"
-    training = Run(name, stage.file, stage.checkpoint, note, resume=options.resume)
+    training = Run(name, stage.file, stage.checkpoint, note, resume=options.resume, prefix=f"{name}-")
     done = stage.read_checkpoint()["index"] if options.resume else 0
     if options.resume and not note.is_file():
         raise FileNotFoundError(f"--resume: there is no {note}, which says what the run was")
@@ -50,6 +51,7 @@ def train_stage(name: str, options: Namespace) -> int:
     notes = {"of": options.steps, **chosen, "source": digits.source, **parents}
     if done == options.steps:  # nothing is left to do, but the file may be lost
         print(f"done after {done} steps: {stage.file if stage.file.exists() else stage.restore(**notes)}")
+        say_next_stage(name, options.out)
         return 0
     check_range("--steps", options.steps, 1 + done)
     steps = stage.start(digits, num_steps=options.steps, device=device, resume=options.resume, **chosen)
@@ -57,7 +59,17 @@ def train_stage(name: str, options: Namespace) -> int:
     def keep(step) -> None:
         stage.keep(step.ema, steps=step.index, **notes)
 
-    return training.train(steps, options.steps, {**settings, **parents}, keep)
+    code = training.train(steps, options.steps, {**settings, **parents}, keep)
+    if code == 0:
+        say_next_stage(name, options.out)
+    return code
+
+
+def say_next_stage(name: str, out: Path) -> None:
+    """Print which command comes after a stage; none after the judge, which is no part of the model."""
+    order = [*(stage for stage in stages.STAGES if stage in PARTS), "pack"]
+    if name in order:
+        say_next("train", "mini-sd", order[order.index(name) + 1], "--out", out)
 
 
 def add_pack_options(parser: Parser) -> None:
@@ -69,12 +81,14 @@ def add_pack_options(parser: Parser) -> None:
 def pack(options: Namespace) -> int:
     """Join what all stages left in a folder."""
     with hint(FileExistsError, "add --force to replace it"):
-        print(f"done: {stages.pack(options.out, card=packed_card, force=options.force)}")
+        path = stages.pack(options.out, card=packed_card, force=options.force)
+    print(f"done: {path}")
+    say_next("sample", path, "--prompt", "a big red seven")
     return 0
 
 
 def packed_card(notes: dict[str, dict]) -> str:
-    """Say what the packed model is and, by what was noted about each part, which commands trained it."""
+    """Write the card of the packed model, with the commands that were noted for its parts."""
     text = f"""\
 A Stable Diffusion in miniature: a VAE, a text encoder trained beside an image encoder (CLIP), and a U-Net in the
 latent that reads captions by cross-attention. It draws 64 × 64 scenes of one to three handwritten digits in six colours

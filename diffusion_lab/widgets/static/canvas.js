@@ -4,6 +4,7 @@ import { arrowStep } from './keys.js';
 
 export const ON_LIGHT = ['#0072B2', '#B34700', '#00704F', '#A3497A']; // Okabe & Ito's palette, darker and lighter
 export const ON_DARK = ['#56B4E9', '#E69F00', '#2BC79A', '#E29CC4'];
+export const DASHES = [[], [6, 3], [8, 3, 2, 3], [2, 2]]; // of lines, one after the other
 const ARROW_KEY = 6; // how far an arrow key moves, in the page's pixels
 
 /** The colours of lines on the background that a node stands on. */
@@ -28,29 +29,37 @@ export function tiles(panel, canvas) {
   return (n) => [(n % columns) * (width + gap), Math.floor(n / columns) * (height + gap)];
 }
 
-/** A drawing at twice the resolution of the page; gives a function: an empty one, with the page's text colour. */
-export function plot(panel, canvas) {
-  canvas.width = 2 * panel.size[0];
-  canvas.height = 2 * panel.size[1];
+/**
+ * A drawing as wide as its place on the page, at twice the page's resolution. Gives {size, begin}: its size in the
+ * page's pixels, which changes with the page, and a function that gives an empty one, with the page's text colour.
+ * `redraw` is called when the size has changed.
+ */
+export function plot(panel, canvas, redraw) {
+  const size = [...panel.size];
   const context = canvas.getContext('2d');
-  return () => {
+  canvas.style.aspectRatio = panel.limit ? size.join(' / ') : 'auto'; // a plane stays as it is, a plot keeps its height
+  if (!panel.limit) canvas.style.height = `${size[1]}px`;
+  const fit = () => {
+    canvas.width = 2 * size[0];
+    canvas.height = 2 * size[1];
+  };
+  fit();
+  new ResizeObserver(() => {
+    const [width, height] = [canvas.clientWidth, canvas.clientHeight];
+    if (width === 0 || (width === size[0] && height === size[1])) return;
+    size.splice(0, 2, width, height);
+    fit();
+    redraw();
+  }).observe(canvas);
+  function begin() {
     context.setTransform(2, 0, 0, 2, 0, 0);
-    context.clearRect(0, 0, ...panel.size);
+    context.clearRect(0, 0, ...size);
     context.font = '11px system-ui, sans-serif';
     context.fillStyle = context.strokeStyle = getComputedStyle(canvas).color;
     context.lineWidth = 1;
     return context;
-  };
-}
-
-/** Where places of the plane stand on a canvas that shows it from -limit to limit, and back. */
-export function plane({ size: [width, height], limit }) {
-  const unit = Math.min(width, height) / 2 / limit;
-  return {
-    x: (right) => width / 2 + unit * right,
-    y: (up) => height / 2 - unit * up,
-    place: (x, y) => [(x - width / 2) / unit, (height / 2 - y) / unit],
-  };
+  }
+  return { size, begin };
 }
 
 export function line(context, x0, y0, x1, y1) {

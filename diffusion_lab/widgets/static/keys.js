@@ -1,4 +1,4 @@
-// What keys mean on a canvas that follows the hand.
+// What keys mean: inside a player, and on a canvas that follows the hand.
 
 const DIRECTIONS = new Map([
   ['ArrowLeft', [-1, 0]],
@@ -16,3 +16,39 @@ export function arrowStep(key, size = 1) {
 export function movedInside([x, y], [right, down], width, height) {
   return [Math.min(width, Math.max(0, x + right)), Math.min(height, Math.max(0, y + down))];
 }
+
+const COMMANDS = new Map([
+  [' ', 'play'],
+  [',', 'back'],
+  ['.', 'forth'],
+  ['r', 'reset'],
+  ['l', 'loop'],
+  ['v', 'speed'],
+  ['s', 'save'],
+  ['?', 'help'],
+  ['Escape', 'close'],
+]);
+const NEEDS_LETTERS = new Set(['text', 'textarea', 'select']);
+const NEEDS_SPACE = new Set(['button', 'radio', 'checkbox', 'a', 'canvas', 'summary']);
+
+/**
+ * The command that a key stands for where `focused` has the focus: the type of an input, or the name of another
+ * element. None where that needs the key itself.
+ */
+export function commandOf(key, focused) {
+  if (NEEDS_LETTERS.has(focused) || (key === ' ' && NEEDS_SPACE.has(focused))) return null;
+  return COMMANDS.get(key.length === 1 ? key.toLowerCase() : key) ?? null;
+}
+
+/** The keys of every player, and what they do, in words. */
+export const HELP = [
+  ['← →', 'move the slider that has the focus'],
+  ['Home End', 'its first and last value'],
+  ['Space', 'play and pause'],
+  [', .', 'one step back, one step on'],
+  ['R', 'back to the start'],
+  ['L', 'play again at the end, or not'],
+  ['V', 'speed'],
+  ['S', 'save what is shown as a PNG'],
+  ['?', 'show and hide these keys'],
+];

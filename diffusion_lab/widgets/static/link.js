@@ -36,13 +36,18 @@ async function addField(player, label) {
   let last = k[0];
   const row = make('div', 'display: flex; gap: .5em; margin: .3em 0 .5em; align-items: center', {});
   const id = `dl-${Math.random().toString(36).slice(2)}`;
-  const input = make('input', 'flex: 1; font: inherit; padding: .15em .4em', {
+  const input = make('input', 'flex: 1; min-width: 0; font: inherit', {
     type: 'text',
+    className: 'dl-words',
     id,
     value: example(),
     autocomplete: 'off',
   });
-  const button = make('button', 'font: inherit; cursor: pointer', { type: 'button', textContent: 'draw' });
+  const button = make('button', 'font: inherit; cursor: pointer', {
+    type: 'button',
+    className: 'dl-button',
+    textContent: 'draw',
+  });
   for (const node of [input, button]) node.setAttribute('data-lm-suppress-shortcuts', 'true');
   row.append(make('label', '', { htmlFor: id, textContent: label }), input, button);
   button.onclick = () => {

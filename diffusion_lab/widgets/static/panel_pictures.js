@@ -1,7 +1,7 @@
 // Panels of pictures: noised in the browser, or drawn beforehand.
 import { tiles } from './canvas.js';
 import { noisedPictures } from './formulas.js';
-import { bytes, counted, int16 } from './unpack.js';
+import { BrokenData, bytes, counted, int16 } from './unpack.js';
 
 /** x_t for every t, from pictures and one draw of noise; of the sheet, if the panel has no pictures. */
 export function noise(panel, canvas, player) {
@@ -20,7 +20,9 @@ export function noise(panel, canvas, player) {
   const context = canvas.getContext('2d');
   const image = context.createImageData(canvas.width, canvas.height);
   return () => {
-    noisedPictures(pictures ?? shared.sketch, eps, panel.eps_unit, positions.look(panel.abar), x_t);
+    const x_0 = pictures ?? shared.sketch;
+    if (!x_0) throw new BrokenData('the sheet that it follows is missing');
+    noisedPictures(x_0, eps, panel.eps_unit, positions.number(panel.abar, 'the noise level'), x_t);
     for (let n = 0, j = 0; n < count; n++) {
       const [left, top] = corner(n);
       for (let y = 0; y < height; y++) {
@@ -36,7 +38,15 @@ export function noise(panel, canvas, player) {
   };
 }
 
-const load = (png) => Object.assign(new Image(), { src: `data:image/png;base64,${png}` });
+/** Begin to load a PNG, base64. */
+function load(png) {
+  const picture = new Image();
+  picture.src = `data:image/png;base64,${png}`;
+  return picture;
+}
+
+/** Whether a picture was loaded, or tried, and is none. */
+const isBroken = (picture) => picture.complete && picture.naturalWidth === 0;
 
 /** Pictures made beforehand: a PNG for each combination, with its own pictures side by side and no gaps. */
 export function frames(panel, canvas, player) {
@@ -52,11 +62,13 @@ export function frames(panel, canvas, player) {
     const here = player.positions.look({ over: panel.over, values: panel.index });
     const which = here ?? panel.latest; // while one is drawn, the last that was
     const picture = pictures[which];
-    const awaited = here === undefined && player.isAwaited();
-    canvas.setAttribute('aria-busy', here === undefined ? awaited : !picture.complete);
-    if (!picture || (here === undefined && !awaited)) return;
+    const isAwaited = here === undefined && player.isAwaited();
+    canvas.setAttribute('aria-busy', here === undefined ? isAwaited : Boolean(picture && !picture.complete));
+    if (here === undefined && !player.asks) throw new BrokenData('there is none for these values');
+    if (here !== undefined && (!picture || isBroken(picture))) throw new BrokenData('its data are damaged');
+    if (!picture || (here === undefined && !isAwaited)) return;
     if (!picture.complete) {
-      picture.onload = player.show;
+      picture.onload = picture.onerror = player.show;
       return;
     }
     const count = panel.counts[which];

@@ -1,81 +1,103 @@
 // Panels of numbers: a histogram, curves, and one number on a scale.
-import { colours, plot } from './canvas.js';
+import { drawAxes, frameOf, placeTicks, roomOf, signed, ticks, widestOf } from './axes.js';
+import { colours, DASHES, dot, line, plot } from './canvas.js';
 import { histogram as counted, normalDensity } from './formulas.js';
+import { BrokenData } from './unpack.js';
 
 const LIMIT = 4; // histograms show -4 … 4
 const BINS = 64;
-const DASHES = [[], [6, 3], [8, 3, 2, 3], [2, 2]];
-const ROOM = 16; // below a plot, for its numbers
+const DENSEST = 0.8; // the highest density that a histogram shows
+const FEW = 21; // so few values of a line are marked
 
 /** How often each value occurs in the panel before it, beside the standard normal density. */
-export function histogram(panel, canvas, { shared }) {
-  const start = plot(panel, canvas);
-  const [w, h] = panel.size;
-  const floor = h - ROOM;
-  const tall = (density) => Math.min(floor, density * floor * 1.25);
+export function histogram(panel, canvas, { shared, show }) {
+  const { size, begin } = plot(panel, canvas, show);
   return () => {
-    const context = start();
-    const text = context.fillStyle;
+    const context = begin();
+    const frame = frameOf(size);
+    const { left, right, bottom, top } = frame;
+    const { values } = shared;
+    if (!values) throw new BrokenData('the panel beside it, whose values it counts, is missing');
+    const x = (value) => left + ((value + LIMIT) / (2 * LIMIT)) * (right - left);
+    const y = (density) => bottom - (Math.min(DENSEST, density) / DENSEST) * (bottom - top);
+    const room = roomOf(frame);
+    const level = ticks(-LIMIT, LIMIT, room.across).map((value) => ({ at: x(value), text: signed(value) }));
+    const upright = ticks(0, DENSEST, room.up).map((density) => ({ at: y(density), text: String(density) }));
+    drawAxes(context, frame, { name: panel.x ?? 'value', ticks: level }, { name: 'density', ticks: upright });
     const [bars, curve] = colours(canvas);
     context.fillStyle = bars;
-    counted(shared.values, BINS, LIMIT).forEach((n, i) => {
-      const top = tall((n / shared.values.length) * (BINS / (2 * LIMIT)));
-      context.fillRect((i * w) / BINS, floor - top, w / BINS - 0.5, top);
+    const wide = (right - left) / BINS;
+    counted(values, BINS, LIMIT).forEach((n, i) => {
+      const high = y((n / values.length) * (BINS / (2 * LIMIT)));
+      context.fillRect(left + i * wide, high, wide - 0.5, bottom - high);
     });
     context.strokeStyle = curve;
     context.lineWidth = 1.5;
     context.beginPath();
-    for (let x = 0; x <= w; x += 2) context.lineTo(x, floor - tall(normalDensity((x / w - 0.5) * 2 * LIMIT)));
+    for (let value = -LIMIT; value <= LIMIT; value += 1 / 16)
+      context.lineTo(x(value), y(normalDensity(value)));
     context.stroke();
-    context.fillStyle = text;
-    context.textAlign = 'center';
-    for (let v = 1 - LIMIT; v < LIMIT; v++) context.fillText(v, ((v + LIMIT) / (2 * LIMIT)) * w, h - 3);
   };
+}
+
+/** Draw a line through places of a canvas. */
+function polyline(context, values, x, y) {
+  context.beginPath();
+  values.forEach((value, i) => context.lineTo(x(i), y(value)));
+  context.stroke();
 }
 
 /**
  * Lines over the first slider's range, with a mark where it stands; where another slider chooses one of the lines, the
- * others are faint.
+ * others are faint. Values lie in 0 … 1, which the upright axis calls `panel.y.low` … `panel.y.high`.
  */
-export function curves(panel, canvas, { positions }) {
-  const start = plot(panel, canvas);
-  const [w, h] = panel.size;
-  const floor = h - ROOM;
-  const tables = Object.values(panel.lines);
+export function curves(panel, canvas, { positions, show }) {
+  const { size, begin } = plot(panel, canvas, show);
+  const tables = Object.entries(panel.lines ?? {});
+  if (!tables.length) throw new BrokenData('its lines are missing');
+  const { low, high, name, words } = { low: 0, high: 1, name: '', ...panel.y };
   return () => {
-    const context = start();
-    const share = panel.at ? positions.look(panel.at) : positions.places[0] / (positions.counts[0] - 1);
-    const now = 4 + share * (w - 8);
+    const context = begin();
+    const numbers = ticks(low, high, Math.min(6, roomOf(frameOf(size)).up));
+    const texts = words ?? numbers.map(signed);
+    const frame = frameOf(size, widestOf(context, texts));
+    const { left, right, top, bottom } = frame;
+    const across = (share) => left + 4 + share * (right - left - 8);
+    const up = (value) => bottom - 4 - value * (bottom - top - 8);
+    const last = positions.counts[0] - 1 || 1;
+    const level = placeTicks(positions, 0, Math.min(6, roomOf(frame).across));
+    const upright = texts.map((text, n) => {
+      const value = words ? n : (numbers[n] - low) / (high - low || 1);
+      return { at: up(value), text };
+    });
+    drawAxes(
+      context,
+      frame,
+      {
+        name: positions.sliders[0].label,
+        ticks: level.map(({ place, text }) => ({ at: across(place / last), text })),
+      },
+      { name, ticks: upright },
+    );
+    const share = panel.at ? positions.number(panel.at, 'the place') : positions.places[0] / last;
+    const now = across(share);
     const chosen = positions.places[panel.chosen];
-    context.fillText(positions.text(0, 0), 1, h - 3);
-    context.textAlign = 'right';
-    const last = positions.text(0, positions.counts[0] - 1);
-    context.fillText(`${positions.sliders[0].label} ${last}`, w - 1, h - 3);
-    context.globalAlpha = 0.4;
-    context.strokeRect(0.5, 0.5, w - 1, floor - 1);
-    context.beginPath();
-    context.moveTo(now, 0);
-    context.lineTo(now, floor);
-    context.stroke();
-    context.textAlign = 'left';
-    tables.forEach((table, n) => {
+    context.globalAlpha = 0.45;
+    line(context, now, top, now, bottom);
+    tables.forEach(([label, table], n) => {
       const values = positions.look(table);
-      const x = (i) => 4 + (i / (values.length - 1)) * (w - 8);
-      const y = (i) => 5 + (floor - 10) * (1 - values[i]);
+      if (!values?.length) throw new BrokenData(`the line of ${label} is missing`);
+      const x = (i) => across(i / (values.length - 1 || 1));
       const strong = chosen === undefined || n === chosen;
       context.fillStyle = context.strokeStyle = colours(canvas)[n % 4];
       context.globalAlpha = strong ? 1 : 0.45;
       context.lineWidth = strong ? 2 : 1;
       context.setLineDash(DASHES[n % 4]);
-      context.beginPath();
-      values.forEach((_, i) => context.lineTo(x(i), y(i)));
-      context.stroke();
+      polyline(context, values, x, up);
       context.setLineDash([]);
       if (!strong) return;
-      if (values.length <= 21) values.forEach((_, i) => context.fillRect(x(i) - 2, y(i) - 2, 4, 4));
-      context.beginPath();
-      context.arc(now, y(Math.round(share * (values.length - 1))), 4.5, 0, 7);
-      context.fill();
+      if (values.length <= FEW) values.forEach((value, i) => context.fillRect(x(i) - 2, up(value) - 2, 4, 4));
+      dot(context, now, up(values[Math.round(share * (values.length - 1))]), 4.5, context.fillStyle);
     });
     context.globalAlpha = 1;
   };
@@ -84,16 +106,16 @@ export function curves(panel, canvas, { positions }) {
 const raised = (power) => [...String(power)].map((digit) => '⁰¹²³⁴⁵⁶⁷⁸⁹'[digit] ?? '⁻').join('');
 
 /** One positive number on a scale of powers of ten. */
-export function meter(panel, canvas, { positions }) {
-  const start = plot(panel, canvas);
-  const [w, h] = panel.size;
+export function meter(panel, canvas, { positions, show }) {
+  const { size, begin } = plot(panel, canvas, show);
   const { low, high } = panel;
-  const top = h / 2 - 6;
   const deep = 16;
-  const x = (power) => 5 + ((Math.min(high, Math.max(low, power)) - low) / (high - low)) * (w - 10);
   return () => {
-    const context = start();
-    const value = positions.look(panel);
+    const context = begin();
+    const [w, h] = size;
+    const top = h / 2 - 6;
+    const x = (power) => 5 + ((Math.min(high, Math.max(low, power)) - low) / (high - low)) * (w - 10);
+    const value = positions.number(panel, 'the ratio');
     const power = Math.log10(value);
     const [digits, tens] = value.toExponential(1).split('e').map(Number);
     const text = context.fillStyle;
@@ -104,11 +126,12 @@ export function meter(panel, canvas, { positions }) {
     context.fillRect(x(low), top, x(power) - x(low), deep);
     context.fillStyle = text;
     context.fillRect(x(power) - 1.5, top - 4, 3, deep + 8);
-    context.globalAlpha = 0.4;
+    context.globalAlpha = 0.45;
     context.strokeRect(x(low), top + 0.5, x(high) - x(low), deep - 1);
     context.globalAlpha = 1;
     context.textAlign = 'center';
-    for (let n = Math.ceil(low / 3) * 3; n <= high; n += 3) {
+    const step = w < 190 ? 6 : 3;
+    for (let n = Math.ceil(low / step) * step; n <= high; n += step) {
       context.fillRect(x(n) - 0.5, top + deep, 1, 4);
       context.fillText(n ? `10${raised(n)}` : '1', Math.max(14, x(n)), top + deep + 16);
     }

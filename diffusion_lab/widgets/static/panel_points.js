@@ -1,7 +1,8 @@
 // Panels of points in the plane.
-import { arrow, colours, dot, followHand, line, plane, plot } from './canvas.js';
+import { drawPlane, planeOf } from './axes.js';
+import { arrow, colours, dot, followHand, line, plot } from './canvas.js';
 import { bestGuess, explanations, noisedPoints, signalAndNoise } from './formulas.js';
-import { counted, int16 } from './unpack.js';
+import { BrokenData, counted, int16 } from './unpack.js';
 
 /** Small squares at places of the plane. */
 function scatter(context, values, { x, y }) {
@@ -10,26 +11,39 @@ function scatter(context, values, { x, y }) {
 
 /** Clean points and their noise, and x_t of them where the sliders stand. */
 function cloud(panel, positions) {
-  const x_0 = int16(panel.x_0, 'the points');
+  const x_0 = int16(panel.x_0, 'the cloud of points');
   const eps = counted(int16(panel.eps, 'the noise'), x_0.length, 'the noise');
   const x_t = new Float32Array(x_0.length);
-  return () => noisedPoints(x_0, panel.x_0_unit, eps, panel.eps_unit, positions.look(panel.abar), x_t);
+  return () => {
+    const abar = positions.number(panel.abar, 'the noise level');
+    return noisedPoints(x_0, panel.x_0_unit, eps, panel.eps_unit, abar, x_t);
+  };
+}
+
+/** Draw inside a plane only, whatever reaches beyond it. */
+function inside(context, { left, top, right, bottom }, draw) {
+  context.save();
+  context.beginPath();
+  context.rect(left, top, right - left, bottom - top);
+  context.clip();
+  draw();
+  context.restore();
 }
 
 /** Points that become noise. */
-export function points(panel, canvas, { shared, positions }) {
+export function points(panel, canvas, { shared, positions, show }) {
   const noised = cloud(panel, positions);
-  const start = plot(panel, canvas);
-  const where = plane(panel);
-  const [width, height] = panel.size;
+  const { size, begin } = plot(panel, canvas, show);
   return () => {
-    const context = start();
+    const context = begin();
+    const plane = planeOf(size, panel.limit);
     shared.values = noised();
-    context.strokeRect(0.5, 0.5, width - 1, height - 1);
-    context.fillStyle = colours(canvas)[0];
-    context.globalAlpha = 0.6;
-    scatter(context, shared.values, where);
-    context.globalAlpha = 1;
+    drawPlane(context, plane, panel.limit);
+    inside(context, plane.frame, () => {
+      context.fillStyle = colours(canvas)[0];
+      context.globalAlpha = 0.6;
+      scatter(context, shared.values, plane);
+    });
   };
 }
 
@@ -37,20 +51,23 @@ export function points(panel, canvas, { shared, positions }) {
 export function field(panel, canvas, player) {
   const { shared, positions } = player;
   const noised = cloud(panel, positions);
-  const start = plot(panel, canvas);
-  const where = plane(panel);
-  const { x, y } = where;
-  const [width, height] = panel.size;
+  const { size, begin } = plot(panel, canvas, player.show);
   let marked = null; // where a hand put it; before that, it is the first point
   followHand(canvas, {
-    moved(px, py) {
-      marked = where.place(px, py);
+    moved(x, y) {
+      marked = planeOf(size, panel.limit).place(x, y);
       player.show();
     },
-    position: () => [x(shared.marked[0]), y(shared.marked[1])],
+    position() {
+      const plane = planeOf(size, panel.limit);
+      return [plane.x(shared.marked[0]), plane.y(shared.marked[1])];
+    },
   });
+  panel.reset = () => {
+    marked = null;
+  };
 
-  function drawArrows(context, alpha, sigma) {
+  function drawArrows(context, { x, y }, alpha, sigma) {
     const { cells, limit } = panel;
     const step = (2 * limit) / cells;
     for (let n = 0; n < cells * cells; n++) {
@@ -62,59 +79,61 @@ export function field(panel, canvas, player) {
   }
 
   return () => {
-    const context = start();
-    const [alpha, sigma] = signalAndNoise(positions.look(panel.abar));
+    const context = begin();
+    const plane = planeOf(size, panel.limit);
+    const { x, y } = plane;
+    const [alpha, sigma] = signalAndNoise(positions.number(panel.abar, 'the noise level'));
     const [ink, mark] = colours(canvas);
     const x_t = noised();
     shared.marked = marked ?? [x_t[0], x_t[1]];
     const best = bestGuess(panel.mixture, shared.marked, alpha, sigma);
     shared.facts = { chances: best.shares.map((share) => `${Math.round(100 * share)} %`).join(', ') };
     Object.assign(shared, { alpha, sigma, best: best.x_0 });
-    context.save();
-    context.beginPath();
-    context.rect(0, 0, width, height);
-    context.clip();
-    context.strokeRect(0.5, 0.5, width - 1, height - 1);
-    context.fillStyle = ink;
-    context.globalAlpha = 0.6;
-    scatter(context, x_t, where);
-    context.globalAlpha = 0.85;
-    drawArrows(context, alpha, sigma);
-    context.globalAlpha = 1;
-    context.strokeStyle = context.fillStyle = mark;
-    context.lineWidth = 2;
-    arrow(context, x(shared.marked[0]), y(shared.marked[1]), x(best.x_0[0]), y(best.x_0[1]));
-    dot(context, x(shared.marked[0]), y(shared.marked[1]), 5, mark);
-    context.restore();
+    drawPlane(context, plane, panel.limit);
+    inside(context, plane.frame, () => {
+      context.globalAlpha = 0.85;
+      drawArrows(context, plane, alpha, sigma);
+      context.fillStyle = ink;
+      context.globalAlpha = 0.6;
+      scatter(context, x_t, plane);
+      context.globalAlpha = 1;
+      context.strokeStyle = context.fillStyle = mark;
+      context.lineWidth = 2;
+      arrow(context, x(shared.marked[0]), y(shared.marked[1]), x(best.x_0[0]), y(best.x_0[1]));
+      dot(context, x(shared.marked[0]), y(shared.marked[1]), 5, mark);
+    });
   };
 }
 
 /** Which of those points the marked x_t may come from, and the best guess in the middle of them. */
-export function candidates(panel, canvas, { shared }) {
-  const x_0 = int16(panel.x_0, 'the points');
+export function candidates(panel, canvas, { shared, show }) {
+  const x_0 = int16(panel.x_0, 'the cloud of points');
   const fits = new Float32Array(x_0.length / 2);
-  const start = plot(panel, canvas);
-  const { x, y } = plane(panel);
-  const [width, height] = panel.size;
+  const { size, begin } = plot(panel, canvas, show);
   return () => {
-    const context = start();
+    const context = begin();
+    const plane = planeOf(size, panel.limit);
+    const { x, y } = plane;
     const { alpha, sigma, marked, best } = shared;
+    if (!marked) throw new BrokenData('the panel beside it, which it follows, is missing');
     const ink = context.fillStyle;
     const [colour, mark] = colours(canvas);
     explanations(x_0, panel.x_0_unit, marked, alpha, sigma, fits);
-    context.strokeRect(0.5, 0.5, width - 1, height - 1);
-    fits.forEach((fit, n) => {
-      const place = [x(panel.x_0_unit * x_0[2 * n]), y(panel.x_0_unit * x_0[2 * n + 1])];
-      context.globalAlpha = 0.35 * (1 - fit);
-      context.fillStyle = ink;
-      context.fillRect(place[0] - 1, place[1] - 1, 2, 2);
-      context.globalAlpha = fit;
-      if (fit > 0.02) dot(context, ...place, 3.5, colour);
+    drawPlane(context, plane, panel.limit);
+    inside(context, plane.frame, () => {
+      fits.forEach((fit, n) => {
+        const place = [x(panel.x_0_unit * x_0[2 * n]), y(panel.x_0_unit * x_0[2 * n + 1])];
+        context.globalAlpha = 0.35 * (1 - fit);
+        context.fillStyle = ink;
+        context.fillRect(place[0] - 1, place[1] - 1, 2, 2);
+        context.globalAlpha = fit;
+        if (fit > 0.02) dot(context, ...place, 3.5, colour);
+      });
+      context.globalAlpha = 1;
+      context.strokeStyle = mark;
+      context.lineWidth = 3;
+      const [right, down] = [x(best[0]), y(best[1])];
+      for (const side of [-6, 6]) line(context, right - 6, down - side, right + 6, down + side);
     });
-    context.globalAlpha = 1;
-    context.strokeStyle = mark;
-    context.lineWidth = 3;
-    const [right, down] = [x(best[0]), y(best[1])];
-    for (const side of [-6, 6]) line(context, right - 6, down - side, right + 6, down + side);
   };
 }

@@ -5,6 +5,9 @@ import { centred, stroke } from './formulas.js';
 import { arrowStep, movedInside } from './keys.js';
 import { bytes, counted } from './unpack.js';
 
+const textButton = (text, onclick) =>
+  element('button', { type: 'button', className: 'dl-button', onclick }, text);
+
 /** `shared.sketch` is what was drawn, centred, or the example that the panel came with. */
 export function sheet(panel, canvas, player) {
   const { shared } = player;
@@ -57,8 +60,8 @@ export function sheet(panel, canvas, player) {
     player.show();
   };
   panel.tools = [
-    element('button', { type: 'button', onclick: () => put(new Float32Array(w * h), false) }, 'clear'),
-    element('button', { type: 'button', onclick: () => put(example, true) }, 'example'),
+    textButton('clear', () => put(new Float32Array(w * h), false)),
+    textButton('example', () => put(example, true)),
   ];
   shared.sketch = example;
   return () => {

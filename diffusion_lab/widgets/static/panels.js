@@ -1,41 +1,98 @@
 // The panels that there are, by the name that Python gives their kind.
 //
 // Each is a function (panel, canvas, player) of its part of the data, which prepares the canvas and gives a function
-// that draws it for where the sliders stand. player.shared is what panels of one player tell each other.
+// that draws it for where the sliders stand. It may put `tools` (buttons) and `reset` into the panel. Either function
+// throws BrokenData where something is missing: then the panel says so. player.shared is what the panels of one player
+// tell each other.
+import { DASHES } from './canvas.js';
 import { element, keepKeys } from './dom.js';
+import { dashedLine } from './icons.js';
 import { frames, noise } from './panel_pictures.js';
 import { curves, histogram, meter } from './panel_plots.js';
 import { candidates, field, points } from './panel_points.js';
 import { sheet } from './panel_sheet.js';
+import { inWords } from './spec.js';
 import { BrokenData } from './unpack.js';
 
 const KINDS = { noise, points, frames, histogram, curves, field, candidates, sheet, meter };
-const STROKES = [' —— ', ' - - ', ' -·- ', ' ··· ']; // of the lines of curves, in words of a caption
+const GAP = 16; // between two of them
+const PICTURES = new Set(['noise', 'frames', 'sheet']); // keep their width as long as others can give way
+const PLANES = new Set(['points', 'field', 'candidates']); // are square
 
-/** Put a panel on the page; gives {canvas, panel, figure, draw}. */
-export function makePanel(panel, player) {
-  if (!Object.hasOwn(KINDS, panel.kind)) throw new BrokenData(`no panel is called ${panel.kind}`);
-  const canvas = element('canvas');
-  const width = `${panel.size[0]}px`;
-  canvas.style.width = width;
-  const draw = KINDS[panel.kind](panel, canvas, player);
-  const tools = element('div', { className: 'dl-tools' }, ...(panel.tools ?? []));
-  panel.tools?.forEach(keepKeys);
-  const figure = element(
-    'figure',
-    {},
-    canvas,
-    element('figcaption', {}, panel.caption, ...legend(panel)),
-    tools,
-  );
-  figure.style.width = width;
-  canvas.setAttribute('role', canvas.tabIndex < 0 ? 'img' : 'application');
-  return { canvas, panel, figure, draw };
+const ROOM = 880; // for the panels of a row as wide as they would like to be: they give way to the width of a player
+
+/** Panels in rows: those of one row stand beside each other however narrow the page is, as far as that goes. */
+export function inRows(panels) {
+  const rows = [];
+  let left = 0;
+  for (const panel of panels) {
+    const width = panel.panel.size?.[0] ?? 0;
+    if (!rows.length || width > left) {
+      rows.push([]);
+      left = ROOM;
+    }
+    rows.at(-1).push(panel);
+    left -= width + GAP;
+  }
+  return rows;
 }
 
-function legend(panel) {
+/** Put a panel on the page; gives {panel, canvas, figure, legend(), show(), reset()}. */
+export function makePanel(panel, player) {
+  const canvas = element('canvas');
+  const trouble = element('p', { className: 'dl-broken', hidden: true });
+  const prepare = () => {
+    if (!Object.hasOwn(KINDS, panel.kind)) throw new BrokenData(`no panel is called ${panel.kind}`);
+    if (!panel.size?.every((side) => side > 0)) throw new BrokenData('its size is missing');
+    return KINDS[panel.kind](panel, canvas, player);
+  };
+  let draw = null;
+  try {
+    draw = prepare();
+  } catch (error) {
+    tell(error);
+  }
+
+  function tell(error) {
+    trouble.textContent = error ? inWords(error, 'This picture') : '';
+    trouble.hidden = !error;
+    canvas.hidden = Boolean(error);
+    if (error) canvas.setAttribute('aria-busy', false);
+  }
+
+  /** Draw it for where the sliders stand, or say in its place why that cannot be. */
+  function show() {
+    try {
+      draw?.();
+      if (draw && !trouble.hidden) tell(null);
+    } catch (error) {
+      tell(error);
+    }
+  }
+
+  const tools = element('div', { className: 'dl-tools' }, ...(panel.tools ?? []));
+  panel.tools?.forEach(keepKeys);
+  const lines = legendOf(panel);
+  const shape = PICTURES.has(panel.kind) ? 'dl-picture' : PLANES.has(panel.kind) ? 'dl-plane' : 'dl-plot';
+  const figure = element('figure', { className: shape });
+  figure.append(canvas, trouble, element('figcaption', {}, panel.caption ?? '', ...lines), tools);
+  figure.style.setProperty('--dl-width', `${panel.size?.[0] ?? 220}px`);
+  canvas.setAttribute('role', canvas.tabIndex < 0 ? 'img' : 'application');
+  /** The lines of its legend, as they stand there now. */
+  const legend = () =>
+    lines.map((line, n) => ({
+      text: line.textContent.trim(),
+      colour: line.style.color,
+      dashes: DASHES[n % 4],
+    }));
+  return { panel, canvas, figure, legend, show, reset: () => panel.reset?.() };
+}
+
+function legendOf(panel) {
   return Object.keys(panel.lines ?? {}).map((name, n) => {
-    const line = element('span', { className: 'dl-line' }, STROKES[n % 4], name);
+    const line = element('span', { className: 'dl-line' }, dashedLine(DASHES[n % 4]), ` ${name}`);
+    const range = panel.ranges?.[name];
+    if (range) line.append(`: ${range.join(' … ')}`);
     if (panel.chosen !== undefined) line.dataset.chosen = panel.chosen;
     return line;
   });

@@ -1,9 +1,14 @@
 // One player: its controls, read-outs and panels, and the kernel behind it, if there is one.
+import { Answers } from './answers.js';
 import { colours, ON_DARK } from './canvas.js';
 import { choice, slider } from './controls.js';
 import { element, keepKeys } from './dom.js';
-import { makePanel } from './panels.js';
-import { nearestKept, nextPlace, Positions, pace } from './positions.js';
+import { inRows, makePanel } from './panels.js';
+import { Playback } from './playback.js';
+import { nearestKept, Positions } from './positions.js';
+import { fileName, save, snapshot } from './snapshot.js';
+import { inWords, readSpec } from './spec.js';
+import { listenToKeys, makeToolbar } from './toolbar.js';
 
 /** The players of this page, and the links of a kernel to them: link.js looks here, too. */
 const shelf = () => {
@@ -11,31 +16,34 @@ const shelf = () => {
   return window.diffusionLab;
 };
 
-/** Make the player whose data stand in a div of class dl-player. */
+/** Make the player whose data stand in a div of class dl-player; where they are broken, say so under its still. */
 export function startPlayer(root) {
   if (root.dataset.ready) return;
   root.dataset.ready = 'yes';
-  const spec = JSON.parse(root.querySelector('script[type="application/json"]').textContent);
+  try {
+    build(root, readSpec(root.querySelector('script[type="application/json"]')?.textContent));
+  } catch (error) {
+    root.append(element('p', { className: 'dl-broken' }, inWords(error, 'This player')));
+  }
+}
+
+function build(root, spec) {
   const positions = new Positions(spec.sliders);
-  // how link.js knows a player: `shared` also has the sliders and where they stand
-  const shared = { sliders: spec.sliders, k: positions.places, values: [], facts: {} };
-  const player = { id: root.dataset.player, positions, shared, isAwaited, show, attach, follow, fill, drawn };
+  const answers = new Answers(spec);
+  // link.js, of this version or another, knows a player by `id`, `attach`, `follow`, `fill`, `drawn`, `show` and, in
+  // `shared`, by the sliders, where they stand, and the sketch
+  const shared = { sliders: spec.sliders, k: positions.places, facts: {} };
+  const player = { id: root.dataset.player, asks: spec.asks, positions, shared };
+  Object.assign(player, { isAwaited, show, attach, follow, fill, drawn });
   let link = null; // to the kernel
-  let version = 0; // of the drawing on the sheet, or of the words that were typed
-  let errors = {}; // what went wrong in the kernel, by place
 
   // ---- what stands on the page ----
 
-  const play = element('button', { type: 'button', className: 'dl-play' });
   const controls = spec.sliders.map((axis, a) =>
-    (axis.names ? choice : slider)(axis, positions.counts[a], (place) => {
-      move(a, place);
-      link?.move(a, positions.places[a]);
-    }),
+    (axis.names ? choice : slider)(axis, positions.counts[a], (place) => go(a, place)),
   );
-  const bar = element('div', { className: 'dl-bar' });
-  controls.forEach((control, a) => bar.append(a ? element('span') : play, ...control.nodes));
-  [play, ...controls.flatMap((control) => control.focus)].forEach(keepKeys);
+  const bar = element('div', { className: 'dl-bar' }, ...controls.flatMap((control) => control.nodes));
+  controls.flatMap((control) => control.focus).forEach(keepKeys);
   const texts = spec.readouts.map((readout) => {
     const longest = Math.max(0, ...Object.values(readout.values ?? {}).map((text) => String(text).length));
     const text = element('b');
@@ -45,20 +53,52 @@ export function startPlayer(root) {
   const named = spec.readouts.map((readout, n) => element('span', {}, `${readout.name} `, texts[n]));
   const readouts = element('div', { className: 'dl-readouts' }, ...named);
   const panels = spec.panels.map((panel) => makePanel(panel, player));
-  const row = element('div', { className: 'dl-panels' }, ...panels.map(({ figure }) => figure));
+  const rows = inRows(panels).map((row) =>
+    element('div', { className: 'dl-panels' }, ...row.map(({ figure }) => figure)),
+  );
   const status = element('p', { className: 'dl-status' });
-  status.setAttribute('role', 'status');
+  const news = element('p', { className: 'dl-news' }); // for screen readers alone
+  for (const line of [status, news]) line.setAttribute('role', 'status');
+  const playback = new Playback(
+    {
+      count: positions.counts[0],
+      place: () => positions.places[0],
+      kept: () => (isLive() ? null : positions.kept(0)),
+      go: (place) => go(0, place),
+      isReady: () => !isMissing() || answers.error(positions.index()) !== undefined,
+      isGone: () => !root.isConnected,
+      changed: () => toolbar.tell(playback),
+    },
+    { slow: matchMedia('(prefers-reduced-motion: reduce)').matches },
+  );
+  const commands = {
+    play: () => playback.toggle(),
+    back: () => playback.step(-1),
+    forth: () => playback.step(1),
+    reset,
+    loop: () => playback.toggleLoop(),
+    speed: () => playback.nextSpeed(),
+    save: saveShown,
+    help: () => toolbar.open(!toolbar.isOpen()),
+    close: () => toolbar.isOpen() && toolbar.open(false),
+  };
+  const toolbar = makeToolbar(
+    commands,
+    spec.panels.filter(({ help }) => help).map(({ help }) => ['', help]),
+  );
   const still = root.querySelector('img');
   root.setAttribute('role', 'group');
   root.setAttribute('aria-label', still?.alt ?? '');
-  root.prepend(...[bar, texts.length && readouts, row, spec.asks && status].filter(Boolean));
+  const buttons = element('div', { className: 'dl-toolbar' }, toolbar.transport, readouts, toolbar.tools);
+  root.prepend(bar, buttons, toolbar.help, ...rows, ...(spec.asks ? [status] : []), news);
+  listenToKeys(root, commands);
 
   function show() {
     const palette = colours(root);
     const theme = palette === ON_DARK ? 'dark' : 'light';
     root.dataset.theme = root.style.colorScheme = theme; // the latter is for what the browser draws itself
     const { summary } = positions;
-    for (const { draw } of panels) draw();
+    for (const panel of panels) panel.show();
     const facts = spec.readouts.map((readout, n) => {
       texts[n].textContent = (readout.fact ? shared.facts[readout.fact] : positions.look(readout)) ?? '…';
       return `${readout.name} ${texts[n].textContent}`;
@@ -80,26 +120,9 @@ export function startPlayer(root) {
     });
   }
 
-  // ---- with a kernel: its sliders move these, these move its; it draws what is not there yet ----
-
-  function isLive() {
-    return Boolean(link?.alive());
-  }
-
-  /** Whether the kernel is drawing what belongs here. */
-  function isAwaited() {
-    return isLive() && !errors[positions.index()];
-  }
-
-  function isMissing() {
-    return spec.panels.some(
-      (panel) => panel.kind === 'frames' && panel.index[positions.index(panel.over)] === undefined,
-    );
-  }
-
   function tellWhatIsMissing() {
     const waits = isMissing();
-    const error = errors[positions.index()];
+    const error = answers.error(positions.index());
     const hasOnlySome = spec.sliders.some((axis) => axis.kept) && !isLive(); // a page with no kernel
     if (waits) status.textContent = error ?? (isLive() ? 'computing …' : spec.asks);
     else status.textContent = hasOnlySome ? spec.asks : '';
@@ -109,12 +132,48 @@ export function startPlayer(root) {
     }
   }
 
-  /** Put slider `a` where it was asked to go or, with no kernel, to the nearest place for which there is a picture. */
-  function move(a, place) {
+  // ---- what its buttons do ----
+
+  /** A hand, or the play button, puts slider `a` to a place; with no kernel, to the nearest that has a picture. */
+  function go(a, place) {
     const kept = positions.kept(a);
     positions.places[a] = kept && !isLive() ? nearestKept(kept, positions.places[a], place) : place;
     controls[a].move(positions.places[a]);
     show();
+    link?.move(a, positions.places[a]);
+  }
+
+  function reset() {
+    if (playback.isPlaying) playback.pause();
+    for (const panel of panels) panel.reset();
+    spec.sliders.forEach(({ start }, a) => go(a, start));
+  }
+
+  function saveShown() {
+    const name = fileName(positions.summary);
+    const lines = [positions.summary, named.map((node) => node.textContent).join(', ')].filter(Boolean);
+    const parts = panels
+      .filter(({ canvas }) => !canvas.hidden)
+      .map(({ canvas, panel, legend }) => ({ canvas, caption: panel.caption ?? '', legend: legend() }));
+    if (!parts.length) return;
+    save(snapshot(root, parts, lines), name);
+    news.textContent = `saved as ${name}`;
+  }
+
+  // ---- with a kernel: its sliders move these, these move its; it draws what is not there yet ----
+
+  function isLive() {
+    return Boolean(link?.alive());
+  }
+
+  /** Whether the kernel is drawing what belongs here. */
+  function isAwaited() {
+    return isLive() && !answers.error(positions.index());
+  }
+
+  function isMissing() {
+    const frames = spec.panels.filter(({ kind, index }) => kind === 'frames' && index);
+    return frames.some(({ index, over }) => index[positions.index(over)] === undefined);
   }
 
   function attach(to) {
@@ -133,59 +192,19 @@ export function startPlayer(root) {
     show();
   }
 
-  /** Enter what the kernel drew. */
   function fill(answer) {
-    if (answer.version !== version) return; // of another drawing
-    errors[answer.place] = answer.error;
-    for (const [n, picture] of Object.entries(answer.panels ?? {})) spec.panels[n].add(answer.place, picture);
-    for (const [n, text] of Object.entries(answer.readouts ?? {}))
-      spec.readouts[n].values[answer.place] = text;
-    show();
+    if (answers.fill(answer)) show();
   }
 
-  // a new drawing: what was drawn for the old one goes; what came with the page belongs to its example
-  const answered = spec.asks ? [...spec.panels, ...spec.readouts].filter((part) => part.asked) : [];
-  const entries = (part) => (part.kind === 'frames' ? 'index' : 'values');
-  const stored = answered.map((part) => ({ ...part[entries(part)] }));
+  /** The sheet, or the field for words, has something new; or its example again. */
   function drawn(isExample = false) {
-    version = isExample ? 0 : version + 1 + (version === 0 ? Date.now() : 0);
-    errors = {};
-    answered.forEach((part, n) => {
-      part[entries(part)] = isExample ? { ...stored[n] } : {};
-    });
-    link?.draw({ version, pixels: isExample ? '' : btoa(String.fromCharCode(...shared.sketch)) });
+    answers.restart(isExample);
+    const pixels = isExample ? '' : btoa(String.fromCharCode(...shared.sketch));
+    link?.draw({ version: answers.version, pixels });
     show();
   }
 
-  // ---- the play button moves the first slider ----
-
-  const last = positions.counts[0] - 1;
-  const isSlow = matchMedia('(prefers-reduced-motion: reduce)').matches;
-  let timer = 0;
-  function go(place) {
-    move(0, place);
-    link?.move(0, positions.places[0]);
-  }
-  function pause() {
-    clearInterval(timer);
-    timer = 0;
-    play.textContent = '▶';
-    play.setAttribute('aria-label', 'play');
-  }
-  play.onclick = () => {
-    if (timer) return pause();
-    if (positions.places[0] >= last) go(0);
-    const kept = isLive() ? null : positions.kept(0);
-    const { stride, interval } = pace(kept?.length ?? positions.counts[0], isSlow);
-    play.textContent = '⏸';
-    play.setAttribute('aria-label', 'pause');
-    timer = setInterval(() => {
-      if (!root.isConnected || positions.places[0] >= last) return pause();
-      if (isMissing() && !errors[positions.index()]) return; // until the kernel has drawn it
-      go(nextPlace(positions.places[0], stride, positions.counts[0], kept));
-    }, interval);
-  };
-  pause();
+  toolbar.tell(playback);
   show();
   still?.remove(); // only now, when there is something in its place
   root.dlPlayer = player;

@@ -4,6 +4,8 @@
 // of where these stand, the last one running fastest. Of pictures that a kernel draws when they are asked for,
 // `values` has only those that are there.
 
+import { BrokenData } from './unpack.js';
+
 export class Positions {
   /** `sliders` are {label, start, count} or {label, start, values}, as player.py writes them. */
   constructor(sliders) {
@@ -21,6 +23,13 @@ export class Positions {
   /** The entry of a table for where the sliders stand; undefined if it has none. */
   look(table) {
     return table.values[this.index(table.over)];
+  }
+
+  /** The number that a table has for where the sliders stand; `name` says in an error what it is. */
+  number(table, name) {
+    const value = this.look(table ?? { over: [], values: [] });
+    if (typeof value === 'number') return value;
+    throw new BrokenData(`${name} for ${this.summary} is missing`);
   }
 
   /** The value of slider `a` at a place, as text; where it stands if none is named. */
@@ -47,23 +56,4 @@ export function nearestKept(kept, from, to) {
   const ahead = kept.filter((place) => (to > from ? place > from : place < from));
   const among = Math.abs(to - from) === 1 && ahead.length ? ahead : kept;
   return among.reduce((best, place) => (Math.abs(place - to) < Math.abs(best - to) ? place : best));
-}
-
-const MOST_FRAMES = 150; // of one play through a slider
-const SECONDS = 4; // that it takes
-const LONGEST = 800; // milliseconds that a frame stays, at most
-const SHORTEST = 33;
-const SLOW_FRAMES = 10; // for who asked the system for less motion
-
-/** How a slider with so many places is played: `stride` places every `interval` milliseconds. */
-export function pace(count, slow) {
-  if (slow) return { stride: Math.max(1, Math.ceil((count - 1) / SLOW_FRAMES)), interval: LONGEST };
-  const interval = Math.min(LONGEST, Math.max(SHORTEST, (1000 * SECONDS) / count));
-  return { stride: Math.max(1, Math.round(count / MOST_FRAMES)), interval };
-}
-
-/** The next place of a film after `from`, among the kept ones if only some are; the last one at the end. */
-export function nextPlace(from, stride, count, kept = null) {
-  if (kept) return kept.find((place) => place > from) ?? count - 1;
-  return Math.min(count - 1, from + stride);
 }
