@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from diffusion_lab import progress
-from diffusion_lab.checks import registry
+from diffusion_lab.checks import cells, registry
 from diffusion_lab.checks.engine import Task
 from diffusion_lab.course import copies, declaration
 from diffusion_lab.course.declaration import Lesson
@@ -108,7 +108,7 @@ class ProgressPage:
             if not row.is_begun:
                 return Step(f"lesson {row.lesson.heading}", f"notebooks/{row.lesson.file}")
             if task := row.unsolved:
-                text = f"exercise {row.lesson.label}, task {task.number}: {task.title}"
+                text = f"exercise {row.lesson.label}, task {task.number}: {cells.plain(task.title)}"
                 return Step(text, f"exercises/{row.lesson.file}")
         return None
 
@@ -162,7 +162,10 @@ class ProgressPage:
             bar = f'<span class="dl-bar" aria-hidden="true"><span style="width: {share:.0f}%"></span></span>'
             summary = f'<summary><span class="dl-points">{_points(row)}</span>{bar}</summary>'
             lines = [self._link(f"exercise {row.lesson.label}", f"exercises/{row.lesson.file}")]
-            lines += [escape(f"{task.number} {_state(notes)}: {task.title}") for task, notes in row.tasks]
+            lines += [
+                escape(f"{task.number} {_state(notes)}: {cells.plain(task.title)}")
+                for task, notes in row.tasks
+            ]
             tasks = "".join(f"<li>{line}</li>" for line in lines)
             parts.append(f'<details>{summary}<ul class="dl-tasks">{tasks}</ul></details>')
         return f"<li>{''.join(parts)}</li>"
