@@ -86,7 +86,7 @@ def note_opened(lesson: int | str) -> None:
     Raises:
         ValueError: if that is no number of a lesson.
     """
-    label = _label(lesson)
+    label = label_of(lesson)
 
     def change(progress: Progress) -> None:
         notes = progress.lessons.setdefault(label, LessonNotes())
@@ -106,7 +106,7 @@ def note_guess(lesson: int | str, value: Any) -> None:
         ValueError: if `lesson` is no number of a lesson.
         TypeError: if `value` is something else.
     """
-    label = _label(lesson)
+    label = label_of(lesson)
     try:
         json.dumps(value)
     except (TypeError, ValueError) as error:
@@ -253,7 +253,12 @@ def _read_or_put_aside(place: Path) -> Progress:
         return Progress()
 
 
-def _label(lesson: int | str) -> str:
+def label_of(lesson: int | str) -> str:
+    """The number of a lesson as two digits, such as "01".
+
+    Raises:
+        ValueError: if that is no number of a lesson.
+    """
     if not re.fullmatch(r"\d\d?", str(lesson)):
         raise ValueError(f'lesson: the number of a lesson was wanted, such as 1 or "01", got {lesson!r}')
     return f"{int(lesson):02}"

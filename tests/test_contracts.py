@@ -25,9 +25,9 @@ BREAKS = [
     ),
     (
         "floors",
-        "diffusion_lab/links/standalone.py",
+        "diffusion_lab/links/repository.py",
         "import diffusion_lab.widgets",
-        "standalone -> .*widgets",
+        "repository -> .*widgets",
     ),
     ("floors", "diffusion_lab/mini_sd/new.py", "from diffusion_lab import pretrained", "new -> .*pretrained"),
     ("circles", "diffusion_lab/widgets/packing.py", "from .explorer import Explorer", "packing -> .explorer"),

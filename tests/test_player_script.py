@@ -11,11 +11,25 @@ import torch
 
 import diffusion_lab as dl
 from diffusion_lab.widgets import STATIC, NoiseScrubber, PointScrubber, ScheduleExplorer
-from diffusion_lab.widgets.script import joined, minified, minified_style, player_script, player_style, tokens
+from diffusion_lab.widgets.script import (
+    guess_script,
+    guess_style,
+    joined,
+    minified,
+    minified_style,
+    player_script,
+    player_style,
+    tokens,
+)
 
 ROOT = Path(__file__).parent.parent
 JS_TESTS = sorted((ROOT / "tests" / "js").glob("*.test.js"))
-MODULES = sorted(path for path in STATIC.glob("*.js") if path.name != "link.js")
+FRONT_HALVES = (
+    "link.js",
+    "guess_link.js",
+    "view.js",
+)  # of widgets, which their front ends load by themselves
+MODULES = sorted(path for path in STATIC.glob("*.js") if path.name not in FRONT_HALVES)
 MOST_BYTES = 60_000
 """Of the script with its style: every stored player carries both, and a lesson stays below 1 MB."""
 
@@ -244,16 +258,18 @@ def test_a_style_loses_its_comments_and_keeps_its_selectors():
 # ---- the script of the players ----
 
 
-def test_every_module_is_part_of_the_script():
-    script = player_script()
-    assert [path.stem for path in MODULES if f"const ${path.stem}=(" not in script] == []
-    assert not re.search(r"https?://", script)
+def test_every_module_is_part_of_a_script():
+    scripts = player_script() + guess_script()
+    assert [path.stem for path in MODULES if f"const ${path.stem}=(" not in scripts] == []
+    assert not re.search(r"https?://", scripts)
 
 
-def test_the_script_and_its_style_are_small():
+def test_the_scripts_and_their_styles_are_small():
     assert len(player_script()) + len(player_style()) < MOST_BYTES
+    assert len(guess_script()) + len(guess_style()) < MOST_BYTES / 3
 
 
-def test_the_joined_script_is_javascript(node, tmp_path):
-    (tmp_path / "player.cjs").write_text(player_script(), encoding="utf-8")
-    node("--check", tmp_path / "player.cjs")
+@pytest.mark.parametrize("script", [player_script, guess_script])
+def test_the_joined_script_is_javascript(script, node, tmp_path):
+    (tmp_path / "script.cjs").write_text(script(), encoding="utf-8")
+    node("--check", tmp_path / "script.cjs")

@@ -622,3 +622,47 @@ def test_a_field_lies_in_the_plane(schedule):
     line = dl.oracle.GaussianMixture([1.0], [[0.0]], [[[1.0]]])
     with pytest.raises(ValueError, match="mixture must lie in the plane"):
         FieldExplorer(line, schedule)
+
+
+# ---- players among other widgets ----
+
+
+@pytest.mark.parametrize("box", ["VBox", "HBox", "Tab", "Accordion"])
+@pytest.mark.parametrize("how", ["widget()", "as it is"])
+def test_a_player_stands_in_a_box(box, how, schedule, digits):
+    ipywidgets = pytest.importorskip("ipywidgets")
+    pytest.importorskip("anywidget")
+    player = make("noise", schedule, digits)
+    child = player.widget() if how == "widget()" else player
+    shown = getattr(ipywidgets, box)([player.sliders["time t"], child])
+    assert shown.get_state()["children"][1] == f"IPY_MODEL_{player.widget().model_id}"
+    assert player.widget() is player.widget()
+    assert player.widget().html == player.to_html()
+    assert repr(shown).count(repr(player)) == 1
+    assert len(repr(shown)) < 300
+
+
+def test_a_player_stays_what_it_is(schedule, digits):
+    pytest.importorskip("ipywidgets")
+    player = make("noise", schedule, digits)
+    assert isinstance(player, NoiseScrubber)
+    assert type(player) is NoiseScrubber
+    assert {"sliders", "value", "widget"} <= set(dir(player))
+    assert "sliders" not in vars(player), "to ask what it is makes no widget"
+
+
+def test_linked_sliders_are_tied_in_the_browser(schedule, digits):
+    ipywidgets = pytest.importorskip("ipywidgets")
+    first, second = make("noise", schedule, digits), make("points", schedule, digits)
+    link = ipywidgets.jslink((first.sliders["time t"], "value"), (second.sliders["time t"], "value"))
+    names = [f"IPY_MODEL_{player.sliders['time t'].model_id}" for player in (first, second)]
+    state = link.get_state()
+    assert [state["source"][0], state["target"][0]] == names
+
+
+def test_a_scrubber_without_plots_is_one_picture(schedule, digits):
+    large = NoiseScrubber(digits.images[:1], schedule, plots=False, noise=torch.zeros(1, 1, 28, 28))
+    (panel,) = large.spec["panels"]
+    assert panel["kind"] == "noise"
+    assert min(panel["size"]) >= 220
+    assert large.spec["readouts"] == []

@@ -1,4 +1,4 @@
-"""Put the present script and style into the players of stored lessons: ``python tools/refresh_players.py``.
+"""Put the present script and style into players and guesses of stored lessons: ``python tools/refresh_players.py``.
 
 Their data stay as they are, so a change of how players look or move needs no lesson to be run again. With
 ``--check`` nothing is written, and the exit code is 1 if a stored player is out of date.
@@ -11,19 +11,30 @@ from pathlib import Path
 import nbformat
 
 from diffusion_lab.files import replacing
+from diffusion_lab.widgets.guess import guess_fragment
 from diffusion_lab.widgets.player import fragment
 
 ROOT = Path(__file__).parent.parent
 PLAYER = re.compile(
-    r'<style>.*?</style><div class="dl-player" data-player="(?P<id>\w*)">(?P<still><img [^>]*>)'
+    r'<style>[^<]*</style><div class="dl-player" data-player="(?P<id>\w*)">(?P<still><img [^>]*>)'
+    r'<script type="application/json">(?P<spec>.*?)</script><script>.*?</script></div>',
+    re.S,
+)
+
+
+GUESS = re.compile(
+    r'<style>[^<]*</style><div class="dl-(?P<kind>guess|answer)" data-guess="(?P<key>[\w.-]*)">(?P<words>.*?)'
     r'<script type="application/json">(?P<spec>.*?)</script><script>.*?</script></div>',
     re.S,
 )
 
 
 def refreshed(html: str) -> str:
-    """Give the same HTML with the present script and style in each player."""
-    return PLAYER.sub(lambda found: fragment(found["id"], found["still"], found["spec"]), html)
+    """Give the same HTML with the present script and style in each player, guess and answer."""
+    html = PLAYER.sub(lambda found: fragment(found["id"], found["still"], found["spec"]), html)
+    return GUESS.sub(
+        lambda found: guess_fragment(found["kind"], found["key"], found["words"], found["spec"]), html
+    )
 
 
 def main(arguments: list[str]) -> int:

@@ -375,7 +375,7 @@ def _root(node: ast.AST) -> str | None:
 
 
 def _without_magics(source: str) -> str:
-    return "\n".join("" if re.match(r"\s*[%!?]", line) else line for line in source.splitlines())
+    return re.sub(r"^([ \t]*)[%!?].*$", r"\1pass", source, flags=re.M)  # a block may hold nothing else
 
 
 def _owners(key: Key) -> list[str | None]:

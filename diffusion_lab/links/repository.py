@@ -27,7 +27,7 @@ _BINDER = re.compile(r"mybinder\.org/v2/gh/[^/\s]+/[^/\s]+/[^/?\s)\"]+")
 _INSTALL = re.compile(r"git\+https://github\.com/[^/\s]+/[^@\s]+@[\w.-]+")
 _TEXTS = {".md", ".yml", ".yaml", ".toml", ".cff", ".json", ".py", ".ipynb", ".html", ".sh"}
 _PASSED_OVER = {"node_modules", "build", "dist", "runs", "benchmarks", "tests", "links"}
-_BADGES = re.compile(r"^\[!\[Open in Colab\].*\n\n", re.M)
+_BADGES = re.compile(r"^\[!\[Open in Colab\].*$", re.M)
 
 
 class Repository(NamedTuple):
@@ -79,16 +79,18 @@ class Repository(NamedTuple):
 
 
 SETUP = """\
-import subprocess
-import sys
-from importlib.util import find_spec
+# @title Set-up: installs the course where it is missing, as on Colab
+import importlib.util
 
-if not find_spec("diffusion_lab"):  # as on Colab: install the package, and change nothing that is there
-    course = "diffusion-lab[lessons] @ INSTALL"
-    keep, install = "pip list --format=freeze > kept.txt", f'pip install -qq -c kept.txt "{course}"'
-    steps = keep, install, "diffusion_lab.links.standalone"
-    print(subprocess.getoutput(" && ".join(f'"{sys.executable}" -m {step}' for step in steps)))"""
-"""The first code of every notebook that needs the package; silent and instant where that is installed."""
+if not importlib.util.find_spec("diffusion_lab"):
+    %pip install -q "diffusion-lab[lessons] @ INSTALL\""""
+"""The first code of every notebook that needs the package: silent and instant where that is installed.
+
+pip replaces a package only where the version that is there would not do (its "only-if-needed"), and pyproject.toml
+asks for ranges that hold what Colab ships; ``make standalone`` sees to it that nothing changes there.
+"""
+FOLDED = {"cellView": "form", "jupyter": {"source_hidden": True}, "tags": ["remove-cell"]}
+"""Metadata of that cell: folded in JupyterLab and Colab, left out of the site."""
 
 
 def parse(names: str, branch: str = "main") -> Repository:
@@ -157,18 +159,24 @@ def follow(text: str, old: Repository, new: Repository) -> str:
 def equipped(notebook: dict, path: str, repository: Repository) -> dict:
     """Give a notebook, as read from JSON, its badges and its cell of set-up, where they are not as they should be.
 
-    The badges stand under the title and lead to `path`. The set-up stands before the first code that imports
-    the package; where it is put in, the counts of execution behind it grow by one, as if it had been there in
-    the run.
+    The badges lead to `path`. They stay in the cell that has them, such as the text below the first player; where
+    none has, they come under the title. The set-up stands before the first code that imports the package; where it
+    is put in, the counts of execution behind it grow by one, as if it had been there in the run.
     """
     cells = [dict(cell) for cell in notebook["cells"]]
-    first = _BADGES.sub("", "".join(cells[0]["source"]))
-    title, _, rest = first.partition("\n\n")
-    cells[0]["source"] = f"{title}\n\n{repository.badges(path)}\n\n{rest}".splitlines(keepends=True)
+    badges = repository.badges(path)
+    holder = next((cell for cell in cells if _BADGES.search("".join(cell["source"]))), None)
+    if holder:
+        text = _BADGES.sub(lambda _: badges, "".join(holder["source"]))
+    else:
+        holder = cells[0]
+        title, _, rest = "".join(holder["source"]).partition("\n\n")
+        text = f"{title}\n\n{badges}\n\n{rest}"
+    holder["source"] = text.splitlines(keepends=True)
     source = repository.setup().splitlines(keepends=True)
     installs = [cell for cell in cells if cell["id"].endswith("-install")]
     if installs:
-        installs[0]["source"] = source
+        installs[0]["source"], installs[0]["metadata"] = source, FOLDED
     else:
         place = next(
             k
@@ -187,7 +195,7 @@ def equipped(notebook: dict, path: str, repository: Repository) -> dict:
                 "cell_type": "code",
                 "execution_count": number,
                 "id": f"{cells[place]['id'].split('-')[0]}-install",
-                "metadata": {"tags": ["remove-cell"]},
+                "metadata": FOLDED,
                 "outputs": [],
                 "source": source,
             },

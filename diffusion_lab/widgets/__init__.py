@@ -12,6 +12,7 @@ Everything that depends on the sliders is a *table*: ``over`` names some sliders
 from diffusion_lab.widgets.board import DrawingBoard
 from diffusion_lab.widgets.explorer import Explorer
 from diffusion_lab.widgets.field_explorer import FieldExplorer
+from diffusion_lab.widgets.guess import Answer, Guess
 from diffusion_lab.widgets.model_explorers import (
     FeatureMaps,
     GuidanceExplorer,
@@ -28,10 +29,12 @@ from diffusion_lab.widgets.training_monitor import TrainingMonitor, draw_samples
 
 __all__ = [
     "STATIC",
+    "Answer",
     "DrawingBoard",
     "Explorer",
     "FeatureMaps",
     "FieldExplorer",
+    "Guess",
     "GuidanceExplorer",
     "NoiseScrubber",
     "Player",

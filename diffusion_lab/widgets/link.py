@@ -5,6 +5,7 @@ later. While a kernel runs, ``static/link.js`` moves the player when a slider mo
 player moves.
 """
 
+import functools
 import os
 import sys
 import threading
@@ -73,6 +74,32 @@ class Link(anywidget.AnyWidget):
                     return
             if self._answers[where] is not None:
                 self.send(self._answers[where] | {"version": where[1]})
+
+
+class PlayerView(anywidget.AnyWidget):
+    """A player as a widget that can stand in a box; the HTML is that of the player."""
+
+    _esm = (STATIC / "view.js").read_text(encoding="utf-8")
+    html = traitlets.Unicode().tag(sync=True)
+
+    def __init__(self, player: Any):
+        """Make the widget of `player`."""
+        # players give way to each other in a row, and have no width of their own to insist on
+        layout = ipywidgets.Layout(flex="1 1 auto", width="auto", min_width="0")
+        super().__init__(html=player.to_html(), layout=layout)
+        self._text = player.text
+
+    def __repr__(self) -> str:
+        """One line, the same every time; it is part of what a box says of itself."""
+        return self._text
+
+
+@functools.cache
+def class_with_widget(player_class: type) -> type:
+    """Give a class that is both a kind of player and a widget, for whoever asks what a player is."""
+    return type(
+        player_class.__name__, (player_class, ipywidgets.Widget), {"__module__": player_class.__module__}
+    )
 
 
 def show(player: Any) -> None:

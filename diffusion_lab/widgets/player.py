@@ -98,6 +98,48 @@ class Player:
 
         return controls(self.spec["sliders"], self.options)
 
+    def widget(self) -> Any:
+        """Give an ipywidgets widget of this player, to stand in a ``VBox``, ``HBox`` or ``Tab``; the same each time.
+
+        Raises an `ImportError` without ipywidgets or anywidget.
+        """
+        from diffusion_lab.widgets.link import show
+
+        if has_kernel():
+            show(self)
+        return self._view
+
+    @property
+    def __class__(self) -> type:
+        """Its class, and to ipywidgets a widget's: a box takes a player just as it is, as if `widget` stood there.
+
+        A box asks ``isinstance(child, Widget)``, which asks for ``__class__`` where the type alone says no.
+        """
+        if sys.modules.get("ipywidgets") is None or not has_widgets():
+            return type(self)
+        from diffusion_lab.widgets.link import class_with_widget
+
+        return class_with_widget(type(self))
+
+    @property
+    def model_id(self) -> str:
+        """How a box names its `widget` to the browser."""
+        return self.widget().model_id
+
+    @property
+    def layout(self) -> Any:
+        """The layout of its `widget`."""
+        return self.widget().layout
+
+    def _handle_displayed(self, **kwargs: Any) -> None:
+        """A box of ipywidgets 7 calls this when it is shown."""
+
+    @cached_property
+    def _view(self) -> Any:
+        from diffusion_lab.widgets.link import PlayerView
+
+        return PlayerView(self)
+
     @property
     def value(self) -> Any:
         """Where the first slider stands; set it to move the slider, in Python and in the browser."""

@@ -1,4 +1,4 @@
-"""The browser's half of the players: JavaScript modules in ``static/``, joined into one script for the page.
+"""The browser's half of players and guesses: JavaScript modules in ``static/``, joined into one script for the page.
 
 A player must work on a page of its own, offline, so its script cannot import anything there. The modules are plain ES
 modules for whoever reads, tests or lints them; `joined` makes one script of them. It knows two forms, each at the
@@ -145,4 +145,22 @@ def player_script() -> str:
 @cache
 def player_style() -> str:
     """The style of every player."""
-    return minified_style((STATIC / "player.css").read_text(encoding="utf-8"))
+    return _style("player")
+
+
+@cache
+def guess_script() -> str:
+    """The script of every guess and of its answer."""
+    return joined(STATIC / "guess_main.js")
+
+
+@cache
+def guess_style() -> str:
+    """The style of every guess and of its answer."""
+    return _style("guess")
+
+
+def _style(name: str) -> str:
+    """What players and guesses have in common, and what is said of one of them alone."""
+    parts = (STATIC / "controls.css", STATIC / f"{name}.css")
+    return "".join(minified_style(part.read_text(encoding="utf-8")) for part in parts)

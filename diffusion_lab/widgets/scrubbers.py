@@ -12,6 +12,8 @@ from diffusion_lab.shapes import Images, normal_like
 from diffusion_lab.widgets.packing import encoded, int16, thinned, tiling
 from diffusion_lab.widgets.player import Player, slider, table
 
+ROOM, ROOM_ON_FIRST_SCREEN = 360, 260
+"""Width and height that there is for pictures, in the page's pixels; each of theirs takes a whole number of them."""
 PLOT = [230, 170]
 """Width and height of a plot beside pictures, in the page's pixels; it gives way where there is less room."""
 
@@ -22,7 +24,7 @@ def noise_panel(
     columns: int,
     abar: dict,
     caption: str = "the pictures with noise at time t: x_t",
-    width: int = 360,
+    width: int = ROOM,
 ) -> dict:
     """Describe pictures that the browser noises, by the table `abar` of alphas_cumprod.
 
@@ -115,6 +117,7 @@ class NoiseScrubber(Player):
         noise: Images | None = None,
         start: int = 0,
         columns: int = 4,
+        plots: bool = True,
         generator: torch.Generator | None = None,
     ):
         """Noise a few images.
@@ -125,13 +128,21 @@ class NoiseScrubber(Player):
             noise: standard normal, shape of x_0; drawn with `generator` if None.
             start: time to begin at, 0 … T.
             columns: pictures per row.
+            plots: whether histogram, scales and read-outs stand beside the pictures; without them there is room for
+                a `Guess`, and the pictures leave some of the first screen to it.
+            generator: draws the noise.
         """
         noise = normal_like(x_0, generator) if noise is None else noise
-        panel = noise_panel(x_0, noise, columns, abar_table(schedule))
+        panel = noise_panel(
+            x_0, noise, columns, abar_table(schedule), width=ROOM if plots else ROOM_ON_FIRST_SCREEN
+        )
+        spec = _noise_spec(schedule, start, panel, "pixel value")
+        if not plots:
+            spec |= {"panels": [panel], "readouts": []}
         times = ", ".join(map(str, still_times(schedule.timesteps)))
         super().__init__(
             f"NoiseScrubber({len(x_0)} images, {schedule!r})",
-            _noise_spec(schedule, start, panel, "pixel value"),
+            spec,
             still_of_pictures(x_0[:1], schedule, noise[:1]),
             f"One picture at t = {times}: it turns into noise.",
         )

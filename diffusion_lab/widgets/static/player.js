@@ -1,6 +1,5 @@
 // One player: its controls, read-outs and panels, and the kernel behind it, if there is one.
 import { Answers } from './answers.js';
-import { colours, ON_DARK } from './canvas.js';
 import { choice, slider } from './controls.js';
 import { element, keepKeys } from './dom.js';
 import { inRows, makePanel } from './panels.js';
@@ -8,6 +7,7 @@ import { Playback } from './playback.js';
 import { nearestKept, Positions } from './positions.js';
 import { fileName, save, snapshot } from './snapshot.js';
 import { inWords, readSpec } from './spec.js';
+import { fitTheme, watchTheme } from './theme.js';
 import { listenToKeys, makeToolbar } from './toolbar.js';
 
 /** The players of this page, and the links of a kernel to them: link.js looks here, too. */
@@ -94,9 +94,7 @@ function build(root, spec) {
   listenToKeys(root, commands);
 
   function show() {
-    const palette = colours(root);
-    const theme = palette === ON_DARK ? 'dark' : 'light';
-    root.dataset.theme = root.style.colorScheme = theme; // the latter is for what the browser draws itself
+    const palette = fitTheme(root);
     const { summary } = positions;
     for (const panel of panels) panel.show();
     const facts = spec.readouts.map((readout, n) => {
@@ -211,8 +209,5 @@ function build(root, spec) {
   const lab = shelf();
   lab.players = [...lab.players.filter((known) => known.deref()), new WeakRef(player)];
   lab.links.get(player.id)?.attach(player);
-  // a change of theme changes the colours of text and lines
-  const attributeFilter = ['class', 'data-jp-theme-light'];
-  new MutationObserver(show).observe(document.body, { attributes: true, attributeFilter });
-  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', show);
+  watchTheme(show); // it changes the colours of text and lines
 }
