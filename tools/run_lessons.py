@@ -44,6 +44,7 @@ def run(path: Path) -> None:
 if __name__ == "__main__":
     if data.mnist(train=False).source != "mnist" or dl.unless_quick(False, True):
         sys.exit("set DIFFUSION_LAB_DATA to a folder that holds MNIST/raw/, and unset DIFFUSION_LAB_QUICK")
+    os.environ["DIFFUSION_LAB_PROGRESS"] = "off"  # nobody has learned anything by this
     for path in (
         map(Path, sys.argv[1:]) if len(sys.argv) > 1 else sorted((ROOT / "notebooks").glob("*.ipynb"))
     ):
