@@ -231,7 +231,7 @@ def test_a_solution_that_is_not_as_declared_is_refused(exercise, solution, chang
     ],
 )
 def test_check_cells_are_told_from_others(source, called):
-    assert build._called(source) == called
+    assert build.called_check(source) == called
 
 
 def test_a_notebook_of_no_exercise_that_is_declared_is_refused(folder):
