@@ -32,10 +32,8 @@ STYLE = """
 .dl-card p { margin: 0.25em 0; }
 .dl-card .dl-head { font-weight: 600; }
 .dl-card .dl-details { margin: 0.4em 0; font: 13px / 1.45 ui-monospace, monospace; overflow-wrap: anywhere; }
-.dl-card table { margin: 0.5em 0; border: 0; border-collapse: collapse; }
-.dl-card th, .dl-card td { padding: 0.1em 1.2em 0.1em 0; border: 0; background: none; text-align: left; }
-.dl-card th { font-weight: 400; }
-.dl-card td { font-variant-numeric: tabular-nums; font-weight: 600; }
+.dl-card ul { margin: 0.4em 0; padding: 0; list-style: none; }
+.dl-card ul b { font-variant-numeric: tabular-nums; }
 .dl-card .dl-note { font-size: 13px; }
 .dl-card a { text-decoration: underline; color: inherit; }
 .dl-card details { margin: 0.4em 0; }
@@ -78,11 +76,11 @@ def solved(task: str, points: int, numbers: Mapping[str, str], meaning: str) -> 
         numbers: as they are printed, by what they are.
         meaning: a sentence on where they come from.
     """
-    rows = [f'<tr><th scope="row">{_text(name)}</th><td>{value}</td></tr>' for name, value in numbers.items()]
+    rows = [f"<li>{_text(name)} <b>{value}</b></li>" for name, value in numbers.items()]
     return _card(
         "solved",
         f"✓ {task} solved: {cells.worth(points)}",
-        f"<table>{''.join(rows)}</table>",
+        f"<ul>{''.join(rows)}</ul>",
         f'<p class="dl-note">{meaning}</p>',
     )
 

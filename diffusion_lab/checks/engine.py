@@ -308,8 +308,8 @@ class Guess(Task):
     """
 
     meaning = (
-        "The check computed these numbers, for you to hold your answer against. They are the same for every answer"
-        " that is close enough."
+        "The check worked these numbers out, for you to compare with your answer. They are the same for every"
+        " answer that is close enough."
     )
 
     def _ranges(self, function: Callable) -> dict[str, tuple]:

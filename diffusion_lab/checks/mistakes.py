@@ -469,12 +469,14 @@ class Unsolved(Exception):
     def __init__(self, name: str, text: str, *more: str, card: Callable[[], str] | None = None):
         """Keep the name of what is wrong; `more` are further lines, and `card` makes the card of all of it."""
         super().__init__("\n".join([f"{name}: {text}", *more]))
-        self.name, self.card = name, card
+        self.name, self.card, self.is_shown = name, card, False
 
     def _render_traceback_(self) -> list[str]:
         if self.card is None or not cards.has_front_end():
             return str(self).splitlines()
-        cards.show(self.card(), str(self))
+        if not self.is_shown:  # ipykernel asks twice: for what is shown, and for its reply
+            cards.show(self.card(), str(self))
+            self.is_shown = True
         return [self.name]
 
 
