@@ -53,7 +53,7 @@ def jupyterlab(home: Path, notebooks: Mapping[str, nbformat.NotebookNode]) -> It
         "JUPYTERLAB_WORKSPACES_DIR": "spaces",
         "IPYTHONDIR": "ipython",
     }
-    environment = os.environ | {"HOME": str(home), "DIFFUSION_LAB_QUICK": "1"}
+    environment = os.environ | {"HOME": str(home), "DIFFUSION_LAB_QUICK": "1", "DIFFUSION_LAB_CARDS": "on"}
     environment |= {variable: str(home / folder) for variable, folder in folders.items()}
     command = [
         sys.executable,
