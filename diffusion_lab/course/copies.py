@@ -203,8 +203,11 @@ def _version_of(path: Path) -> str | None:
 
 
 def _write(path: Path, content: bytes) -> None:
-    with replacing(path) as part:
-        part.write_bytes(content)
+    try:
+        with replacing(path) as part:
+            part.write_bytes(content)
+    except OSError as error:  # which may not say where
+        raise OSError(f"could not write {path}: {error.strerror or error}") from error
 
 
 def _read_manifest(folder: Path) -> dict[str, str] | None:

@@ -279,7 +279,7 @@ def test_a_file_in_the_way_of_the_folder_is_an_oserror_and_stays(clone):
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="nothing is forbidden to root")
 def test_a_folder_that_may_not_be_written_is_an_oserror(clone):
     (clone / copies.FOLDER).mkdir(mode=0o500)
-    with pytest.raises(PermissionError, match=copies.FOLDER):
+    with pytest.raises(OSError, match=f"could not write .*{copies.FOLDER}.*Permission denied"):
         copies.copy(clone, clone / copies.FOLDER)
 
 
