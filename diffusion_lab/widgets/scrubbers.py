@@ -12,7 +12,7 @@ from diffusion_lab.shapes import Images, normal_like
 from diffusion_lab.widgets.packing import encoded, int16, thinned, tiling
 from diffusion_lab.widgets.player import Player, slider, table
 
-ROOM, ROOM_ON_FIRST_SCREEN = 360, 260
+ROOM, ROOM_ON_FIRST_SCREEN = 360, 240
 """Width and height that there is for pictures, in the page's pixels; each of theirs takes a whole number of them."""
 PLOT = [230, 170]
 """Width and height of a plot beside pictures, in the page's pixels; it gives way where there is less room."""
