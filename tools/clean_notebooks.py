@@ -1,7 +1,8 @@
 """Take out of notebooks what differs from run to run: ``python tools/clean_notebooks.py FILE …``.
 
 Removes widgets and their state, execution times, stderr (progress bars) and the editor's metadata; keeps
-outputs, execution counts, cell ids and tags. Exits with 1 if a file was changed, as pre-commit expects.
+outputs, execution counts, cell ids and tags, and folds the cells tagged "hide-input". Exits with 1 if a file
+was changed, as pre-commit expects.
 """
 
 import sys
@@ -13,6 +14,8 @@ KEPT = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
+FOLDED = "hide-input"
+"""Tag of a cell whose code is folded away, on the site and in JupyterLab: one that only draws."""
 
 
 def is_widget(output: nbformat.NotebookNode) -> bool:
@@ -24,7 +27,9 @@ def clean(notebook: nbformat.NotebookNode) -> None:
     """Clean a notebook in place."""
     notebook.metadata = nbformat.from_dict(KEPT)
     for cell in notebook.cells:
-        cell.metadata = nbformat.from_dict({"tags": cell.metadata.tags} if "tags" in cell.metadata else {})
+        tags = cell.metadata.get("tags", [])
+        folded = {"jupyter": {"source_hidden": True}} if FOLDED in tags else {}  # as JupyterLab says it
+        cell.metadata = nbformat.from_dict(({"tags": tags} if tags else {}) | folded)
         if cell.cell_type == "code":
             cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr" and not is_widget(o)]
             for output in cell.outputs:
