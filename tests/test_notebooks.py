@@ -94,6 +94,13 @@ def test_lesson_is_stored_executed_clean_and_small(path):
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_cells_folded_on_the_site_are_folded_in_jupyterlab_and_no_others(path):
+    for cell in nbformat.read(path, as_version=4).cells:
+        folded = {"hide-input", "remove-cell"} & set(cell.metadata.get("tags", []))
+        assert cell.metadata.get("jupyter", {}) == ({"source_hidden": True} if folded else {})
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_lesson_begins_with_its_question_its_budget_and_a_guess(path):
     notebook = nbformat.read(path, as_version=4)
     assert "The question of this lesson" in notebook.cells[0].source
