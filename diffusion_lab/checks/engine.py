@@ -440,13 +440,18 @@ class Exercise:
 
     def _why_nothing_is_shown(self, error: Exception, tasks: Sequence[str]) -> str:
         waiting = [number for number in tasks if not self.states.get(number, "").startswith("solved")]
-        named = " and ".join(waiting or tasks)
+        named = waiting or tasks
+        *others, last = named
+        answers = (
+            f"your answer to {last}" if not others else f"your answers to {', '.join(others)} and {last}"
+        )
+        verbs = ("is", "returns") if len(named) == 1 else ("are", "return")
         if isinstance(error, NameError):
-            return f"Nothing to show yet: run the cell with your answer to {named} first ({error})."
+            return f"Nothing to show yet: run the cell with {answers} first ({error})."
         if any(self.states.get(number) == "not attempted" for number in waiting) or "NoneType" in str(error):
-            return f"Nothing to show yet: your answer to {named} is still blank, or returns nothing."
+            return f"Nothing to show yet: {answers} {verbs[0]} still blank, or {verbs[1]} nothing."
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        return f"Nothing to show yet: with your answer to {named} this cell ended with {reason}"
+        return f"Nothing to show yet: with {answers} this cell ended with {reason}"
 
     def progress(self) -> None:
         """Print a table of the tasks, and what is next."""

@@ -508,9 +508,13 @@ def test_of_several_answers_the_one_that_is_missing_is_named(ask, exercise, halv
     assert capsys.readouterr().out == (
         "Nothing to show yet: your answer to 1.2 is still blank, or returns nothing.\n"
     )
+    exercise.show(lambda: 1 / 0, "1.2", "1.3")
+    assert "your answers to 1.2 and 1.3 are still blank, or return nothing." in capsys.readouterr().out
     exercise.states["1.2"] = "solved"
     exercise.show(lambda: 1 / 0, "1.1", "1.2")
-    assert "your answer to 1.1 and 1.2 this cell ended with ZeroDivisionError" in capsys.readouterr().out
+    assert (
+        "with your answers to 1.1 and 1.2 this cell ended with ZeroDivisionError" in capsys.readouterr().out
+    )
 
 
 def test_a_picture_can_be_stopped(exercise):
