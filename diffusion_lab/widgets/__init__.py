@@ -21,7 +21,7 @@ from diffusion_lab.widgets.model_explorers import (
     TrajectoryScrubber,
 )
 from diffusion_lab.widgets.player import Player
-from diffusion_lab.widgets.prompt import PromptBox
+from diffusion_lab.widgets.prompt import NumberBox, PromptBox
 from diffusion_lab.widgets.schedule_explorer import ScheduleExplorer
 from diffusion_lab.widgets.script import STATIC
 from diffusion_lab.widgets.scrubbers import NoiseScrubber, PointScrubber
@@ -37,6 +37,7 @@ __all__ = [
     "Guess",
     "GuidanceExplorer",
     "NoiseScrubber",
+    "NumberBox",
     "Player",
     "PointScrubber",
     "PromptBox",
