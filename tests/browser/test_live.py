@@ -60,6 +60,20 @@ def letters(prompt, times):
 prompt = PromptBox(["two", "three"], letters, axes={"times": [1, 2]}, alt="squares", shades=256)
 prompt"""
     ),
+    "linked": (
+        """
+import ipywidgets
+left, right = (NoiseScrubber(x_0, schedule, start=start, plots=False, generator=generator) for start in (0, 500))
+ipywidgets.jslink((left.sliders["time t"], "value"), (right.sliders["time t"], "value"))
+ipywidgets.VBox([left.widget(), right])"""
+    ),
+    "guess": (
+        """
+asked = NoiseScrubber(x_0, schedule, plots=False, generator=generator)
+guess = dl.widgets.Guess("01", "When is it lost?", player=asked, button="here", words="t = {}")
+guess"""
+    ),
+    "answer": "guess.answer(675)",
     "tell": (
         """
 print(noise.value, heard[-1:], [slider.value for slider in schedules.sliders.values()], calls, board.value)"""
@@ -86,7 +100,8 @@ def lab(browser, tmp_path_factory, notebook):
     plain.cells[0].source = f"import sys\nsys.modules['ipywidgets'] = None\n{plain.cells[0].source}"
     for cell in plain.cells[1:]:  # what asks for a slider by name needs ipywidgets
         lines = cell.source.splitlines()
-        cell.source = "\n".join(line for line in lines if ".observe" not in line and "print" not in line)
+        words = (".observe", "print", "ipywidgets")
+        cell.source = "\n".join(line for line in lines if not any(word in line for word in words))
     with jupyterlab(
         tmp_path_factory.mktemp("live"), {"live.ipynb": notebook, "plain.ipynb": plain}
     ) as address:
@@ -125,6 +140,10 @@ class Page:
         """Give what Python says of the sliders, and of some code."""
         self.run("tell", f"{CELLS['tell'].strip()}; print({code})")
         return self.cell("tell").locator(".jp-OutputArea-output").first.inner_text()
+
+    def places(self, name):
+        """Where every player in the output of a cell stands."""
+        return [player.get_attribute("data-value") for player in self.player(name).all()]
 
     def told(self, text, code="None"):
         """Wait until Python, which hears of a slider a moment later, says this."""
@@ -193,6 +212,44 @@ def test_buttons_and_keys_move_python_and_are_no_commands_to_the_notebook(shown,
     shown.player("schedules").get_by_role("radio", name="sigmoid").press("r")
     assert shown.told("['0.00', 'linear', 1000]")
     assert page.evaluate(kinds) == before == ["code"] * len(before)
+    assert page.problems == []
+
+
+def test_two_players_in_a_box_move_together(shown, page, drag, drawn):
+    players = shown.player("linked")
+    players.and_(page.locator("[data-live=yes]")).nth(1).wait_for()
+    assert players.count() == 2
+    for player in players.all():
+        assert player.bounding_box()["width"] > 300
+    assert shown.places("linked") == ["0", "0"], "jslink brings the second to the first"
+    cell = f".jp-Cell:nth-child({ORDER.index('linked') + 1})"
+    for mover, other in ((0, 1), (1, 0)):
+        before, (last, _) = drawn(players.nth(other)), shown.places("linked")
+        drag(players.nth(mover).locator("input[type=range]"), 0.3, 0.4 + 0.2 * mover)
+        page.wait_for_function(
+            """([selector, last]) => {
+                const [left, right] = [...document.querySelectorAll(selector)].map((part) => part.dataset.value);
+                return left === right && left !== last; }""",
+            arg=[f"{cell} .dl-player", last],
+        )
+        assert drawn(players.nth(other)) != before
+        place, _ = shown.places("linked")
+        assert 300 < int(place) < 700
+        assert shown.told(f"{place} {place}", "left.value, right.value")
+    assert page.problems == []
+
+
+def test_a_guess_is_a_variable_in_python_and_both_know_of_a_new_one(shown, page):
+    button = shown.cell("guess").get_by_role("button", name="here")
+    assert shown.told("None", "guess.value")
+    shown.slider("guess").fill("430")
+    button.click()
+    assert shown.told("430 <class 'int'>", "guess.value, type(guess.value)")
+    assert shown.cell("answer").locator(".dl-yours").inner_text() == "t = 430"
+    shown.run("tell", "guess.value = 250")
+    shown.cell("guess").locator(".dl-status", has_text="Noted: t = 250").wait_for()
+    shown.run("guess")  # a new guess, in the place of the old one: the page has kept what was noted
+    assert shown.told("250", "guess.value")
     assert page.problems == []
 
 

@@ -77,9 +77,10 @@ async function addField(player, label) {
   };
 }
 
-async function connect(model) {
+async function connect(model, isClosed) {
   window[SHARED] ??= { players: [], links: new Map() };
   const lab = window[SHARED];
+  lab.others ??= new Map(); // all links by id: one that the kernel has replaced may go later than its heir comes
   const id = model.get('player');
   const label = model.get('field');
   const players = new Set();
@@ -90,7 +91,7 @@ async function connect(model) {
     for (const player of players) player.fill(answer);
   });
   const controls = await Promise.all(model.get('controls').map((name) => find(model.widget_manager, name)));
-  if (controls.includes(null)) return; // the kernel has closed them meanwhile
+  if (controls.includes(null) || isClosed()) return; // the kernel has closed them meanwhile
   const where = (control) => (control.get('index') === undefined ? 'value' : 'index'); // a choice has an index
   const link = {
     alive: () => controls.every((control) => control.comm_live !== false),
@@ -124,21 +125,32 @@ async function connect(model) {
   };
   for (const control of controls) control.on(`change:${where(control)}`, moved);
   lab.links.set(id, link);
+  lab.others.set(id, [...(lab.others.get(id) ?? []), link]);
   for (const player of lab.players.map((reference) => reference.deref())) {
     if (player?.id === id) link.attach(player);
   }
   return () => {
     for (const control of controls) control.off(`change:${where(control)}`, moved);
-    if (lab.links.get(id) === link) lab.links.delete(id);
-    for (const player of players) player.attach(null);
+    const others = lab.others.get(id).filter((other) => other !== link);
+    lab.others.set(id, others);
+    if (lab.links.get(id) === link) {
+      lab.links.delete(id);
+      const heir = others.at(-1);
+      if (heir) lab.links.set(id, heir);
+      for (const player of players) heir ? heir.attach(player) : player.attach(null);
+    }
     for (const field of fields.values()) field?.remove();
   };
 }
 
 export default {
   initialize({ model }) {
-    const connected = connect(model); // not waited for: a front end gives up after two seconds
-    return () => connected.then((end) => end?.());
+    let isClosed = false;
+    const connected = connect(model, () => isClosed); // not waited for: a front end gives up after two seconds
+    return () => {
+      isClosed = true;
+      connected.then((end) => end?.());
+    };
   },
   render({ el }) {
     el.style.display = 'none'; // some front ends make a model only when it is shown: then it is shown as nothing
