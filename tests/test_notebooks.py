@@ -87,7 +87,7 @@ def test_lesson_is_stored_executed_clean_and_small(path):
             assert "application/vnd.jupyter.widget-view+json" not in output.get("data", {})
             html = output.get("data", {}).get("text/html", "")
             assert refreshed(html) == html, "the script of a player is old: python tools/refresh_players.py"
-            assert html.count("dl-player") == 0 or 'data-player="' in html
+            assert html.count('class="dl-player"') == html.count('data-player="')
             if "image/png" in output.get("data", {}):
                 alt = output.metadata.get("image/png", {}).get("alt")
                 assert alt or '<img alt="' in html, f"a picture without words in {cell.source[:60]}"
