@@ -107,8 +107,6 @@ def show(player: Any) -> None:
     last = SHOWN.get(player.id)
     if last is not None and last.of is not player:
         last.close()
-        if view := vars(last.of).get("_view"):
-            view.close()  # a page that is opened again would get it from the kernel
     if last is None or last.of is not player:
         SHOWN[player.id] = Link(player)
     # these two make a model only when it is shown; it is shown as nothing

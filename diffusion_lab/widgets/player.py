@@ -103,10 +103,8 @@ class Player:
 
         Raises an `ImportError` without ipywidgets or anywidget.
         """
-        from diffusion_lab.widgets.link import show
-
-        if has_kernel():
-            show(self)
+        if "_view" in vars(self) and has_kernel():
+            self._tie()
         return self._view
 
     @property
@@ -124,12 +122,14 @@ class Player:
     @property
     def model_id(self) -> str:
         """How a box names its `widget` to the browser."""
-        return self.widget().model_id
+        return (
+            self._view.model_id
+        )  # asked for again whenever a page is opened again: that must tie nothing anew
 
     @property
     def layout(self) -> Any:
         """The layout of its `widget`."""
-        return self.widget().layout
+        return self._view.layout
 
     def _handle_displayed(self, **kwargs: Any) -> None:
         """A box of ipywidgets 7 calls this when it is shown."""
@@ -138,7 +138,14 @@ class Player:
     def _view(self) -> Any:
         from diffusion_lab.widgets.link import PlayerView
 
+        if has_kernel():
+            self._tie()
         return PlayerView(self)
+
+    def _tie(self) -> None:
+        from diffusion_lab.widgets.link import show
+
+        show(self)
 
     @property
     def value(self) -> Any:
@@ -176,9 +183,7 @@ class Player:
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
         if has_widgets() and has_kernel():
-            from diffusion_lab.widgets.link import show
-
-            show(self)
+            self._tie()
         return {"text/html": self.to_html(), "image/png": self.still, "text/plain": self.text}
 
 

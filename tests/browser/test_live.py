@@ -357,6 +357,7 @@ def test_a_prompt_is_typed_and_drawn_and_a_wrong_one_is_told(shown, page, pixels
 
 
 def test_a_saved_notebook_moves_again_without_its_kernel(shown, page, lab, pixels, notebook):
+    shown.run("linked", "None")  # a box is ipywidgets' own, and is nothing without its kernel
     page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
     page.wait_for_function("() => !window.jupyterapp.shell.currentWidget.context.model.dirty")
     page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
