@@ -79,7 +79,8 @@ class Run:
             advice = "add --resume to go on, or choose another --out"
             raise FileExistsError(f"{file.parent} holds {name} already: {advice}")
         for path in (self.loss_file, self.samples_file):
-            if not resume and path.exists():
+            # with a note beside it, it was left by a training whose network has been removed to train it again
+            if not resume and path.exists() and not note.exists():
                 raise FileExistsError(f"{path} is there already: choose another --out")
         self.earlier_losses = self._read_losses() if resume else {}
 
