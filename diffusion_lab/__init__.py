@@ -4,9 +4,11 @@
 first used.
 """
 
+import functools
 import importlib
 import inspect
 import os
+import sys
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -30,7 +32,7 @@ from diffusion_lab.pretrained import load_judge, load_model, load_pretrained, sa
 from diffusion_lab.process import convert, express, forward_step, posterior, split
 from diffusion_lab.sampling import SAMPLERS, State, sample
 from diffusion_lab.schedules import DiffusionSchedule
-from diffusion_lab.training import diffusion_loss, train, train_diffusion
+from diffusion_lab.training import diffusion_loss, train
 from diffusion_lab.unet import PlainConvNet, SimpleDiffusion, UNet
 
 try:
@@ -99,6 +101,19 @@ def course_progress() -> Any:
 def show_source(thing: Callable) -> None:
     """Print the source of a function or class of this package, to read it where it is used."""
     print(inspect.getsource(thing))
+
+
+@functools.wraps(training.train_diffusion)
+def train_diffusion(
+    model: Any, loader: Any, schedule: DiffusionSchedule, *epochs: int, **options
+) -> list[float]:
+    """Call `training.train_diffusion`, in a notebook with the display of `widgets`."""
+    if "ipykernel" in sys.modules and "watch" not in options:
+        monitor = importlib.import_module("diffusion_lab.widgets.training_monitor")
+        if monitor.in_kernel():
+            draw = monitor.draw_samples(loader, schedule, options.get("objective", "v"))
+            options["watch"] = functools.partial(monitor.watch, draw=draw)
+    return training.train_diffusion(model, loader, schedule, *epochs, **options)
 
 
 def unless_quick(full: Any, quick: Any) -> Any:

@@ -187,7 +187,12 @@ def is_noting() -> bool:
     named = os.environ.get(SWITCH, "")
     if named:
         return named.lower() not in OFF
-    return not any(os.environ.get(name, "").lower() not in ("", *OFF) for name in NOT_A_STUDENT)
+    return not is_tested()
+
+
+def is_tested() -> bool:
+    """Whether notebooks are tested or graded here, and nobody looks at them."""
+    return any(os.environ.get(name, "").lower() not in ("", *OFF) for name in NOT_A_STUDENT)
 
 
 def _note(change: Callable[[Progress], None]) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from diffusion_lab import progress
-from diffusion_lab.checks import registry
+from diffusion_lab.checks import cells, registry
 from diffusion_lab.checks.engine import Task
 from diffusion_lab.course import copies, declaration
 from diffusion_lab.course.declaration import Lesson
@@ -23,9 +23,11 @@ STYLE = """
 .dl-progress { max-width: 760px; container-type: inline-size; font: 14px / 1.45 system-ui, sans-serif; }
 .dl-progress p { margin: 0.3em 0; }
 .dl-progress .dl-sum { font-size: 16px; font-weight: 600; }
-.dl-progress ol, .dl-progress ul { list-style: none; margin: 0; padding: 0; }
-.dl-progress ol { margin: 0.6em 0; border-bottom: 1px solid color-mix(in srgb, currentColor 25%, transparent); }
-.dl-progress ol > li {
+section.dl-progress ol.dl-rows, section.dl-progress ul.dl-tasks { list-style: none; margin: 0; padding: 0; }
+section.dl-progress ol.dl-rows {
+  margin: 0.6em 0; border-bottom: 1px solid color-mix(in srgb, currentColor 25%, transparent);
+}
+.dl-progress .dl-rows > li {
   display: grid; grid-template-columns: 13em 1fr 18em; gap: 0 1em; margin: 0; padding: 0.4em 0;
   border-top: 1px solid color-mix(in srgb, currentColor 25%, transparent);
 }
@@ -38,9 +40,9 @@ STYLE = """
   background: color-mix(in srgb, currentColor 20%, transparent);
 }
 .dl-progress .dl-bar span { display: block; height: 100%; background: #0072b2; }
-.dl-progress details li { margin: 0; padding: 0.1em 0 0.1em 1.2em; }
+.dl-progress .dl-tasks li { margin: 0; padding: 0.1em 0 0.1em 1.2em; }
 .dl-progress .dl-kept { font-size: 12px; overflow-wrap: anywhere; }
-@container (max-width: 600px) { .dl-progress ol > li { grid-template-columns: 1fr; } }
+@container (max-width: 600px) { .dl-progress .dl-rows > li { grid-template-columns: 1fr; } }
 """
 
 
@@ -106,7 +108,7 @@ class ProgressPage:
             if not row.is_begun:
                 return Step(f"lesson {row.lesson.heading}", f"notebooks/{row.lesson.file}")
             if task := row.unsolved:
-                text = f"exercise {row.lesson.label}, task {task.number}: {task.title}"
+                text = f"exercise {row.lesson.label}, task {task.number}: {cells.plain(task.title)}"
                 return Step(text, f"exercises/{row.lesson.file}")
         return None
 
@@ -143,11 +145,12 @@ class ProgressPage:
     def _repr_html_(self) -> str:
         """The page as a card, which Jupyter shows."""
         step = self.next_step
+        rows = "".join(map(self._item, self.rows))
         next_line = f"Next: {self._link(step.text, step.notebook)}" if step else "All of it is done."
         return (
             f'<section class="dl-progress" aria-label="Your progress in the course"><style>{STYLE}</style>'
             f'<p class="dl-sum">{self.summary}</p><p>{next_line}</p>'
-            f"<ol>{''.join(map(self._item, self.rows))}</ol>"
+            f'<ol class="dl-rows">{rows}</ol>'
             f'<p class="dl-kept">Kept in {escape(str(self.file))}, on this computer only.</p></section>'
         )
 
@@ -159,8 +162,12 @@ class ProgressPage:
             bar = f'<span class="dl-bar" aria-hidden="true"><span style="width: {share:.0f}%"></span></span>'
             summary = f'<summary><span class="dl-points">{_points(row)}</span>{bar}</summary>'
             lines = [self._link(f"exercise {row.lesson.label}", f"exercises/{row.lesson.file}")]
-            lines += [escape(f"{task.number} {_state(notes)}: {task.title}") for task, notes in row.tasks]
-            parts.append(f"<details>{summary}<ul><li>{'</li><li>'.join(lines)}</li></ul></details>")
+            lines += [
+                escape(f"{task.number} {_state(notes)}: {cells.plain(task.title)}")
+                for task, notes in row.tasks
+            ]
+            tasks = "".join(f"<li>{line}</li>" for line in lines)
+            parts.append(f'<details>{summary}<ul class="dl-tasks">{tasks}</ul></details>')
         return f"<li>{''.join(parts)}</li>"
 
     def _link(self, text: str, notebook: str) -> str:

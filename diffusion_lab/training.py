@@ -6,10 +6,10 @@ from pathlib import Path
 import torch
 from torch import Generator, Tensor, nn
 from torch.utils.data import DataLoader, Dataset
-from tqdm import tqdm
 
 from diffusion_lab.checkpoints import TrainingState
 from diffusion_lab.fitting import Step, fit
+from diffusion_lab.monitor import Monitor
 from diffusion_lab.process import OBJECTIVES, express
 from diffusion_lab.schedules import DiffusionSchedule
 from diffusion_lab.shapes import Data, Labels, Steps, check_scale, check_share, choose, normal_like
@@ -155,27 +155,31 @@ def train(
 
 
 def train_diffusion(
-    model: nn.Module, loader: Iterable | Dataset, schedule: DiffusionSchedule, epochs: int = 10, **options
+    model: nn.Module,
+    loader: Iterable | Dataset,
+    schedule: DiffusionSchedule,
+    epochs: int = 10,
+    *,
+    watch: Callable[..., Iterable[Step]] = Monitor,
+    **options,
 ) -> list[float]:
-    """Train with a progress bar, for people who just want a model; returns the loss of every step.
+    """Train and show how far it is, for people who just want a model; returns the loss of every step.
 
-    At the end, and if it is stopped by hand, `model` holds the averaged weights. `loader` is as for `train`
-    and has a length; a dataset of ``(image, label)``, such as a `TensorDataset`, is served in shuffled batches
-    of 64. A model with no ``null_label`` does not see the labels. Options are those of `train`.
+    Ctrl-C, or ■ in a notebook, stops it after the step in progress. Then, at the end, and after any error,
+    `model` holds the averaged weights. `loader` is as for `train` and has a length; a dataset of
+    ``(image, label)``, such as a `TensorDataset`, is served in shuffled batches of 64. A model with no
+    ``null_label`` does not see the labels. ``watch(steps, num_steps=…)`` goes through the training and shows
+    it: in a notebook ``dl.train_diffusion`` takes ``dl.widgets.watch``. Options are those of `train`.
     """
     if isinstance(loader, Dataset):
         loader = DataLoader(loader, batch_size=64, shuffle=True, generator=Generator().manual_seed(0))
-    losses, num_steps = [], epochs * len(loader)
-    with tqdm(total=num_steps, unit="step", delay=1) as bar:
-        try:
-            for step in train(model, schedule, loader, num_steps=num_steps, **options):
-                losses.append(step.loss)
-                bar.update()
-                bar.set_postfix(loss=f"{sum(losses[-100:]) / len(losses[-100:]):.4f}", refresh=False)
-        except KeyboardInterrupt:
-            bar.write(
-                f"stopped after {len(losses)} of {num_steps} steps; the model keeps what it has learned"
-            )
-    if losses:
-        model.load_state_dict(step.ema.state_dict())
+    losses, num_steps, step = [], epochs * len(loader), None
+    try:
+        for step in watch(
+            train(model, schedule, loader, num_steps=num_steps, **options), num_steps=num_steps
+        ):
+            losses.append(step.loss)
+    finally:
+        if step is not None:
+            model.load_state_dict(step.ema.state_dict())
     return losses

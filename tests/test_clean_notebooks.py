@@ -68,11 +68,16 @@ def test_the_label_of_a_cell_stays():
     assert clean_notebooks.LABEL == cells.KEY
 
 
-@pytest.mark.parametrize(
-    "metadata", [{"tags": ["remove-cell"]}, {"cellView": "form"}, {"jupyter": {"source_hidden": True}}]
-)
+@pytest.mark.parametrize("metadata", [{"tags": ["remove-cell"]}, {"cellView": "form"}])
 def test_what_folds_or_tags_a_cell_stays(metadata):
     assert cleaned(**metadata, trusted=True, collapsed=False) == metadata
+
+
+def test_what_is_folded_in_jupyterlab_is_folded_on_the_site_and_the_other_way_round():
+    both = {"jupyter": {"source_hidden": True}, "tags": ["hide-input"]}
+    assert cleaned(jupyter={"source_hidden": True}) == cleaned(tags=["hide-input"]) == both
+    not_on_the_site = {"jupyter": {"source_hidden": True}, "tags": ["remove-cell"]}
+    assert cleaned(**not_on_the_site) == not_on_the_site
 
 
 def test_what_an_editor_writes_goes():

@@ -44,6 +44,18 @@ def test_other_signals_a_notice_and_another_way_to_insist(capfd):
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+def test_somebody_is_told_once_and_in_another_thread():
+    told = []
+    with StopRequest(when_asked=lambda: told.append(threading.current_thread()), insist=lambda *_: None):
+        press_ctrl_c()
+        press_ctrl_c()
+    assert len(told) == 1
+    assert told[0] is not threading.main_thread()
+    with StopRequest(when_asked=lambda: told.append(None)):
+        pass
+    assert len(told) == 1
+
+
 def test_in_another_thread_nothing_is_changed():
     before, asked = signal.getsignal(signal.SIGINT), []
 

@@ -87,10 +87,17 @@ def test_lesson_is_stored_executed_clean_and_small(path):
             assert "application/vnd.jupyter.widget-view+json" not in output.get("data", {})
             html = output.get("data", {}).get("text/html", "")
             assert refreshed(html) == html, "the script of a player is old: python tools/refresh_players.py"
-            assert html.count('class="dl-player"') == html.count('data-player="')
+            assert html.count('<div class="dl-player"') == html.count('data-player="')
             if "image/png" in output.get("data", {}):
                 alt = output.metadata.get("image/png", {}).get("alt")
                 assert alt or '<img alt="' in html, f"a picture without words in {cell.source[:60]}"
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_cells_folded_on_the_site_are_folded_in_jupyterlab_and_no_others(path):
+    for cell in nbformat.read(path, as_version=4).cells:
+        folded = {"hide-input", "remove-cell"} & set(cell.metadata.get("tags", []))
+        assert cell.metadata.get("jupyter", {}) == ({"source_hidden": True} if folded else {})
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)

@@ -1,10 +1,12 @@
 """Times, losses, averages, and the training loop."""
 
 import collections
-import contextlib
 import copy
 import itertools
 import math
+import os
+import signal
+import sys
 from statistics import NormalDist
 
 import pytest
@@ -448,10 +450,10 @@ def test_bad_options_are_named(tiny, batches, options, named):
 
 
 class Interrupted:
-    """A loader during whose batch number `stop` Ctrl-C is pressed."""
+    """A loader during whose batch number `stop` something is done, such as pressing Ctrl-C."""
 
-    def __init__(self, batches, stop: int):
-        self.batches, self.stop = batches, stop
+    def __init__(self, batches, stop: int, act):
+        self.batches, self.stop, self.act = batches, stop, act
 
     def __len__(self) -> int:
         return len(self.batches)
@@ -459,8 +461,16 @@ class Interrupted:
     def __iter__(self):
         for index, batch in enumerate(self.batches):
             if index == self.stop:
-                raise KeyboardInterrupt
+                self.act()
             yield batch
+
+
+def press_ctrl_c() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def break_off() -> None:
+    raise KeyboardInterrupt
 
 
 def test_train_diffusion_returns_losses_and_leaves_the_average(tiny, batches):
@@ -510,27 +520,40 @@ def test_train_diffusion_takes_a_dataset_and_serves_all_of_it_shuffled(tiny):
     assert first != sorted(first)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals to oneself")
 @pytest.mark.parametrize("stop", [0, 1, 3])
-def test_train_diffusion_survives_ctrl_c(tiny, batches, capsys, stop):
-    other, expected = copy.deepcopy(tiny), weights(tiny)
-    try:
-        losses = dl.train_diffusion(tiny, Interrupted(batches, stop), SCHEDULE, epochs=2, generator=seeded(0))
-    except KeyboardInterrupt:  # it would stop pytest as well
-        pytest.fail("Ctrl-C came through")
-    with contextlib.suppress(KeyboardInterrupt):
-        steps = dl.train(
-            other, SCHEDULE, Interrupted(batches, stop), num_steps=2 * BATCHES, generator=seeded(0)
-        )
+def test_train_diffusion_stops_after_the_step_in_which_ctrl_c_is_pressed(tiny, batches, capsys, stop):
+    other, loader = copy.deepcopy(tiny), Interrupted(batches, stop, press_ctrl_c)
+    losses = dl.train_diffusion(tiny, loader, SCHEDULE, epochs=2, generator=seeded(0))
+    steps = dl.train(other, SCHEDULE, batches, num_steps=2 * BATCHES, generator=seeded(0))
+    *_, step = itertools.islice(steps, stop + 1)
+    assert len(losses) == stop + 1
+    assert torch.equal(weights(tiny), weights(step.ema))
+    assert f"stopped after {stop + 1} of {2 * BATCHES} steps; the network keeps" in capsys.readouterr().out
+    drawn = dl.sample(tiny, SCHEDULE, (2, 1, 8, 8), num_steps=2, labels=[1, 2], generator=seeded(0))
+    assert drawn.isfinite().all()
+
+
+@pytest.mark.parametrize("stop", [1, 3])
+def test_train_diffusion_that_is_broken_off_leaves_the_average(tiny, batches, stop):
+    other, loader = copy.deepcopy(tiny), Interrupted(batches, stop, break_off)
+    with pytest.raises(KeyboardInterrupt):
+        dl.train_diffusion(tiny, loader, SCHEDULE, epochs=2, generator=seeded(0))
+    steps = dl.train(other, SCHEDULE, batches, num_steps=2 * BATCHES, generator=seeded(0))
+    *_, step = itertools.islice(steps, stop)
+    assert torch.equal(weights(tiny), weights(step.ema))
+
+
+def test_train_diffusion_goes_through_what_watches_it(tiny, batches):
+    watched = []
+
+    def watch(steps, *, num_steps):
         for step in steps:
-            expected = weights(step.ema)
-    assert len(losses) == stop
-    assert torch.equal(weights(tiny), expected)
-    assert f"stopped after {stop} of {2 * BATCHES} steps" in "".join(capsys.readouterr())
-    assert (
-        dl.sample(tiny, SCHEDULE, (2, 1, 8, 8), num_steps=2, labels=[1, 2], generator=seeded(0))
-        .isfinite()
-        .all()
-    )
+            watched.append((step.index, num_steps))
+            yield step
+
+    losses = dl.train_diffusion(tiny, batches, SCHEDULE, epochs=2, watch=watch, generator=seeded(0))
+    assert watched == [(index, 2 * BATCHES) for index in range(1, len(losses) + 1)]
 
 
 @pytest.mark.parametrize(("batches_kept", "epochs"), [(0, 3), (BATCHES, 0)])

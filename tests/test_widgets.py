@@ -21,6 +21,7 @@ from diffusion_lab.widgets import (
     FieldExplorer,
     GuidanceExplorer,
     NoiseScrubber,
+    NumberBox,
     PointScrubber,
     PromptBox,
     ScheduleExplorer,
@@ -506,6 +507,37 @@ def test_a_typed_prompt_reaches_draw_with_the_values_of_the_sliders():
     assert list(message["panels"]) == [0]
     for wrong in ("two 2", ""):
         with pytest.raises(ValueError, match=f"only letters, got '{wrong}'"):
+            box.answer((0, 0), typed(wrong))
+
+
+def test_digits_of_a_number_that_was_typed_appear_from_noise_and_the_rest_stays_empty():
+    asked = []
+
+    def sample(labels, *, num_steps, seed, on_step, **options):
+        """Stands for a model: after each step the picture of a digit is nearer to its own shade."""
+        asked.append((labels, options))
+        for step in range(1, num_steps + 1):
+            shades = torch.tensor(labels).view(-1, 1, 1, 1) / 9 * step / num_steps
+            on_step(dl.State(num_steps - step, shades.expand(-1, 1, 4, 4), shades))
+
+    box = NumberBox(["0123456789", "31"], sample, num_steps=3, guidance_scale=2.0)
+    assert repr(box) == "NumberBox(2 numbers, step)"
+    assert list(box.options) == ["step", "number"]  # so that ▶ plays the steps
+    assert [axis.get("examples", False) for axis in box.spec["sliders"]] == [False, True]
+    noise = torch.randn(2, 1, 4, 4, generator=torch.Generator().manual_seed(0)).clamp(-1, 1)
+    shown = frame(box, 0, 0, 1) / 127.5 - 1
+    assert shown[:4, :4, 0] == pytest.approx(noise[0, 0].numpy(), abs=0.1)
+    assert (shown[4:] == -1).all()  # below the two digits
+
+    def typed(text):
+        return {"version": 3, "pixels": base64.b64encode(f"{text}\n".encode()).decode()}
+
+    first, last = (box.answer((step, 0), typed(" 90 ")) for step in (0, 3))
+    assert (first["place"], last["place"], last["panels"][0]["count"]) == (0, 6, 10)
+    assert first["panels"] != last["panels"]
+    assert asked[2:] == [([9, 0], {"progress": False, "guidance_scale": 2.0})]  # once for all its steps
+    for wrong in ("", "seven", "-1", "12345678901", "²"):
+        with pytest.raises(ValueError, match="a number of up to 10 digits was wanted, such as 2026, got"):
             box.answer((0, 0), typed(wrong))
 
 

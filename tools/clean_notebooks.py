@@ -2,8 +2,9 @@
 
 Removes widgets and their state, execution times, stderr (progress bars) and the editor's metadata; keeps
 outputs, execution counts, cell ids, tags, what folds a cell away in JupyterLab or Colab, and what
-`build-exercises` has written. Exits with 1 if a file was changed, as pre-commit expects. ``--check`` changes
-nothing: it names the files that are not clean, and exits with 1 if there are any.
+`build-exercises` has written. A cell that is folded in JupyterLab is folded on the site, and the other way
+round. Exits with 1 if a file was changed, as pre-commit expects. ``--check`` changes nothing: it names the
+files that are not clean, and exits with 1 if there are any.
 """
 
 import argparse
@@ -19,6 +20,10 @@ KEPT = {
 LABEL = "diffusion_lab"
 """The key of `diffusion_lab.checks.cells`, which pre-commit cannot import: it has nbformat only, and no torch."""
 KEPT_OF_A_CELL = ("tags", "cellView", LABEL)
+FOLDED = "hide-input"
+"""The site's tag of a cell whose code is folded away."""
+REMOVED = "remove-cell"
+"""The site's tag of a cell that is not on the page at all."""
 
 
 def is_widget(output: nbformat.NotebookNode) -> bool:
@@ -29,8 +34,11 @@ def is_widget(output: nbformat.NotebookNode) -> bool:
 def kept(metadata: nbformat.NotebookNode) -> dict:
     """What stays of the metadata of a cell."""
     made = {name: metadata[name] for name in KEPT_OF_A_CELL if name in metadata}
-    if metadata.get("jupyter", {}).get("source_hidden"):
+    tags = metadata.get("tags", [])
+    if metadata.get("jupyter", {}).get("source_hidden") or FOLDED in tags:
         made["jupyter"] = {"source_hidden": True}
+        if not {FOLDED, REMOVED} & set(tags):
+            made["tags"] = [*tags, FOLDED]
     return made
 
 

@@ -55,7 +55,7 @@ def jupyterlab(
         "JUPYTERLAB_WORKSPACES_DIR": "spaces",
         "IPYTHONDIR": "ipython",
     }
-    environment = os.environ | {"HOME": str(home), "DIFFUSION_LAB_QUICK": "1"}
+    environment = os.environ | {"HOME": str(home), "DIFFUSION_LAB_QUICK": "1", "DIFFUSION_LAB_CARDS": "on"}
     environment |= {variable: str(home / folder) for variable, folder in folders.items()}
     if trusted:
         trust = [sys.executable, "-m", "jupyter", "trust", *(str(home / name) for name in notebooks)]

@@ -7,7 +7,7 @@ from diffusion_lab.checks.engine import Exercise
 from diffusion_lab.schedules import DiffusionSchedule
 
 exercise = Exercise("10", "After DDPM")
-begin, hint, progress = exercise.begin, exercise.hint, exercise.progress
+begin, hint, progress, show = exercise.begin, exercise.hint, exercise.progress, exercise.show
 
 FIVE = DiffusionSchedule(5, 0.1, 0.5)  # so short and steep that a time off by one shows
 

@@ -3,8 +3,8 @@
 The module of an exercise declares its tasks; its solution holds the cells. Building brings the two together. In the
 solution, the headings of the notebook and of every task are written as declared, and each cell of a task gets its
 label (see `cells`). In the exercise, the lines from ``### BEGIN SOLUTION`` to ``### END SOLUTION`` of an answer give
-way to a blank: what stands behind ``# blank: `` in these lines, or else ``return None  # your code here``. A check
-cell keeps its outputs, which are what a student's must print; every other cell loses its own.
+way to a blank: what stands behind ``# blank: `` in these lines, or else ``return None  # your code here``. No cell
+keeps its outputs: they would give answers away. What a check must print, `expected` works out.
 
 Which cell is which: an answer begins with the line ``# ANSWER 1.2``. Its statement is the last cell of text above it.
 A check is one call of the check, ``check.forward_step(my_forward_step)``.
@@ -22,7 +22,8 @@ from diffusion_lab.checks.engine import Exercise, Question, Task
 from diffusion_lab.files import replacing
 
 BLANK = "return None  # your code here"
-NO_CHECKS = ("begin", "hint", "progress")
+BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
+NO_CHECKS = ("begin", "hint", "progress", "show")
 """What the module of an exercise has beside its checks."""
 
 
@@ -84,7 +85,7 @@ def _labels(notebook_cells: list[Mapping], exercise: Exercise) -> dict[int, Labe
                 raise ValueError(f"cell {name}: a cell of text above it was wanted, with what is asked")
             labels[text] = _statement(exercise.declared[number])
             labels[index], text = Label(number, ANSWER), None
-        elif called := _called(_source(cell)):
+        elif called := called_check(_source(cell)):
             if called in checks:
                 labels[index] = Label(checks[called], CHECK)
             elif called not in NO_CHECKS:
@@ -121,8 +122,8 @@ def _id(cell: Mapping) -> str:
     return cell["id"]
 
 
-def _called(source: str) -> str:
-    """The name behind ``check.`` of a cell that is one such call; empty if it is not."""
+def called_check(source: str) -> str:
+    """Give the name behind ``check.`` of a cell that is one such call; empty if it is not."""
     try:
         body = ast.parse(source).body
     except SyntaxError:
@@ -160,13 +161,13 @@ def blanked(source: str) -> str:
     kept: list[str] = []
     solution: list[str] | None = None
     for line in source.split("\n"):
-        if line.strip() == "### BEGIN SOLUTION":
+        if line.strip() == BEGIN:
             if solution is not None:
-                raise ValueError("### BEGIN SOLUTION twice, with no ### END SOLUTION between")
+                raise ValueError(f"{BEGIN} twice, with no {END} between")
             solution, indent = [], line[: len(line) - len(line.lstrip())]
-        elif line.strip() == "### END SOLUTION":
+        elif line.strip() == END:
             if solution is None:
-                raise ValueError("### END SOLUTION with no ### BEGIN SOLUTION before it")
+                raise ValueError(f"{END} with no {BEGIN} before it")
             blank = re.findall(r"^\s*# blank: (.*)$", "\n".join(solution), re.M) or [BLANK] * bool(indent)
             if not blank:
                 raise ValueError(
@@ -177,14 +178,14 @@ def blanked(source: str) -> str:
         else:
             (kept if solution is None else solution).append(line)
     if solution is not None:
-        raise ValueError("### BEGIN SOLUTION with no ### END SOLUTION after it")
+        raise ValueError(f"{BEGIN} with no {END} after it")
     return "\n".join(kept)
 
 
 def exercise(notebook: Mapping) -> dict:
     """Make the exercise of a solution whose cells are labelled, both as read from JSON.
 
-    A `ValueError` names the cell that does not fit.
+    The solution must have been run, with all tasks solved. A `ValueError` names the cell that does not fit.
     """
     statements = [cells.label(cell) for cell in notebook["cells"]]
     points = {label.task: label.points for label in statements if label and label.role == STATEMENT}
@@ -211,7 +212,6 @@ def _exercise_cell(cell: Mapping, points: Mapping[str, int]) -> dict:
             )
         if label and label.role == CHECK:
             _require_printed(cell, label.task, points.get(label.task, 0))
-            made |= {"execution_count": cell["execution_count"], "outputs": cell["outputs"]}
     return made | {"source": source.splitlines(keepends=True)}
 
 

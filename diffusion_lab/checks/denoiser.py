@@ -8,7 +8,7 @@ from diffusion_lab.process import convert, split
 from diffusion_lab.schedules import DiffusionSchedule
 
 exercise = Exercise("03", "The denoiser")
-begin, hint, progress = exercise.begin, exercise.hint, exercise.progress
+begin, hint, progress, show = exercise.begin, exercise.hint, exercise.progress, exercise.show
 
 FIVE = DiffusionSchedule(5, 0.1, 0.5)  # so short and steep that an index off by one shows
 

@@ -10,6 +10,7 @@ Number, title, points, section and hints of a task stand in its decorator and no
 into the notebooks.
 """
 
+import functools
 import inspect
 import linecache
 import sysconfig
@@ -21,9 +22,19 @@ from typing import Any, NamedTuple
 import torch
 
 from diffusion_lab import progress
-from diffusion_lab.checks import cells, outcomes
+from diffusion_lab.checks import cards, cells, outcomes
 from diffusion_lab.checks.mistakes import CATALOGUE, Mistaken, NotAttempted, Unsolved
-from diffusion_lab.checks.outcomes import TOLERANCE, Draw, Outcome, aligned, describe, numbers_text, run, same
+from diffusion_lab.checks.outcomes import (
+    TOLERANCE,
+    Draw,
+    Outcome,
+    aligned,
+    describe,
+    number_text,
+    numbers_text,
+    run,
+    same,
+)
 
 NOT_THE_STUDENT = (
     str(Path(__file__).parents[1]),
@@ -34,6 +45,12 @@ NOT_THE_STUDENT = (
 
 class Task:
     """A task that is answered by a function; see the module's docstring for what its methods declare."""
+
+    meaning = (
+        "Your function computed these numbers from inputs that were drawn for this check. Every right answer gives"
+        " the same ones."
+    )
+    """What the numbers are that are shown when it is solved."""
 
     def __init__(
         self,
@@ -99,7 +116,7 @@ class Task:
         self.properties.append(find)
 
     def __call__(self, answer: Any) -> None:
-        """Check an answer: print one line if it is right; else raise `NotAttempted` or `Mistaken`."""
+        """Check an answer: show one line, or its card, if it is right; else raise `NotAttempted` or `Mistaken`."""
         try:
             used, numbers = self._check(answer)
         except Unsolved as unsolved:
@@ -110,21 +127,34 @@ class Task:
             raise unsolved from None
         self.exercise.states[self.number] = "solved" + (f" ({used})" if used else "")
         progress.note_task(self.number, "solved", self.points)
-        print(cells.solved(self.number, self.points) + numbers_text(numbers))
+        shown = {label: number_text(value) for label, value in numbers.items()}
+        cards.show(cards.solved(self.number, self.points, shown, self.meaning), self._solved_line(numbers))
+
+    def expected_line(self) -> str:
+        """Give the line that every right answer prints under the nonce of the exercise."""
+        return self._solved_line(self._steady_numbers()[1])
+
+    def _solved_line(self, numbers: dict[str, float]) -> str:
+        return cells.solved(self.number, self.points) + numbers_text(numbers)
 
     def _draw(self, *key) -> Draw:
         return Draw(self.exercise.nonce, self.number, *key)
 
     def _blank(self, text: str) -> NotAttempted:
         return NotAttempted(
-            f"{self.number} not attempted yet", text, f'For a hint: check.hint("{self.number}")'
+            f"{self.number} not attempted yet",
+            text,
+            f'For a hint: check.hint("{self.number}")',
+            card=functools.partial(cards.blank, self.number, text, self.hints),
         )
 
     def _mistaken(self, name: str, text: str, *details: str, printed: str = "") -> Mistaken:
-        lesson, section = self._where_to_read(name, text)
-        pointer = f'Read again: lesson {lesson}, section "{section}". For a hint: check.hint("{self.number}")'
+        lesson, title = section = self._where_to_read(name, text)
+        pointer = f'Read again: lesson {lesson}, section "{title}". For a hint: check.hint("{self.number}")'
         output = [f"Your code printed: {printed.strip()[:500]}"] if printed.strip() else []
-        return Mistaken(name, text, *details, *output, pointer)
+        lines = [*details, *output]
+        card = functools.partial(cards.wrong, self.number, name, text, lines, section, self.hints)
+        return Mistaken(name, text, *lines, pointer, card=card)
 
     def _where_to_read(self, name: str, text: str) -> tuple[str, str]:
         """The lesson and section of a sentence, else of its mistake, else of this task.
@@ -193,22 +223,26 @@ class Task:
         return not got.error and not got.problem and same(got.tensors, wanted.tensors, self.tolerance)
 
     def _printable(self, answer: Any) -> dict[str, float]:
-        """The numbers of an answer, on the first inputs for which those of the right answers do not tip over."""
-
-        def measure(answer: Any, attempt: int) -> dict[str, float]:
-            values = self.make_numbers(answer, self._draw("numbers", attempt))
-            return {label: float(value) for label, value in values.items()}
-
-        for attempt in range(1000):
-            expected = [measure(right, attempt) for right in self._references()]
-            if all(map(outcomes.steady, expected)):
-                break
-        numbers = measure(answer, attempt)
-        if numbers_text(numbers) != numbers_text(expected[0]):
+        """The numbers of an answer, which have to be those of the right answers."""
+        attempt, expected = self._steady_numbers()
+        numbers = self._measured(answer, attempt)
+        if numbers_text(numbers) != numbers_text(expected):
             raise self._mistaken(
                 "differs", "right on the first inputs, but not on others that were drawn like them"
             )
         return numbers
+
+    def _steady_numbers(self) -> tuple[int, dict[str, float]]:
+        """The first inputs for which the numbers of the right answers do not tip over, and those numbers."""
+        for attempt in range(1000):
+            expected = [self._measured(right, attempt) for right in self._references()]
+            if all(map(outcomes.steady, expected)):
+                break
+        return attempt, expected[0]
+
+    def _measured(self, answer: Any, attempt: int) -> dict[str, float]:
+        values = self.make_numbers(answer, self._draw("numbers", attempt))
+        return {label: float(value) for label, value in values.items()}
 
     def _references(self) -> list:
         return [self._student(right) for right in self.rights.values()]
@@ -272,6 +306,11 @@ class Guess(Task):
 
     The right answer gives a range (low, high) for each.
     """
+
+    meaning = (
+        "The check worked these numbers out, for you to compare with your answer. They are the same for every"
+        " answer that is close enough."
+    )
 
     def _ranges(self, function: Callable) -> dict[str, tuple]:
         ranges = function()
@@ -386,6 +425,33 @@ class Exercise:
         hints = self.tasks[number].hints
         shown = self.shown[number] = min(self.shown.get(number, 0) + 1, len(hints))
         print(f"{number}, hint {shown} of {len(hints)}: {hints[shown - 1]}")
+
+    def show(self, make: Callable[[], Any], *tasks: str) -> Any:
+        """Show what comes of the student's answers, such as a picture; one line says so if it does not work yet.
+
+        Args:
+            make: makes it, and is called with no arguments. It is given back, for Jupyter to show.
+            tasks: the numbers of the tasks whose answers it uses.
+        """
+        try:
+            return make()
+        except Exception as error:
+            print(self._why_nothing_is_shown(error, tasks))
+
+    def _why_nothing_is_shown(self, error: Exception, tasks: Sequence[str]) -> str:
+        waiting = [number for number in tasks if not self.states.get(number, "").startswith("solved")]
+        named = waiting or tasks
+        *others, last = named
+        answers = (
+            f"your answer to {last}" if not others else f"your answers to {', '.join(others)} and {last}"
+        )
+        verbs = ("is", "returns") if len(named) == 1 else ("are", "return")
+        if isinstance(error, NameError):
+            return f"Nothing to show yet: run the cell with {answers} first ({error})."
+        if any(self.states.get(number) == "not attempted" for number in waiting) or "NoneType" in str(error):
+            return f"Nothing to show yet: {answers} {verbs[0]} still blank, or {verbs[1]} nothing."
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        return f"Nothing to show yet: with {answers} this cell ended with {reason}"
 
     def progress(self) -> None:
         """Print a table of the tasks, and what is next."""

@@ -6,7 +6,7 @@ from diffusion_lab.checks.engine import Exercise
 from diffusion_lab.schedules import DiffusionSchedule
 
 exercise = Exercise("01", "Forward noising")
-begin, hint, progress = exercise.begin, exercise.hint, exercise.progress
+begin, hint, progress, show = exercise.begin, exercise.hint, exercise.progress, exercise.show
 
 FIVE = DiffusionSchedule(5, 0.1, 0.5)  # so short and steep that an index off by one shows
 ROOTS = "beta and 1 - beta are variances; noise and picture are multiplied by their square roots"

@@ -6,7 +6,7 @@ from torch import nn
 from diffusion_lab.checks.engine import Exercise
 
 exercise = Exercise("07", "Guidance")
-begin, hint, progress = exercise.begin, exercise.hint, exercise.progress
+begin, hint, progress, show = exercise.begin, exercise.hint, exercise.progress, exercise.show
 
 # 7.1
 

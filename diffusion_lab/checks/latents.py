@@ -7,7 +7,7 @@ from diffusion_lab.checks.engine import Exercise
 from diffusion_lab.checks.outcomes import with_gradients
 
 exercise = Exercise("08", "Latents")
-begin, hint, progress = exercise.begin, exercise.hint, exercise.progress
+begin, hint, progress, show = exercise.begin, exercise.hint, exercise.progress, exercise.show
 
 
 def _names(result):

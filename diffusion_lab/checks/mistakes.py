@@ -4,7 +4,10 @@ The wrong formula that a mistake comes down to differs from task to task and sta
 mistake: one line here, under its section, and a `wrong` or a `probe` in the module of the exercise.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
+
+from diffusion_lab.checks import cards
 
 
 class Mistake(NamedTuple):
@@ -461,15 +464,20 @@ CATALOGUE = {
 
 
 class Unsolved(Exception):
-    """What a check raises; in Jupyter it shows as its own few lines, without a traceback."""
+    """What a check raises; in Jupyter it shows as a card or as its own few lines, without a traceback."""
 
-    def __init__(self, name: str, text: str, *more: str):
-        """Keep the name of what is wrong; `more` are further lines."""
+    def __init__(self, name: str, text: str, *more: str, card: Callable[[], str] | None = None):
+        """Keep the name of what is wrong; `more` are further lines, and `card` makes the card of all of it."""
         super().__init__("\n".join([f"{name}: {text}", *more]))
-        self.name = name
+        self.name, self.card, self.is_shown = name, card, False
 
     def _render_traceback_(self) -> list[str]:
-        return str(self).splitlines()
+        if self.card is None or not cards.has_front_end():
+            return str(self).splitlines()
+        if not self.is_shown:  # ipykernel asks twice: for what is shown, and for its reply
+            cards.show(self.card(), str(self))
+            self.is_shown = True
+        return [self.name]
 
 
 class NotAttempted(Unsolved):

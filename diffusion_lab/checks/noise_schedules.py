@@ -9,7 +9,7 @@ from diffusion_lab.checks.outcomes import TOLERANCE, same
 from diffusion_lab.schedules import DiffusionSchedule, cosine_betas, linear_betas, quadratic_betas
 
 exercise = Exercise("02", "Noise schedules")
-begin, hint, progress = exercise.begin, exercise.hint, exercise.progress
+begin, hint, progress, show = exercise.begin, exercise.hint, exercise.progress, exercise.show
 
 
 def _table(draw, steps, low=0.1, high=0.5):

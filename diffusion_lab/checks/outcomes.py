@@ -178,9 +178,14 @@ def differs_for_sure(got: tuple, wanted: tuple, tolerance: float) -> bool:
     return any(bool((_off(a, b, tolerance) & a.isfinite() & b.isfinite()).any()) for a, b in pairs)
 
 
+def number_text(value: float) -> str:
+    """Print a number with 3 decimals, and -0.0 as 0."""
+    return f"{round(value, 3) + 0.0:.3f}"
+
+
 def numbers_text(values: dict[str, float]) -> str:
-    """Print numbers with 3 decimals, and -0.0 as 0."""
-    return ", ".join(f"{label} {round(value, 3) + 0.0:.3f}" for label, value in values.items())
+    """Print numbers with what they are, in a line."""
+    return ", ".join(f"{label} {number_text(value)}" for label, value in values.items())
 
 
 def steady(values: dict[str, float]) -> bool:

@@ -9,7 +9,7 @@ from diffusion_lab.checks.engine import Exercise
 from diffusion_lab.schedules import DiffusionSchedule
 
 exercise = Exercise("06", "Sampling")
-begin, hint, progress = exercise.begin, exercise.hint, exercise.progress
+begin, hint, progress, show = exercise.begin, exercise.hint, exercise.progress, exercise.show
 
 FIVE = DiffusionSchedule(5, 0.1, 0.5)  # so short and steep that an index off by one shows
 EIGHT = DiffusionSchedule(8, 0.05, 0.5)  # long enough to skip steps in

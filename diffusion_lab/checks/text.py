@@ -7,7 +7,7 @@ from diffusion_lab.checks.engine import Exercise
 from diffusion_lab.checks.outcomes import with_gradients
 
 exercise = Exercise("09", "Text")
-begin, hint, progress = exercise.begin, exercise.hint, exercise.progress
+begin, hint, progress, show = exercise.begin, exercise.hint, exercise.progress, exercise.show
 
 # 9.1
 

@@ -13,7 +13,7 @@ from diffusion_lab.checks.engine import Exercise
 from diffusion_lab.schedules import DiffusionSchedule
 
 exercise = Exercise("05", "Training")
-begin, hint, progress = exercise.begin, exercise.hint, exercise.progress
+begin, hint, progress, show = exercise.begin, exercise.hint, exercise.progress, exercise.show
 
 FOUR = DiffusionSchedule(4, 0.1, 0.5)  # borders of a fourth are exact numbers
 FIVE = DiffusionSchedule(5, 0.1, 0.5)  # so short and steep that a time off by one shows

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from diffusion_lab.checks.engine import Exercise
 
 exercise = Exercise("04", "The U-Net")
-begin, hint, progress = exercise.begin, exercise.hint, exercise.progress
+begin, hint, progress, show = exercise.begin, exercise.hint, exercise.progress, exercise.show
 
 # 4.1
 

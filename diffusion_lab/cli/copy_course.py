@@ -30,7 +30,7 @@ def run(options: Namespace) -> int:
     clone = find_clone()
     done = copies.copy(clone, clone / copies.FOLDER if options.out is None else options.out)
     came_along = not done.was_there and progress.take_along(done.folder)
-    print(f"{short(done.folder)}: {summary(done)}{', and what you had done before' if came_along else ''}")
+    print(f"{short(done.folder)}: {summary(done)}{'; your progress came along' if came_along else ''}")
     fresh = [*done.added, *done.updated, *done.newer.values()]
     if not trust(done.folder / name for name in fresh if name.endswith(".ipynb")):
         print("Jupyter did not trust the copies: players move once their cells were run", file=sys.stderr)

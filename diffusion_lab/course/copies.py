@@ -1,16 +1,17 @@
 """A student's own copies of lessons and exercises, in a folder that git ignores: ``my-course/`` in the clone.
 
-The copies lie there in the folders that they lie in here, with the pages that they link to, so that every link
-holds. What a student has changed is never overwritten. A file ``.course.json`` notes which version of each file
+The copies lie there in the folders that they have in the clone, with the pages that they link to, so that every
+link holds. What a student has changed is never overwritten. A file ``.course.json`` notes which version of each file
 was copied, by its sha256: by this, copies that nobody has changed are known, and brought up to date.
 """
 
+import contextlib
 import hashlib
 import itertools
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,7 +28,7 @@ VERSION = 1
 """Of the manifest: it grows when an older diffusion-lab would read a new one wrongly."""
 COPIED = ("notebooks/*.ipynb", "exercises/*.ipynb")
 LINKED = (".md", ".png", ".gif", ".svg")
-"""What comes along where a notebook links to it, or such a page."""
+"""What comes along where a notebook links to it."""
 README = """\
 # Your copy of the course
 
@@ -86,7 +87,7 @@ def copy(root: Path, folder: Path) -> Copied:
         ValueError: if the note of what was copied is damaged or was made by a newer version.
         OSError: if something cannot be read or written.
     """
-    contents = read_course(root)
+    contents = read_course(root, folder)
     before = _read_manifest(folder)
     versions = dict(before or {})
     done = Copied(folder, before is not None, [], [], {})
@@ -99,33 +100,53 @@ def copy(root: Path, folder: Path) -> Copied:
     return done
 
 
-def read_course(root: Path) -> dict[str, bytes]:
+def read_course(root: Path, folder: Path) -> dict[str, bytes]:
     """Give what a student gets, by the path in the folder: notebooks, what they link to, and a page on the folder.
+
+    What such a page links to in its turn is not copied: the link leads back into the clone.
 
     Raises:
         FileNotFoundError: if `root` has no lessons.
     """
-    root = root.resolve()
-    waiting = sorted(path for pattern in COPIED for path in root.glob(pattern))
-    if not waiting:
+    root, folder = root.resolve(), folder.resolve()
+    notebooks = {path for pattern in COPIED for path in root.glob(pattern)}
+    if not notebooks:
         raise FileNotFoundError(f"there are no lessons in {root}: a clone of the course was wanted")
-    contents = {"README.md": README.encode()}
-    for path in waiting:  # grows while pages are found
-        name = path.relative_to(root).as_posix()
-        if name not in contents:
-            contents[name] = path.read_bytes()
-            waiting += _linked(path, root)
-    return contents
+    linked = {path for notebook in notebooks for path in _linked(notebook, root)}
+    contents = {path.relative_to(root).as_posix(): path.read_bytes() for path in notebooks | linked}
+    contents["README.md"] = README.encode()
+    pages = {
+        name: _with_links_home(root, folder, name, content.decode(), contents.keys())
+        for name, content in contents.items()
+        if name.endswith(".md")
+    }
+    return dict(sorted((contents | pages).items()))
 
 
-def _linked(path: Path, root: Path) -> list[Path]:
-    """Give the pages and pictures of the clone that a file links to."""
-    if path.suffix not in (".ipynb", ".md"):
-        return []
-    targets = [(path.parent / link).resolve() for link in _LINK.findall(path.read_text(encoding="utf-8"))]
-    return [
+def _linked(notebook: Path, root: Path) -> set[Path]:
+    """Give the pages and pictures of the clone that a notebook links to."""
+    links = _LINK.findall(notebook.read_text(encoding="utf-8"))
+    targets = {(notebook.parent / link).resolve() for link in links}
+    return {
         path for path in targets if path.suffix in LINKED and path.is_relative_to(root) and path.is_file()
-    ]
+    }
+
+
+def _with_links_home(root: Path, folder: Path, name: str, text: str, copied: Container[str]) -> bytes:
+    """Make the links of a page lead into the clone, where they lead to a file there that is not copied."""
+
+    def home(link: re.Match) -> str:
+        target = ((root / name).parent / link[1]).resolve()
+        if (
+            target.is_file()
+            and target.is_relative_to(root)
+            and target.relative_to(root).as_posix() not in copied
+        ):
+            with contextlib.suppress(ValueError):  # which says that it is on another drive of Windows
+                return f"]({Path(os.path.relpath(target, (folder / name).parent)).as_posix()}"
+        return link[0]
+
+    return _LINK.sub(home, text).encode()
 
 
 def _copy_file(done: Copied, name: str, content: bytes, versions: dict[str, str]) -> None:
@@ -155,6 +176,8 @@ def _copy_beside(folder: Path, name: str, content: bytes, versions: dict[str, st
         if _version_of(folder / free) in (None, versions.get(free), _version(content))
     )
     _write(folder / beside, content)
+    changed = (folder / name).stat().st_mtime
+    os.utime(folder / beside, (changed, changed - 2))  # who grades a whole folder takes the newest file
     versions[beside] = _version(content)
     return beside
 
@@ -180,8 +203,11 @@ def _version_of(path: Path) -> str | None:
 
 
 def _write(path: Path, content: bytes) -> None:
-    with replacing(path) as part:
-        part.write_bytes(content)
+    try:
+        with replacing(path) as part:
+            part.write_bytes(content)
+    except OSError as error:  # which may not say where
+        raise OSError(f"could not write {path}: {error.strerror or error}") from error
 
 
 def _read_manifest(folder: Path) -> dict[str, str] | None:

@@ -17,7 +17,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from diffusion_lab.checks import build, cells
-from diffusion_lab.checks.cells import ANSWER
+from diffusion_lab.checks.cells import ANSWER, CHECK
 from diffusion_lab.grading.keys import Key, answer_cells, explained
 from diffusion_lab.grading.syntax import MAX_PARSED, parse
 
@@ -96,8 +96,11 @@ def graft(key_notebook: NotebookNode, answers: Answers) -> NotebookNode:
         ValueError: if a check of the key has not printed, which would pass whatever the answer does.
     """
     made = nbformat.from_dict(build.exercise(copy.deepcopy(key_notebook)))
-    for cell in made.cells:
+    for cell, run in zip(made.cells, key_notebook.cells, strict=True):
         cell.source = "".join(cell.source)
+        label = cells.label(cell)
+        if label and label.role == CHECK:
+            cell.execution_count, cell.outputs = run.execution_count, copy.deepcopy(run.outputs)
     read_by_human = explained(made)
     for number, cell in answer_cells(made).items():
         if number in answers.sources and number not in read_by_human:

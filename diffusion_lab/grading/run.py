@@ -30,7 +30,7 @@ from diffusion_lab.grading.answers import Answers
 from diffusion_lab.grading.box import Box, BoxError, Kernel, new_folder
 from diffusion_lab.grading.keys import Key, Task, answer_cells
 from diffusion_lab.grading.rows import TaskGrade
-from diffusion_lab.grading.syntax import parse
+from diffusion_lab.grading.syntax import MAX_PARSED, parse
 
 PLUGIN = Path(__file__).with_name("nbval_plugin.py")
 GRACE = 20.0  # seconds that pytest gets beyond the deadline to write its results

@@ -71,7 +71,9 @@ PATTERNS = tuple(
 """Where the student stands in a path: in the group ``student``, with ``_`` and the group ``id`` if there is one."""
 _MOODLE, _CANVAS, _CLASSROOM, _FOLDERS, _FLAT = PATTERNS
 _WHOLE = re.compile(r"(?P<student>[^/]+?)(?:\.ipynb[^/]*)?", re.S)
-_COPY = re.compile(r"(?:[ _-]*(?:\(\d+\)|\d+|copy))+$")
+_COPY = re.compile(r"(?:[ _-]*(?:\(\d+\)|\d+|copy)|-new)+$")
+_NEWER = re.compile(r"-new(?:-\d+)?\.ipynb")  # what `course.copies` lays beside an answered exercise
+_LESSON = re.compile(r"(?:.*/)?notebooks/[^/]+", re.S)
 _LINK = "this is a link, and links are not followed"
 
 _EXERCISE = re.compile(r"(?<!\d)(\d\d)_[A-Za-z]")
@@ -118,10 +120,11 @@ def find(source: str | Path, pattern: str | None = None) -> Iterator[Submission]
     """Find what every student handed in, in a folder or zip, one submission per student and exercise.
 
     Of two notebooks of one student for one exercise the newer is taken (of two equally old ones the last by
-    name, where "file-10" comes after "file-9") and the others are named in its notes. Links, paths with
-    ``..``, absolute paths,
-    encrypted or damaged entries, and what exceeds the limits of this module are refused: the submission has
-    no data then, and its `problem` says why. So does that of a student who handed in files, but no notebook.
+    name, where "file-10" comes after "file-9", and "file-new" before "file") and the others are named in its
+    notes. A lesson in a folder ``notebooks`` does not count where its exercise is there as well. Links, paths
+    with ``..``, absolute paths, encrypted or damaged entries, and what exceeds the limits of this module are
+    refused: the submission has no data then, and its `problem` says why. So does that of a student who handed
+    in files, but no notebook.
     A notebook whose exercise neither its name nor its inside tells is a submission of its own, for the
     exercise None.
 
@@ -302,10 +305,15 @@ class _Candidate(NamedTuple):
     notes: tuple[str, ...]
 
     @property
+    def is_lesson(self) -> bool:
+        """Whether it is a lesson, called like its exercise, of somebody who handed in the whole course."""
+        return bool(_LESSON.fullmatch(self.file.path)) and _marked(self.file) is None
+
+    @property
     def rank(self) -> tuple:
         numbered = re.split(r"(\d+)", self.file.path.removesuffix(".ipynb"))
         natural = [(int(part) if k % 2 else 0, part) for k, part in enumerate(numbered) if len(part) < 1000]
-        return not self.file.problem, self.file.time, natural
+        return not self.file.problem, self.file.time, not _NEWER.search(self.file.path), natural
 
 
 def _submissions(files: list[_File], patterns: tuple[re.Pattern, ...]) -> Iterator[Submission]:
@@ -391,6 +399,8 @@ def _marked(file: _File) -> str | None:
 
 
 def _chosen(candidates: list[_Candidate]) -> Submission:
+    if len(candidates) > 1:
+        candidates = [candidate for candidate in candidates if not candidate.is_lesson] or candidates
     *older, best = sorted(candidates, key=lambda candidate: candidate.rank)
     notes, problem, data = list(best.notes), best.file.problem, b""
     if not problem:

@@ -194,7 +194,7 @@ class VAEStage(Stage):
 
 
 class ClipStage(Stage):
-    """The text encoder, trained beside an image encoder that finds captions for scenes (CLIP)."""
+    """The text encoder, beside an image encoder, so that captions find their scenes (CLIP)."""
 
     name, title, steps = "clip", "text encoder", 4500
 
@@ -264,7 +264,7 @@ class UNetStage(Stage):
 
 
 class JudgeStage(Stage):
-    """The judge that says what a scene shows; no part of the model, only of its evaluation."""
+    """The judge that says what a scene shows; it is no part of the model."""
 
     name, title, steps = "judge", "judge", 1500
 

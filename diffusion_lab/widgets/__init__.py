@@ -21,10 +21,11 @@ from diffusion_lab.widgets.model_explorers import (
     TrajectoryScrubber,
 )
 from diffusion_lab.widgets.player import Player
-from diffusion_lab.widgets.prompt import PromptBox
+from diffusion_lab.widgets.prompt import NumberBox, PromptBox
 from diffusion_lab.widgets.schedule_explorer import ScheduleExplorer
 from diffusion_lab.widgets.script import STATIC
 from diffusion_lab.widgets.scrubbers import NoiseScrubber, PointScrubber
+from diffusion_lab.widgets.training_monitor import TrainingMonitor, draw_samples, watch
 
 __all__ = [
     "STATIC",
@@ -36,11 +37,15 @@ __all__ = [
     "Guess",
     "GuidanceExplorer",
     "NoiseScrubber",
+    "NumberBox",
     "Player",
     "PointScrubber",
     "PromptBox",
     "ScheduleExplorer",
     "StepsExplorer",
+    "TrainingMonitor",
     "TrainingScrubber",
     "TrajectoryScrubber",
+    "draw_samples",
+    "watch",
 ]

@@ -316,7 +316,7 @@ def test_errors_equal_to_those_of_the_wrong_formula_do_not_hide_its_name(ask, ha
     assert ask(halve, lambda x, k: x / (3, 5)[str(k)]).name == "error"
 
 
-def test_in_jupyter_only_the_lines_of_the_message_are_shown(ask, halve):
+def test_in_ipython_only_the_lines_of_the_message_are_shown(ask, halve):
     said = ask(halve, lambda x, k: x)
     assert said._render_traceback_() == str(said).splitlines()
 
@@ -457,6 +457,72 @@ def test_a_guess_can_be_prepared(ask):
     size.numbers(lambda size, draw: {"size": size})
     assert ask(size, -2.2) == ask(size, 2.5) == "1.1 solved, 1 point: size 2.500\n"
     assert "4 is too high" in str(ask(size, -4))
+
+
+# the line that is expected
+
+
+def test_the_expected_line_is_what_right_answers_print(ask, exercise, halve):
+    for nonce in (0, 7, "seven"):
+        exercise.begin(nonce)
+        assert ask(halve, lambda x, k: x / 2) == f"{halve.expected_line()}\n"
+        assert ask(exercise.tasks["1.2"], 2.9) == f"{exercise.tasks['1.2'].expected_line()}\n"
+    assert exercise.states == {"1.1": "solved", "1.2": "solved"}
+
+
+# what is shown of an answer
+
+
+def test_what_comes_of_an_answer_is_given_back(exercise, capsys):
+    assert exercise.show(lambda: "a picture", "1.1") == "a picture"
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        (
+            "lambda: my_halve(1)",
+            "run the cell with your answer to 1.1 first (name 'my_halve' is not defined).",
+        ),
+        ("lambda: [*None]", "your answer to 1.1 is still blank, or returns nothing."),
+        ("lambda: torch.stack(None)", "your answer to 1.1 is still blank, or returns nothing."),
+        (
+            "lambda: torch.zeros(2) @ torch.zeros(3)",
+            "with your answer to 1.1 this cell ended with RuntimeError: inconsistent tensor size,"
+            " expected tensor [2] and src [3] to have the same number of elements, but got 2 and 3"
+            " elements respectively",
+        ),
+    ],
+)
+def test_a_picture_that_cannot_be_drawn_is_one_line(exercise, capsys, source, line):
+    exercise.states = {"1.1": "wrong: differs"}
+    assert exercise.show(run_cell(f"make = {source}")["make"], "1.1") is None
+    assert capsys.readouterr().out == f"Nothing to show yet: {line}\n"
+
+
+def test_of_several_answers_the_one_that_is_missing_is_named(ask, exercise, halve, capsys):
+    ask(halve, lambda x, k: x / 2)
+    exercise.states["1.2"] = "not attempted"
+    exercise.show(lambda: 1 / 0, "1.1", "1.2")
+    assert capsys.readouterr().out == (
+        "Nothing to show yet: your answer to 1.2 is still blank, or returns nothing.\n"
+    )
+    exercise.show(lambda: 1 / 0, "1.2", "1.3")
+    assert "your answers to 1.2 and 1.3 are still blank, or return nothing." in capsys.readouterr().out
+    exercise.states["1.2"] = "solved"
+    exercise.show(lambda: 1 / 0, "1.1", "1.2")
+    assert (
+        "with your answers to 1.1 and 1.2 this cell ended with ZeroDivisionError" in capsys.readouterr().out
+    )
+
+
+def test_a_picture_can_be_stopped(exercise):
+    def stopped():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        exercise.show(stopped, "1.1")
 
 
 # hints and progress

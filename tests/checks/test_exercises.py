@@ -12,7 +12,7 @@ import pytest
 
 from diffusion_lab.checks import build, cells, registry
 from diffusion_lab.checks.bank import run_cell
-from diffusion_lab.checks.engine import NotAttempted
+from diffusion_lab.checks.engine import Guess, Mistaken, NotAttempted
 
 ROOT = Path(__file__).parents[2]
 MODULES = registry.modules()
@@ -75,6 +75,41 @@ def test_solution_is_stored_executed_and_clean(path):
     assert not [
         o for cell in code for o in cell.outputs if o.output_type == "error" or o.get("name") == "stderr"
     ]
+
+
+@every_solution
+def test_an_exercise_ships_with_no_outputs(path):
+    assert all(
+        (cell.execution_count, cell.outputs) == (None, []) for cell in code_cells(read(exercise_of(path)))
+    )
+
+
+NUMBER = re.compile(r"\d+(?:\.\d+)?")
+
+
+@every_solution
+def test_no_number_of_an_exercise_solves_a_guess(path):
+    """Every number of the file, with either sign, is tried for every number that is asked for."""
+    text = exercise_of(path).read_text(encoding="utf-8")
+    numbers = {sign * float(number) for number in NUMBER.findall(text) for sign in (1, -1)}
+    assert len(numbers) > 20
+    for task in module_of(path).exercise.tasks.values():
+        if isinstance(task, Guess):
+            right = task.middle(task.rights[""])
+            right = right if isinstance(right, dict) else {"": right}
+            assert all(accepts(task, label, number) for label, number in right.items())
+            found = {label: [number for number in numbers if accepts(task, label, number)] for label in right}
+            assert not all(found.values()), f"{task.number} is solved by {found}"
+
+
+def accepts(task: Guess, label: str, number: float) -> bool:
+    """Whether a number is right in its place, when the numbers in the other places are."""
+    right = task.middle(task.rights[""])
+    try:
+        task._check({**right, label: number} if label else number)
+    except Mistaken:
+        return False
+    return True
 
 
 @every_solution

@@ -121,7 +121,7 @@ def test_what_was_noted_before_comes_along(clone, command, asked, tmp_path):
     old.parent.mkdir(parents=True)
     old.write_text("notes")
     _, out, _ = command("copy-course")
-    assert out.endswith("which are yours to change, and what you had done before\n")
+    assert out.endswith("which are yours to change; your progress came along\n")
     assert (clone / copies.FOLDER / "progress.json").read_text() == "notes"
 
 
@@ -163,7 +163,9 @@ def test_a_full_disk_is_one_line_and_exit_code_2(clone):
         preexec_fn=no_room,
     )
     assert done.returncode == 2
-    assert re.fullmatch(r"diffusion-lab copy-course: .*File too large.*\n", done.stderr)
+    assert re.fullmatch(
+        r"diffusion-lab copy-course: could not write .*\.ipynb: File too large\n", done.stderr
+    )
     assert not list(clone.rglob("*.part*"))
 
 

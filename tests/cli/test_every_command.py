@@ -28,6 +28,7 @@ COMMANDS = {
     "train": ["consistency", "digits", "judge", "mini-sd"],
     "train mini-sd": [*stages.STAGES, "pack"],
 }
+"""What has to be there. A command that is new is found, and needs no entry."""
 FOUND = {command.name for command in _commands.discover(cli.__path__, cli.__name__)}
 NAMES = sorted({f"{group} {name}".strip() for group, names in COMMANDS.items() for name in names} | FOUND)
 
@@ -44,7 +45,9 @@ def test_help_fits_a_screen(command, monkeypatch, name):
     assert "None" not in out
     assert "False" not in out
     listed = [line.split()[0] for line in lines if line.startswith("    ") and line[4] != " "]
-    assert listed[: len(COMMANDS.get(name, []))] == COMMANDS.get(name, [])
+    wanted = COMMANDS.get(name, [])
+    assert [word for word in listed if word in wanted] == wanted
+    assert name or set(listed) >= FOUND
 
 
 @pytest.mark.parametrize(

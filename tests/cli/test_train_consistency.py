@@ -28,7 +28,8 @@ def weights(folder) -> torch.Tensor:
 
 
 def test_it_leaves_a_model_with_a_card_a_checkpoint_and_a_note(distilled):
-    names = ["consistency.json", "consistency.pt", "consistency.safetensors"]
+    names = ["consistency-loss.csv", "consistency-samples.png"]
+    names += ["consistency.json", "consistency.pt", "consistency.safetensors"]
     assert sorted(path.name for path in distilled.iterdir()) == names
     model = dl.load_model(distilled / "consistency.safetensors")
     assert (model.objective, model.model.config["width"]) == ("v", 32)
@@ -85,7 +86,7 @@ def test_it_goes_on_bit_for_bit_and_with_the_same_settings_only(command, tmp_pat
         (("--student", "digits-flow"), "the student must have the teacher's objective, v"),
         (("--student", "nosuch.safetensors"), "there is no file nosuch.safetensors"),
         (("--student", "judge"), "name='judge' is not known"),
-        (("--steps", 0), "num_steps must be at least 1, got 0"),
+        (("--steps", 0), "--steps must be at least 1, got 0"),
         (("--levels", 0), "levels must lie in 1 … 1000, got 0"),
         (("--batch-size", 100_000), "batch_size=100000 is more than"),
         (("--resume",), "--resume: there is no "),

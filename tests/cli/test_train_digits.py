@@ -10,8 +10,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import diffusion_lab as dl
 from diffusion_lab import cli, data
@@ -22,7 +24,9 @@ def test_train_leaves_checkpoint_model_and_card(trained, model):
     assert sorted(path.name for path in trained.iterdir()) == [
         "checkpoint.pt",
         "digits.safetensors",
+        "loss.csv",
         "run.json",
+        "samples.png",
     ]
     loaded = dl.load_model(model)
     assert loaded.model.config["width"] == 8
@@ -34,6 +38,46 @@ def test_train_leaves_checkpoint_model_and_card(trained, model):
     assert checkpoint["index"] == 3
     for name, tensor in loaded.model.state_dict().items():
         assert torch.equal(tensor, checkpoint["ema"][name].half().float()), name
+
+
+def losses(folder: Path) -> list[tuple[int, float]]:
+    header, *lines = (folder / "loss.csv").read_text().splitlines()
+    assert header == "step,loss"
+    return [(int(step), float(loss)) for step, loss in (line.split(",") for line in lines)]
+
+
+def test_train_leaves_the_losses_and_pictures_and_says_a_command_that_works(command, tmp_path, tiny_training):
+    code, out, _ = command("train", "digits", *tiny_training, "--steps", 3, "--out", tmp_path / "a run")
+    assert code == 0
+    assert [step for step, _ in losses(tmp_path / "a run")] == [1, 2, 3]
+    assert all(0 < loss < 5 for _, loss in losses(tmp_path / "a run"))
+    samples = np.asarray(Image.open(tmp_path / "a run" / "samples.png"))
+    assert samples.shape == (4 * (2 * 28 + 2), 4 * (10 * 28 + 9 * 2))
+    begin, spelled = out.splitlines()[-1].split(": ")
+    assert begin == "next"
+    program, *words = shlex.split(spelled)
+    assert (program, words[:2]) == (
+        "diffusion-lab",
+        ["sample", str(tmp_path / "a run" / "digits.safetensors")],
+    )
+    assert command(*words, "--rows", 1, "--num-steps", 1, "--out", tmp_path / "a.png")[0] == 0
+
+
+@pytest.mark.parametrize("name", ["loss.csv", "samples.png"])
+def test_train_replaces_nothing_that_is_no_run(refused, tmp_path, name, tiny_training):
+    (tmp_path / name).write_text("mine")
+    line = refused("train digits", *tiny_training, "--steps", 3, "--out", tmp_path)
+    assert f"{tmp_path / name} is there already" in line
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_text() == "mine"
+
+
+def test_resume_with_broken_losses_is_refused(refused, trained, tmp_path, tiny_training):
+    for path in trained.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "loss.csv").write_text("step,loss\n1,banana\n")
+    line = refused("train digits", *tiny_training, "--steps", 5, "--resume", "--out", tmp_path)
+    assert f"{tmp_path / 'loss.csv'}, to which --resume adds, has a line that is no step and loss" in line
 
 
 def test_defaults_of_train_are_those_of_the_package():
@@ -149,6 +193,7 @@ def test_resume_goes_on_and_then_has_nothing_to_do(command, tmp_path, tiny_train
     code, _, err = command(*arguments, "--steps", 4, "--resume")
     assert code == 2
     assert "num_steps must be at least 5, got 4" in err
+    assert "step/s" not in err
 
 
 @pytest.mark.parametrize(
@@ -178,7 +223,7 @@ def test_resume_without_a_checkpoint_is_refused(refused, tmp_path, tiny_training
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        (("--steps", 0), "num_steps must be at least 1, got 0"),
+        (("--steps", -3), "--steps must be at least 1, got -3"),
         (("--ema", 2), "ema_decay"),
         (("--batch-size", 2000), "batch_size=2000 is more than the 1500"),
         (("--batch-size", 0), "batch_size"),
@@ -230,8 +275,12 @@ def test_ctrl_c_keeps_everything_and_resume_finishes(command, tmp_path, tiny_tra
     assert process.returncode == 130, err
     assert b"Traceback" not in err
     index = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["index"]
-    assert f"stopped after {index} steps: {tmp_path / 'digits.safetensors'}" in out.decode()
+    lines = out.decode().splitlines()
+    assert f"stopped after {index} steps: {tmp_path / 'digits.safetensors'}" in lines
+    assert "to go on, give the same command with --resume" in lines
+    assert [step for step, _ in losses(tmp_path)] == list(range(1, index + 1))
     assert f"optimiser steps done: {index:,}" in dl.load_model(tmp_path / "digits.safetensors").card
     code, out, _ = command(*arguments, "--resume", "--steps", index + 2)
     assert code == 0
     assert f"done after {index + 2} steps" in out
+    assert [step for step, _ in losses(tmp_path)] == list(range(1, index + 3))

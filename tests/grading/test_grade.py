@@ -353,7 +353,9 @@ def test_gradebook_holds_grades_by_one_solution_only(faked, school, tmp_path):
     changed = tmp_path / "solutions"
     changed.mkdir()
     text = (SOLUTIONS / "01_forward_noising.ipynb").read_text(encoding="utf-8")
-    (changed / "01_forward_noising.ipynb").write_text(text.replace("Guess first", "Guess"), encoding="utf-8")
+    assert "A hundred thousand numbers" in text
+    text = text.replace("A hundred thousand numbers", "Very many numbers")
+    (changed / "01_forward_noising.ipynb").write_text(text, encoding="utf-8")
     graded(school, tmp_path / "one", shard=(1, 2))
     before = (tmp_path / "one/grades.json").read_bytes()
     with pytest.raises(grade.SolutionChanged, match="the solution of exercise 01 has changed") as refused:

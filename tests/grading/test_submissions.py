@@ -183,6 +183,35 @@ def test_copies_in_a_flat_folder_are_of_one_student(tmp_path):
     assert bo.student == "bo"
 
 
+def test_of_a_whole_course_the_exercise_is_taken_and_not_its_lesson_or_a_newer_copy(tmp_path):
+    answered, lesson = b"# ANSWER 1.1\\nmy_guess = 1", b"the lesson"
+    files = {
+        "anna/my-course/exercises/01_a.ipynb": answered,
+        "anna/my-course/exercises/01_a-new.ipynb": b"# ANSWER 1.1\\nmy_guess = None",
+        "anna/my-course/notebooks/01_a.ipynb": lesson,
+        "bo/notebooks/01_a.ipynb": lesson,
+        "cy/notebooks/01_a.ipynb": answered,
+        "cy/exercises/x/01_a.ipynb": b"cy's older",
+    }
+    put(tmp_path, files)
+    for name in files:
+        os.utime(tmp_path / name, (1e9, 1e9))
+    os.utime(tmp_path / "cy/notebooks/01_a.ipynb", (2e9, 2e9))
+    anna, bo, cy = find(tmp_path)
+    assert anna.data == answered
+    assert anna.notes == (
+        "anna/my-course/exercises/01_a-new.ipynb: an older file of the same student; not graded",
+    )
+    assert bo.data == lesson, "all that there is"
+    assert cy.data == answered, "answers are taken from wherever they are"
+
+
+def test_a_newer_copy_in_a_flat_folder_is_of_the_same_student(tmp_path):
+    files = {name: name.encode() for name in ("anna_01_a-new.ipynb", "anna_01_a.ipynb", "bo_01_a.ipynb")}
+    anna, bo = find(put(tmp_path, files))
+    assert (anna.student, anna.data, bo.student) == ("anna", b"anna_01_a.ipynb", "bo")
+
+
 def test_a_name_without_end_is_refused(tmp_path):
     name = "a_1" * 20_000 + "/b.ipynb"
     begin = time.process_time()

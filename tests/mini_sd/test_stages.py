@@ -211,7 +211,11 @@ def test_a_finished_stage_has_nothing_left_to_do(folder, capsys, monkeypatch, st
     monkeypatch.setattr(train, "encode_scenes", None)
     before = stages.stage(folder, stage).file.read_bytes()
     assert trained(folder, stage, 2, "--resume") == 0
-    assert "done after 2 steps" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "done after 2 steps" in out
+    following = {"vae": "clip", "clip": "unet", "unet": "pack"}[stage]
+    assert out.splitlines()[-1] == f"next: diffusion-lab train mini-sd {following} --out {folder}"
+    assert (folder / f"{stage}-loss.csv").read_text().startswith("step,loss\n1,")
     assert stages.stage(folder, stage).file.read_bytes() == before
 
 

@@ -1,6 +1,8 @@
 """What all trainings share: their options, and a folder in which a training can stop and go on."""
 
+import csv
 import json
+import shlex
 import time
 from argparse import Namespace
 from collections.abc import Callable, Iterable
@@ -8,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm import tqdm
 
+from diffusion_lab import figures
 from diffusion_lab.cli._commands import Parser
 from diffusion_lab.files import replacing
-from diffusion_lab.interrupts import StopRequest
-from diffusion_lab.shapes import check_range
+from diffusion_lab.monitor import Monitor
+from diffusion_lab.shapes import Images, check_range
 
 MINUTES_BETWEEN_CHECKPOINTS = 5
 
@@ -46,22 +48,40 @@ def seed_torch(options: Namespace) -> None:
     torch.manual_seed(options.seed)
 
 
-class Run:
-    """A training in a folder: the file it makes, a checkpoint to go on from, and a note of its settings."""
+def say_next(*words: object) -> None:
+    """Print the command that comes next, as a shell takes it."""
+    print("next:", shlex.join(["diffusion-lab", *map(str, words)]))
 
-    def __init__(self, name: str, file: Path, checkpoint: Path, note: Path, *, resume: bool):
-        """Begin, or go on.
+
+class Run:
+    """A training in a folder.
+
+    It has what it makes, a checkpoint to go on from, a note of what decided it, and, to look at, the loss of
+    every step in ``loss.csv`` and perhaps pictures in ``samples.png``.
+    """
+
+    def __init__(
+        self, name: str, file: Path, checkpoint: Path, note: Path, *, resume: bool, prefix: str = ""
+    ):
+        """Begin, or go on; `prefix` keeps apart what several trainings of one folder leave to look at.
 
         Raises:
             FileExistsError: if there is something already and it should not go on.
             FileNotFoundError: if it should go on, and there is no checkpoint.
+            ValueError: if it should go on, and the losses so far cannot be read.
         """
         self.file, self.checkpoint, self.note, self.resume = file, checkpoint, note, resume
+        self.loss_file = file.parent / f"{prefix}loss.csv"
+        self.samples_file = file.parent / f"{prefix}samples.png"
         if resume and not checkpoint.is_file():
             raise FileNotFoundError(f"--resume: there is no {checkpoint}")
         if not resume and (file.exists() or checkpoint.exists()):
             advice = "add --resume to go on, or choose another --out"
             raise FileExistsError(f"{file.parent} holds {name} already: {advice}")
+        for path in (self.loss_file, self.samples_file):
+            if not resume and path.exists():
+                raise FileExistsError(f"{path} is there already: choose another --out")
+        self.earlier_losses = self._read_losses() if resume else {}
 
     def refuse_other_settings(self, settings: dict[str, Any]) -> dict[str, Any]:
         """Compare the settings with the note of how the training began, and return the note.
@@ -84,7 +104,12 @@ class Run:
         return noted
 
     def train(
-        self, steps: Iterable, num_steps: int, settings: dict[str, Any], keep: Callable[[Any], None]
+        self,
+        steps: Iterable,
+        num_steps: int,
+        settings: dict[str, Any],
+        keep: Callable[[Any], None],
+        draw: Callable[[], Images] | None = None,
     ) -> int:
         """Go through a training with a bar, until its end or Ctrl-C; returns the exit code.
 
@@ -93,25 +118,40 @@ class Run:
             num_steps: how many there will be.
             settings: what decides the result; noted with the first step of a new training.
             keep: called with the last step, to write what was trained.
+            draw: draws with what was written, twenty images in two rows.
         """
-        saved, smooth = time.monotonic(), None
-        with StopRequest() as stop, tqdm(total=num_steps, unit="step") as bar:
-            for step in steps:
-                if smooth is None:  # the first step of this run, perhaps not of the training
-                    bar.initial = bar.n = step.index - 1
-                    smooth = step.loss
-                    if not self.resume:
-                        with replacing(self.note) as part:
-                            part.write_text(json.dumps(settings, indent=2))
-                smooth = 0.99 * smooth + 0.01 * step.loss
-                bar.set_postfix(loss=f"{smooth:.4f}", refresh=False)
-                bar.update()
-                if stop.asked:
-                    break
-                if time.monotonic() - saved > 60 * MINUTES_BETWEEN_CHECKPOINTS:
-                    step.save(self.checkpoint)
-                    saved = time.monotonic()
+        monitor, saved = Monitor(steps, num_steps=num_steps, quiet=True), time.monotonic()
+        for step in monitor:
+            if step.index == 1:
+                with replacing(self.note) as part:
+                    part.write_text(json.dumps(settings, indent=2))
+            if time.monotonic() - saved > 60 * MINUTES_BETWEEN_CHECKPOINTS:
+                self._save(step, monitor.losses)
+                saved = time.monotonic()
         keep(step)
+        self._save(step, monitor.losses)
+        print(f"{'stopped' if monitor.stopped else 'done'} after {step.index} steps: {self.file}")
+        if monitor.stopped:
+            print("to go on, give the same command with --resume")
+        if draw is not None:
+            figures.save_picture(self.samples_file, [figures.grid(draw(), 10)])
+            print(f"what it draws: {self.samples_file}")
+        return 130 if monitor.stopped else 0
+
+    def _save(self, step: Any, losses: dict[int, float]) -> None:
         step.save(self.checkpoint)
-        print(f"{'stopped' if stop.asked else 'done'} after {step.index} steps: {self.file}")
-        return 130 if stop.asked else 0
+        first = next(iter(losses))
+        losses = {index: loss for index, loss in self.earlier_losses.items() if index < first} | losses
+        with replacing(self.loss_file) as part, part.open("w", newline="") as file:
+            csv.writer(file).writerows([("step", "loss"), *losses.items()])
+
+    def _read_losses(self) -> dict[int, float]:
+        if not self.loss_file.exists():
+            return {}
+        try:
+            with self.loss_file.open(newline="") as file:
+                return {int(row["step"]): float(row["loss"]) for row in csv.DictReader(file)}
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"{self.loss_file}, to which --resume adds, has a line that is no step and loss: remove it"
+            ) from error

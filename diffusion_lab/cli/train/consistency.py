@@ -9,11 +9,15 @@ from diffusion_lab import data
 from diffusion_lab.cli._commands import Parser
 from diffusion_lab.cli._options import find_device, load
 from diffusion_lab.cli.train._cards import card, command_line, training_facts
-from diffusion_lab.cli.train._runs import Run, add_run_options, seed_torch
+from diffusion_lab.cli.train._runs import Run, add_run_options, say_next, seed_torch
+from diffusion_lab.shapes import Images, check_range
 from diffusion_lab.variants.consistency import distill
 
 SETTINGS = ("student", "steps", "batch_size", "levels", "learning_rate", "seed", "bfloat16")
 """The options that decide the result, with the data; only the steps may change on ``--resume``."""
+
+EVALUATIONS = 4
+"""In how many steps the student is shown."""
 
 
 def add_options(parser: Parser) -> None:
@@ -36,10 +40,12 @@ def add_options(parser: Parser) -> None:
 
 
 def run(options: Namespace) -> int:
-    """Distil into a folder: consistency.safetensors, consistency.pt to go on from, and consistency.json."""
+    """Distil into a folder: consistency.safetensors, and beside it what `Run` leaves, all named after it."""
+    check_range("--steps", options.steps, 1)
     seed_torch(options)
     file = options.out / "consistency.safetensors"
-    training = Run(file.stem, file, file.with_suffix(".pt"), file.with_suffix(".json"), resume=options.resume)
+    checkpoint, note = file.with_suffix(".pt"), file.with_suffix(".json")
+    training = Run(file.stem, file, checkpoint, note, resume=options.resume, prefix=f"{file.stem}-")
     device = find_device(options.device)
     teacher, begin, digits = dl.load_pretrained("digits"), load(options.student), data.mnist()
     if begin.pictures != teacher.pictures:
@@ -83,4 +89,10 @@ Models."""
         about = f"{card('digits', text, [taught, *facts])}\nThe student began as this denoiser:\n\n{known}"
         dl.save_model(training.file, step.ema, teacher.schedule, teacher.objective, about)
 
-    return training.train(steps, options.steps, noted, keep)
+    def draw() -> Images:
+        student = dl.load_model(training.file)
+        return student.sample([*range(10)] * 2, num_steps=EVALUATIONS, seed=options.seed, progress=False)
+
+    code = training.train(steps, options.steps, noted, keep, draw)
+    say_next("sample", training.file, "--num-steps", EVALUATIONS, "--labels", "2026")
+    return code

@@ -9,9 +9,9 @@ from diffusion_lab import data
 from diffusion_lab.cli._commands import Parser
 from diffusion_lab.cli._options import find_device
 from diffusion_lab.cli.train._cards import card, command_line, training_facts
-from diffusion_lab.cli.train._runs import Run, add_run_options, seed_torch
+from diffusion_lab.cli.train._runs import Run, add_run_options, say_next, seed_torch
 from diffusion_lab.schedules import CURVES
-from diffusion_lab.shapes import check_range
+from diffusion_lab.shapes import Images, check_range
 
 SETTINGS = (
     "steps",
@@ -51,7 +51,8 @@ def add_options(parser: Parser) -> None:
 
 
 def run(options: Namespace) -> int:
-    """Train into a folder: digits.safetensors, checkpoint.pt, and run.json."""
+    """Train into a folder: digits.safetensors, samples.png, loss.csv, checkpoint.pt, and run.json."""
+    check_range("--steps", options.steps, 1)
     seed_torch(options)
     out = options.out
     training = Run(
@@ -95,4 +96,9 @@ def run(options: Namespace) -> int:
         facts = training_facts(digits.source, command_line("train digits", settings), step.index)
         dl.save_model(training.file, step.ema, schedule, options.objective, card("digits", text, facts))
 
-    return training.train(steps, options.steps, noted, keep)
+    def draw() -> Images:
+        return dl.load_model(training.file).sample([*range(10)] * 2, seed=options.seed, progress=False)
+
+    code = training.train(steps, options.steps, noted, keep, draw)
+    say_next("sample", training.file, "--labels", "2026")
+    return code

@@ -32,8 +32,8 @@ def run(options: Namespace) -> int:
     steps = evaluation.train_classifier(
         classifier, digits.images, digits.labels, epochs=options.epochs, generator=generator
     )
-    for loss in (bar := tqdm(steps, total=options.epochs * (len(digits.images) // 128), unit="step")):
-        bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
+    for step in (bar := tqdm(steps, total=options.epochs * (len(digits.images) // 128), unit="step")):
+        bar.set_postfix(loss=f"{step.loss:.3f}", refresh=False)
     _, predicted = evaluation.describe(classifier, test.images)
     print(f"accuracy on the test images: {(predicted == test.labels).double().mean():.2%}")
     generator.manual_seed(options.seed)

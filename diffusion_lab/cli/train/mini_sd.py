@@ -9,8 +9,9 @@ from diffusion_lab import data
 from diffusion_lab.cli._commands import Command, Parser, add_commands, hint
 from diffusion_lab.cli._options import find_device
 from diffusion_lab.cli.train._cards import card, command_line
-from diffusion_lab.cli.train._runs import Run, add_run_options, seed_torch
+from diffusion_lab.cli.train._runs import Run, add_run_options, say_next, seed_torch
 from diffusion_lab.mini_sd import stages
+from diffusion_lab.mini_sd.pipeline import PARTS
 from diffusion_lab.mini_sd.scenes import HELD_OUT, NUMBERS
 from diffusion_lab.mini_sd.text import VOCABULARY
 from diffusion_lab.shapes import check_range
@@ -37,7 +38,7 @@ def train_stage(name: str, options: Namespace) -> int:
     seed_torch(options)
     stage = stages.stage(options.out, name)
     note = options.out / f"{name}.json"
-    training = Run(name, stage.file, stage.checkpoint, note, resume=options.resume)
+    training = Run(name, stage.file, stage.checkpoint, note, resume=options.resume, prefix=f"{name}-")
     done = stage.read_checkpoint()["index"] if options.resume else 0
     if options.resume and not note.is_file():
         raise FileNotFoundError(f"--resume: there is no {note}, which says what the run was")
@@ -50,6 +51,7 @@ def train_stage(name: str, options: Namespace) -> int:
     notes = {"of": options.steps, **chosen, "source": digits.source, **parents}
     if done == options.steps:  # nothing is left to do, but the file may be lost
         print(f"done after {done} steps: {stage.file if stage.file.exists() else stage.restore(**notes)}")
+        say_next_stage(name, options.out)
         return 0
     check_range("--steps", options.steps, 1 + done)
     steps = stage.start(digits, num_steps=options.steps, device=device, resume=options.resume, **chosen)
@@ -57,7 +59,17 @@ def train_stage(name: str, options: Namespace) -> int:
     def keep(step) -> None:
         stage.keep(step.ema, steps=step.index, **notes)
 
-    return training.train(steps, options.steps, {**settings, **parents}, keep)
+    code = training.train(steps, options.steps, {**settings, **parents}, keep)
+    if code == 0:
+        say_next_stage(name, options.out)
+    return code
+
+
+def say_next_stage(name: str, out: Path) -> None:
+    """Print which command comes after a stage; none after the judge, which is no part of the model."""
+    order = [*(stage for stage in stages.STAGES if stage in PARTS), "pack"]
+    if name in order:
+        say_next("train", "mini-sd", order[order.index(name) + 1], "--out", out)
 
 
 def add_pack_options(parser: Parser) -> None:
@@ -69,7 +81,9 @@ def add_pack_options(parser: Parser) -> None:
 def pack(options: Namespace) -> int:
     """Join what all stages left in a folder."""
     with hint(FileExistsError, "add --force to replace it"):
-        print(f"done: {stages.pack(options.out, card=packed_card, force=options.force)}")
+        path = stages.pack(options.out, card=packed_card, force=options.force)
+    print(f"done: {path}")
+    say_next("sample", path, "--prompt", "a big red seven")
     return 0
 
 

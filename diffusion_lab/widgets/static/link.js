@@ -14,8 +14,8 @@ async function find(manager, name) {
   return null;
 }
 
-// a field for words above the pictures of a player, whose first slider chooses among examples; what is typed goes to
-// the kernel as a sketch does
+// a field for words above the pictures of a player, one of whose sliders chooses among examples (the first, if none says
+// so); what is typed goes to the kernel as a sketch does
 async function addField(player, label) {
   const { k, sliders } = player.shared;
   const own = `.dl-player[data-player="${player.id}"]`;
@@ -31,9 +31,13 @@ async function addField(player, label) {
     node.style.cssText = style;
     return node;
   };
-  const example = () => sliders[0].values[k[0]];
+  const a = Math.max(
+    0,
+    sliders.findIndex(({ examples }) => examples),
+  );
+  const example = () => sliders[a].values[k[a]];
   let isTyped = false;
-  let last = k[0];
+  let last = k[a];
   const row = make('div', 'display: flex; gap: .5em; margin: .3em 0 .5em; align-items: center', {});
   const id = `dl-${Math.random().toString(36).slice(2)}`;
   const input = make('input', 'flex: 1; min-width: 0; font: inherit', {
@@ -64,8 +68,8 @@ async function addField(player, label) {
   return {
     remove: () => row.remove(),
     chosen() {
-      if (k[0] === last) return;
-      last = k[0];
+      if (k[a] === last) return;
+      last = k[a];
       input.value = example();
       if (isTyped) player.drawn(true);
       isTyped = false;
