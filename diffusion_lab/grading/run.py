@@ -375,7 +375,8 @@ def _root(node: ast.AST) -> str | None:
 
 
 def _without_magics(source: str) -> str:
-    return re.sub(r"^([ \t]*)[%!?].*$", r"\1pass", source, flags=re.M)  # a block may hold nothing else
+    # pass, as a block may hold nothing else
+    return "\n".join(re.sub(r"^(\s*)[%!?].*", r"\1pass", line) for line in source.splitlines())
 
 
 def _owners(key: Key) -> list[str | None]:

@@ -114,7 +114,7 @@ def test_findings_are_found(visit):
 def test_a_player_follows_the_button_for_the_theme(visit, drawn):
     page = visit("notebooks/01_forward_noising")
     player, button = (
-        page.locator(".dl-player").first,
+        page.locator(".dl-player").nth(1),  # with plots, which have colours of the page
         page.locator("button.theme-switch-button:visible").first,
     )
     by_theme = {}

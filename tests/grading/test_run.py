@@ -240,6 +240,7 @@ def test_no_right_answer_reaches_for_the_checks(name):
         ("f.__globals__", "it uses .__globals__"),
         ("import gc", "it imports gc"),
         ("%%time\nimport gc", "it imports gc"),
+        ("if True:\n    %time f()\nimport gc", "it imports gc"),
         (
             (
                 "class Net(torch.nn.Module):\n    def __init__(self):\n        super().__init__()\n       "
