@@ -209,16 +209,16 @@ def disagreements(course: Course, root: Path) -> list[str]:
         for lesson in course.lessons
         if lesson.exercise
     }
-    there = {
+    present = {
         path.relative_to(root).as_posix()
         for folder in ("notebooks", "exercises")
         for path in (root / folder).glob("*.ipynb")
     }
-    lines = [f"{name}: {DECLARATION} has no entry for it" for name in sorted(there - wanted.keys())]
+    lines = [f"{name}: {DECLARATION} has no entry for it" for name in sorted(present - wanted.keys())]
     lines += [
-        f"{name}: {DECLARATION} names it, but it is not there" for name in sorted(wanted.keys() - there)
+        f"{name}: {DECLARATION} names it, but it is not there" for name in sorted(wanted.keys() - present)
     ]
-    for name in sorted(there & wanted.keys()):
+    for name in sorted(present & wanted.keys()):
         heading = first_line(root / name)
         if heading != f"# {wanted[name]}":
             lines.append(f"{name}: its heading is {heading!r}, {DECLARATION} wants '# {wanted[name]}'")

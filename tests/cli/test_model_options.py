@@ -12,7 +12,7 @@ def test_unknown_sampler_or_spacing_lists_the_valid_ones(command, name, option, 
     code, _, err = command(name, option, "no-such-name")
     assert code == 2
     assert "no-such-name" in err
-    assert all(each in err for each in valid)
+    assert all(known in err for known in valid)
 
 
 @pytest.mark.parametrize("name", ["sample", "evaluate"])
