@@ -81,9 +81,11 @@ def test_the_readme_has_badges_for_every_lesson_and_exercise():
     assert f"({KNOWN.binder('notebooks/00_start_here.ipynb')})" in readme
 
 
-def test_the_readme_says_what_to_run_after_forking():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert "diffusion-lab set-repository" in readme
+def test_the_page_on_setting_up_says_what_to_do_after_forking():
+    assert "[Setting up](docs/setup.md)" in (ROOT / "README.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "setup.md").read_text(encoding="utf-8")
+    assert "diffusion-lab set-repository" in page
+    assert "`.github/workflows/repository.yml`" in page
 
 
 def test_setting_it_rewrites_every_link_and_nothing_else(clone, monkeypatch, capsys):
