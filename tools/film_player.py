@@ -15,7 +15,7 @@ from pathlib import Path
 
 import nbformat
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from diffusion_lab.files import replacing
 
@@ -107,23 +107,19 @@ def write_film(path: Path, frames: list[Image.Image]) -> None:
         )
 
 
-def film(html: str, route: Iterable[tuple[int, int]] = ROUTE) -> list[Image.Image]:
-    """Show a stored player in Chromium and film it; a `FileNotFoundError` says if there is no Chromium."""
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None:
-        raise FileNotFoundError("there is no Chromium here (Debian: apt install chromium)")
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+def film(browser: Browser, html: str, route: Iterable[tuple[int, int]] = ROUTE) -> list[Image.Image]:
+    """Show a stored player in a page of its own, and film it."""
+    with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / "player.html"
         place.write_text(f"<!doctype html><meta charset=utf-8><body style='margin:10px'>{html}", "utf-8")
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
         try:
-            page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
             page.goto(place.as_uri())
             page.wait_for_function(READY)
             page.evaluate(POINTER)
             return list(record(page, route))
         finally:
-            browser.close()
+            page.close()
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -133,11 +129,19 @@ def main(arguments: list[str] | None = None) -> int:
         "--out", type=Path, default=FILM, metavar="FILE", help="the GIF (default: %(default)s)"
     )
     options = parser.parse_args(arguments)
-    try:
-        write_film(options.out, film(stored_player()))
-    except (OSError, ValueError) as error:
-        print(error)
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        print("there is no Chromium here (Debian: apt install chromium)")
         return 1
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        try:
+            write_film(options.out, film(browser, stored_player()))
+        except (OSError, ValueError) as error:
+            print(error)
+            return 1
+        finally:
+            browser.close()
     print(f"{options.out}: {options.out.stat().st_size / 1000:.0f} kB")
     return 0
 

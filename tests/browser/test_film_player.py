@@ -8,9 +8,8 @@ from tools import film_player
 pytestmark = pytest.mark.browser
 
 
-@pytest.mark.usefixtures("browser")  # which skips where there is no Chromium
-def test_the_slider_moves_and_the_button_is_pressed(tmp_path):
-    frames = film_player.film(film_player.stored_player(), [(0, 0), (1000, 4), (500, 2)])
+def test_the_slider_moves_and_the_button_is_pressed(browser, tmp_path):
+    frames = film_player.film(browser, film_player.stored_player(), [(0, 0), (1000, 4), (500, 2)])
     assert len(frames) == 1 + 4 + 2 + film_player.FRAMES_TO_BUTTON + 1
     assert {frame.size for frame in frames} == {(film_player.WIDTH, film_player.HEIGHT)}
     first, noise, back = (frame.tobytes() for frame in (frames[0], frames[4], frames[6]))
