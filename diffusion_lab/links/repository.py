@@ -65,8 +65,8 @@ class Repository(NamedTuple):
         return f"https://colab.research.google.com/github/{self.owner}/{self.name}/blob/{self.branch}/{path}"
 
     def binder(self, path: str) -> str:
-        """Open it in a JupyterLab on Binder."""
-        place = path.replace("/", "%2F")
+        """Open a copy of it in a JupyterLab on Binder, where `postBuild` has copied the course for the student."""
+        place = f"{copies.FOLDER}/{path}".replace("/", "%2F")
         return (
             f"https://mybinder.org/v2/gh/{self.owner}/{self.name}/{self.branch}?urlpath=lab%2Ftree%2F{place}"
         )
