@@ -475,8 +475,8 @@ def test_points_by_hand_are_merged_again_and_again(faked, school, tmp_path):
     for _ in range(2):
         result = graded(school, out, resume=True, manual=manual)
         rows = {row["student"]: row for row in gradebook(out)}
-        assert (rows["chen"]["score"], rows["chen"]["max"], rows["chen"]["1.5"]) == ("5", "12", "2")
-        assert (rows["anna"]["score"], rows["anna"]["max"]) == ("0", "12")
+        assert (rows["chen"]["score"], rows["chen"]["max"], rows["chen"]["1.5"]) == ("5", "14", "2")
+        assert (rows["anna"]["score"], rows["anna"]["max"]) == ("0", "14")
         assert result.warnings == ["manual: there is no nobody, 01, 1.5 in the gradebook"]
     graded(school, out, resume=True)
     assert {row["student"]: row["score"] for row in gradebook(out)}["chen"] == "3"
