@@ -38,12 +38,11 @@ def readme_table(course: Course, links: Repository) -> str:
 
     def row(lesson: Lesson) -> list[str]:
         notebook, exercise = f"notebooks/{lesson.file}", f"exercises/{lesson.file}"
-        cells = [f"[{lesson.heading}]({notebook})", lesson.question, needs(course, lesson)]
-        cells += [str(lesson.minutes), f"under {lesson.budget}", links.badges(notebook)]
-        return [*cells, links.colab_badge(exercise) if lesson.exercise else "–"]
+        cells = [f"[{lesson.heading}]({notebook})", lesson.question, str(lesson.minutes)]
+        return [*cells, links.badges(notebook), links.colab_badge(exercise) if lesson.exercise else "–"]
 
-    header = ["lesson", "its question", "needs", "minutes to read", "runs on two cores in"]
-    return table([*header, "open the lesson", "its exercise"], map(row, course.lessons))
+    header = ["lesson", "its question", "minutes", "open the lesson", "its exercise"]
+    return table(header, map(row, course.lessons))
 
 
 def start_table(course: Course) -> str:

@@ -38,6 +38,19 @@ def test_a_stopped_training_goes_on_bit_for_bit(stage, digits, folder):
     assert torch.equal(weights(run(4, True)), whole)
 
 
+def test_a_stage_without_its_network_or_its_training_cannot_be_made(tmp_path):
+    class Untrained(stages.Stage):
+        name = "untrained"
+
+        def network(self):
+            return torch.nn.Linear(1, 1)
+
+    with pytest.raises(TypeError, match=r"abstract .*fit"):
+        Untrained(tmp_path)
+    with pytest.raises(TypeError, match=r"abstract .*network"):
+        stages.Stage(tmp_path)
+
+
 @pytest.mark.parametrize("stage", ["clip", "unet"])
 def test_the_seed_decides_more_than_the_first_weights(stage, digits, folder, monkeypatch):
     latents = train.load_latents(stages.UNetStage(folder).codes_file)
