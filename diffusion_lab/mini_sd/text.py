@@ -41,7 +41,9 @@ def words_of(text: str) -> list[str]:
 
 def _suggested(word: str) -> str:
     """Give an unknown word, with the one in the vocabulary that is most like it, if one is."""
-    near = difflib.get_close_matches(word, VOCABULARY, n=1)
+    same_start = [known for known in VOCABULARY if known[0] == word[0]]
+    near = difflib.get_close_matches(word, same_start, n=1)
+    near = near or difflib.get_close_matches(word, VOCABULARY, n=1, cutoff=0.75)
     return f"{word} (did you mean {near[0]}?)" if near else word
 
 

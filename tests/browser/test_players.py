@@ -23,6 +23,7 @@ from diffusion_lab.widgets import (
     PromptBox,
     ScheduleExplorer,
     TrainingScrubber,
+    TrajectoryScrubber,
 )
 
 pytestmark = pytest.mark.browser
@@ -82,8 +83,15 @@ def made(digits):
     words = PromptBox(
         ["a red seven", "a blue two"], lambda text: flat(len(text) / 20), alt="two greys", shades=256
     )
-    parts |= {"choices": choices, "words": words}
+    trajectory = TrajectoryScrubber(
+        *walked(0), timesteps=9, choices={"seed": range(3)}, start={"seed": 0}, sample=walked
+    )
+    parts |= {"choices": choices, "words": words, "trajectory": trajectory}
     return {"two": two, "names": names, "plot": plot, "schedules": schedules, **parts}
+
+
+def walked(seed):
+    return flat(-1), [dl.State(5, flat(seed / 2), flat(0)), dl.State(0, flat(1), flat(1))]
 
 
 def flat(value):
@@ -593,6 +601,16 @@ def test_digit_and_seed_are_chosen(shown, page, pixels):
     seed.press("ArrowLeft")
     np.testing.assert_array_equal(pixels(canvas), first)
     assert player.get_attribute("data-value") == "1000, upside down, 0"
+    assert page.problems == []
+
+
+def test_a_choice_that_only_a_kernel_has_is_not_offered_without_one(shown, page):
+    player = shown["trajectory"]
+    assert player.locator(".dl-bar > label").all_inner_texts() == ["step"]
+    assert "Run the cell" in player.locator(".dl-status").inner_text()
+    for _ in range(3):
+        press(player, "one step on")
+    assert player.get_attribute("data-value") == "2, 0"
     assert page.problems == []
 
 

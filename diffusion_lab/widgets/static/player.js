@@ -62,7 +62,7 @@ function build(root, spec) {
   );
   const field = example < 0 ? null : wordsField(`your own ${spec.sliders[example].label}`, typed);
   const parts = field ? [...controls, field] : controls;
-  const bar = element('div', { className: 'dl-bar' }, ...parts.flatMap((part) => part.nodes));
+  const bar = element('div', { className: 'dl-bar' });
   parts.flatMap((part) => part.focus).forEach(keepKeys);
   const texts = spec.readouts.map((readout) => {
     const longest = Math.max(0, ...Object.values(readout.values ?? {}).map((text) => String(text).length));
@@ -133,6 +133,12 @@ function build(root, spec) {
     controls.forEach((control, a) => control.tell(positions.text(a), facts));
     field?.show(positions.text(example));
     root.dataset.value = positions.every.map((a) => positions.text(a)).join(', ');
+  }
+
+  /** Put the controls into their bar; without a kernel, none that has only one value to offer. */
+  function layBar() {
+    const useful = parts.filter((_, a) => isLive() || positions.kept(a)?.length !== 1);
+    bar.replaceChildren(...useful.flatMap((part) => part.nodes));
   }
 
   function showLegend(figure, palette) {
@@ -268,6 +274,7 @@ function build(root, spec) {
   function attach(to) {
     link = to;
     working = 0;
+    layBar();
     root.dataset.live = link ? 'yes' : 'no';
     if (link) follow(link.places());
     else show();
@@ -303,6 +310,7 @@ function build(root, spec) {
   }
 
   toolbar.tell(playback);
+  layBar();
   show();
   still?.remove(); // only now, when there is something in its place
   root.dlPlayer = player;
