@@ -61,9 +61,12 @@ function build(root, spec) {
     (axis.names ? choice : slider)(axis, positions.counts[a], (place) => go(a, place)),
   );
   const field = example < 0 ? null : wordsField(`your own ${spec.sliders[example].label}`, typed);
-  const parts = field ? [...controls, field] : controls;
+  if (field) {
+    const { nodes } = controls[example];
+    nodes[1] = element('div', { className: 'dl-examples' }, nodes[1], field.node);
+  }
   const bar = element('div', { className: 'dl-bar' });
-  parts.flatMap((part) => part.focus).forEach(keepKeys);
+  [...controls, ...(field ? [field] : [])].flatMap(({ focus }) => focus).forEach(keepKeys);
   const texts = spec.readouts.map((readout) => {
     const longest = Math.max(0, ...Object.values(readout.values ?? {}).map((text) => String(text).length));
     const text = element('b');
@@ -137,8 +140,8 @@ function build(root, spec) {
 
   /** Put the controls into their bar; without a kernel, none that has only one value to offer. */
   function layBar() {
-    const useful = parts.filter((_, a) => isLive() || positions.kept(a)?.length !== 1);
-    bar.replaceChildren(...useful.flatMap((part) => part.nodes));
+    const useful = controls.filter((_, a) => isLive() || positions.kept(a)?.length !== 1);
+    bar.replaceChildren(...useful.flatMap(({ nodes }) => nodes));
   }
 
   function showLegend(figure, palette) {

@@ -47,7 +47,7 @@ export class Positions {
 
   /** The places of slider `a` for which there is a picture with no kernel; null if that is so for all. */
   kept(a) {
-    return this.sliders[a]?.kept ?? null;
+    return this.sliders[a].kept ?? null;
   }
 }
 

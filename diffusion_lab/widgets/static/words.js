@@ -1,5 +1,5 @@
 // A field for words above the pictures. While a kernel runs, it draws what is typed; with none there are the examples.
-import { element, uniqueId } from './dom.js';
+import { element } from './dom.js';
 
 const LIKE = 0.5; // as much must two texts have in common to be taken for each other
 
@@ -37,10 +37,18 @@ export function notDrawn(text, examples) {
   return `“${text}” is not drawn on this page.${question} Run the cell to have your own words drawn.`;
 }
 
-/** A field with its button: {nodes, focus, show(text)}; `typed(text)` hears of Enter and of the button. */
+/**
+ * A field with its button, to stand behind the examples: {node, focus, show(text)}; `typed(text)` hears of Enter and of
+ * the button.
+ */
 export function wordsField(label, typed) {
-  const id = uniqueId();
-  const input = element('input', { type: 'text', className: 'dl-words', id, autocomplete: 'off' });
+  const input = element('input', {
+    type: 'text',
+    className: 'dl-words',
+    placeholder: label,
+    autocomplete: 'off',
+  });
+  input.setAttribute('aria-label', label);
   const enter = () => typed(input.value.trim());
   const button = element('button', { type: 'button', className: 'dl-button', onclick: enter }, 'draw');
   input.onkeydown = (event) => {
@@ -53,5 +61,6 @@ export function wordsField(label, typed) {
     if (text !== shown) input.value = text;
     shown = text;
   }
-  return { nodes: [element('label', { htmlFor: id }, label), input, button], focus: [input, button], show };
+  const node = element('div', { className: 'dl-own' }, input, button);
+  return { node, focus: [input, button], show };
 }
