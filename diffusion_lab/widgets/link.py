@@ -61,6 +61,9 @@ class Link(anywidget.AnyWidget):
         return tuple(c.index if hasattr(c, "index") else c.value for c in self.controls)
 
     def _moved(self, change: Any = None) -> None:
+        if (self.places(), self.sketch["version"]) in self._answers:
+            self._draw()
+            return
         self.send({"working": True})  # until then, the kernel may be busy with a cell
         try:
             self._draw()

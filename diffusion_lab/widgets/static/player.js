@@ -45,7 +45,7 @@ function build(root, spec) {
   const positions = new Positions(spec.sliders);
   const answers = new Answers(spec);
   // link.js knows a player by `id`, `attach`, `follow`, `fill`, `works` and `show`
-  const shared = { sliders: spec.sliders, k: positions.places, facts: {} };
+  const shared = { facts: {} };
   const player = { id: root.dataset.player, asks: spec.asks, positions, shared };
   Object.assign(player, { isAwaited, show, attach, follow, fill, works, drawn });
   let link = null; // to the kernel
@@ -53,7 +53,7 @@ function build(root, spec) {
   let since = null; // when something began to be missing
   let unknown = ''; // what is said of words that nobody can draw here
   const example = spec.sliders.findIndex(({ examples }) => examples); // in whose place words can be typed, or -1
-  const isOnAPage = !root.closest('.lm-Widget, #notebook'); // of its own, not inside JupyterLab: links lead to it
+  const isOnAPage = window === window.top && !root.closest('.lm-Widget, #notebook'); // not in a notebook: links lead here
 
   // ---- what stands on the page ----
 
@@ -301,7 +301,7 @@ function build(root, spec) {
   /** The kernel has begun to draw, or ended. */
   function works(isWorking) {
     working = Math.max(0, working + (isWorking ? 1 : -1));
-    show();
+    if (spec.asks) tellWhatIsMissing();
   }
 
   /** The sheet, or the field for words, has something new; or its example again. */
