@@ -17,6 +17,7 @@ from diffusion_lab.widgets.script import (
     joined,
     minified,
     minified_style,
+    panel_modules,
     player_script,
     player_style,
     tokens,
@@ -31,7 +32,7 @@ FRONT_HALVES = (
 )  # of widgets, which their front ends load by themselves
 MODULES = sorted(path for path in STATIC.glob("*.js") if path.name not in FRONT_HALVES)
 MOST_BYTES = 60_000
-"""Of the script with its style: every stored player carries both, and a lesson stays below 1 MB."""
+"""Of the script with its style: every stored player carries both, as far as it needs them; a lesson is below 1 MB."""
 
 
 @pytest.fixture(scope="module")
@@ -264,8 +265,53 @@ def test_every_module_is_part_of_a_script():
     assert not re.search(r"https?://", scripts)
 
 
-def test_the_scripts_and_their_styles_are_small():
-    assert len(player_script()) + len(player_style()) < MOST_BYTES
+@pytest.mark.parametrize("kind", [kind for kinds in panel_modules().values() for kind in sorted(kinds)])
+def test_a_player_carries_the_panels_that_it_shows_and_no_others(kind, node, tmp_path):
+    script = player_script(frozenset({kind}))
+    for module, kinds in panel_modules().items():
+        assert (f"const ${module}=(" in script) == (kind in kinds)
+        assert (f"const ${module}={{}};" in script) == (kind not in kinds)
+    assert f"function {kind}(" in script
+    assert len(script) < 0.9 * len(player_script())
+    (tmp_path / "script.cjs").write_text(script, encoding="utf-8")
+    node("--check", tmp_path / "script.cjs")
+
+
+def test_every_panel_has_a_module_that_can_be_left_out():
+    panels = (STATIC / "panels.js").read_text(encoding="utf-8")
+    named = re.search(r"^const KINDS = \{([^}]*)\}", panels, re.M)[1]
+    assert sorted(re.findall(r"\w+", named)) == sorted(k for kinds in panel_modules().values() for k in kinds)
+
+
+def test_what_is_left_out_is_undefined_for_the_others(node, write):
+    main = write(
+        main="import { helper } from './words.js';\nconsole.log(typeof helper);\n",
+        words="export const helper = 1;\n",
+    )
+    for without, told in (((), "number"), (("words",), "undefined")):
+        main.with_name("joined.cjs").write_text(joined(main, without), encoding="utf-8")
+        assert node(main.with_name("joined.cjs")) == f"{told}\n"
+
+
+@pytest.mark.parametrize(
+    "kinds",
+    [
+        {"frames"},
+        {"frames", "curves"},
+        {"noise"},
+        {"noise", "histogram", "curves"},
+        {"noise", "curves", "meter"},
+        {"points", "histogram", "curves"},
+        {"field", "candidates"},
+        {"sheet", "noise", "frames"},
+    ],
+    ids=" ".join,
+)
+def test_what_every_kind_of_player_carries_is_small(kinds):
+    assert len(player_script(frozenset(kinds))) + len(player_style()) < MOST_BYTES
+
+
+def test_the_scripts_and_styles_of_guesses_are_small():
     assert len(guess_script()) + len(guess_style()) < MOST_BYTES / 3
 
 

@@ -30,7 +30,9 @@ from diffusion_lab.widgets import (
     TrajectoryScrubber,
     drawings,
     explorer,
+    stills,
 )
+from diffusion_lab.widgets.packing import to_png
 
 
 @pytest.fixture
@@ -141,6 +143,19 @@ def test_bundle_is_self_contained_and_the_same_every_time(name, schedule, digits
     assert "0x" not in first["text/plain"]
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_still_says_that_the_player_moves(name, schedule, digits):
+    player = make(name, schedule, digits)
+    still = Image.open(io.BytesIO(base64.b64decode(player.still)))
+    line = np.array(still.convert("L"))[-2 * stills.SIZE :]
+    assert line.min() < 150, "letters"
+    assert line[0].min() > 250, "and room above them"
+    assert stills.has_invitation(player.still)
+    without = base64.b64decode(to_png(np.array(still.convert("L"))))
+    assert not stills.has_invitation(base64.b64encode(without).decode())
+    assert stills.has_invitation(stills.still_png(without))
+
+
 def tables(part):
     if isinstance(part, dict):
         yield from [part] if "over" in part else []
@@ -179,6 +194,73 @@ def computed(spec, *places):
     clean, eps = unpack(panel["x_0"], np.uint8) / 127.5 - 1, unpack(panel["eps"], "<i2") * panel["eps_unit"]
     abar = look(spec, panel["abar"], *places)
     return np.sqrt(abar) * clean + np.sqrt(1 - abar) * eps
+
+
+@pytest.mark.parametrize(("digit", "seed"), [("3", 0), ("7", 2), ("3", 1)])
+def test_a_scrubber_has_a_choice_of_digit_and_of_seed(digit, seed, schedule, digits):
+    choices = {"7": digits.images[:2], "3": digits.images[2:4]}
+    noise = torch.randn(2, 1, 28, 28, generator=torch.Generator().manual_seed(9))
+    player = NoiseScrubber(choices, schedule, noise=noise, seeds=3, start={"time t": 300, "digit": "3"})
+    assert {name: list(values) for name, values in player.options.items()} == {
+        "time t": [*range(1001)],
+        "digit": ["7", "3"],
+        "seed": [0, 1, 2],
+    }
+    assert [axis["start"] for axis in player.spec["sliders"]] == [300, 1, 0]
+    panel = player.spec["panels"][0]
+    assert (panel["choice"], panel["seed"], panel["count"]) == (1, 2, 2)
+    count = 2 * 28 * 28
+    place = list(choices).index(digit)
+    clean = unpack(panel["x_0"], np.uint8)[count * place :][:count] / 127.5 - 1
+    eps = unpack(panel["eps"], "<i2")[count * seed :][:count] * panel["eps_unit"]
+    drawn = torch.randn(2, 1, 28, 28, generator=torch.Generator().manual_seed(seed)) if seed else noise
+    assert np.abs(eps - drawn.flatten().numpy()).max() < 1e-3
+    assert np.abs(clean - choices[digit].flatten().numpy()).max() < 0.01
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"x_0": {}}, "images of one shape, got none"),
+        ({"x_0": {"1": flat(0), "2": flat(0, size=3)}}, r"images of one shape, got \[\(1, 1, 2, 2\)"),
+        ({"seeds": 0}, "seeds"),
+        ({"start": {"digit": "4"}}, "'digit', which is no axis"),
+    ],
+)
+def test_a_scrubber_says_what_cannot_be_chosen(change, message, schedule):
+    with pytest.raises(ValueError, match=message):
+        NoiseScrubber(**({"x_0": flat(0), "schedule": schedule} | change))
+
+
+def test_another_trajectory_is_drawn_when_it_is_chosen():
+    asked = []
+
+    def sample(digit, seed):
+        asked.append((digit, seed))
+        shade = digit / 10 + seed / 100
+        return flat(-1), [dl.State(5, flat(0), flat(0)), dl.State(0, flat(shade), flat(shade))]
+
+    player = TrajectoryScrubber(
+        *sample(3, 1),
+        timesteps=9,
+        choices={"digit": range(10), "seed": [0, 1]},
+        start={"digit": 3, "seed": 1},
+        sample=sample,
+    )
+    assert asked == [(3, 1)], "what is there is not drawn again"
+    assert list(player.options) == ["step", "digit", "seed"]
+    assert [axis.get("kept") for axis in player.spec["sliders"]] == [[0, 1, 2], [3], [1]]
+    answer = player.answer((2, 8, 0), {})
+    assert asked == [(3, 1), (8, 0)]
+    picture = Image.open(io.BytesIO(base64.b64decode(answer["panels"][0]["png"])))
+    assert np.array(picture.convert("L"))[0, 0] == pytest.approx(1.8 * 127.5, abs=2.5)
+    player.answer((1, 8, 0), {})
+    assert len(asked) == 2, "one trajectory is drawn once for all its steps"
+    with pytest.raises(ValueError, match="belong together"):
+        TrajectoryScrubber(*sample(3, 1), choices={"seed": [0, 1]})
+    with pytest.raises(ValueError, match="start has seed = 7"):
+        TrajectoryScrubber(*sample(3, 1), choices={"seed": [0, 1]}, start={"seed": 7}, sample=sample)
 
 
 def test_readouts_give_signal_noise_and_their_ratio(schedule, digits):
@@ -524,6 +606,8 @@ def test_digits_of_a_number_that_was_typed_appear_from_noise_and_the_rest_stays_
     assert repr(box) == "NumberBox(2 numbers, step)"
     assert list(box.options) == ["step", "number"]  # so that ▶ plays the steps
     assert [axis.get("examples", False) for axis in box.spec["sliders"]] == [False, True]
+    prompts = PromptBox(["two", "three"], spelled, axes={"scale": [1, 2]}, alt="squares")
+    assert [axis.get("examples", False) for axis in prompts.spec["sliders"]] == [True, False]
     noise = torch.randn(2, 1, 4, 4, generator=torch.Generator().manual_seed(0)).clamp(-1, 1)
     shown = frame(box, 0, 0, 1) / 127.5 - 1
     assert shown[:4, :4, 0] == pytest.approx(noise[0, 0].numpy(), abs=0.1)
@@ -595,7 +679,7 @@ def test_a_link_answers_once_says_what_went_wrong_and_tries_again(monkeypatch):
     pytest.importorskip("anywidget")
     from diffusion_lab.widgets.link import Link
 
-    calls, sent = [], []
+    calls, sent, working = [], [], []
 
     def draw(s):
         calls.append(s)
@@ -605,7 +689,11 @@ def test_a_link_answers_once_says_what_went_wrong_and_tries_again(monkeypatch):
         return flat(s / 2)
 
     player = Explorer({"s": [0, 0.5, 1]}, draw, alt="greys", ahead={"s": [0]})
-    monkeypatch.setattr(Link, "send", lambda self, message: sent.append(message))
+
+    def send(self, message):
+        (working if "working" in message else sent).append(message)
+
+    monkeypatch.setattr(Link, "send", send)
     link = Link(player)
     assert (calls, sent) == ([0], [])
     for s in (0.5, 0, 0.5):
@@ -618,6 +706,15 @@ def test_a_link_answers_once_says_what_went_wrong_and_tries_again(monkeypatch):
         player.value = s
     assert list(sent[-1]["panels"]) == [0]
     assert link.places() == (2,)
+    assert working == [{"working": True}, {"working": False}] * 4  # for 0, 0.5, and 1 twice
+
+
+def test_a_link_says_what_a_value_error_says():
+    pytest.importorskip("anywidget")
+    from diffusion_lab.widgets.link import told
+
+    assert told(ValueError("only letters")) == "only letters"
+    assert told(KeyError("a")) == "KeyError: 'a'"
 
 
 def test_without_anywidget_it_is_an_html_player(monkeypatch, schedule, digits):

@@ -1,11 +1,13 @@
 """Put the present script and style into players and guesses of stored lessons: ``python tools/refresh_players.py``.
 
-Their data stay as they are, so a change of how players look or move needs no lesson to be run again. With
-``--check`` nothing is written, and the exit code is 1 if a stored player is out of date.
+Their data stay as they are, so a change of how players look or move needs no lesson to be run again. A still without
+its line that says where it moves gets it. With ``--check`` nothing is written, and the exit code is 1 if a stored
+player is out of date.
 """
 
 import re
 import sys
+from base64 import b64decode
 from pathlib import Path
 
 import nbformat
@@ -13,6 +15,7 @@ import nbformat
 from diffusion_lab.files import replacing
 from diffusion_lab.widgets.guess import guess_fragment
 from diffusion_lab.widgets.player import fragment
+from diffusion_lab.widgets.stills import has_invitation, still_png
 
 ROOT = Path(__file__).parent.parent
 PLAYER = re.compile(
@@ -22,6 +25,7 @@ PLAYER = re.compile(
 )
 
 
+STILL = re.compile(r'(?<=src="data:image/png;base64,)[^"]*')
 GUESS = re.compile(
     r'<style>[^<]*</style><div class="dl-(?P<kind>guess|answer)" data-guess="(?P<key>[\w.-]*)">(?P<words>.*?)'
     r'<script type="application/json">(?P<spec>.*?)</script><script>.*?</script></div>',
@@ -29,9 +33,19 @@ GUESS = re.compile(
 )
 
 
+def refreshed_still(png: str) -> str:
+    """Give a still, base64 of a PNG, that says where it moves."""
+    return png if has_invitation(png) else still_png(b64decode(png))
+
+
 def refreshed(html: str) -> str:
-    """Give the same HTML with the present script and style in each player, guess and answer."""
-    html = PLAYER.sub(lambda found: fragment(found["id"], found["still"], found["spec"]), html)
+    """Give the same HTML with the present script, style and still in each player, guess and answer."""
+
+    def fresh(found: re.Match) -> str:
+        still = STILL.sub(lambda png: refreshed_still(png[0]), found["still"])
+        return fragment(found["id"], still, found["spec"])
+
+    html = PLAYER.sub(fresh, html)
     return GUESS.sub(
         lambda found: guess_fragment(found["kind"], found["key"], found["words"], found["spec"]), html
     )
@@ -47,6 +61,8 @@ def main(arguments: list[str]) -> int:
             before = output.get("data", {}).get("text/html", "")
             if (after := refreshed(before)) != before:
                 output["data"]["text/html"], changed = after, True
+                if PLAYER.search(after):
+                    output["data"]["image/png"] = refreshed_still(output["data"]["image/png"].strip())
         if changed and "--check" not in arguments:
             with replacing(path) as part:
                 nbformat.write(notebook, part)

@@ -3,6 +3,7 @@
 Source: Radford et al. 2021, CLIP; the transformer is Vaswani et al. 2017's encoder, from torch.
 """
 
+import difflib
 import re
 
 import torch
@@ -32,10 +33,18 @@ def words_of(text: str) -> list[str]:
     found = [also.get(word, word) for word in re.findall(r"[a-z]+|[^a-z\s]", text.lower())]
     if unknown := sorted({word for word in found if word not in VOCABULARY}):
         raise ValueError(
-            f"the caption {text!r} has words that this model never saw: {', '.join(unknown)}; "
+            f"the caption {text!r} has words that this model never saw: {', '.join(map(_suggested, unknown))}; "
             f"it knows: {' '.join(VOCABULARY)}"
         )
     return found
+
+
+def _suggested(word: str) -> str:
+    """Give an unknown word, with the one in the vocabulary that is most like it, if one is."""
+    same_start = [known for known in VOCABULARY if known[0] == word[0]]
+    near = difflib.get_close_matches(word, same_start, n=1)
+    near = near or difflib.get_close_matches(word, VOCABULARY, n=1, cutoff=0.75)
+    return f"{word} (did you mean {near[0]}?)" if near else word
 
 
 def check_texts(argument: str, texts: list[str]) -> None:

@@ -43,13 +43,12 @@ class Link(anywidget.AnyWidget):
 
     _esm = (STATIC / "link.js").read_text(encoding="utf-8")
     player = traitlets.Unicode().tag(sync=True)
-    field = traitlets.Unicode().tag(sync=True)
     controls = traitlets.List().tag(sync=True, **ipywidgets.widget_serialization)
     sketch = traitlets.Dict({"version": 0, "pixels": ""}).tag(sync=True)
 
     def __init__(self, player: Any):
         """Tie `player`, which is about to be shown."""
-        super().__init__(player=player.id, field=player.field, controls=list(player.sliders.values()))
+        super().__init__(player=player.id, controls=list(player.sliders.values()))
         self.of, self._lock, self._answers = player, threading.Lock(), {}
         if player.asks:
             for control in self.controls:
@@ -62,6 +61,16 @@ class Link(anywidget.AnyWidget):
         return tuple(c.index if hasattr(c, "index") else c.value for c in self.controls)
 
     def _moved(self, change: Any = None) -> None:
+        if (self.places(), self.sketch["version"]) in self._answers:
+            self._draw()
+            return
+        self.send({"working": True})  # until then, the kernel may be busy with a cell
+        try:
+            self._draw()
+        finally:
+            self.send({"working": False})
+
+    def _draw(self) -> None:
         # a callback may come on a thread of its own, where gradients are on whatever the lesson said
         with self._lock, torch.inference_mode():
             where = self.places(), self.sketch["version"]
@@ -69,11 +78,16 @@ class Link(anywidget.AnyWidget):
                 try:
                     self._answers[where] = self.of.answer(where[0], self.sketch)
                 except Exception as error:  # shown where the picture would be, and tried again next time
-                    message = f"{type(error).__name__}: {error}"
-                    self.send({"place": self.of.place(where[0]), "version": where[1], "error": message})
+                    message = {"place": self.of.place(where[0]), "version": where[1], "error": told(error)}
+                    self.send(message)
                     return
             if self._answers[where] is not None:
                 self.send(self._answers[where] | {"version": where[1]})
+
+
+def told(error: Exception) -> str:
+    """Say to the reader of the page what went wrong; a `ValueError` is about what was typed, and says so itself."""
+    return str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
 
 
 class PlayerView(anywidget.AnyWidget):

@@ -1,5 +1,6 @@
 """The explorers of the lessons: what a sampler, a training, a block or a guidance scale makes of the same noise."""
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -7,13 +8,27 @@ from diffusion_lab.sampling import State
 from diffusion_lab.shapes import Images
 from diffusion_lab.widgets.explorer import Explorer
 from diffusion_lab.widgets.packing import text_of
-from diffusion_lab.widgets.player import table
+from diffusion_lab.widgets.player import places_of, table
 
 
 class TrajectoryScrubber(Explorer):
-    """Drag through a sampler's steps: on the left the noisy x_t, on the right the network's guess of x_0."""
+    """Drag through a sampler's steps: on the left the noisy x_t, on the right the network's guess of x_0.
 
-    def __init__(self, x_T: Images, states: Sequence[State], *, timesteps: int = 1000, columns: int = 4):
+    Beside the steps there may be choices, such as the digit and the seed; what was not drawn for the page is drawn
+    while a kernel runs.
+    """
+
+    def __init__(
+        self,
+        x_T: Images,
+        states: Sequence[State],
+        *,
+        timesteps: int = 1000,
+        columns: int = 4,
+        choices: Mapping[str, Sequence] | None = None,
+        start: Mapping[str, Any] | None = None,
+        sample: Callable[..., tuple[Images, Sequence[State]]] | None = None,
+    ):
         """Show what a sampler did.
 
         Args:
@@ -21,15 +36,46 @@ class TrajectoryScrubber(Explorer):
             states: what it yielded, in order.
             timesteps: T, the time of x_T.
             columns: pictures per row.
+            choices: values of more sliders, such as ``{"digit": range(10), "seed": range(5)}``.
+            start: which of them x_T and the states belong to; the first value of each that it does not name.
+            sample: a function of one value for each choice that gives x_T and as many states for them. It is called
+                in inference mode, possibly on another thread.
+
+        A `ValueError` says if there are choices and no function, or the other way round, or `start` is no choice.
         """
-        noisy = [x_T, *(state.x_t for state in states)]
-        guesses = [states[0].x_0_hat, *(state.x_0_hat for state in states)]
-        times = [timesteps, *(state.t for state in states)]
-        captions = ("x_t: where the sampler is", "x̂_0: what the network sees in it", "time t")
-        steps = [dict(zip(captions, step, strict=True)) for step in zip(noisy, guesses, times, strict=True)]
-        alt = "Some of the steps: above, noise becomes a picture; below, the guess of x_0."
-        super().__init__({"step": range(len(steps))}, steps.__getitem__, columns=columns, alt=alt)
+        if bool(choices) != (sample is not None):
+            raise ValueError(
+                "choices and sample belong together: which values there are, and what draws them"
+            )
+        choices = {name: list(values) for name, values in (choices or {}).items()}
+        here = {
+            name: values[k]
+            for (name, values), k in zip(choices.items(), places_of(choices, start or {}), strict=True)
+        }
+
+        @functools.lru_cache(maxsize=4)
+        def film(*values: Any) -> list[dict[str, Any]]:
+            first = (x_T, states) if values == tuple(here.values()) else sample(*values)
+            return _film(*first, timesteps)
+
+        super().__init__(
+            {"step": range(len(states) + 1)} | choices,
+            lambda step, *values: film(*values)[step],
+            ahead={name: [value] for name, value in here.items()},
+            start=here,
+            columns=columns,
+            alt="Some of the steps: above, noise becomes a picture; below, the guess of x_0.",
+        )
         self.text = f"TrajectoryScrubber({len(x_T)} images, {len(states)} steps)"
+
+
+def _film(x_T: Images, states: Sequence[State], timesteps: int) -> list[dict[str, Any]]:
+    """What a trajectory shows at each step, the first before any was taken."""
+    noisy = [x_T, *(state.x_t for state in states)]
+    guesses = [states[0].x_0_hat, *(state.x_0_hat for state in states)]
+    times = [timesteps, *(state.t for state in states)]
+    captions = ("x_t: where the sampler is", "x̂_0: what the network sees in it", "time t")
+    return [dict(zip(captions, step, strict=True)) for step in zip(noisy, guesses, times, strict=True)]
 
 
 class StepsExplorer(Explorer):

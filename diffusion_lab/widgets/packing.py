@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, PngImagePlugin
 from torch import Tensor
 
 from diffusion_lab.figures import Picture
@@ -34,8 +34,11 @@ def thinned(line: Tensor, points: int) -> list[float]:
     return [round(value, 4) for value in line[chosen].tolist()]
 
 
-def to_png(pixels: np.ndarray, shades: int = 16) -> str:
-    """Pack bytes, (H, W) or (H, W, 3), with so many shades of each colour: the fewer, the smaller."""
+def to_png(pixels: np.ndarray, shades: int = 16, comment: str = "") -> str:
+    """Pack bytes, (H, W) or (H, W, 3), with so many shades of each colour: the fewer, the smaller.
+
+    A `comment` is kept in the file beside the pixels.
+    """
     unit = 255 / (shades - 1)
     pixels = (np.round(pixels / unit) * unit).round().astype(np.uint8)
     if pixels.ndim == 3 and (pixels == pixels[..., :1]).all():
@@ -49,7 +52,10 @@ def to_png(pixels: np.ndarray, shades: int = 16) -> str:
                 np.stack([code >> 16, code >> 8 & 255, code & 255], 1).astype(np.uint8).tobytes()
             )
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG", optimize=True)
+    more = PngImagePlugin.PngInfo()
+    if comment:
+        more.add_text("Comment", comment)
+    picture.save(buffer, "PNG", optimize=True, pnginfo=more)
     return b64encode(buffer.getvalue()).decode()
 
 

@@ -13,15 +13,17 @@ import numpy as np
 from PIL import Image
 
 from diffusion_lab.figures import Picture
-from diffusion_lab.widgets.packing import opened, text_of, to_png
+from diffusion_lab.widgets.packing import text_of
 from diffusion_lab.widgets.script import player_script, player_style
+from diffusion_lab.widgets.stills import still_png
 
 
 def fragment(player: str, still: str, spec: str) -> str:
     """Put the HTML of a player together: its id, the still as a tag, its data as JSON."""
+    kinds = frozenset(panel["kind"] for panel in json.loads(spec)["panels"])
     return (
         f'<style>{player_style()}</style><div class="dl-player" data-player="{player}">{still}'
-        f'<script type="application/json">{spec}</script><script>{player_script()}</script></div>'
+        f'<script type="application/json">{spec}</script><script>{player_script(kinds)}</script></div>'
     )
 
 
@@ -60,8 +62,6 @@ class Player:
 
     asks: str | None = None
     """What to say on a page with no kernel where something is missing that only Python can draw, if that can happen."""
-    field = ""
-    """The name of a field for words, which the page has while a kernel runs, if there is one."""
 
     def __init__(self, text: str, spec: dict, still: Image.Image | Picture, alt: str):
         """Put together a player.
@@ -74,7 +74,7 @@ class Player:
             alt: that picture in words.
         """
         self.options = {axis["label"]: list(axis.pop("options")) for axis in spec["sliders"]}
-        self.text, self.spec, self.still, self.alt = text, spec, to_png(opened(still)), alt
+        self.text, self.spec, self.still, self.alt = text, spec, still_png(still), alt
         if self.asks:
             spec["asks"] = self.asks
 

@@ -24,11 +24,11 @@ LONGEST_NUMBER = 10
 class PromptBox(Player):
     """Type a prompt and press Enter; the buttons are prompts that were drawn beforehand.
 
-    On a page with no kernel there are only the buttons, with their pictures. While a kernel runs there is a
-    field to type into as well; what `draw` raises, such as an unknown word, is said below the pictures.
+    On a page with no kernel there are only the buttons, with their pictures, and the field finds the one that is
+    meant. While a kernel runs it draws what is typed; what `draw` raises, such as an unknown word, is said below the
+    pictures.
     """
 
-    field = "your own prompt"
     asks = "Only these prompts are drawn on this page. Run the cell to type your own."
     label = "prompt"
     """What stands beside the examples; no slider has the same label."""
@@ -80,8 +80,8 @@ class PromptBox(Player):
         sliders = [slider(*axis, k) for axis, k in zip(self.options.items(), begin, strict=True)]
         for axis, values in zip(sliders, self.options.values(), strict=True):
             axis["kept"] = [*range(len(values))]  # of a typed prompt a page with no kernel has nothing
-            if sliders_first and axis["label"] == self.label:
-                axis["examples"] = True  # for link.js, which looks at the first slider otherwise
+            if axis["label"] == self.label:
+                axis["examples"] = True  # other words can be typed in their place
         super().__init__(
             f"{type(self).__name__}({len(prompts)} {self.label}s{''.join(f', {name}' for name in axes)})",
             {
@@ -108,7 +108,8 @@ class PromptBox(Player):
             for k in shown
         ]
         rows = {name: [frames[place] for place in where] for name, frames in self._drawings.frames.items()}
-        names = [str(self.options[along][k]) for k in shown]
+        names = [self.options[along][k] for k in shown]
+        names = [name if isinstance(name, str) else f"{along} = {name}" for name in names]
         return labelled_grid(rows, [textwrap.fill(name, 22) for name in names])
 
     def answer(self, places: tuple[int, ...], sketch: dict) -> dict | None:
@@ -127,7 +128,6 @@ class NumberBox(PromptBox):
     The buttons are numbers that were drawn beforehand; without a kernel there are only these.
     """
 
-    field = "your own number"
     asks = "Only these numbers are drawn on this page. Run the cell to type your own."
     label = "number"
 

@@ -13,7 +13,7 @@ puts a semicolon at the end of every statement.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -84,11 +84,12 @@ def minified_style(code: str) -> str:
     return _CSS_SPACE.sub(lambda found: found[1] or " ", _CSS_COMMENT.sub("", code)).strip()
 
 
-def joined(entry: Path) -> str:
+def joined(entry: Path, without: Collection[str] = ()) -> str:
     """Join a module and all that it imports into one script, which runs at once and leaves no names behind.
 
     Args:
         entry: the module that is run; those that it imports stand beside it.
+        without: names of modules that are left out; what others import from them is undefined there.
 
     Raises:
         ValueError: if a module imports or exports in another form than those above, imports what the other does not
@@ -98,6 +99,7 @@ def joined(entry: Path) -> str:
     order: list[str] = []  # imported modules come first
     parts: dict[str, str] = {}
     exports: dict[str, list[str]] = {}
+    left_out: set[str] = set()
 
     def add(name: str, importers: tuple[str, ...]) -> None:
         if name in importers:
@@ -107,6 +109,9 @@ def joined(entry: Path) -> str:
         path = entry.with_name(f"{name}.js")
         code = path.read_text(encoding="utf-8")
         for names, other in _IMPORT.findall(code):
+            if other in without:
+                left_out.add(other)
+                continue
             add(other, (*importers, name))
             wanted = {part.split(" as ")[0].strip() for part in names.split(",") if part.strip()}
             if unknown := sorted(wanted.difference(exports[other])):
@@ -127,7 +132,8 @@ def joined(entry: Path) -> str:
     modules = [
         f"const ${name}=(()=>{{{parts[name]}return{{{','.join(exports[name])}}}}})();" for name in order
     ]
-    return "\n".join(["(()=>{'use strict';", *modules, "})();"])
+    empty = [f"const ${name}={{}};" for name in sorted(left_out)]
+    return "\n".join(["(()=>{'use strict';", *empty, *modules, "})();"])
 
 
 def _from_object(found: re.Match) -> str:
@@ -137,9 +143,19 @@ def _from_object(found: re.Match) -> str:
 
 
 @cache
-def player_script() -> str:
-    """The script of every player."""
-    return joined(STATIC / "main.js")
+def panel_modules() -> dict[str, frozenset[str]]:
+    """The modules that hold the panels of players, and the kinds in each, by their names in ``panels.js``."""
+    imports = _IMPORT.findall((STATIC / "panels.js").read_text(encoding="utf-8"))
+    kinds = {module: names for names, module in imports if module.startswith("panel_")}
+    return {module: frozenset(re.findall(r"\w+", names)) for module, names in kinds.items()}
+
+
+@cache
+def player_script(kinds: frozenset[str] | None = None) -> str:
+    """The script of a player with panels of these kinds, and nothing that others need; of every player if None."""
+    modules = panel_modules().items()
+    unused = () if kinds is None else [name for name, has in modules if not has & kinds]
+    return joined(STATIC / "main.js", without=unused)
 
 
 @cache

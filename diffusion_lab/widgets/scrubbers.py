@@ -1,6 +1,7 @@
 """Players of the forward process: the browser computes x_t from x_0, the noise and alphas_cumprod, for every t."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -8,9 +9,9 @@ from torch import Tensor
 
 from diffusion_lab.figures import Picture, cloud_strip, labelled_grid, to_uint8
 from diffusion_lab.schedules import DiffusionSchedule
-from diffusion_lab.shapes import Images, normal_like
+from diffusion_lab.shapes import Images, check_range, normal_like
 from diffusion_lab.widgets.packing import encoded, int16, thinned, tiling
-from diffusion_lab.widgets.player import Player, slider, table
+from diffusion_lab.widgets.player import Player, places_of, slider, table
 
 ROOM, ROOM_ON_FIRST_SCREEN = 360, 240
 """Width and height that there is for pictures, in the page's pixels; each of theirs takes a whole number of them."""
@@ -28,7 +29,7 @@ def noise_panel(
 ) -> dict:
     """Describe pictures that the browser noises, by the table `abar` of alphas_cumprod.
 
-    The sheet, if x_0 is None.
+    `noise` is (B, C, H, W). `x_0` is as many pictures, or the sheet if None.
     """
     count, channels, *sides = noise.shape
     eps, unit = int16(noise.permute(0, 2, 3, 1))
@@ -106,16 +107,18 @@ def _noise_spec(schedule: DiffusionSchedule, start: int, panel: dict, what: str)
 class NoiseScrubber(Player):
     """Drag t from 0 to T and watch images turn into noise; the browser computes x_t for every t.
 
-    Beside the pictures: the histogram of their values, signal and noise scale, and the signal-to-noise ratio.
+    Beside the pictures: the histogram of their values, signal and noise scale, and the signal-to-noise ratio. Above
+    them there may be a choice of digit, and of the seed of the noise.
     """
 
     def __init__(
         self,
-        x_0: Images,
+        x_0: Images | Mapping[str, Images],
         schedule: DiffusionSchedule,
         *,
         noise: Images | None = None,
-        start: int = 0,
+        seeds: int = 1,
+        start: int | Mapping[str, Any] = 0,
         columns: int = 4,
         plots: bool = True,
         generator: torch.Generator | None = None,
@@ -123,27 +126,54 @@ class NoiseScrubber(Player):
         """Noise a few images.
 
         Args:
-            x_0: in [-1, 1], (B, C, H, W); up to 16 keep the notebook small.
+            x_0: in [-1, 1], (B, C, H, W); up to 16 keep the notebook small. Or such images by name, all of one
+                shape: then buttons choose the "digit".
             schedule: how much noise at which time.
-            noise: standard normal, shape of x_0; drawn with `generator` if None.
-            start: time to begin at, 0 … T.
+            noise: standard normal, shape of x_0; drawn with `generator` if None. It is that of seed 0.
+            seeds: draws of the noise; more than one are chosen by a slider. That of seed k > 0 comes from
+                ``torch.Generator().manual_seed(k)``.
+            start: time to begin at, 0 … T, or where the sliders begin, such as ``{"time t": 300, "digit": "7"}``.
             columns: pictures per row.
             plots: whether histogram, scales and read-outs stand beside the pictures; without them there is room for
                 a `Guess`, and the pictures leave some of the first screen to it.
-            generator: draws the noise.
+            generator: draws the noise of seed 0.
+
+        A `ValueError` says if images by name are none or differ in shape, `seeds` is below 1, or `start` is nowhere.
         """
-        noise = normal_like(x_0, generator) if noise is None else noise
+        check_range("seeds", seeds, 1)
+        choices = x_0 if isinstance(x_0, Mapping) else {"": x_0}
+        shapes = {tuple(images.shape) for images in choices.values()}
+        if len(shapes) != 1:
+            raise ValueError(f"x_0 must hold images of one shape, got {sorted(shapes) or 'none'}")
+        axes = {"time t": range(schedule.timesteps + 1)}
+        axes |= {"digit": list(choices)} if isinstance(x_0, Mapping) else {}
+        axes |= {"seed": range(seeds)} if seeds > 1 else {}
+        begin = places_of(axes, start if isinstance(start, Mapping) else {"time t": start})
+        where = dict(zip(axes, begin, strict=True))
+        shown = list(choices.values())[where.get("digit", 0)]
+        noise = normal_like(shown, generator) if noise is None else noise
+        draws = [noise]
+        draws += [normal_like(shown, torch.Generator().manual_seed(seed)) for seed in range(1, seeds)]
         panel = noise_panel(
-            x_0, noise, columns, abar_table(schedule), width=ROOM if plots else ROOM_ON_FIRST_SCREEN
+            shown, noise, columns, abar_table(schedule), width=ROOM if plots else ROOM_ON_FIRST_SCREEN
         )
-        spec = _noise_spec(schedule, start, panel, "pixel value")
+        if "digit" in axes:
+            panel |= {
+                "x_0": encoded(to_uint8(torch.cat(list(choices.values())))),
+                "choice": list(axes).index("digit"),
+            }
+        if "seed" in axes:
+            eps, unit = int16(torch.cat(draws).permute(0, 2, 3, 1))
+            panel |= {"eps": eps, "eps_unit": unit, "seed": list(axes).index("seed")}
+        spec = _noise_spec(schedule, begin[0], panel, "pixel value")
+        spec["sliders"] = [slider(*axis, k) for axis, k in zip(axes.items(), begin, strict=True)]
         if not plots:
             spec |= {"panels": [panel], "readouts": []}
         times = ", ".join(map(str, still_times(schedule.timesteps)))
         super().__init__(
-            f"NoiseScrubber({len(x_0)} images, {schedule!r})",
+            f"NoiseScrubber({len(shown)} images, {schedule!r})",
             spec,
-            still_of_pictures(x_0[:1], schedule, noise[:1]),
+            still_of_pictures(shown[:1], schedule, draws[where.get("seed", 0)][:1]),
             f"One picture at t = {times}: it turns into noise.",
         )
 

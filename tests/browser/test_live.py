@@ -7,7 +7,7 @@ import nbformat
 import numpy as np
 import pytest
 
-from tools.in_jupyterlab import NOTEBOOK, jupyterlab, open_notebook, run_all
+from tools.in_jupyterlab import KERNEL_IS_IDLE, NOTEBOOK, jupyterlab, open_notebook, run_all
 
 pytestmark = pytest.mark.browser
 
@@ -106,6 +106,20 @@ def lab(browser, tmp_path_factory, notebook):
         tmp_path_factory.mktemp("live"), {"live.ipynb": notebook, "plain.ipynb": plain}
     ) as address:
         yield address
+
+
+RUN_LONG = """([n, code]) => {
+    const { content } = window.jupyterapp.shell.currentWidget;
+    content.widgets[n].model.sharedModel.setSource(code);
+    content.activeCellIndex = n;
+    content.deselectAll();
+    window.jupyterapp.commands.execute('notebook:run-cell'); }"""
+"""Runs a cell and does not wait for it."""
+
+
+WITHOUT_SUBSHELLS = """() => {
+    window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.commsOverSubshells = 'disabled'; }"""
+"""Lets the kernel answer widgets as older kernels and other front ends do: after the cell that runs."""
 
 
 class Page:
@@ -285,6 +299,36 @@ def test_what_is_missing_is_drawn_once_and_errors_are_shown(shown, page, pixels)
     assert page.problems == []
 
 
+def test_play_goes_over_what_is_drawn_and_a_busy_kernel_is_called_busy(page, lab, pixels):
+    shown = Page(page, lab)
+    page.wait_for_function(KERNEL_IS_IDLE, timeout=60_000)
+    page.evaluate(WITHOUT_SUBSHELLS)  # before there is a widget
+    run_all(page)
+    shown.player("live").and_(page.locator("[data-live=yes]")).wait_for()
+    player, slider = shown.player("live"), shown.slider("live")
+    slider.press("ArrowRight")  # to 0.25, which is drawn now
+    assert grey(pixels, player.locator("canvas")) == pytest.approx(-0.375, abs=0.01)
+    slider.press("Home")
+    player.evaluate(
+        """player => {
+            window.seen = [];
+            const look = () => seen.push([player.dataset.value, player.querySelector('.dl-status').textContent]);
+            new MutationObserver(look).observe(player, { attributes: true }); }"""
+    )
+    player.locator("button.dl-play").click()
+    page.wait_for_function("() => seen.some(([value]) => value === '2')")
+    assert page.evaluate("() => [...new Set(seen.map(([value]) => value))]") == ["0", "0.25", "2"]
+    assert page.evaluate("() => seen.every(([, words]) => words === '')")
+    assert shown.told("calls [0.25]", "'calls', calls")
+    page.evaluate(RUN_LONG, [ORDER.index("tell"), "import time; time.sleep(8)"])
+    slider.press("ArrowLeft")  # to 1.5, which is not drawn
+    slider.press("ArrowLeft")  # to 1
+    shown.status("live", "The kernel is busy with another cell.")
+    player.locator(".dl-status:empty").wait_for(state="attached", timeout=30_000)
+    assert grey(pixels, player.locator("canvas")) == pytest.approx(0, abs=0.01)
+    assert page.problems == []
+
+
 def test_a_drag_asks_for_few_pictures_and_ends_on_the_right_one(shown, page, pixels, drag):
     drag(shown.slider("live"), 0.01, 0.6)
     assert shown.slider("live").input_value() == "3"
@@ -339,7 +383,9 @@ def test_a_prompt_is_typed_and_drawn_and_a_wrong_one_is_told(shown, page, pixels
     page.wait_for_function("() => !document.querySelector('canvas[aria-busy=true]')")
     assert grey(pixels, canvas) == pytest.approx(0.6, abs=0.01)
     type_in("a dog!")
-    shown.status("prompt", "ValueError: only letters, got 'a dog!'")
+    shown.status("prompt", "only letters, got 'a dog!'")
+    assert player.locator(".dl-choice input:checked").count() == 0, "what was typed is no example"
+    assert player.get_attribute("data-value") == "a dog!, 2"
     player.get_by_role("radio", name="three").click()
     told.filter(has_text="5").wait_for()
     assert field.input_value() == "three"

@@ -20,8 +20,10 @@ from diffusion_lab.widgets import (
     GuidanceExplorer,
     NoiseScrubber,
     PointScrubber,
+    PromptBox,
     ScheduleExplorer,
     TrainingScrubber,
+    TrajectoryScrubber,
 )
 
 pytestmark = pytest.mark.browser
@@ -74,7 +76,22 @@ def made(digits):
     some = GuidanceExplorer({0: flat(-0.5), 2: flat(0.5)}, draw=flat, scales=[0.5, 1, 1.5])
     parts = {"field": field, "sheet": sheet, "answered": answered, "some": some}
     parts |= {"noise": noise, "points": points, "training": training}
+    one = digits.images[:1]
+    choices = NoiseScrubber(
+        {"as it is": one, "upside down": one.flip(2)}, SCHEDULE, seeds=3, plots=False, generator=generator
+    )
+    words = PromptBox(
+        ["a red seven", "a blue two"], lambda text: flat(len(text) / 20), alt="two greys", shades=256
+    )
+    trajectory = TrajectoryScrubber(
+        *walked(0), timesteps=9, choices={"seed": range(3)}, start={"seed": 0}, sample=walked
+    )
+    parts |= {"choices": choices, "words": words, "trajectory": trajectory}
     return {"two": two, "names": names, "plot": plot, "schedules": schedules, **parts}
+
+
+def walked(seed):
+    return flat(-1), [dl.State(5, flat(seed / 2), flat(0)), dl.State(0, flat(1), flat(1))]
 
 
 def flat(value):
@@ -506,6 +523,173 @@ def test_what_is_shown_is_saved_as_a_png(shown, page, pixels):
     opaque = digits >= 63  # not the gaps; opacity counts as a fourth colour
     assert np.abs(found - (4 * digits - 255) / 3)[opaque].max() <= 2
     assert player.locator(".dl-news").inner_text() == "saved as time-t-300.png"
+    assert page.problems == []
+
+
+# ---- to compare ----
+
+
+def test_what_is_pinned_stays_beside_what_moves_with_its_words(shown, page, pixels):
+    player = shown["two"]
+    live = player.locator("figure:not(.dl-pinned) canvas")
+    before = pixels(live)
+    press(player, "pin, to compare")
+    sliders(player)[0].press("End")
+    pinned = player.locator(".dl-pinned")
+    assert pinned.locator("figcaption").inner_text() == "pinned: steps 2, eta 0.5; sum 2.5"
+    assert pinned.locator("canvas").get_attribute("aria-label") == "pinned: steps 2, eta 0.5; sum 2.5"
+    np.testing.assert_array_equal(pixels(pinned.locator("canvas")), before)
+    assert greys(pixels(live)) == pytest.approx([255, 127.5], abs=3)
+    assert player.get_by_role("button", name="unpin").get_attribute("aria-pressed") == "true"
+    sliders(player)[0].press("p")
+    assert pinned.count() == 0
+    assert player.get_by_role("button", name="pin, to compare").get_attribute("aria-pressed") == "false"
+    assert page.problems == []
+
+
+@pytest.mark.parametrize(("name", "is_beside"), [("choices", True), ("two", False)])
+def test_what_is_pinned_stands_beside_the_picture_or_below_one_that_fills_the_row(name, is_beside, shown):
+    press(shown[name], "pin, to compare")
+    live, pinned = (figure.bounding_box() for figure in shown[name].locator("figure").all())
+    assert pinned["width"] == live["width"]
+    if is_beside:
+        assert pinned["y"] == live["y"]
+        assert pinned["x"] >= live["x"] + live["width"]
+    else:
+        assert pinned["y"] >= live["y"] + live["height"]
+
+
+def test_pictures_are_pinned_and_plots_are_not_and_both_are_saved(shown, page):
+    player = shown["noise"]
+    with page.expect_download() as alone:
+        press(player, "save as PNG")
+    sliders(player)[0].press("p")
+    assert player.locator(".dl-pinned").count() == 1  # of three panels
+    with page.expect_download() as both:
+        press(player, "save as PNG")
+    sizes = [Image.open(Path(download.value.path())).size for download in (alone, both)]
+    assert sizes[1][0] > sizes[0][0] or sizes[1][1] > sizes[0][1]
+    sheet = shown["sheet"]
+    press(sheet, "pin, to compare")
+    assert sheet.locator(".dl-pinned").count() == 1  # of what was drawn, not of the sheet
+    assert page.problems == []
+
+
+@pytest.mark.parametrize("theme", list(THEMES))
+def test_axe_finds_nothing_in_what_is_pinned(theme, shown, page):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    for name in ("two", "field", "schedules"):
+        press(shown[name], "pin, to compare")
+    found = axe.Axe().run(page).response["violations"]
+    assert [(violation["id"], violation["nodes"][0]["html"][:150]) for violation in found] == []
+
+
+def test_digit_and_seed_are_chosen(shown, page, pixels):
+    player = shown["choices"]
+    canvas, (t, seed) = player.locator("canvas"), sliders(player)
+    upright = pixels(canvas)
+    player.get_by_role("radio", name="upside down").click()
+    np.testing.assert_array_equal(pixels(canvas), upright[::-1])
+    t.press("End")
+    first = pixels(canvas)
+    seed.press("ArrowRight")
+    second = pixels(canvas)
+    assert np.abs(first - second).mean() > 20
+    generator = torch.Generator().manual_seed(1)
+    noise = torch.randn(1, 1, 28, 28, generator=generator)[0, 0].clamp(-1, 1).numpy()
+    assert np.abs((4 * second - 255) / 3 / 127.5 - 1 - noise).mean() < 0.05  # at t = T there is little else
+    seed.press("ArrowLeft")
+    np.testing.assert_array_equal(pixels(canvas), first)
+    assert player.get_attribute("data-value") == "1000, upside down, 0"
+    assert page.problems == []
+
+
+def test_a_choice_that_only_a_kernel_has_is_not_offered_without_one(shown, page):
+    player = shown["trajectory"]
+    assert player.locator(".dl-bar > label").all_inner_texts() == ["step"]
+    assert "Run the cell" in player.locator(".dl-status").inner_text()
+    for _ in range(3):
+        press(player, "one step on")
+    assert player.get_attribute("data-value") == "2, 0"
+    assert page.problems == []
+
+
+# ---- words and links ----
+
+
+def test_words_that_are_not_drawn_find_the_example_that_is_meant(shown, page, pixels):
+    player = shown["words"]
+    field, status, canvas = (
+        player.get_by_label("your own prompt"),
+        player.locator(".dl-status"),
+        player.locator("canvas"),
+    )
+    assert field.input_value() == "a red seven"
+    before = pixels(canvas)
+    field.fill("a blu too")
+    field.press("Enter")
+    assert "“a blu too” is not drawn on this page. Did you mean “a blue two”?" in status.inner_text()
+    assert player.get_attribute("data-value") == "a red seven"
+    assert field.input_value() == "a blu too"
+    field.fill(" a blue two ")
+    player.get_by_role("button", name="draw").click()
+    assert player.get_attribute("data-value") == "a blue two"
+    assert player.get_by_role("radio", name="a blue two").is_checked()
+    assert "Did you mean" not in status.inner_text()
+    assert np.abs(pixels(canvas) - before).max() > 5
+    field.press("r")  # a letter, and no command
+    assert player.get_attribute("data-value") == "a blue two"
+    assert page.problems == []
+
+
+def test_a_link_leads_to_a_state_of_the_page(made, shown, page, pixels):
+    address, player = page.url, shown["two"]
+    page.goto(f"{address}#steps=10&eta=0.75")
+    page.reload()
+    check(player, pixels, 2, 3)
+    page.goto(f"{address}#steps=50")  # the page stays
+    check(player, pixels, 4, 3)
+    page.goto(f"{address}#player={list(made).index('noise') + 1}&t=700")
+    assert shown["noise"].get_attribute("data-value") == "700"
+    assert page.problems == []
+
+
+@pytest.mark.parametrize(
+    ("link", "words"),
+    [
+        ("steps=NaN", "The link asks for steps = NaN, but steps goes from 2 to 50."),
+        ("steps=5000", "steps = 5000, but steps goes from 2 to 50."),
+        ("steps=-1", "steps = -1, but steps goes from 2 to 50."),
+        ("t=300&seed=4", "t = 300, but what can be moved here is: steps, eta."),
+        ("player=99&t=3", "The link asks for player 99, but this page has"),
+        ("player=NaN&t=3", "The link asks for player NaN, but this page has"),
+    ],
+)
+def test_a_link_to_nowhere_is_answered_in_words(link, words, shown, page, pixels):
+    page.goto(f"{page.url}#{link}")
+    page.reload()
+    player = shown["two"]
+    player.locator(".dl-news.dl-seen", has_text=words).wait_for(timeout=5_000)
+    check(player, pixels, 0, 2)
+    sliders(player)[0].press("ArrowRight")
+    check(player, pixels, 1, 2)
+    assert player.locator(".dl-news").inner_text() == ""
+    assert page.problems == []
+
+
+def test_a_link_is_copied_or_stands_in_the_address_bar(shown, page):
+    player = shown["noise"]
+    page.evaluate("() => { navigator.clipboard.writeText = async (text) => { window.copied = text; } }")
+    sliders(player)[0].press("End")
+    press(player, "copy a link to this")
+    player.locator(".dl-news", has_text="The link is copied.").wait_for()
+    copied = page.evaluate("() => window.copied")
+    page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('no')); }")
+    sliders(player)[0].press("c")
+    player.locator(".dl-news", has_text="The link stands in the address bar.").wait_for()
+    assert page.url == copied
+    page.reload()
+    assert player.get_attribute("data-value") == "1000"
     assert page.problems == []
 
 

@@ -1,7 +1,7 @@
 // What a kernel answers, and to which drawing it belongs.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Answers } from '../../diffusion_lab/widgets/static/answers.js';
+import { Answers, PATIENCE, statusOf } from '../../diffusion_lab/widgets/static/answers.js';
 
 function made(asks = 'Run the cell.') {
   const added = [];
@@ -87,4 +87,18 @@ test('where no kernel is asked, nothing is taken away', () => {
   const { answers, frames } = made('');
   answers.restart(false);
   assert.deepEqual(frames.index, [0, 1]);
+});
+
+test('what is said while something is missing', () => {
+  const asks = 'Run the cell.';
+  const here = { waits: true, isLive: true, isWorking: false, waited: 0, asks, hasOnlySome: true };
+  const busy = /^The kernel is busy with another cell\./;
+  assert.equal(statusOf({ ...here, waits: false }), '');
+  assert.equal(statusOf({ ...here, waits: false, isLive: false }), asks);
+  assert.equal(statusOf({ ...here, waits: false, isLive: false, hasOnlySome: false }), '');
+  assert.equal(statusOf({ ...here, isLive: false }), asks);
+  assert.equal(statusOf(here), 'computing …');
+  assert.match(statusOf({ ...here, waited: PATIENCE }), busy);
+  assert.equal(statusOf({ ...here, waited: 60_000, isWorking: true }), 'computing …');
+  assert.equal(statusOf({ ...here, waited: 60_000, error: 'no grey' }), 'no grey');
 });

@@ -44,7 +44,7 @@ test('what has the focus keeps the keys that it needs', () => {
 
 test('the help tells of every command', () => {
   const told = new Set(HELP.flatMap(([keys]) => keys.split(' ')));
-  for (const key of ['Space', ',', '.', 'R', 'L', 'V', 'S', '?']) {
+  for (const key of ['Space', ',', '.', 'R', 'L', 'V', 'P', 'S', 'C', '?']) {
     assert.ok(told.has(key), key);
     assert.ok(commandOf(key === 'Space' ? ' ' : key, 'range'), key);
   }

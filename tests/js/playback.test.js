@@ -54,7 +54,7 @@ test('where only some places are kept, the next one is the next of these', () =>
 });
 
 /** A slider that notes where it goes, played on a clock that is wound by hand. */
-function played({ count = 5, place = 0, kept = null } = {}) {
+function filmOf({ count = 5, place = 0, kept = null, played = kept } = {}) {
   const film = {
     places: [],
     isReady: true,
@@ -68,6 +68,7 @@ function played({ count = 5, place = 0, kept = null } = {}) {
     count,
     place: () => place,
     kept: () => kept,
+    played: () => played,
     isReady: () => film.isReady,
     isGone: () => film.isGone,
     changed: () => film.changes++,
@@ -88,7 +89,7 @@ function played({ count = 5, place = 0, kept = null } = {}) {
 }
 
 test('it plays to the last value, and stops there', () => {
-  const film = played();
+  const film = filmOf();
   film.playback.toggle();
   assert.ok(film.playback.isPlaying);
   film.wind(20);
@@ -97,13 +98,13 @@ test('it plays to the last value, and stops there', () => {
 });
 
 test('at the end it plays from the beginning', () => {
-  const film = played({ place: 4 });
+  const film = filmOf({ place: 4 });
   film.playback.toggle();
   assert.deepEqual(film.places, [0]);
 });
 
 test('pressed again it pauses, and goes on from there', () => {
-  const film = played();
+  const film = filmOf();
   film.playback.toggle();
   film.wind(2);
   film.playback.toggle();
@@ -114,7 +115,7 @@ test('pressed again it pauses, and goes on from there', () => {
 });
 
 test('in a loop it begins again', () => {
-  const film = played({ count: 3 });
+  const film = filmOf({ count: 3 });
   film.playback.toggleLoop();
   film.playback.toggle();
   film.wind(6);
@@ -123,7 +124,7 @@ test('in a loop it begins again', () => {
 });
 
 test('with no kernel it goes over the kept places and stops at the last of them', () => {
-  const film = played({ count: 100, place: 3, kept: [3, 40, 90] });
+  const film = filmOf({ count: 100, place: 3, kept: [3, 40, 90] });
   film.playback.toggle();
   film.wind(20);
   assert.deepEqual(film.places, [40, 90]);
@@ -132,8 +133,17 @@ test('with no kernel it goes over the kept places and stops at the last of them'
   assert.equal(film.places.at(-1), 3);
 });
 
+test('with a kernel it plays what is drawn, and a step goes to what is not', () => {
+  const film = filmOf({ count: 100, place: 3, kept: null, played: [3, 40, 90] });
+  film.playback.toggle();
+  film.wind(20);
+  assert.deepEqual(film.places, [40, 90]);
+  film.playback.step(-1);
+  assert.equal(film.places.at(-1), 89);
+});
+
 test('it waits for a picture that the kernel is drawing', () => {
-  const film = played();
+  const film = filmOf();
   film.playback.toggle();
   film.isReady = false;
   film.wind(5);
@@ -144,7 +154,7 @@ test('it waits for a picture that the kernel is drawing', () => {
 });
 
 test('it ends when the player has gone from the page', () => {
-  const film = played();
+  const film = filmOf();
   film.playback.toggle();
   film.isGone = true;
   film.wind(1);
@@ -153,7 +163,7 @@ test('it ends when the player has gone from the page', () => {
 });
 
 test('a step pauses and moves by one value, on or back', () => {
-  const film = played({ place: 2 });
+  const film = filmOf({ place: 2 });
   film.playback.toggle();
   film.playback.step(1);
   assert.ok(!film.playback.isPlaying);
@@ -165,7 +175,7 @@ test('a step pauses and moves by one value, on or back', () => {
 });
 
 test('the button for the speed goes round, and changes a play that is running', () => {
-  const film = played({ count: 20 });
+  const film = filmOf({ count: 20 });
   film.playback.toggle();
   const before = film.interval;
   film.playback.nextSpeed();
@@ -180,7 +190,7 @@ test('the button for the speed goes round, and changes a play that is running', 
 });
 
 test('every change of state is told', () => {
-  const film = played();
+  const film = filmOf();
   film.playback.toggle();
   film.playback.toggleLoop();
   film.playback.nextSpeed();

@@ -48,6 +48,9 @@ def test_spelling_that_means_the_same_reads_the_same():
         ("a pink elephant", "elephant, pink"),
         ("a red ⑦", "⑦"),
         ("<pad>", "<, >, pad"),
+        ("a rad sevn", r"rad \(did you mean red\?\), sevn \(did you mean seven\?\)"),
+        ("a geen four", r"geen \(did you mean green\?\)"),
+        ("bthree", r"bthree \(did you mean three\?\)"),
     ],
 )
 def test_unknown_words_are_named_and_the_known_ones_listed(bad, named):

@@ -5,6 +5,21 @@
 /** The part of a panel or read-out that has one entry for each place. */
 const entries = (part) => (part.kind === 'frames' ? 'index' : 'values');
 
+export const PATIENCE = 1000; // milliseconds until a kernel that does not begin to draw is called busy
+
+/**
+ * What is said below the pictures. `waits`: what belongs here is not there; `error`: what went wrong with it; `isLive`: a
+ * kernel runs; `isWorking`: it has begun to draw; `waited`: for so many milliseconds nothing came; `asks`: what there is to
+ * say without a kernel; `hasOnlySome`: whether that is so here.
+ */
+export function statusOf({ waits, error, isLive, isWorking, waited, asks, hasOnlySome }) {
+  if (!waits) return hasOnlySome && !isLive ? asks : '';
+  if (error !== undefined) return error;
+  if (!isLive) return asks;
+  if (isWorking || waited < PATIENCE) return 'computing …';
+  return 'The kernel is busy with another cell. This is drawn as soon as it is free.';
+}
+
 export class Answers {
   /** `asks` says that a kernel may be asked; what it answers is entered into the panels and read-outs themselves. */
   constructor({ asks, panels, readouts }) {

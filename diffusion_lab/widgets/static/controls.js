@@ -1,5 +1,5 @@
 // The controls of a player, one for each slider: {nodes, focus, move(place), tell(value, readouts)}: what stands in its
-// row, what gets the focus, put it there, and say where it stands.
+// row, what gets the focus, put it there (null: nowhere), and say where it stands.
 import { element, uniqueId } from './dom.js';
 
 /** A slider over numbers; `moved(place)` hears of a hand on it. */
@@ -32,7 +32,9 @@ export function choice(axis, _count, moved) {
   group.setAttribute('role', 'radiogroup');
   group.setAttribute('aria-labelledby', id);
   function move(place) {
-    inputs[place].checked = true;
+    inputs.forEach((input, n) => {
+      input.checked = n === place;
+    });
   }
   return { nodes: [element('span', { id }, axis.label), group], focus: inputs, move, tell: () => {} };
 }

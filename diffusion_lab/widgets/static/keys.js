@@ -24,7 +24,9 @@ const COMMANDS = new Map([
   ['r', 'reset'],
   ['l', 'loop'],
   ['v', 'speed'],
+  ['p', 'pin'],
   ['s', 'save'],
+  ['c', 'link'],
   ['?', 'help'],
   ['Escape', 'close'],
 ]);
@@ -40,7 +42,7 @@ export function commandOf(key, focused) {
   return COMMANDS.get(key.length === 1 ? key.toLowerCase() : key) ?? null;
 }
 
-/** The keys of every player, and what they do, in words. */
+/** The keys of players, and what they do, in words; those with a third entry, a command, only where there is one. */
 export const HELP = [
   ['← →', 'move the slider that has the focus'],
   ['Home End', 'its first and last value'],
@@ -49,6 +51,8 @@ export const HELP = [
   ['R', 'back to the start'],
   ['L', 'play again at the end, or not'],
   ['V', 'speed'],
+  ['P', 'pin what is shown, to compare, or unpin it'],
   ['S', 'save what is shown as a PNG'],
+  ['C', 'copy a link to what is shown', 'link'],
   ['?', 'show and hide these keys'],
 ];

@@ -4,8 +4,12 @@
 // The JSON says what the values of the sliders are and which panels follow them; everything is drawn here, with no
 // kernel and no network. Where scripts are not allowed, the still picture stays. With a kernel behind the page, link.js
 // ties the sliders here to those of ipywidgets.
-import { startPlayer } from './player.js';
+import { canShow, startPlayer } from './player.js';
 
 const own = document.currentScript?.closest('.dl-player');
-const roots = own ? [own] : document.querySelectorAll('.dl-player:not([data-ready])');
-roots.forEach(startPlayer);
+if (own) startPlayer(own);
+else {
+  // this script may lack what another player needs, which brings its own
+  const roots = [...document.querySelectorAll('.dl-player:not([data-ready])')];
+  roots.filter(canShow).forEach(startPlayer);
+}

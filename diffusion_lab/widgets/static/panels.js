@@ -1,4 +1,5 @@
-// The panels that there are, by the name that Python gives their kind.
+// The panels that there are, by the name that Python gives their kind. The script of a player has only the modules of
+// the kinds that it shows, see widgets/script.py: the others are undefined here.
 //
 // Each is a function (panel, canvas, player) of its part of the data, which prepares the canvas and gives a function
 // that draws it for where the sliders stand. It may put `tools` (buttons) and `reset` into the panel. Either function
@@ -7,7 +8,8 @@
 import { DASHES } from './canvas.js';
 import { element, keepKeys } from './dom.js';
 import { dashedLine } from './icons.js';
-import { frames, noise } from './panel_pictures.js';
+import { noise } from './panel_noise.js';
+import { frames } from './panel_pictures.js';
 import { curves, histogram, meter } from './panel_plots.js';
 import { candidates, field, points } from './panel_points.js';
 import { sheet } from './panel_sheet.js';
@@ -15,6 +17,8 @@ import { inWords } from './spec.js';
 import { BrokenData } from './unpack.js';
 
 const KINDS = { noise, points, frames, histogram, curves, field, candidates, sheet, meter };
+/** Whether this script has the panel. */
+export const isKnown = (kind) => Object.hasOwn(KINDS, kind) && KINDS[kind] !== undefined;
 const GAP = 16; // between two of them
 const PICTURES = new Set(['noise', 'frames', 'sheet']); // keep their width as long as others can give way
 const PLANES = new Set(['points', 'field', 'candidates']); // are square
@@ -42,7 +46,7 @@ export function makePanel(panel, player) {
   const canvas = element('canvas');
   const trouble = element('p', { className: 'dl-broken', hidden: true });
   const prepare = () => {
-    if (!Object.hasOwn(KINDS, panel.kind)) throw new BrokenData(`no panel is called ${panel.kind}`);
+    if (!isKnown(panel.kind)) throw new BrokenData(`no panel is called ${panel.kind}`);
     if (!panel.size?.every((side) => side > 0)) throw new BrokenData('its size is missing');
     return KINDS[panel.kind](panel, canvas, player);
   };

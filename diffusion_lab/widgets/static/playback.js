@@ -26,7 +26,8 @@ export function nextPlace(from, stride, count, kept = null) {
 }
 
 /**
- * Plays a slider. `slider` has `place()`, `count`, `kept()` (places, or null for all), `go(place)`, `isReady()` (false
+ * Plays a slider. `slider` has `place()`, `count`, `kept()` (the places that there are, null for all), `played()` (those of
+ * them that are played, null for all), `go(place)`, `isReady()` (false
  * while a picture is awaited), `isGone()` (from the page) and `changed()`, which hears of every change of state.
  */
 export class Playback {
@@ -39,11 +40,11 @@ export class Playback {
   }
 
   get #last() {
-    return this.slider.kept()?.at(-1) ?? this.slider.count - 1;
+    return this.slider.played()?.at(-1) ?? this.slider.count - 1;
   }
 
   get #first() {
-    return this.slider.kept()?.[0] ?? 0;
+    return this.slider.played()?.[0] ?? 0;
   }
 
   /** Play, from the beginning if it stands at the end; or pause. */
@@ -55,7 +56,11 @@ export class Playback {
   }
 
   #run() {
-    const { stride, interval } = pace(this.slider.kept()?.length ?? this.slider.count, this.slow, this.speed);
+    const { stride, interval } = pace(
+      this.slider.played()?.length ?? this.slider.count,
+      this.slow,
+      this.speed,
+    );
     this.timer = this.clock.setInterval(() => this.#advance(stride), interval);
   }
 
@@ -64,7 +69,7 @@ export class Playback {
     if (slider.isGone()) return this.pause();
     if (!slider.isReady()) return; // until the kernel has drawn it
     if (slider.place() < this.#last)
-      slider.go(nextPlace(slider.place(), stride, slider.count, slider.kept()));
+      slider.go(nextPlace(slider.place(), stride, slider.count, slider.played()));
     else if (this.isLooping) slider.go(this.#first);
     else this.pause();
   }

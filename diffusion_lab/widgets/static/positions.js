@@ -13,6 +13,7 @@ export class Positions {
     this.places = sliders.map((slider) => slider.start);
     this.counts = sliders.map((slider) => slider.values?.length ?? slider.count);
     this.every = sliders.map((_, a) => a);
+    this.typed = {}; // words in the place of a value, by slider
   }
 
   /** Which entry of a table over these sliders belongs to where they stand; all sliders if none are named. */
@@ -32,9 +33,11 @@ export class Positions {
     throw new BrokenData(`${name} for ${this.summary} is missing`);
   }
 
-  /** The value of slider `a` at a place, as text; where it stands if none is named. */
-  text(a, place = this.places[a]) {
-    return String(this.sliders[a].values?.[place] ?? place);
+  /** The value of slider `a` at a place, as text; if none is named, where it stands, or what was typed instead. */
+  text(a, place) {
+    const at = place ?? this.places[a];
+    const words = place === undefined ? this.typed[a] : undefined;
+    return String(words ?? this.sliders[a].values?.[at] ?? at);
   }
 
   /** Every slider with its value: "time t 300, schedule cosine". */

@@ -28,7 +28,8 @@ export function fileName(summary) {
   return `${words || 'player'}.png`;
 }
 
-function background(node) {
+/** The colour that a node stands on. */
+export function background(node) {
   for (let at = node; at; at = at.parentElement) {
     const colour = getComputedStyle(at).backgroundColor;
     if (!/^(transparent|rgba\(.*,\s*0\))$/.test(colour)) return colour;

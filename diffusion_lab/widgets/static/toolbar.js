@@ -22,8 +22,10 @@ function rename(made, label) {
 }
 
 /**
- * Buttons to play the first slider, and tools. `commands` has a function for each of the names in keys.js; `extra` are
- * more keys to tell of, [keys, what they do]. Gives {play, tools, help, tell(playback), open(isOpen)}.
+ * Buttons to play the first slider, and tools. `commands` has a function for each of the names in keys.js, but for `link`
+ * only where a link makes sense; `extra` are
+ * more keys to tell of, [keys, what they do]. Gives {transport, tools, help, tell(playback),
+ * tellPins(areSet), open(isOpen), isOpen()}.
  */
 export function makeToolbar(commands, extra) {
   const play = button('play', 'play', commands.play, 'dl-play');
@@ -41,14 +43,13 @@ export function makeToolbar(commands, extra) {
   ];
   const transport = element('div', { className: 'dl-transport' }, ...ways);
   const asking = button('help', 'keys', commands.help);
-  const tools = element(
-    'div',
-    { className: 'dl-utilities' },
-    button('save', 'save as PNG', commands.save),
-    asking,
-  );
+  const pin = button('pin', 'pin, to compare', commands.pin);
+  const utilities = [pin, button('save', 'save as PNG', commands.save), asking];
+  if (commands.link) utilities.splice(2, 0, button('link', 'copy a link to this', commands.link));
+  const tools = element('div', { className: 'dl-utilities' }, ...utilities);
   const help = element('dl', { className: 'dl-help', id: uniqueId(), hidden: true });
-  for (const [keys, text] of [...HELP, ...extra]) {
+  for (const [keys, text, needs] of [...HELP, ...extra]) {
+    if (needs && !commands[needs]) continue;
     const caps = keys.split(' ').map((key) => element('kbd', {}, key));
     help.append(element('div', {}, element('dt', {}, ...caps), element('dd', {}, text)));
   }
@@ -62,12 +63,18 @@ export function makeToolbar(commands, extra) {
     rename(speed, `speed ${times} ×`);
   }
 
+  function tellPins(areSet) {
+    pin.setAttribute('aria-pressed', areSet);
+    rename(pin, areSet ? 'unpin' : 'pin, to compare');
+  }
+
   function open(isOpen) {
     help.hidden = !isOpen;
     asking.setAttribute('aria-expanded', isOpen);
   }
   open(false);
-  return { transport, tools, help, tell, open, isOpen: () => !help.hidden };
+  tellPins(false);
+  return { transport, tools, help, tell, tellPins, open, isOpen: () => !help.hidden };
 }
 
 /** Let keys pressed anywhere inside `root` do what the buttons do, unless the part that has the focus needs them. */
@@ -79,7 +86,7 @@ export function listenToKeys(root, commands) {
       event.key,
       target.tagName === 'INPUT' ? target.type : target.tagName.toLowerCase(),
     );
-    if (!command || commands[command]() === false) return;
+    if (!commands[command] || commands[command]() === false) return;
     event.preventDefault();
     event.stopPropagation();
   });
