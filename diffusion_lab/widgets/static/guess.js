@@ -4,6 +4,7 @@
 // lives as long as the page. With a kernel behind the page, guess_link.js hands it to Python.
 import { choice, slider } from './controls.js';
 import { element, keepKeys, uniqueId } from './dom.js';
+import { followWidth } from './layout.js';
 import { inWords } from './spec.js';
 import { fitTheme, watchTheme } from './theme.js';
 import { BrokenData } from './unpack.js';
@@ -202,6 +203,7 @@ function buildGuess(root, { key, question, button: label, words, control }) {
   }
   root.append(...made.nodes, element('div', { className: 'dl-guess-note' }, button, status));
   standBeside(root, playerRoot);
+  if (!root.closest('.dl-player')) followWidth(root);
   listen(root, key, () => {
     const value = guesses.get(key);
     if (value !== null) made.show(value);

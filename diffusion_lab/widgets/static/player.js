@@ -2,7 +2,8 @@
 import { Answers } from './answers.js';
 import { choice, slider } from './controls.js';
 import { element, keepKeys } from './dom.js';
-import { inRows, makePanel } from './panels.js';
+import { followWidth, inRows } from './layout.js';
+import { makePanel } from './panels.js';
 import { Playback } from './playback.js';
 import { nearestKept, Positions } from './positions.js';
 import { fileName, save, snapshot } from './snapshot.js';
@@ -33,7 +34,7 @@ function build(root, spec) {
   // link.js, of this version or another, knows a player by `id`, `attach`, `follow`, `fill`, `drawn`, `show` and, in
   // `shared`, by the sliders, where they stand, and the sketch
   const shared = { sliders: spec.sliders, k: positions.places, facts: {} };
-  const player = { id: root.dataset.player, asks: spec.asks, positions, shared };
+  const player = { id: root.dataset.player, asks: spec.asks, positions, shared, paint: fitTheme(root) };
   Object.assign(player, { isAwaited, show, attach, follow, fill, drawn });
   let link = null; // to the kernel
 
@@ -53,7 +54,7 @@ function build(root, spec) {
   const named = spec.readouts.map((readout, n) => element('span', {}, `${readout.name} `, texts[n]));
   const readouts = element('div', { className: 'dl-readouts' }, ...named);
   const panels = spec.panels.map((panel) => makePanel(panel, player));
-  const rows = inRows(panels).map((row) =>
+  const rows = inRows(panels, ({ panel }) => panel.size?.[0] ?? 0).map((row) =>
     element('div', { className: 'dl-panels' }, ...row.map(({ figure }) => figure)),
   );
   const status = element('p', { className: 'dl-status' });
@@ -92,9 +93,10 @@ function build(root, spec) {
   const buttons = element('div', { className: 'dl-toolbar' }, toolbar.transport, readouts, toolbar.tools);
   root.prepend(bar, buttons, toolbar.help, ...rows, ...(spec.asks ? [status] : []), news);
   listenToKeys(root, commands);
+  followWidth(root);
 
   function show() {
-    const palette = fitTheme(root);
+    player.paint = fitTheme(root);
     const { summary } = positions;
     for (const panel of panels) panel.show();
     const facts = spec.readouts.map((readout, n) => {
@@ -105,17 +107,9 @@ function build(root, spec) {
       canvas.setAttribute('aria-label', [panel.caption, panel.help, summary].filter(Boolean).join(', '));
     }
     if (spec.asks) tellWhatIsMissing();
-    for (const { figure } of panels) showLegend(figure, palette);
+    for (const panel of panels) panel.showLegend();
     controls.forEach((control, a) => control.tell(positions.text(a), facts));
     root.dataset.value = positions.every.map((a) => positions.text(a)).join(', ');
-  }
-
-  function showLegend(figure, palette) {
-    figure.querySelectorAll('.dl-line').forEach((line, n) => {
-      const { chosen } = line.dataset;
-      line.style.color = palette[n % 4];
-      if (chosen !== undefined) line.classList.toggle('dl-chosen', n === positions.places[chosen]);
-    });
   }
 
   function tellWhatIsMissing() {

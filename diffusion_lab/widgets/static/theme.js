@@ -1,12 +1,13 @@
 // The colours of the page around a part: players and guesses follow them when they change.
-import { colours, ON_DARK } from './canvas.js';
+import { paintOf } from './canvas.js';
 
-/** Fit a part to the background that it stands on, dark or light; gives the colours of its lines. */
+/** Fit a part to the background that it stands on, dark or light; gives the colours of its text and lines. */
 export function fitTheme(root) {
-  const palette = colours(root);
-  const theme = palette === ON_DARK ? 'dark' : 'light';
-  root.dataset.theme = root.style.colorScheme = theme; // the latter is for what the browser draws itself
-  return palette;
+  const paint = paintOf(root);
+  if (root.dataset.theme !== paint.theme) {
+    root.dataset.theme = root.style.colorScheme = paint.theme; // the latter is for what the browser draws itself
+  }
+  return paint;
 }
 
 /** Call `changed` when the page or the system goes from light to dark, or back. */
