@@ -1,22 +1,10 @@
-// What panels draw with: colours that suit the page, pictures in rows, plots, and a hand on a canvas.
+// What panels draw with: dashes, pictures in rows, plots, and a hand on a canvas.
 import { element, keepKeys } from './dom.js';
 import { arrowStep } from './keys.js';
 
-export const ON_LIGHT = ['#0072B2', '#B34700', '#00704F', '#A3497A']; // Okabe & Ito's palette, darker and lighter
-export const ON_DARK = ['#56B4E9', '#E69F00', '#2BC79A', '#E29CC4'];
 export const DASHES = [[], [6, 3], [8, 3, 2, 3], [2, 2]]; // of lines, one after the other
 const SHARP = 2; // drawings are at so many times the page's resolution
 const ARROW_KEY = 6; // how far an arrow key moves, in the page's pixels
-
-/** The colours of text and of lines where a node stands: {theme, text, lines}. */
-export function paintOf(node) {
-  // the page's text is light where its background is dark
-  // (a player whose cell was run again is no part of the page any more, and has no colour)
-  const text = getComputedStyle(node).color || '#000';
-  const [red, green, blue] = text.match(/[\d.]+/g)?.map(Number) ?? [0, 0, 0];
-  const theme = red + green + blue > 384 ? 'dark' : 'light';
-  return { theme, text, lines: theme === 'dark' ? ON_DARK : ON_LIGHT };
-}
 
 /** Room for pictures in rows, `gap` clear pixels apart; gives a function: the corner of the n-th. */
 export function tiles(panel, canvas) {
