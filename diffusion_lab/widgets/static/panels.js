@@ -57,7 +57,9 @@ export function makePanel(panel, player) {
   const shape = PICTURES.has(panel.kind) ? 'dl-picture' : PLANES.has(panel.kind) ? 'dl-plane' : 'dl-plot';
   const figure = element('figure', { className: shape });
   figure.append(canvas, trouble, element('figcaption', {}, panel.caption ?? '', ...lines), tools);
-  figure.style.setProperty('--dl-width', `${panel.size?.[0] ?? 220}px`);
+  const [width, height] = panel.size ?? [220, 220];
+  figure.style.setProperty('--dl-width', `${width}px`);
+  figure.style.setProperty('--dl-ratio', width / height);
   canvas.setAttribute('role', canvas.tabIndex < 0 ? 'img' : 'application');
   /** The lines of its legend, as they stand there now. */
   const legend = () =>
