@@ -276,10 +276,17 @@ def test_a_marked_pixel_has_a_frame_and_is_itself_unchanged(row, column):
 
 def test_thumbnails_stand_left_of_a_large_picture_on_white():
     large = constant(-0.5, channels=3, height=8, width=8)
-    whole = figures.with_thumbnails(large, [constant(0.0, channels=3, height=8, width=8), constant(-1.0)], 4, 2)
+    whole = figures.with_thumbnails(
+        large, [constant(0.0, channels=3, height=8, width=8), constant(-1.0)], 4, 2
+    )
     assert whole.shape == (1, 3, 33, 20 + 2 + 32)  # the second is enlarged from (3, 4) to (15, 20)
     assert (whole[:, :, :32, 22:] == -0.5).all()
     assert (whole[:, :, :16, :16] == 0).all()
     assert (whole[:, :, 18:33, :20] == -1).all()
-    for gap in (whole[:, :, 16:18, :20], whole[:, :, :, 20:22], whole[:, :, :16, 16:20], whole[:, :, 32:, 22:]):
+    for gap in (
+        whole[:, :, 16:18, :20],
+        whole[:, :, :, 20:22],
+        whole[:, :, :16, 16:20],
+        whole[:, :, 32:, 22:],
+    ):
         assert (gap == 1).all()
