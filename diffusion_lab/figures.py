@@ -76,7 +76,7 @@ def mark_pixel(images: Images, row: int, column: int, zoom: int = 8) -> Tensor:
     return large
 
 
-def with_thumbnails(large: Images, thumbnails: Sequence[Images], zoom: int = 4, gap: int = 4) -> Tensor:
+def with_thumbnails(large: Images, thumbnails: Sequence[Tensor], zoom: int = 4, gap: int = 4) -> Tensor:
     """Enlarge a picture and put others in a column to its left, small, on white.
 
     Args:
