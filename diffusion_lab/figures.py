@@ -51,6 +51,56 @@ def enlarge(pixels: np.ndarray, scale: int) -> Image.Image:
     return Image.fromarray(pixels.repeat(scale, axis=0).repeat(scale, axis=1))
 
 
+def _enlarged(images: Images, zoom: int) -> Tensor:
+    return images.repeat_interleave(zoom, 2).repeat_interleave(zoom, 3)
+
+
+def mark_pixel(images: Images, row: int, column: int, zoom: int = 8) -> Tensor:
+    """Enlarge grey images and put a frame around one pixel of each.
+
+    Args:
+        images: (B, 1, H, W).
+        row, column: which pixel, counted from 0.
+        zoom: each pixel becomes a square of so many.
+
+    Returns:
+        Colour images, (B, 3, zoom * H, zoom * W).
+    """
+    large = _enlarged(images, zoom).repeat(1, 3, 1, 1)
+    top, left, thick = zoom * row, zoom * column, max(1, zoom // 3)
+    inside = large[:, :, top : top + zoom, left : left + zoom].clone()
+    orange = torch.tensor([*bytes.fromhex(COLOURS[1][1:])]) / 127.5 - 1
+    down, across = (slice(max(0, start - thick), start + zoom + thick) for start in (top, left))
+    large[:, :, down, across] = orange[:, None, None].to(large)
+    large[:, :, top : top + zoom, left : left + zoom] = inside
+    return large
+
+
+def with_thumbnails(large: Images, thumbnails: Sequence[Tensor], zoom: int = 4, gap: int = 4) -> Tensor:
+    """Enlarge a picture and put others in a column to its left, small, on white.
+
+    Args:
+        large: one picture, (1, C, H, W).
+        thumbnails: pictures, (1, C or 1, h, w), which share its height as far as whole pixels allow.
+        zoom: each pixel of `large` becomes a square of so many.
+        gap: white pixels between them.
+
+    Returns:
+        One picture, (1, C, zoom * H or a little more, …).
+    """
+    share = zoom * large.shape[2] // len(thumbnails)
+    small = [_enlarged(one, max(1, share // one.shape[2])) for one in thumbnails]
+    width, channels = max(one.shape[3] for one in small), large.shape[1]
+    height = max(sum(one.shape[2] + gap for one in small) - gap, zoom * large.shape[2])
+    whole = torch.ones(1, channels, height, width + gap + zoom * large.shape[3])
+    whole[:, :, : zoom * large.shape[2], width + gap :] = _enlarged(large, zoom)
+    top = 0
+    for one in small:
+        whole[:, :, top : top + one.shape[2], : one.shape[3]] = one
+        top += one.shape[2] + gap
+    return whole
+
+
 def save_picture(
     path: str | Path, frames: Sequence[np.ndarray], *, scale: int = 4, frame_ms: int = 80
 ) -> None:

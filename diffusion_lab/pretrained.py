@@ -24,6 +24,8 @@ from diffusion_lab.unet import PlainConvNet, SimpleDiffusion, UNet
 BEST = {"sampler": "dpmpp_2m", "spacing": "logsnr", "eta": 1.0}
 """What a model of digits is evaluated with unless told otherwise: the winner of ``benchmarks.sampler_efficiency`` at 20
 steps."""
+OTHER_FILES = ("judge", "training-film")
+"""What the names of shipped files end with that are no models."""
 NETWORKS = {network.__name__: network for network in (UNet, SimpleDiffusion, PlainConvNet)}
 
 
@@ -114,11 +116,13 @@ class Pretrained(NamedTuple):
 
 
 def load_pretrained(name: str) -> Pretrained | mini_sd.MiniSD:
-    """Load a model that ships with the course, one of `shipped()` but no judge; ``"mini-sd"`` draws from words.
+    """Load a model that ships with the course, one of `shipped()`; ``"mini-sd"`` draws from words.
+
+    Judges and films of a training ship, too, and have functions of their own.
 
     A `ValueError` says if there is none of that name, or its file is damaged.
     """
-    choose("name", name, (n for n in shipped() if not n.endswith("judge")))
+    choose("name", name, (n for n in shipped() if not n.endswith(OTHER_FILES)))
     return load_model(checked_file(name))
 
 
@@ -196,3 +200,31 @@ def save_judge(path: str | Path, judge: Judge) -> None:
     write_tensors(
         path, tensors, {"floors": json.dumps(reference.floors), "spread": repr(reference.spread)}, half=False
     )
+
+
+class TrainingFilm(NamedTuple):
+    """What a network drew, again and again from the same noise, while it was trained."""
+
+    steps: list[int]
+    """How many optimiser steps were done at each time, from 0 on."""
+    pictures: Images
+    """What was drawn at each time, (times, pictures, C, H, W) in [-1, 1]."""
+    about: str
+    """How it was trained and drawn, in a sentence."""
+
+
+def load_training_film(path: str | Path | None = None) -> TrainingFilm:
+    """Load the film of a training that ships with the course, ten digits at each time, or one from a file."""
+    path = Path(path) if path else checked_file("digits-training-film")
+    tensors, metadata = read_tensors(path)
+    try:
+        pictures = tensors["pictures"].float() / 127.5 - 1
+        return TrainingFilm(tensors["steps"].tolist(), pictures, metadata["about"])
+    except KeyError as error:
+        raise ValueError(f"{path} is not a film of a training: it has no {error}") from error
+
+
+def save_training_film(path: str | Path, film: TrainingFilm) -> None:
+    """Write a film of a training, whole or not at all; of each pixel 256 shades are kept."""
+    pictures = ((film.pictures.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+    write_tensors(path, {"steps": torch.tensor(film.steps), "pictures": pictures}, {"about": film.about})

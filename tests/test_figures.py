@@ -258,3 +258,35 @@ def test_a_picture_of_curves_is_small_and_looks_the_same():
     pngs = buffer.getvalue(), picture.png
     before, after = (np.array(Image.open(io.BytesIO(png)).convert("RGB"), float) for png in pngs)
     assert np.abs(before - after).mean() < 1
+
+
+@pytest.mark.parametrize(("row", "column"), [(1, 2), (0, 0), (4, 5)])
+def test_a_marked_pixel_has_a_frame_and_is_itself_unchanged(row, column):
+    images = torch.linspace(-1, 1, 30).reshape(1, 1, 5, 6)
+    large = figures.mark_pixel(images, row, column, zoom=6)
+    assert large.shape == (1, 3, 30, 36)
+    plain = images.repeat(1, 3, 1, 1).repeat_interleave(6, 2).repeat_interleave(6, 3)
+    changed = (large != plain).any(dim=1)[0]
+    frame = torch.zeros(34, 40, dtype=torch.bool)  # two pixels more on each side
+    frame[6 * row : 6 * row + 10, 6 * column : 6 * column + 10] = True
+    frame[6 * row + 2 : 6 * row + 8, 6 * column + 2 : 6 * column + 8] = False
+    assert torch.equal(changed, frame[2:-2, 2:-2])
+    assert figures.to_uint8(large)[0][changed.numpy()].tolist() == [[0xD5, 0x5E, 0x00]] * int(changed.sum())
+
+
+def test_thumbnails_stand_left_of_a_large_picture_on_white():
+    large = constant(-0.5, channels=3, height=8, width=8)
+    whole = figures.with_thumbnails(
+        large, [constant(0.0, channels=3, height=8, width=8), constant(-1.0)], 4, 2
+    )
+    assert whole.shape == (1, 3, 33, 20 + 2 + 32)  # the second is enlarged from (3, 4) to (15, 20)
+    assert (whole[:, :, :32, 22:] == -0.5).all()
+    assert (whole[:, :, :16, :16] == 0).all()
+    assert (whole[:, :, 18:33, :20] == -1).all()
+    for gap in (
+        whole[:, :, 16:18, :20],
+        whole[:, :, :, 20:22],
+        whole[:, :, :16, 16:20],
+        whole[:, :, 32:, 22:],
+    ):
+        assert (gap == 1).all()

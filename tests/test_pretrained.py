@@ -128,12 +128,41 @@ def test_wrong_number_of_labels_is_named(shipped, labels):
         dl.sample(shipped.model, shipped.schedule, (2, 1, 28, 28), num_steps=1, labels=labels)
 
 
-@pytest.mark.parametrize("name", ["Digits", "judge", "", "../digits"])
+@pytest.mark.parametrize("name", ["Digits", "judge", "digits-training-film", "", "../digits"])
 def test_unknown_name_lists_the_valid_ones(name):
     with pytest.raises(
         ValueError, match=f"name={re.escape(repr(name))} is not known; choose one of: digits, "
     ):
         dl.load_pretrained(name)
+
+
+def test_the_film_of_a_training_goes_from_noise_to_digits():
+    film = pretrained.load_training_film()
+    assert (film.steps[0], film.steps[-1]) == (0, 1200)
+    assert film.steps == sorted(set(film.steps))
+    assert film.pictures.shape == (len(film.steps), 10, 1, 28, 28)
+    assert (film.pictures.min(), film.pictures.max()) == (-1, 1)
+    noise, *_, digits = film.pictures
+    classifier = dl.load_judge().classifier
+    read = [int((evaluation.describe(classifier, p)[1] == torch.arange(10)).sum()) for p in (noise, digits)]
+    assert read[0] <= 3
+    assert read[1] >= 8
+    assert "1200 steps" in film.about
+
+
+def test_a_film_of_a_training_comes_back_from_its_file(tmp_path):
+    pictures = torch.linspace(-1, 1, 2 * 3 * 16).reshape(2, 3, 1, 4, 4)
+    pretrained.save_training_film(
+        tmp_path / "film.safetensors", pretrained.TrainingFilm([0, 5], pictures, "so")
+    )
+    film = pretrained.load_training_film(tmp_path / "film.safetensors")
+    assert (film.steps, film.about) == ([0, 5], "so")
+    assert (film.pictures - pictures).abs().max() <= 1 / 255 + 1e-6
+
+
+def test_what_is_no_film_of_a_training_is_named():
+    with pytest.raises(ValueError, match="is not a film of a training"):
+        pretrained.load_training_film(FOLDER / "judge.safetensors")
 
 
 def test_nothing_is_unpickled(monkeypatch):

@@ -41,7 +41,7 @@ def main() -> None:
     options = parser.parse_args()
     name = options.name or options.file.stem
     target = FOLDER / f"{name}.safetensors"
-    if target.stem.endswith("judge"):
+    if target.stem.endswith(pretrained.OTHER_FILES):
         with replacing(target) as part:
             shutil.copyfile(options.file, part)
     else:

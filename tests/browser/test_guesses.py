@@ -1,6 +1,7 @@
 """Guesses on a page of their own, with no kernel and no network: noted, asked again, kept, and compared at the end."""
 
 import pytest
+import torch
 
 import diffusion_lab as dl
 from diffusion_lab.widgets import Guess, NoiseScrubber
@@ -122,6 +123,7 @@ def test_it_stands_beside_the_only_picture_or_below_and_can_be_read_by_all(shown
         for name, selector in {
             "picture": "#time canvas",
             "guess": "#time .dl-guess",
+            "buttons": "#time .dl-toolbar",
             "plots": "#choice .dl-panels",
             "below": "#choice .dl-guess",
         }.items()
@@ -129,6 +131,7 @@ def test_it_stands_beside_the_only_picture_or_below_and_can_be_read_by_all(shown
     assert box["picture"]["width"] >= 220
     beside = box["guess"]["x"] >= box["picture"]["x"] + box["picture"]["width"]
     assert beside == (shown.viewport_size["width"] >= 640)
+    assert (box["buttons"]["x"] >= box["guess"]["x"] > 100) == beside, "the buttons of a small picture, too"
     assert box["below"]["y"] >= box["plots"]["y"] + box["plots"]["height"]
     assert shown.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
     shown.locator("#number .dl-words").fill("many")
@@ -136,3 +139,21 @@ def test_it_stands_beside_the_only_picture_or_below_and_can_be_read_by_all(shown
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     found = axe.run(shown, options={"resultTypes": ["violations"], "preload": False}).response["violations"]
     assert [f"{one['id']}: {one['nodes'][0]['html'][:100]}" for one in found] == []
+
+
+@pytest.mark.parametrize(("height", "side"), [(900, 336), (700, 224)])
+def test_in_a_low_window_the_picture_of_a_first_screen_is_smaller(page, tmp_path, height, side):
+    player = dl.widgets.Explorer({"t": [0, 1]}, lambda t: torch.full((1, 1, 28, 28), 0.5 * t), alt="grey")
+    first = Guess("02", "How many?", options=["one", "two", "three"], player=player)
+    (tmp_path / "page.html").write_text(f"<!doctype html>{first.to_html()}", encoding="utf-8")
+    page.set_viewport_size({"width": 600, "height": height})
+    page.goto((tmp_path / "page.html").as_uri())
+    box = page.locator("canvas").bounding_box()
+    assert (box["width"], box["height"]) == (side, side)
+
+
+def test_an_answer_keeps_names_above_values_where_a_page_puts_them_beside(shown):
+    shown.add_style_tag(content="main dl dt {float: left; width: 20%} main dl dd {float: left; width: 80%}")
+    name, value = (shown.locator(f"#choice-answer {tag}").first.bounding_box() for tag in ("dt", "dd"))
+    assert value["y"] >= name["y"] + name["height"] - 1
+    assert abs(value["x"] - name["x"]) < 1

@@ -1,19 +1,10 @@
-// What panels draw with: colours that suit the page, pictures in rows, plots, and a hand on a canvas.
-import { keepKeys } from './dom.js';
+// What panels draw with: dashes, pictures in rows, plots, and a hand on a canvas.
+import { element, keepKeys } from './dom.js';
 import { arrowStep } from './keys.js';
 
-export const ON_LIGHT = ['#0072B2', '#B34700', '#00704F', '#A3497A']; // Okabe & Ito's palette, darker and lighter
-export const ON_DARK = ['#56B4E9', '#E69F00', '#2BC79A', '#E29CC4'];
 export const DASHES = [[], [6, 3], [8, 3, 2, 3], [2, 2]]; // of lines, one after the other
+const SHARP = 2; // drawings are at so many times the page's resolution
 const ARROW_KEY = 6; // how far an arrow key moves, in the page's pixels
-
-/** The colours of lines on the background that a node stands on. */
-export function colours(node) {
-  // the page's text is light where its background is dark
-  // (a player whose cell was run again is no part of the page any more, and has no colour)
-  const [red, green, blue] = (getComputedStyle(node).color.match(/[\d.]+/g) ?? [0, 0, 0]).map(Number);
-  return red + green + blue > 384 ? ON_DARK : ON_LIGHT;
-}
 
 /** Room for pictures in rows, `gap` clear pixels apart; gives a function: the corner of the n-th. */
 export function tiles(panel, canvas) {
@@ -30,36 +21,47 @@ export function tiles(panel, canvas) {
 }
 
 /**
- * A drawing as wide as its place on the page, at twice the page's resolution. Gives {size, begin}: its size in the
- * page's pixels, which changes with the page, and a function that gives an empty one, with the page's text colour.
- * `redraw` is called when the size has changed.
+ * A drawing as wide as its place on the page, at twice the page's resolution. Gives {size, begin, below}: its size in
+ * the page's pixels, which changes with the page; a function that gives an empty one, with the page's text colour; and
+ * one that lays a drawing below it that is the same as long as its key is.
  */
-export function plot(panel, canvas, redraw) {
+export function plot(panel, canvas, player) {
   const size = [...panel.size];
   const context = canvas.getContext('2d');
+  const kept = { key: null, canvas: element('canvas') };
   canvas.style.aspectRatio = panel.limit ? size.join(' / ') : 'auto'; // a plane stays as it is, a plot keeps its height
   if (!panel.limit) canvas.style.height = `${size[1]}px`;
-  const fit = () => {
-    canvas.width = 2 * size[0];
-    canvas.height = 2 * size[1];
-  };
-  fit();
+  fit(canvas);
   new ResizeObserver(() => {
     const [width, height] = [canvas.clientWidth, canvas.clientHeight];
     if (width === 0 || (width === size[0] && height === size[1])) return;
     size.splice(0, 2, width, height);
-    fit();
-    redraw();
+    fit(canvas);
+    player.show();
   }).observe(canvas);
-  function begin() {
-    context.setTransform(2, 0, 0, 2, 0, 0);
-    context.clearRect(0, 0, ...size);
-    context.font = '11px system-ui, sans-serif';
-    context.fillStyle = context.strokeStyle = getComputedStyle(canvas).color;
-    context.lineWidth = 1;
-    return context;
+
+  function fit(node) {
+    node.width = SHARP * size[0];
+    node.height = SHARP * size[1];
   }
-  return { size, begin };
+  function prepared(fresh) {
+    fresh.setTransform(SHARP, 0, 0, SHARP, 0, 0);
+    fresh.clearRect(0, 0, ...size);
+    fresh.font = '11px system-ui, sans-serif';
+    fresh.fillStyle = fresh.strokeStyle = player.paint.text;
+    fresh.lineWidth = 1;
+    return fresh;
+  }
+  function below(key, draw) {
+    const full = [key, ...size, player.paint.text].join();
+    if (kept.key !== full) {
+      fit(kept.canvas);
+      draw(prepared(kept.canvas.getContext('2d')));
+      kept.key = full;
+    }
+    context.drawImage(kept.canvas, 0, 0, ...size);
+  }
+  return { size, begin: () => prepared(context), below };
 }
 
 export function line(context, x0, y0, x1, y1) {
@@ -102,7 +104,7 @@ export function followHand(canvas, { moved, ended, position }) {
   keepKeys(canvas);
   const follow = (event) => {
     const box = canvas.getBoundingClientRect();
-    const zoom = canvas.width / 2 / box.width; // drawn at twice the page's size
+    const zoom = canvas.width / SHARP / box.width;
     moved((event.clientX - box.left) * zoom, (event.clientY - box.top) * zoom);
   };
   canvas.onpointerdown = (event) => {

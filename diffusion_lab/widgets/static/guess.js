@@ -4,11 +4,13 @@
 // lives as long as the page. With a kernel behind the page, guess_link.js hands it to Python.
 import { choice, slider } from './controls.js';
 import { element, keepKeys, uniqueId } from './dom.js';
+import { followWidth } from './layout.js';
 import { inWords } from './spec.js';
 import { fitTheme, watchTheme } from './theme.js';
 import { BrokenData } from './unpack.js';
 
 const PLACE = 'diffusion-lab guess '; // and the key of the guess, in the browser's storage
+const WIDEST = 400; // picture that leaves room for buttons beside it, in the page's pixels
 
 /** The guesses of a page by their keys, the links of a kernel to them, and who wants to hear of a new one. */
 export class Guesses {
@@ -202,6 +204,7 @@ function buildGuess(root, { key, question, button: label, words, control }) {
   }
   root.append(...made.nodes, element('div', { className: 'dl-guess-note' }, button, status));
   standBeside(root, playerRoot);
+  if (!root.closest('.dl-player')) followWidth(root);
   listen(root, key, () => {
     const value = guesses.get(key);
     if (value !== null) made.show(value);
@@ -210,12 +213,21 @@ function buildGuess(root, { key, question, button: label, words, control }) {
   guesses.links.get(key)?.meet();
 }
 
-/** Put a guess beside the picture of its player if that is the only one of its row, else below the row. */
+/**
+ * Put a guess beside the picture of its player if that is the only one of its row, else below the row. Beside a picture
+ * that is not wide the buttons of the player have room, too.
+ */
 function standBeside(root, playerRoot) {
-  const row = playerRoot?.querySelector('.dl-panels');
+  const [row, ...further] = playerRoot?.querySelectorAll('.dl-panels') ?? [];
   if (!row) return;
-  if (row.children.length === 1) row.append(root);
-  else row.after(root);
+  const [picture, ...others] = row.children;
+  if (others.length) {
+    row.after(root);
+    return;
+  }
+  row.append(root);
+  const isWide = Number.parseFloat(picture.style.getPropertyValue('--dl-width')) > WIDEST;
+  playerRoot.classList.toggle('dl-aside', !isWide && !further.length);
 }
 
 /** Call `changed` now and whenever a guess is noted, as long as the part is on the page. */

@@ -1,6 +1,6 @@
 // Panels of points in the plane.
 import { drawPlane, planeOf } from './axes.js';
-import { arrow, colours, dot, followHand, line, plot } from './canvas.js';
+import { arrow, dot, followHand, line, plot } from './canvas.js';
 import { bestGuess, explanations, noisedPoints, signalAndNoise } from './formulas.js';
 import { BrokenData, counted, int16 } from './unpack.js';
 
@@ -31,16 +31,17 @@ function inside(context, { left, top, right, bottom }, draw) {
 }
 
 /** Points that become noise. */
-export function points(panel, canvas, { shared, positions, show }) {
+export function points(panel, canvas, player) {
+  const { shared, positions } = player;
   const noised = cloud(panel, positions);
-  const { size, begin } = plot(panel, canvas, show);
+  const { size, begin, below } = plot(panel, canvas, player);
   return () => {
     const context = begin();
     const plane = planeOf(size, panel.limit);
     shared.values = noised();
-    drawPlane(context, plane, panel.limit);
+    below('plane', (still) => drawPlane(still, plane, panel.limit));
     inside(context, plane.frame, () => {
-      context.fillStyle = colours(canvas)[0];
+      context.fillStyle = player.paint.lines[0];
       context.globalAlpha = 0.6;
       scatter(context, shared.values, plane);
     });
@@ -51,7 +52,7 @@ export function points(panel, canvas, { shared, positions, show }) {
 export function field(panel, canvas, player) {
   const { shared, positions } = player;
   const noised = cloud(panel, positions);
-  const { size, begin } = plot(panel, canvas, player.show);
+  const { size, begin, below } = plot(panel, canvas, player);
   let marked = null; // where a hand put it; before that, it is the first point
   followHand(canvas, {
     moved(x, y) {
@@ -83,13 +84,13 @@ export function field(panel, canvas, player) {
     const plane = planeOf(size, panel.limit);
     const { x, y } = plane;
     const [alpha, sigma] = signalAndNoise(positions.number(panel.abar, 'the noise level'));
-    const [ink, mark] = colours(canvas);
+    const [ink, mark] = player.paint.lines;
     const x_t = noised();
     shared.marked = marked ?? [x_t[0], x_t[1]];
     const best = bestGuess(panel.mixture, shared.marked, alpha, sigma);
     shared.facts = { chances: best.shares.map((share) => `${Math.round(100 * share)} %`).join(', ') };
     Object.assign(shared, { alpha, sigma, best: best.x_0 });
-    drawPlane(context, plane, panel.limit);
+    below('plane', (still) => drawPlane(still, plane, panel.limit));
     inside(context, plane.frame, () => {
       context.globalAlpha = 0.85;
       drawArrows(context, plane, alpha, sigma);
@@ -106,25 +107,28 @@ export function field(panel, canvas, player) {
 }
 
 /** Which of those points the marked x_t may come from, and the best guess in the middle of them. */
-export function candidates(panel, canvas, { shared, show }) {
+export function candidates(panel, canvas, player) {
+  const { shared } = player;
   const x_0 = int16(panel.x_0, 'the cloud of points');
   const fits = new Float32Array(x_0.length / 2);
-  const { size, begin } = plot(panel, canvas, show);
+  const { size, begin, below } = plot(panel, canvas, player);
   return () => {
     const context = begin();
     const plane = planeOf(size, panel.limit);
     const { x, y } = plane;
     const { alpha, sigma, marked, best } = shared;
     if (!marked) throw new BrokenData('the panel beside it, which it follows, is missing');
-    const ink = context.fillStyle;
-    const [colour, mark] = colours(canvas);
+    const {
+      text,
+      lines: [colour, mark],
+    } = player.paint;
     explanations(x_0, panel.x_0_unit, marked, alpha, sigma, fits);
-    drawPlane(context, plane, panel.limit);
+    below('plane', (still) => drawPlane(still, plane, panel.limit));
     inside(context, plane.frame, () => {
       fits.forEach((fit, n) => {
         const place = [x(panel.x_0_unit * x_0[2 * n]), y(panel.x_0_unit * x_0[2 * n + 1])];
         context.globalAlpha = 0.35 * (1 - fit);
-        context.fillStyle = ink;
+        context.fillStyle = text;
         context.fillRect(place[0] - 1, place[1] - 1, 2, 2);
         context.globalAlpha = fit;
         if (fit > 0.02) dot(context, ...place, 3.5, colour);

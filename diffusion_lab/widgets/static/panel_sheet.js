@@ -1,8 +1,9 @@
 // A sheet to draw on: by mouse, pen or finger, or with the arrow keys, the space bar putting the pen down and up.
-import { followHand, ON_DARK } from './canvas.js';
+import { followHand } from './canvas.js';
 import { element } from './dom.js';
 import { centred, stroke } from './formulas.js';
 import { arrowStep, movedInside } from './keys.js';
+import { ON_DARK } from './theme.js';
 import { bytes, counted } from './unpack.js';
 
 const textButton = (text, onclick) =>

@@ -19,29 +19,10 @@ import { BrokenData } from './unpack.js';
 const KINDS = { noise, points, frames, histogram, curves, field, candidates, sheet, meter };
 /** Whether this script has the panel. */
 export const isKnown = (kind) => Object.hasOwn(KINDS, kind) && KINDS[kind] !== undefined;
-const GAP = 16; // between two of them
 const PICTURES = new Set(['noise', 'frames', 'sheet']); // keep their width as long as others can give way
 const PLANES = new Set(['points', 'field', 'candidates']); // are square
 
-const ROOM = 880; // for the panels of a row as wide as they would like to be: they give way to the width of a player
-
-/** Panels in rows: those of one row stand beside each other however narrow the page is, as far as that goes. */
-export function inRows(panels) {
-  const rows = [];
-  let left = 0;
-  for (const panel of panels) {
-    const width = panel.panel.size?.[0] ?? 0;
-    if (!rows.length || width > left) {
-      rows.push([]);
-      left = ROOM;
-    }
-    rows.at(-1).push(panel);
-    left -= width + GAP;
-  }
-  return rows;
-}
-
-/** Put a panel on the page; gives {panel, canvas, figure, legend(), show(), reset()}. */
+/** Put a panel on the page; gives {panel, canvas, figure, legend(), show(), showLegend(), reset()}. */
 export function makePanel(panel, player) {
   const canvas = element('canvas');
   const trouble = element('p', { className: 'dl-broken', hidden: true });
@@ -80,7 +61,9 @@ export function makePanel(panel, player) {
   const shape = PICTURES.has(panel.kind) ? 'dl-picture' : PLANES.has(panel.kind) ? 'dl-plane' : 'dl-plot';
   const figure = element('figure', { className: shape });
   figure.append(canvas, trouble, element('figcaption', {}, panel.caption ?? '', ...lines), tools);
-  figure.style.setProperty('--dl-width', `${panel.size?.[0] ?? 220}px`);
+  const [width, height] = panel.size ?? [220, 220];
+  figure.style.setProperty('--dl-width', `${width}px`);
+  figure.style.setProperty('--dl-ratio', width / height);
   canvas.setAttribute('role', canvas.tabIndex < 0 ? 'img' : 'application');
   /** The lines of its legend, as they stand there now. */
   const legend = () =>
@@ -89,7 +72,16 @@ export function makePanel(panel, player) {
       colour: line.style.color,
       dashes: DASHES[n % 4],
     }));
-  return { panel, canvas, figure, legend, show, reset: () => panel.reset?.() };
+  /** Its lines in the colours of the page, the chosen one bold. */
+  function showLegend() {
+    lines.forEach((line, n) => {
+      line.style.color = player.paint.lines[n % 4];
+      if (panel.chosen === undefined) return;
+      line.classList.toggle('dl-chosen', n === player.positions.places[panel.chosen]);
+    });
+  }
+
+  return { panel, canvas, figure, legend, show, showLegend, reset: () => panel.reset?.() };
 }
 
 function legendOf(panel) {
@@ -97,7 +89,6 @@ function legendOf(panel) {
     const line = element('span', { className: 'dl-line' }, dashedLine(DASHES[n % 4]), ` ${name}`);
     const range = panel.ranges?.[name];
     if (range) line.append(`: ${range.join(' … ')}`);
-    if (panel.chosen !== undefined) line.dataset.chosen = panel.chosen;
     return line;
   });
 }

@@ -2,8 +2,9 @@
 import { Answers, PATIENCE, statusOf } from './answers.js';
 import { choice, slider } from './controls.js';
 import { element, keepKeys } from './dom.js';
+import { followWidth, inRows } from './layout.js';
 import { copyLink, followAddress } from './links.js';
-import { inRows, isKnown, makePanel } from './panels.js';
+import { isKnown, makePanel } from './panels.js';
 import { Pins } from './pins.js';
 import { Playback } from './playback.js';
 import { nearestKept, Positions } from './positions.js';
@@ -46,7 +47,7 @@ function build(root, spec) {
   const answers = new Answers(spec);
   // link.js knows a player by `id`, `attach`, `follow`, `fill`, `works` and `show`
   const shared = { facts: {} };
-  const player = { id: root.dataset.player, asks: spec.asks, positions, shared };
+  const player = { id: root.dataset.player, asks: spec.asks, positions, shared, paint: fitTheme(root) };
   Object.assign(player, { isAwaited, show, attach, follow, fill, works, drawn });
   let link = null; // to the kernel
   let working = 0; // pictures that it has begun to draw
@@ -76,7 +77,7 @@ function build(root, spec) {
   const named = spec.readouts.map((readout, n) => element('span', {}, `${readout.name} `, texts[n]));
   const readouts = element('div', { className: 'dl-readouts' }, ...named);
   const panels = spec.panels.map((panel) => makePanel(panel, player));
-  const rows = inRows(panels).map((row) =>
+  const rows = inRows(panels, ({ panel }) => panel.size?.[0] ?? 0).map((row) =>
     element('div', { className: 'dl-panels' }, ...row.map(({ figure }) => figure)),
   );
   const status = element('p', { className: 'dl-status' });
@@ -119,9 +120,10 @@ function build(root, spec) {
   const buttons = element('div', { className: 'dl-toolbar' }, toolbar.transport, readouts, toolbar.tools);
   root.prepend(bar, buttons, news, toolbar.help, ...rows, ...(spec.asks ? [status] : []));
   listenToKeys(root, commands);
+  followWidth(root);
 
   function show() {
-    const palette = fitTheme(root);
+    player.paint = fitTheme(root);
     const { summary } = positions;
     for (const panel of panels) panel.show();
     const facts = spec.readouts.map((readout, n) => {
@@ -132,7 +134,7 @@ function build(root, spec) {
       canvas.setAttribute('aria-label', [panel.caption, panel.help, summary].filter(Boolean).join(', '));
     }
     if (spec.asks) tellWhatIsMissing();
-    for (const { figure } of panels) showLegend(figure, palette);
+    for (const panel of panels) panel.showLegend();
     controls.forEach((control, a) => control.tell(positions.text(a), facts));
     field?.show(positions.text(example));
     root.dataset.value = positions.every.map((a) => positions.text(a)).join(', ');
@@ -142,14 +144,6 @@ function build(root, spec) {
   function layBar() {
     const useful = controls.filter((_, a) => isLive() || positions.kept(a)?.length !== 1);
     bar.replaceChildren(...useful.flatMap(({ nodes }) => nodes));
-  }
-
-  function showLegend(figure, palette) {
-    figure.querySelectorAll('.dl-line').forEach((line, n) => {
-      const { chosen } = line.dataset;
-      line.style.color = palette[n % 4];
-      if (chosen !== undefined) line.classList.toggle('dl-chosen', n === positions.places[chosen]);
-    });
   }
 
   function tellWhatIsMissing() {
