@@ -31,7 +31,7 @@ FRONT_HALVES = (
     "view.js",
 )  # of widgets, which their front ends load by themselves
 MODULES = sorted(path for path in STATIC.glob("*.js") if path.name not in FRONT_HALVES)
-MOST_BYTES = 60_000
+MOST_BYTES = 62_000
 """Of the script with its style: every stored player carries both, as far as it needs them; a lesson is below 1 MB."""
 
 
