@@ -243,6 +243,7 @@ def _translated(scales=_scales):
     3,
     "5. Four languages",
     prepare=_three,
+    without=("diffusion_lab.process:split", "diffusion_lab.process:convert"),
     hints=(
         (
             "You know two things: x_t = alpha x_0 + sigma eps and v = alpha eps - sigma x_0. Solve for x_0"
@@ -404,6 +405,7 @@ def _mean(scales=_scales, weigh=None, squares=None, shrink=True, give=None):
     "the mean of a set of pictures",
     3,
     "3. All the digits at once",
+    without=("diffusion_lab.oracle:finite_data_denoiser", "diffusion_lab.oracle:GaussianMixture"),
     hints=(
         "Equation (1) in three parts: squared distances of shape (B, N), weights of shape (B, N), the mean.",
         (

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import torch
 
 from diffusion_lab import progress
-from diffusion_lab.checks import cards, cells, outcomes
+from diffusion_lab.checks import cards, cells, forbidden, outcomes
 from diffusion_lab.checks.mistakes import CATALOGUE, Mistaken, NotAttempted, Unsolved
 from diffusion_lab.checks.outcomes import (
     TOLERANCE,
@@ -64,14 +64,18 @@ class Task:
         prepare: Callable | None = None,
         tolerance: float = TOLERANCE,
         results: Sequence[str] = (),
+        without: Sequence[str] = (),
+        may_change: Sequence[str] = (),
     ):
         """Keep all; `prepare` turns an answer into a function like the right one, or a guess's numbers into others.
 
-        Where it adds to the one tensor of an answer, such as gradients, `results` are the names of all.
+        Where it adds to the one tensor of an answer, such as gradients, `results` are the names of all. `without`
+        are helpers that the statement forbids, such as "diffusion_lab.process:split", and `may_change` the
+        arguments that an answer is free to change; all others it has to leave as they are.
         """
         self.exercise, self.number, self.title, self.points = exercise, number, title, points
         self.section, self.hints, self.prepare, self.tolerance = section, hints, prepare, tolerance
-        self.results = results
+        self.results, self.without, self.may_change = results, without, may_change
         self.__doc__, self.name = right.__doc__, right.__name__
         self.rights: dict[str, Callable] = {"": right}
         self.wrongs: list[tuple[str, str, Any]] = []
@@ -164,12 +168,24 @@ class Task:
         if text in self.places:
             return self.places[text]
         mistake, lesson = CATALOGUE.get(name), self.exercise.number
-        if mistake and (mistake.lesson == lesson or (mistake.lesson < lesson and text == mistake.sentence)):
+        if (
+            mistake
+            and mistake.lesson
+            and (mistake.lesson == lesson or (mistake.lesson < lesson and text == mistake.sentence))
+        ):
             return mistake.lesson, mistake.section
         return lesson, self.section
 
+    @property
+    def arguments(self) -> list[str]:
+        """The names of what an answer is given."""
+        return list(inspect.signature(self.rights[""]).parameters)
+
     def _error(self, outcome: Outcome, args: Sequence) -> Mistaken:
-        error, names = outcome.error, inspect.signature(self.rights[""]).parameters
+        error, names = outcome.error, self.arguments
+        if isinstance(error, forbidden.Used):
+            text = f"`{error.name}` was called, which this task wants you to do without: write it yourself"
+            return self._mistaken("used-the-package", text, printed=outcome.printed)
         text = f"{type(error).__name__}: {str(error)[:300]}"
         frames = [
             f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(NOT_THE_STUDENT)
@@ -182,11 +198,11 @@ class Task:
         given = ", ".join(f"{name} = {describe(value)}" for name, value in zip(names, args, strict=False))
         return self._mistaken("error", text, where, f"It was given {given}", printed=outcome.printed)
 
-    def _student(self, answer: Callable) -> Callable:
+    def _student(self, answer: Callable, without: Sequence[str] = ()) -> Callable:
         """The answer as the numbers, probes and properties may call it: clones in, float64 tensors out."""
 
         def call(*args):
-            outcome = run(answer, args)
+            outcome = run(answer, args, without)
             if outcome.error:
                 raise self._error(outcome, args)
             if outcome.problem:
@@ -205,19 +221,43 @@ class Task:
             raise self._mistaken(
                 "wrong-type", f"hand over the function, not called; got {type(answer).__name__}"
             )
+        without = () if self._is_declared(answer) else self.without
         answer = self.prepare(answer) if self.prepare else answer
         cases = list(self.make_cases(self._draw()))
-        got = [run(answer, args) for args in cases]
+        got = [run(answer, args, without) for args in cases]
+        for outcome in got:
+            if isinstance(outcome.error, forbidden.Used):
+                raise self._error(outcome, ())
         empty = [not outcome.error and (outcome.value is None or outcome.value is ...) for outcome in got]
         if all(empty) or any(outcomes.says_not_implemented(outcome.error) for outcome in got):
             raise self._blank("your function returns nothing. If you have written it, is a `return` missing?")
         wanted = {name: [run(right, args) for args in cases] for name, right in self.rights.items()}
-        student = self._student(answer)
+        student = self._student(answer, without)
         used = next((name for name, ideal in wanted.items() if all(map(self._equal, got, ideal))), None)
         if used is None:
             raise self._diagnosis(student, cases, got, wanted)
         self._try_probes(student, [probe for probe in self.probes if probe[-1]])
-        return used, self._printable(student)
+        numbers = self._printable(student)
+        self._refuse_changes(got)
+        return used, numbers
+
+    def _refuse_changes(self, got: Iterable[Outcome]) -> None:
+        """Raise if an answer, right in all else, has changed what it was given."""
+        places = {place for outcome in got for place in outcome.changed}
+        names = [name for k, name in enumerate(self.arguments) if k in places and name not in self.may_change]
+        if names:
+            *others, last = (f"`{name}`" for name in names)
+            which = f"{', '.join(others)} and {last}" if others else last
+            raise self._mistaken(
+                "changed-its-input",
+                f"the numbers are right, but {which} {'were' if others else 'was'} changed; whoever calls the"
+                " function still needs what it hands over: make new tensors, or change a `.clone()`",
+            )
+
+    def _is_declared(self, answer: Callable) -> bool:
+        """Whether an answer is a formula of this package, which may use the rest of it."""
+        formulas = [*self.rights.values(), *(formula for _, _, formula in self.wrongs)]
+        return any(answer is formula for formula in formulas)
 
     def _equal(self, got: Outcome, wanted: Outcome) -> bool:
         return not got.error and not got.problem and same(got.tensors, wanted.tensors, self.tolerance)
@@ -274,9 +314,8 @@ class Task:
             return mistaken
         found = [text for find in self.properties if (text := find(student, self._draw("property")))]
         at = next(k for k, outcome in enumerate(got) if not self._equal(outcome, first[k]))
-        names = inspect.signature(self.rights[""]).parameters
         given = ", ".join(
-            f"{name} = {describe(value)}" for name, value in zip(names, cases[at], strict=False)
+            f"{name} = {describe(value)}" for name, value in zip(self.arguments, cases[at], strict=False)
         )
         text = found[0] if found else "the numbers are not those that are wanted"
         pair = aligned(got[at].tensors, first[at].tensors), first[at].tensors

@@ -168,6 +168,7 @@ def _(step, draw):
     "all steps at once",
     3,
     "4. All steps at once",
+    without=("diffusion_lab.schedules:DiffusionSchedule.add_noise",),
     hints=(
         (
             "You are given betas only. Which table of equation (2) comes first, and which function of torch"

@@ -58,6 +58,7 @@ def _dropped(coin=lambda coins, p: coins < p, null=lambda null_label: null_label
     "label dropout",
     2,
     "2. Learning to draw with no order",
+    may_change=("labels",),
     hints=(
         (
             "`coins < probability` is a tensor of true and false, one per picture, and true with that"

@@ -15,7 +15,7 @@ class Mistake(NamedTuple):
 
     name: str
     sentence: str  # what was done and what was wanted
-    lesson: str  # the number of a lesson, such as "01"
+    lesson: str  # the number of a lesson, such as "01", or "" if none is about it
     section: str  # the title of a section of it, as it stands there
 
 
@@ -455,9 +455,17 @@ _SECTIONS = {
     },
 }
 
+_ANYWHERE = {
+    "used-the-package": "a helper was called that the task wants you to do without; write it yourself",
+    "changed-its-input": (
+        "what the function is given was changed; it is still needed: make new tensors, or change a `.clone()`"
+    ),
+}
+"""Mistakes that no section of a lesson is about: the section of the task is what helps."""
+
 CATALOGUE = {
     name: Mistake(name, sentence, *section)
-    for section, rows in _SECTIONS.items()
+    for section, rows in [*_SECTIONS.items(), (("", ""), _ANYWHERE)]
     for name, sentence in rows.items()
 }
 """Every mistake by its name."""

@@ -176,6 +176,7 @@ def _three(answer):
     3,
     "1. Four curves",
     prepare=_three,
+    without=[f"diffusion_lab.schedules:{name}_betas" for name in ("linear", "quadratic", "cosine")],
     hints=(
         (
             "`torch.linspace(a, b, T)` gives T evenly spaced numbers. Of what are they evenly spaced in the"

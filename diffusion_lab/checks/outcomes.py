@@ -18,7 +18,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from diffusion_lab.checks import forbidden
 
 TOLERANCE = 1000 * torch.finfo(torch.float32).eps
 """How far an answer may be off, as a share of the largest number wanted: room for a thousand float32 roundings."""
@@ -61,6 +63,7 @@ class Outcome(NamedTuple):
     error: BaseException | None = None
     problem: tuple[str, str] | None = None
     printed: str = ""
+    changed: frozenset[int] = frozenset()  # the places of the inputs that are not what they were
 
 
 def _clone(value: Any) -> Any:
@@ -88,23 +91,58 @@ def _tensors(value: Any) -> tuple:
     return (tensor.double(),)
 
 
-def run(function: Callable, args: Sequence) -> Outcome:
-    """Call with clones of the inputs, and catch what is raised, printed and warned."""
-    printed = io.StringIO()
+def _is_as_before(value: Any, before: Any) -> bool:
+    """Whether an input still holds the numbers that it held; of what is no container of numbers nothing is asked."""
+    if isinstance(before, Tensor):
+        alike = isinstance(value, Tensor) and value.shape == before.shape
+        return alike and bool(torch.isclose(value.detach(), before, rtol=0, atol=0, equal_nan=True).all())
+    if isinstance(before, nn.Module):
+        return _is_as_before(dict(value.state_dict()), dict(before.state_dict()))
+    if isinstance(before, dict):
+        return value.keys() == before.keys() and all(_is_as_before(value[key], before[key]) for key in before)
+    if isinstance(before, list | tuple):
+        return len(value) == len(before) and all(map(_is_as_before, value, before))
+    if hasattr(before, "alphas_cumprod"):  # a schedule
+        return _is_as_before(vars(value), vars(before))
+    return not isinstance(before, int | float | str) or value == before
+
+
+_changed: set[int] = set()  # the places of inputs that a `prepare` saw change in the copies that it handed on
+
+
+def note_changes(values: Sequence, before: Sequence) -> None:
+    """Compare what a `prepare` has handed on to an answer with what it was before, for `run` to tell."""
+    pairs = enumerate(zip(values, before, strict=True))
+    _changed.update(k for k, (value, kept) in pairs if not _is_as_before(value, kept))
+
+
+def run(function: Callable, args: Sequence, without: Sequence[str] = ()) -> Outcome:
+    """Call with clones of the inputs, and catch what is raised, printed and warned.
+
+    The helpers of `without` raise meanwhile; see `forbidden`.
+    """
+    printed, given = io.StringIO(), [_clone(value) for value in args]
+    _changed.clear()
     try:
         with (
+            forbidden.without(without) as used,
             contextlib.redirect_stdout(printed),
             contextlib.redirect_stderr(printed),
             warnings.catch_warnings(),
         ):
             warnings.simplefilter("ignore")
-            value = function(*map(_clone, args))
+            value = function(*given)
     except (Exception, SystemExit) as error:
-        return Outcome(error=error, printed=printed.getvalue())
+        return Outcome(error=forbidden.Used(used[0]) if used else error, printed=printed.getvalue())
+    if used:
+        return Outcome(error=forbidden.Used(used[0]), printed=printed.getvalue())
+    pairs = zip(given, args, strict=True)
+    changed = _changed | {k for k, pair in enumerate(pairs) if not _is_as_before(*pair)}
+    outcome = Outcome(value, printed=printed.getvalue(), changed=frozenset(changed))
     try:
-        return Outcome(value, _tensors(value), printed=printed.getvalue())
+        return outcome._replace(tensors=_tensors(value))
     except TypeError as error:
-        return Outcome(value, problem=("wrong-type", str(error)), printed=printed.getvalue())
+        return outcome._replace(problem=("wrong-type", str(error)))
 
 
 def with_gradients(number: int, shape: Callable[..., Sequence[int]]) -> Callable:
@@ -124,9 +162,9 @@ def with_gradients(number: int, shape: Callable[..., Sequence[int]]) -> Callable
         def call(*args):
             leaves = [value.detach().requires_grad_() for value in args[:number]]
             with torch.enable_grad():
-                out = answer(
-                    *(leaf * 1 for leaf in leaves), *args[number:]
-                )  # copies: they may be changed in place
+                copies = [leaf * 1 for leaf in leaves]  # a leaf itself cannot be changed in place
+                out = answer(*copies, *args[number:])
+                note_changes(copies, [leaf.detach() for leaf in leaves])
                 if isinstance(out, list | tuple):
                     try:
                         out = torch.stack(list(out))

@@ -96,6 +96,7 @@ def _(_guess, draw):
     "the ancestral step",
     3,
     "2. Which variance?",
+    without=("diffusion_lab.process:posterior",),
     hints=(
         (
             "Read alpha bar at t and at t - 1, and alpha and beta at t; all are plain numbers here. Equation"

@@ -387,6 +387,7 @@ def _right_step(model, optimizer, batch, loss_of):
     2,
     "1. The loop",
     prepare=_played,
+    may_change=("model",),
     hints=(
         (
             "Five lines besides the return: mode, loss, clear, gradient, move. Lesson 05 has four of them in"
@@ -546,6 +547,8 @@ def _mix(a, w, decay):
     2,
     "4. Averaged weights",
     prepare=_averaged,
+    without=("diffusion_lab.optimization:update_ema",),
+    may_change=("average", "model"),
     hints=(
         "`zip(average.parameters(), model.parameters())` gives the weights of both, layer by layer.",
         (

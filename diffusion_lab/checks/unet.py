@@ -289,6 +289,7 @@ scale_shift.wrong(
     "fold pixels into channels",
     2,
     "3. Fold: four pixels become four channels",
+    without=("torch.nn.functional:pixel_unshuffle",),
     hints=(
         "The channel for row i and column j inside the squares is x[:, :, i::patch, j::patch].",
         (
@@ -455,6 +456,7 @@ def _verdict(name):
     4,
     "2. The U",
     prepare=_examined,
+    without=[f"diffusion_lab.unet:{name}" for name in ("UNet", "Level", "ResidualBlock", "Attention")],
     hints=(
         (
             "Begin with convolutions only (padding=1); see that the shape is right; then shrink (stride=2)"

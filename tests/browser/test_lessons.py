@@ -16,7 +16,9 @@ pytestmark = pytest.mark.browser
 
 ROOT = Path(__file__).parent.parent.parent
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-NOT_THE_GUESS = ":not(.dl-guess *)"  # a guess stands in its player and has controls of its own: see test_guesses.py
+NOT_THE_GUESS = (
+    ":not(.dl-guess *)"  # a guess stands in its player and has controls of its own: see test_guesses.py
+)
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ import torch
 from diffusion_lab.checks import engine, outcomes
 from diffusion_lab.checks.bank import run_cell
 from diffusion_lab.checks.engine import Exercise, Mistaken, NotAttempted
+from diffusion_lab.schedules import DiffusionSchedule
 
 HINTS = ("one", "two", "three")
 
@@ -111,7 +112,6 @@ def noisy(x, k):
     [
         lambda x, k: x / 2,
         lambda x, k: x.double() * 0.5,
-        lambda x, k: x.div_(2),
         lambda x, k, more=1: x / 2 * more,
         lambda x, k: np.asarray(x) / 2,
         lambda x, k: [row / 2 for row in x],
@@ -125,6 +125,42 @@ def test_right_answers_in_other_forms_print_one_line(ask, halve, right):
 
 def test_the_check_does_not_believe_an_answer_that_spoils_its_inputs(ask, halve):
     assert isinstance(ask(halve, lambda x, k: x.zero_()), Mistaken)
+
+
+@pytest.mark.parametrize("change", [lambda x: x.zero_(), lambda x: x.resize_(1)])
+def test_what_an_answer_is_given_has_to_stay_as_it_is(ask, halve, change):
+    def answer(x, k):
+        half = x / 2
+        change(x)
+        return half
+
+    outcome = ask(halve, answer)
+    assert outcome.name == "changed-its-input"
+    assert "the numbers are right, but `x` was changed" in str(outcome)
+
+
+def test_a_change_of_what_is_given_is_told_only_if_all_else_is_right(ask, halve):
+    assert ask(halve, lambda x, k: x.div_(4)).name == "variance-as-std"
+
+
+def test_a_task_may_let_its_arguments_be_changed(ask, halve):
+    halve.may_change = ("x",)
+    assert "solved" in ask(halve, lambda x, k: x.div_(2))
+
+
+@pytest.mark.parametrize(
+    ("given", "change"),
+    [
+        ([torch.ones(2)], lambda parts: parts[0].zero_()),
+        ([1, 2], lambda parts: parts.pop()),
+        ({"a": torch.ones(2)}, lambda parts: parts["a"].zero_()),
+        (torch.nn.BatchNorm1d(2), lambda module: module(torch.randn(3, 2))),
+        (DiffusionSchedule(3), lambda schedule: schedule.betas.zero_()),
+    ],
+)
+def test_changes_are_seen_inside_what_is_given(given, change):
+    assert outcomes.run(lambda value: (change(value), 1)[1], (given,)).changed == {0}
+    assert outcomes.run(lambda value: 1, (given,)).changed == set()
 
 
 # in which order
@@ -216,10 +252,14 @@ def learn(exercise):
 
 
 @pytest.mark.parametrize(
-    "right", [lambda x, k: x / k, lambda x, k: x.div_(k), lambda x, k: [row / k for row in x]]
+    "right", [lambda x, k: x / k, lambda x, k: x.clone().div_(k), lambda x, k: [row / k for row in x]]
 )
 def test_an_answer_through_which_gradients_pass_is_right(ask, learn, right):
     assert ask(learn, right).startswith("1.8 solved, 2 points: first ")
+
+
+def test_a_change_is_seen_where_gradients_are_asked_for(ask, learn):
+    assert ask(learn, lambda x, k: x.div_(k)).name == "changed-its-input"
 
 
 @pytest.mark.parametrize(

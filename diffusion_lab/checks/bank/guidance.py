@@ -122,10 +122,6 @@ def my_drop_labels(labels, null_label, probability, coins):
         module(none="return condition + self.label.weight[-1]"),
         module(none="return self(condition, torch.tensor([self.num_classes] * condition.shape[0]))"),
         module(
-            "self.table = torch.nn.Parameter(torch.randn(num_classes + 1, features))",
-            "return condition.add_(self.table[labels])",
-        ),
-        module(
             "self.rows = torch.nn.Linear(num_classes + 1, features, bias=False)",
             "hot = torch.nn.functional.one_hot(labels, self.num_classes + 1).float()\n"
             "        return self.rows(hot) + condition",
@@ -312,6 +308,13 @@ WRONG = {
                 "self.label = torch.randn(num_classes + 1, features)",
                 "return condition + self.labels[labels]",
                 "return condition + self.labels[-1]",
+            ),
+        ),
+        (
+            "changed-its-input",
+            module(
+                "self.table = torch.nn.Parameter(torch.randn(num_classes + 1, features))",
+                "return condition.add_(self.table[labels])",
             ),
         ),
     ],

@@ -76,7 +76,6 @@ def my_price(mean, logvar):
         draw_code("mean + logvar.exp().sqrt() * noise"),
         draw_code("torch.exp(0.5 * logvar) * noise + mean"),
         draw_code("torch.addcmul(mean, noise, std)", "std = logvar.mul(0.5).exp()"),
-        draw_code("mean", "mean += logvar.mul_(0.5).exp_() * noise"),
         """
 def my_draw_code(mean, logvar, noise, verbose=False):
     z = []
@@ -218,6 +217,7 @@ def my_draw_code(mean, logvar, noise):
         ("error", draw_code("mean.numpy() + noise.numpy()")),
         ("wrong-shape", draw_code("(mean + (logvar / 2).exp() * noise).flatten(1)")),
         ("wrong-type", draw_code("'z'")),
+        ("changed-its-input", draw_code("mean", "mean += logvar.mul_(0.5).exp_() * noise")),
     ],
     "through_latent": [
         (

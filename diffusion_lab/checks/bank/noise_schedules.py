@@ -78,12 +78,6 @@ def my_curves(T, low, high):
     cosine = ((abar[:-1] - abar[1:]) / abar[:-1]).clip(0, 0.999)
     return [F.pad(x, (1, 0)) for x in (linear, quadratic, cosine)]
 """,
-        """
-def my_curves(T, low, high):
-    schedules = [dl.DiffusionSchedule.named(name, T, rescale=False, beta_start=low, beta_end=high)
-                 for name in ("linear", "quadratic")] + [dl.DiffusionSchedule.cosine(T)]
-    return torch.stack([schedule.betas for schedule in schedules])
-""",
     ],
     "fewer_steps": [
         """
@@ -313,7 +307,7 @@ def my_snr(t, betas):
     ],
     "curves": [
         (
-            "missing-zero-entry",
+            "used-the-package",
             """
 def my_curves(T, low, high):
     return (dl.schedules.linear_betas(T, low, high), dl.schedules.quadratic_betas(T, low, high),
@@ -323,17 +317,27 @@ def my_curves(T, low, high):
         (
             "missing-zero-entry",
             """
+def cosine_betas(T):
+    f = torch.cos((torch.arange(T + 1, dtype=torch.float64) / T + 0.008) / 1.008 * torch.pi / 2) ** 2
+    return (1 - f[1:] / f[:-1]).clamp(max=0.999)
+
+
 def my_curves(T, low, high):
     pad = torch.zeros(1)
     return (torch.cat([pad, torch.linspace(low, high, T)]), torch.linspace(low**0.5, high**0.5, T) ** 2,
-            torch.cat([pad, dl.schedules.cosine_betas(T)]))
+            torch.cat([pad, cosine_betas(T)]))
 """,
         ),
         (
             "missing-zero-entry",
             """
+def cosine_betas(T):
+    f = torch.cos((torch.arange(T + 1, dtype=torch.float64) / T + 0.008) / 1.008 * torch.pi / 2) ** 2
+    return (1 - f[1:] / f[:-1]).clamp(max=0.999)
+
+
 def my_curves(T, low, high):
-    cosine = dl.DiffusionSchedule.cosine(T).betas
+    cosine = torch.cat([torch.zeros(1), cosine_betas(T)])
     return torch.linspace(low, high, T + 1), torch.linspace(low**0.5, high**0.5, T + 1) ** 2, cosine
 """,
         ),
@@ -367,6 +371,15 @@ def my_curves(T, low, high):
         ("ratio-upside-down", _but("cosine = (1 - f[:-1] / f[1:]).clamp(max=0.999)")),
         ("wrong-shape", "def my_curves(T, low, high):\n    return torch.zeros(T + 1), torch.zeros(T + 1)"),
         ("error", "def my_curves(T):\n    return torch.zeros(3, T + 1)"),
+        (
+            "used-the-package",
+            """
+def my_curves(T, low, high):
+    schedules = [dl.DiffusionSchedule.named(name, T, rescale=False, beta_start=low, beta_end=high)
+                 for name in ("linear", "quadratic")] + [dl.DiffusionSchedule.cosine(T)]
+    return torch.stack([schedule.betas for schedule in schedules])
+""",
+        ),
     ],
     "fewer_steps": [
         (
@@ -548,8 +561,13 @@ def my_snr(t, betas):
         (
             {"fence-posts", "missing-zero-entry"},
             """
+def cosine_betas(T):
+    f = torch.cos((torch.arange(T + 1, dtype=torch.float64) / T + 0.008) / 1.008 * torch.pi / 2) ** 2
+    return (1 - f[1:] / f[:-1]).clamp(max=0.999)
+
+
 def my_curves(T, low, high):
-    cosine = dl.schedules.cosine_betas(T)
+    cosine = cosine_betas(T)
     return torch.linspace(low, high, T + 1)[1:], torch.linspace(low**0.5, high**0.5, T + 1)[1:] ** 2, cosine
 """,
         ),

@@ -116,7 +116,6 @@ RIGHT = {
         step(),
         step(variance="beta if t > 1 else torch.zeros(())"),
         step(variance="(beta * (1 - abar_b) / (1 - abar)).clamp(min=1e-20)"),
-        step(mean="dl.posterior(x_0_hat, x_t, t, schedule)[0]"),
         """
 def my_ancestral_step(x_t, x_0_hat, t, schedule, z, eta=1.0):
     s = t - 1
@@ -135,19 +134,6 @@ def my_ancestral_step(x_t, x_0_hat, t, schedule, z):
     eps = (x_t - np.sqrt(bar[t]) * x_0_hat) / np.sqrt(1 - bar[t])
     mean = (x_t - betas[t] / np.sqrt(1 - bar[t]) * eps) / np.sqrt(1 - betas[t])
     return mean + (np.sqrt(betas[t]) * z if t > 1 else 0)
-""",
-        """
-def my_ancestral_step(x_t, x_0_hat, t, schedule, z):
-    print("step", t)
-    abar = schedule.alphas_cumprod[t - 1].double()
-    if t == 1:
-        return x_0_hat
-    sure = [schedule.alphas[t] / schedule.betas[t], 1 / (1 - abar)]
-    var = 1 / sum(sure)
-    x_t *= sure[0] / schedule.alphas[t].sqrt()
-    x_t += sure[1] * abar.sqrt() * x_0_hat
-    x_t *= var
-    return x_t.add_(var.sqrt() * z)
 """,
     ],
     "ddim_step": [
@@ -271,7 +257,7 @@ WRONG = {
     "ancestral_step": [
         ("noise-at-end", step(variance="beta")),
         (
-            "noise-at-end",
+            "used-the-package",
             """
 def my_ancestral_step(x_t, x_0_hat, t, schedule, z):
     mean, _ = dl.posterior(x_0_hat, x_t, t, schedule)
@@ -357,6 +343,23 @@ def my_ancestral_step(x_t, x_0_hat, t, schedule, z):
             ),
         ),
         ("not-finite", step(variance="-beta")),
+        (
+            "changed-its-input",
+            """
+def my_ancestral_step(x_t, x_0_hat, t, schedule, z):
+    print("step", t)
+    abar = schedule.alphas_cumprod[t - 1].double()
+    if t == 1:
+        return x_0_hat
+    sure = [schedule.alphas[t] / schedule.betas[t], 1 / (1 - abar)]
+    var = 1 / sum(sure)
+    x_t *= sure[0] / schedule.alphas[t].sqrt()
+    x_t += sure[1] * abar.sqrt() * x_0_hat
+    x_t *= var
+    return x_t.add_(var.sqrt() * z)
+""",
+        ),
+        ("used-the-package", step(mean="dl.posterior(x_0_hat, x_t, t, schedule)[0]")),
     ],
     "ddim_step": [
         ("stride-beta", ddim(sigma="eta * ((1 - a_s) / (1 - a_t) * schedule.betas[t]).sqrt()")),

@@ -54,13 +54,6 @@ def my_loss(model, x_0, u, noise, schedule, verbose=True):
 """,
         """
 def my_loss(model, x_0, u, noise, schedule):
-    t = torch.div(u, 1 / schedule.timesteps, rounding_mode="trunc").long() + 1
-    x_0 *= schedule.alphas_cumprod[t].sqrt().view(-1, 1, 1, 1)
-    x_0 += (1 - schedule.alphas_cumprod[t]).sqrt().view(-1, 1, 1, 1) * noise
-    return ((noise.double() - model(x_0, t).double()) ** 2).flatten(1).mean(1).mean()
-""",
-        """
-def my_loss(model, x_0, u, noise, schedule):
     t = torch.bucketize(u, torch.arange(1, schedule.timesteps) / schedule.timesteps, right=True) + 1
     return dl.diffusion_loss(model, x_0, schedule, "eps", t=t, noise=noise).mean()
 """,
@@ -148,10 +141,6 @@ def my_update_ema(average, model, decay, power=1):
         + """        a.data.copy_(torch.from_numpy(decay * a.numpy() + (1 - decay) * w.detach().numpy()))
     return average
 """,
-        (
-            "my_update_ema = lambda average, model, decay: dl.optimization.update_ema(average, model, decay) or"
-            " average"
-        ),
     ],
     "trained": [
         NETWORK + "my_trained = eps",
@@ -187,7 +176,18 @@ WRONG = {
         ("wrong-type", "my_first_loss = 1"),
         ("wrong-type", "my_first_loss = {'eps': 1, 'x0': 'a quarter', 'v': 0.4}"),
     ],
-    "loss": [],
+    "loss": [
+        (
+            "changed-its-input",
+            """
+def my_loss(model, x_0, u, noise, schedule):
+    t = torch.div(u, 1 / schedule.timesteps, rounding_mode="trunc").long() + 1
+    x_0 *= schedule.alphas_cumprod[t].sqrt().view(-1, 1, 1, 1)
+    x_0 += (1 - schedule.alphas_cumprod[t]).sqrt().view(-1, 1, 1, 1) * noise
+    return ((noise.double() - model(x_0, t).double()) ** 2).flatten(1).mean(1).mean()
+""",
+        ),
+    ],
     "train_step": [
         (
             "stale-gradients",
@@ -380,6 +380,11 @@ def my_update_ema(average, model, decay):
 """,
         ),
         ("error", EMA + "        a.data = decay * a.date + (1 - decay) * w.data\n    return average"),
+        (
+            "used-the-package",
+            "my_update_ema = lambda average, model, decay: dl.optimization.update_ema(average, model, decay) or"
+            " average",
+        ),
     ],
     "trained": [
         (

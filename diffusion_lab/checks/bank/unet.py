@@ -373,7 +373,7 @@ def my_fold(x, patch):
             ),
         ),
         ("too-many-weights", _network(BODY, instance="Net(64)")),
-        ("too-many-weights", "my_denoiser = dl.UNet(width=16)"),
+        ("used-the-package", "my_denoiser = dl.UNet(width=16)"),
         (
             "error",
             _network(
