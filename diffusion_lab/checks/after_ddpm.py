@@ -3,6 +3,8 @@
 import torch
 from torch import nn
 
+from diffusion_lab.checks import pictures
+from diffusion_lab.checks.ends import BATCH_OF_ONE, NOT_SQUARE, REAL_PICTURES, T_IS_LAST, VERY_LARGE, border
 from diffusion_lab.checks.engine import Exercise
 from diffusion_lab.schedules import DiffusionSchedule
 
@@ -35,6 +37,9 @@ def _levels_mixed_up(task, make, singular, plural):
 
 # 10.1
 
+AT_THE_DATA = border("at tau = 0", lambda x_0, eps, tau: (tau == 0).any())
+AT_THE_NOISE = border("at tau = 1", lambda x_0, eps, tau: (tau == 1).any())
+
 
 def _straight(
     place=lambda x_0, eps, s: (1 - s) * x_0 + s * eps, target=lambda x_0, eps, s: eps - x_0, wide=_wide
@@ -51,6 +56,14 @@ def _straight(
     "the straight path and its target",
     3,
     "2. The straight path",
+    ends=(
+        AT_THE_DATA,
+        AT_THE_NOISE,
+        BATCH_OF_ONE,
+        NOT_SQUARE,
+        REAL_PICTURES,
+        VERY_LARGE,
+    ),
     hints=(
         (
             "Every picture has its own tau. Give it the shape (B, 1, 1, 1), so that it multiplies whole"
@@ -82,6 +95,9 @@ def _(draw):
         ((3, 1, 3, 3), [0.6, 0.15, 0.8]),
     ):
         yield draw.normal(*shape), draw.normal(*shape), torch.tensor(s)[draw.shuffled(range(len(s)))]
+    yield draw.normal(1, 1, 3, 3), draw.normal(1, 1, 3, 3), torch.tensor([0.3])
+    yield 50 * draw.normal(2, 1, 3, 3), 50 * draw.normal(2, 1, 3, 3), torch.tensor([0.4, 0.8])
+    yield pictures.digits(3), draw.normal(3, 1, 28, 28), draw.shuffled((0.1, 0.5, 0.9))
 
 
 @straight.numbers
@@ -164,6 +180,9 @@ def _(straight, draw):
 
 # 10.2
 
+NO_NOISE = border("at ratio 0", lambda network, y, ratio, data_std: (ratio == 0).any())
+MUCH_NOISE = border("at a ratio of 20 or more", lambda network, y, ratio, data_std: (ratio >= 20).any())
+
 
 class Raw:
     """A stand-in for a raw network: depends on its input and on the noise level, and wants one level per picture."""
@@ -197,6 +216,12 @@ def _frame(
     "what stands around the network",
     4,
     "3. What stands around the network",
+    ends=(
+        NO_NOISE,
+        MUCH_NOISE,
+        BATCH_OF_ONE,
+        NOT_SQUARE,
+    ),
     hints=(
         (
             "Everything is made of one sum: the variance of y is ratio² + data_std², as data and noise are"
@@ -222,6 +247,9 @@ def _(draw):
         ((3, 1, 3, 3), [1.2, 0.4, 3.0], 0.7),
     ):
         yield Raw(), draw.normal(*shape), torch.tensor(ratios)[draw.shuffled(range(len(ratios)))], data_std
+    yield Raw(), draw.normal(1, 1, 3, 3), torch.tensor([0.9]), 0.6
+    ratio = torch.tensor([20.0, 80.0])
+    yield Raw(), ratio.reshape(-1, 1, 1, 1) * draw.normal(2, 1, 3, 3), ratio, 0.5
 
 
 @denoise.numbers
@@ -341,6 +369,9 @@ _levels_mixed_up(denoise, _frame, "ratio", "the ratios")
 
 # 10.3
 
+TO_CLEAN = border("at s = 0", lambda student, target, teacher, x_t, t, s, schedule: (s == 0).any())
+ONE_STEP = border("at s = t - 1", lambda student, target, teacher, x_t, t, s, schedule: (t - s == 1).all())
+
 
 class Painter(nn.Module):
     """A stand-in for a network: says v, and depends on x_t, on t and on two weights."""
@@ -423,6 +454,13 @@ def _consistency(
     "the loss of a consistency model",
     4,
     "4. One answer for the whole path",
+    ends=(
+        T_IS_LAST,
+        TO_CLEAN,
+        ONE_STEP,
+        BATCH_OF_ONE,
+        NOT_SQUARE,
+    ),
     prepare=_with_gradients,
     results=("the loss", *(f"the gradient of {network}" for network in _NETWORKS)),
     hints=(
@@ -449,6 +487,8 @@ def _(draw):
         ((4, 1, 4, 4), [5, 4, 3, 5], [3, 2, 1, 1]),
         ((3, 2, 3, 5), [2, 5, 4], [0, 4, 0]),
         ((3, 1, 3, 3), [4, 3, 5], [3, 1, 2]),
+        ((1, 1, 3, 3), [4], [2]),
+        ((2, 1, 3, 3), [3, 5], [2, 4]),
     ):
         weights = [draw.uniform(0.5, 1.5, 2) for _ in range(3)]
         yield *weights, draw.normal(*shape), torch.tensor(t), torch.tensor(s), FIVE

@@ -2,6 +2,17 @@
 
 import torch
 
+from diffusion_lab.checks import pictures
+from diffusion_lab.checks.ends import (
+    BATCH_OF_ONE,
+    NOT_SQUARE,
+    REAL_PICTURES,
+    T_IS_LAST,
+    T_IS_ONE,
+    VERY_LARGE,
+    VERY_SMALL,
+    border,
+)
 from diffusion_lab.checks.engine import Exercise
 from diffusion_lab.checks.outcomes import TOLERANCE, same
 from diffusion_lab.process import convert, split
@@ -106,6 +117,13 @@ def _line_form(alpha, sigma, mean, variance, x_t):
     "one bell curve",
     2,
     "4. The same in the plane",
+    ends=(
+        T_IS_ONE,
+        T_IS_LAST,
+        BATCH_OF_ONE,
+        VERY_LARGE,
+        VERY_SMALL,
+    ),
     hints=(
         (
             "The formula of section 4 for one bell curve, with numbers for the matrices: C is the variance,"
@@ -140,6 +158,9 @@ def _(draw):
     yield _rows(draw, 2, 3, 4)
     _, *rest = _rows(draw, 4, 1)
     yield draw.normal(2, 6), *rest
+    yield draw.normal(1, 4), torch.tensor([3]), -1.5, 0.5, FIVE
+    yield 100 * draw.normal(2, 3), torch.tensor([2, 5]), 0.0, 4.0, FIVE
+    yield draw.normal(2, 3), torch.tensor([2, 4]), 0.5, 0.01, FIVE
 
 
 @best_guess.numbers
@@ -242,6 +263,13 @@ def _translated(scales=_scales):
     "one answer, three translations",
     3,
     "5. Four languages",
+    ends=(
+        T_IS_ONE,
+        T_IS_LAST,
+        BATCH_OF_ONE,
+        NOT_SQUARE,
+        VERY_LARGE,
+    ),
     prepare=_three,
     without=("diffusion_lab.process:split", "diffusion_lab.process:convert"),
     hints=(
@@ -268,6 +296,8 @@ def _answers(draw):
     yield draw.normal(5, 1, 5, 5) + 0.5, draw.normal(5, 1, 5, 5), draw.shuffled(range(1, 6)), FIVE
     yield draw.normal(3, 2, 4, 6) + 0.5, draw.normal(3, 2, 4, 6), draw.shuffled((2, 3, 4)), FIVE
     yield draw.normal(2, 3, 3, 3) + 0.5, draw.normal(2, 3, 3, 3), torch.tensor([4, 1]), FIVE
+    yield draw.normal(1, 1, 3, 3) + 0.5, draw.normal(1, 1, 3, 3), torch.tensor([3]), FIVE
+    yield 50 * draw.normal(2, 1, 3, 3), 50 * draw.normal(2, 1, 3, 3), torch.tensor([2, 4]), FIVE
 
 
 translate.cases(_answers)
@@ -380,6 +410,8 @@ _part("score-unscaled", "score", lambda a, s, x, v: -(s * x + a * v) / a)
 
 # 3.4
 
+ONE_CANDIDATE = border("with one candidate only", lambda x_t, t, data, schedule: len(data) == 1, True)
+
 
 def _mean(scales=_scales, weigh=None, squares=None, shrink=True, give=None):
     """The mean of the data with something changed.
@@ -405,6 +437,14 @@ def _mean(scales=_scales, weigh=None, squares=None, shrink=True, give=None):
     "the mean of a set of pictures",
     3,
     "3. All the digits at once",
+    ends=(
+        T_IS_ONE,
+        T_IS_LAST,
+        BATCH_OF_ONE,
+        ONE_CANDIDATE,
+        NOT_SQUARE,
+        REAL_PICTURES,
+    ),
     without=("diffusion_lab.oracle:finite_data_denoiser", "diffusion_lab.oracle:GaussianMixture"),
     hints=(
         "Equation (1) in three parts: squared distances of shape (B, N), weights of shape (B, N), the mean.",
@@ -434,6 +474,16 @@ def _(draw):
     yield _noised(draw, 5, (1, 3, 3), draw.shuffled((1, 2, 3, 4, 5)))
     yield _noised(draw, 7, (2, 2, 3), draw.shuffled((2, 3, 4)))
     yield _noised(draw, 3, (1, 2, 2), (4, 1, 3, 4))
+    yield _noised(draw, 4, (1, 3, 3), (3,))
+    yield _noised(draw, 1, (1, 3, 3), (2, 4))
+    yield _noised_digits(draw)
+
+
+def _noised_digits(draw):
+    """Real pictures that are told apart for sure; one has hardly any noise, the others more than their share."""
+    data, t, sizes = pictures.digits(6), torch.tensor([1, 2, 2, 1]), torch.tensor([1.6, 1.5, 1.7, 0.05])
+    noise = sizes.reshape(-1, 1, 1, 1) * draw.normal(4, 1, 28, 28)
+    return FIVE.add_noise(data[[0, 3, 5, 2]], t, noise), t, data, FIVE
 
 
 @mean_of_the_data.numbers

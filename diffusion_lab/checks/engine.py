@@ -23,6 +23,7 @@ import torch
 
 from diffusion_lab import progress
 from diffusion_lab.checks import cards, cells, forbidden, outcomes
+from diffusion_lab.checks.ends import BATCH_OF_ONE, End
 from diffusion_lab.checks.mistakes import CATALOGUE, Mistaken, NotAttempted, Unsolved
 from diffusion_lab.checks.outcomes import (
     TOLERANCE,
@@ -66,16 +67,21 @@ class Task:
         results: Sequence[str] = (),
         without: Sequence[str] = (),
         may_change: Sequence[str] = (),
+        ends: Sequence[End] = (),
+        inputs_are_shown: bool = True,
     ):
         """Keep all; `prepare` turns an answer into a function like the right one, or a guess's numbers into others.
 
         Where it adds to the one tensor of an answer, such as gradients, `results` are the names of all. `without`
         are helpers that the statement forbids, such as "diffusion_lab.process:split", and `may_change` the
-        arguments that an answer is free to change; all others it has to leave as they are.
+        arguments that an answer is free to change; all others it has to leave as they are. `ends` are those of
+        what the statement allows, and each of them occurs in the cases. `inputs_are_shown` is false where a
+        `prepare` calls the answer with others than those of the cases.
         """
         self.exercise, self.number, self.title, self.points = exercise, number, title, points
         self.section, self.hints, self.prepare, self.tolerance = section, hints, prepare, tolerance
-        self.results, self.without, self.may_change = results, without, may_change
+        self.results, self.without, self.may_change, self.ends = results, without, may_change, ends
+        self.inputs_are_shown = inputs_are_shown
         self.__doc__, self.name = right.__doc__, right.__name__
         self.rights: dict[str, Callable] = {"": right}
         self.wrongs: list[tuple[str, str, Any]] = []
@@ -108,11 +114,14 @@ class Task:
         self.places |= {sentence: at} if at else {}
         self.wrongs += [(name, sentence, formula) for formula in formulas]
 
-    def probe(self, name: str, sentence: str = "", always: bool = False) -> Callable:
-        """Declare (answer, draw) -> bool, true if it makes the mistake.
+    def probe(
+        self, name: str, sentence: str = "", always: bool = False, at: tuple[str, str] | None = None
+    ) -> Callable:
+        """Declare (answer, draw) -> bool, true if it makes the mistake; `at` is as for `wrong`.
 
         `always`: even where its numbers are right.
         """
+        self.places |= {sentence: at} if at else {}
         return lambda probe: self.probes.append((name, sentence or CATALOGUE[name].sentence, probe, always))
 
     def holds(self, find: Callable) -> None:
@@ -156,7 +165,7 @@ class Task:
         lesson, title = section = self._where_to_read(name, text)
         pointer = f'Read again: lesson {lesson}, section "{title}". For a hint: check.hint("{self.number}")'
         output = [f"Your code printed: {printed.strip()[:500]}"] if printed.strip() else []
-        lines = [*details, *output]
+        lines = [*filter(None, details), *output]
         card = functools.partial(cards.wrong, self.number, name, text, lines, section, self.hints)
         return Mistaken(name, text, *lines, pointer, card=card)
 
@@ -181,6 +190,11 @@ class Task:
         """The names of what an answer is given."""
         return list(inspect.signature(self.rights[""]).parameters)
 
+    def ends_of(self, args: Sequence) -> list[End]:
+        """Which of the ends that the task declares a case has."""
+        given = dict(zip(self.arguments, args, strict=True))
+        return [end for end in self.ends if end.is_in(given)]
+
     def _error(self, outcome: Outcome, args: Sequence) -> Mistaken:
         error, names = outcome.error, self.arguments
         if isinstance(error, forbidden.Used):
@@ -194,9 +208,13 @@ class Task:
             line = linecache.getline(frames[-1].filename, frames[-1].lineno).strip() or frames[-1].line
             where = f"in line {frames[-1].lineno} of {frames[-1].name}:  {line}"
         else:
-            where = f"when it was called with ({', '.join(names)})"
-        given = ", ".join(f"{name} = {describe(value)}" for name, value in zip(names, args, strict=False))
-        return self._mistaken("error", text, where, f"It was given {given}", printed=outcome.printed)
+            where = f"when it was called with ({', '.join(names)})" if self.inputs_are_shown else ""
+        return self._mistaken("error", text, where, self._given(args), printed=outcome.printed)
+
+    def _given(self, args: Sequence) -> str:
+        """Say what an answer was given; "" if that is not what the statement speaks of."""
+        given = [f"{name} = {describe(value)}" for name, value in zip(self.arguments, args, strict=False)]
+        return f"It was given {', '.join(given)}" if self.inputs_are_shown else ""
 
     def _student(self, answer: Callable, without: Sequence[str] = ()) -> Callable:
         """The answer as the numbers, probes and properties may call it: clones in, float64 tensors out."""
@@ -208,11 +226,15 @@ class Task:
             if outcome.problem:
                 raise self._mistaken(*outcome.problem, printed=outcome.printed)
             tensors = outcome.tensors
-            if len(tensors) > 1:
-                tensors = aligned(tensors, run(self.rights[""], args).tensors)
+            if len(tensors) > 1 and self._wants_one_tensor:
+                tensors = outcomes.stacked(tensors)
             return tensors[0] if len(tensors) == 1 else tensors
 
         return call
+
+    @functools.cached_property
+    def _wants_one_tensor(self) -> bool:
+        return len(run(self.rights[""], next(iter(self.make_cases(self._draw())))).tensors) == 1
 
     def _check(self, answer: Any) -> tuple[str, dict[str, float]]:
         if answer is None or answer is ...:
@@ -232,6 +254,9 @@ class Task:
         if all(empty) or any(outcomes.says_not_implemented(outcome.error) for outcome in got):
             raise self._blank("your function returns nothing. If you have written it, is a `return` missing?")
         wanted = {name: [run(right, args) for args in cases] for name, right in self.rights.items()}
+        for k, outcome in enumerate(got):
+            if outcomes.took_one_for_a_number(outcome.error) and BATCH_OF_ONE in self.ends_of(cases[k]):
+                got[k] = wanted[""][k]  # a slip of numpy's, and not worth a point
         student = self._student(answer, without)
         used = next((name for name, ideal in wanted.items() if all(map(self._equal, got, ideal))), None)
         if used is None:
@@ -293,7 +318,7 @@ class Task:
                 raise self._mistaken(name, sentence)
 
     def _diagnosis(self, student: Callable, cases: list, got: list[Outcome], wanted: dict) -> Mistaken:
-        """Name the mistake if it is certain.
+        """Name the mistake if it is certain; a probe raises it.
 
         Else say what was raised, or what is wrong with the form or numbers.
         """
@@ -307,26 +332,38 @@ class Task:
         first = wanted[""]
         for outcome, right in zip(got, first, strict=True):
             if problem := outcome.problem or outcomes.form(outcome, right, self.results):
-                return self._mistaken(*problem, printed=printed)
-        try:
-            self._try_probes(student, self.probes)
-        except Mistaken as mistaken:
-            return mistaken
+                if problem[0] == "not-finite":
+                    self._try_probes(student, [probe for probe in self.probes if probe[-1]])
+                return self._mistaken(*problem, self._where_it_departs(cases, got, first), printed=printed)
+        self._try_probes(student, self.probes)
         found = [text for find in self.properties if (text := find(student, self._draw("property")))]
         at = next(k for k, outcome in enumerate(got) if not self._equal(outcome, first[k]))
-        given = ", ".join(
-            f"{name} = {describe(value)}" for name, value in zip(self.arguments, cases[at], strict=False)
-        )
         text = found[0] if found else "the numbers are not those that are wanted"
         pair = aligned(got[at].tensors, first[at].tensors), first[at].tensors
-        where = outcomes.where(*pair, self.tolerance, self.results)
-        return self._mistaken("differs", text, where, f"It was given {given}", printed=printed)
+        where = outcomes.where(*pair, self.tolerance, self.results, self.inputs_are_shown)
+        departs = self._where_it_departs(cases, got, first)
+        return self._mistaken("differs", text, departs, where, self._given(cases[at]), printed=printed)
+
+    def _where_it_departs(self, cases: Sequence, got: Sequence[Outcome], wanted: Sequence[Outcome]) -> str:
+        """Say at which ends an answer is wrong that is right elsewhere; "" if that is not what is wrong with it."""
+        ends = [{end.name for end in self.ends_of(args)} for args in cases]
+        is_right = [self._equal(*pair) for pair in zip(got, wanted, strict=True)]
+        if not any(is_right):
+            return ""
+        fine = set().union(*(names for names, right in zip(ends, is_right, strict=True) if right))
+        wrong = [names - fine for names, right in zip(ends, is_right, strict=True) if not right]
+        named = [end.name for end in self.ends if any(end.name in names for names in wrong)]
+        return f"Right elsewhere, and wrong {' and '.join(named)}" if named and all(wrong) else ""
 
     def _is(self, wrong: Callable, cases: list, got: list[Outcome], wanted: dict) -> bool:
         """Whether an answer does in every case what a wrong formula does, and in one that is surely not right."""
         certain = False
         for k, (args, outcome) in enumerate(zip(cases, got, strict=True)):
             mistaken = run(wrong, args)
+            if any(end.is_extreme for end in self.ends_of(args)) and not (
+                outcomes.is_sound(outcome, wanted[""][k]) and outcomes.is_sound(mistaken, wanted[""][k])
+            ):
+                continue
             if outcome.error or mistaken.error:
                 if type(outcome.error) is not type(mistaken.error):
                     return False

@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+from diffusion_lab.checks.ends import BATCH_OF_ONE, NOT_SQUARE, VERY_LARGE, border
 from diffusion_lab.checks.engine import Exercise
 
 exercise = Exercise("07", "Guidance")
@@ -46,6 +47,17 @@ def _(_guess, draw):
 
 # 7.2
 
+ON_THE_BORDER = border(
+    "where a coin is exactly `probability`",
+    lambda labels, null, probability, coins: (coins == probability).any(),
+)
+NEVER = border("with probability 0", lambda labels, null_label, probability, coins: probability == 0)
+ALWAYS = border("with probability 1", lambda labels, null_label, probability, coins: probability == 1)
+FIRST_AND_LAST_CLASS = border(
+    "with the first and the last class",
+    lambda labels, null_label, *_: bool((labels == 0).any()) and bool((labels == null_label - 1).any()),
+)
+
 
 def _dropped(coin=lambda coins, p: coins < p, null=lambda null_label: null_label):
     return lambda labels, null_label, probability, coins: torch.where(
@@ -58,6 +70,13 @@ def _dropped(coin=lambda coins, p: coins < p, null=lambda null_label: null_label
     "label dropout",
     2,
     "2. Learning to draw with no order",
+    ends=(
+        BATCH_OF_ONE,
+        ON_THE_BORDER,
+        NEVER,
+        ALWAYS,
+        FIRST_AND_LAST_CLASS,
+    ),
     may_change=("labels",),
     hints=(
         (
@@ -86,6 +105,9 @@ def _(draw):
         yield draw.integers(1, null_label - 2, 12), null_label, probability, coins.flip(0)
     yield draw.integers(1, 8, 6), 10, 0.0, draw.uniform(0.01, 1, 6)
     yield draw.integers(1, 8, 6), 10, 1.0, draw.uniform(0, 0.99, 6)
+    yield torch.tensor([3]), 10, 0.5, torch.tensor([0.2])
+    yield torch.tensor([4, 2, 6, 5]), 10, 0.25, torch.tensor([0.25, 0.1, 0.7, 0.25])
+    yield torch.tensor([0, 9, 4, 0, 9]), 10, 0.5, draw.shuffled((0.0, 0.3, 0.6, 0.8, 0.4))
 
 
 @drop_labels.numbers
@@ -108,10 +130,18 @@ drop_labels.wrong(
     _dropped(null=lambda null_label: null_label - 1),
     sentence='"no label" shares its row with the last class; it wants one of its own, null_label',
 )
-drop_labels.wrong("inverted-coins", _dropped(lambda coins, p: coins > p))
+drop_labels.wrong(
+    "inverted-coins", _dropped(lambda coins, p: coins > p), _dropped(lambda coins, p: coins >= p)
+)
+drop_labels.wrong(
+    "endpoint-missed",
+    _dropped(lambda coins, p: coins <= p),
+    sentence="a coin that is exactly `probability` is not below it, and its label stays: <, not <=",
+)
 drop_labels.wrong(
     "inverted-coins",
     _dropped(lambda coins, p: coins > 1 - p),
+    _dropped(lambda coins, p: coins >= 1 - p),
     sentence="the coins above 1 - probability were taken; those below it are wanted",
 )
 for _p in (0.1, 0.5, 0.2):
@@ -127,6 +157,12 @@ def _(drop, draw):
 
 
 # 7.3
+
+NO_LABELS = border("with labels=None", lambda condition, labels, table: labels is None)
+ALL_NULL = border(
+    "in a batch where nobody has a label",
+    lambda condition, labels, table: labels is not None and (labels == len(table) - 1).all(),
+)
 
 
 def _fill(module, table):
@@ -226,6 +262,11 @@ def _unlearned(condition, table, labels):
     "a table with a row for no label",
     3,
     "1. How the order gets in",
+    ends=(
+        BATCH_OF_ONE,
+        NO_LABELS,
+        ALL_NULL,
+    ),
     prepare=_conditioned,
     hints=(
         (
@@ -256,6 +297,8 @@ def _(draw):
     yield draw.normal(5, 8), torch.tensor([3, 4, 0, 2, 1]), draw.normal(6, 8)
     yield draw.normal(3, 8), None, draw.normal(6, 8)
     yield draw.normal(6, 5), torch.cat([torch.tensor([3, 0]), draw.shuffled((1, 2, 3, 3))]), draw.normal(4, 5)
+    yield draw.normal(1, 5), torch.tensor([2]), draw.normal(4, 5)
+    yield draw.normal(3, 5), torch.tensor([3, 3, 3]), draw.normal(4, 5)
 
 
 @conditioning.numbers
@@ -320,6 +363,9 @@ conditioning.wrong(
 
 # 7.4
 
+AT_LOW = border("at t = low", lambda model, x_t, t, labels, null_label, s, low, high: (t == low).any())
+AT_HIGH = border("at t = high", lambda model, x_t, t, labels, null_label, s, low, high: (t == high).any())
+
 
 class Painter:
     """A stand-in for a network of three classes, with a null label: says v, depends on x_t, t and the label."""
@@ -367,6 +413,13 @@ def _guided(
     "the guided answer, in a window of times",
     4,
     "9. One thing to vary: when to guide",
+    ends=(
+        AT_LOW,
+        AT_HIGH,
+        BATCH_OF_ONE,
+        NOT_SQUARE,
+        VERY_LARGE,
+    ),
     hints=(
         (
             "First equation (1) with one scale: two calls, with labels and with torch.full_like(labels,"
@@ -407,6 +460,9 @@ def _(draw):
     t, labels = torch.tensor([10, 15, 20, 12]), torch.tensor([2, 1, 0, 2])
     for low, high in ((10, 20), (5, 25), (20, 30)):  # one outside, all inside, none inside
         yield Painter(), draw.normal(4, 2, 3, 4), t, labels, 3, torch.tensor([3.0, 2.0, 1.5, 0.5]), low, high
+    for size in (1, 50):
+        given = size * draw.normal(1, 1, 3, 3), torch.tensor([12]), torch.tensor([1])
+        yield Painter(), *given, 3, torch.tensor([2.0]), 5, 15
 
 
 @guided.numbers

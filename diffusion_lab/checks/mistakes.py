@@ -195,6 +195,9 @@ _SECTIONS = {
         "unbiased-variance": (
             "the variance was divided by n - 1, as `var` does; the mean of squares (n) is wanted"
         ),
+        "floor-misplaced": (
+            "1e-5 is added to the variance, under the root; it counts where a group hardly varies"
+        ),
         "shift-missing": "scale was used, but the shift was left out",
         "scale-missing": "shift was used, but the scale was left out",
     },
@@ -228,6 +231,17 @@ _SECTIONS = {
         "no-step": "`optimizer.step()` is missing: gradients are there, but nothing moves the weights",
         "no-backward": "`loss.backward()` is missing: without it there are no gradients to follow",
         "missing-train": "the network was left in evaluation mode; training wants `model.train()`",
+        "graph-kept": (
+            "the loss came back with its graph, which keeps the whole batch in memory; return a number: `loss.item()`"
+        ),
+        "optimizer-bypassed": (
+            "the weights moved, but not by the optimiser that is given; what it remembers, its momentum, was lost"
+        ),
+        "copy-trained": "a copy of the network was trained; the weights of `model` itself did not move",
+        "loss-twice": "the loss was computed more than once for a step; the one that is walked back is returned",
+        "many-steps": "more than one step was taken on the batch; one is wanted",
+        "backward-inside": "`backward()` was called inside the loss; whoever asks for the loss does that",
+        "draws-own-times": "the times were drawn in here; they are to be made of the numbers `u` that are given",
     },
     ("06", "1. The way back, if you knew the end"): {
         "precisions-not-added": (
@@ -241,8 +255,10 @@ _SECTIONS = {
             "the average was written into the network; training would go on from the wrong weights"
         ),
         "not-in-place": (
-            "the average did not change: the numbers went into a new tensor, not into its own weights"
+            "the average did not change: the new numbers belong into its own weights, as with `copy_`"
         ),
+        "weights-left-out": "some weights were left out; the average is one of all weights of the network",
+        "not-returned": "the right weights were averaged, but what came back is not `average` itself",
         "not-averaged": "the average is a copy of the newest weights; nothing of the older ones is left",
     },
     ("05", "5. Train your network"): {
@@ -381,6 +397,9 @@ _SECTIONS = {
             "the similarities were multiplied by the temperature; they are divided by it"
         ),
         "ignores-temperature": "the answer does not change with the temperature",
+        "exp-overflow": (
+            "at large scores your result is NaN: exp of them is infinite; `softmax` and `cross_entropy` avoid it"
+        ),
         "softmax-over-pairs": "one softmax ran over all pairs; each row has its own, and so has each column",
         "softmax-twice": (
             "`cross_entropy` was given probabilities; it takes the softmax itself and wants the logits"

@@ -4,6 +4,7 @@ import math
 
 import torch
 
+from diffusion_lab.checks.ends import BATCH_OF_ONE, FLOAT64, T_IS_LAST, T_IS_ONE, border
 from diffusion_lab.checks.engine import Exercise
 from diffusion_lab.checks.outcomes import TOLERANCE, same
 from diffusion_lab.schedules import DiffusionSchedule, cosine_betas, linear_betas, quadratic_betas
@@ -23,12 +24,23 @@ def _bar(betas):
 
 # 2.1
 
+HARDLY_NOISED = border("where the ratio is far above 1", lambda t, betas: _ratio(_bar(betas)[t]).max() > 20)
+NEARLY_NOISE = border("where the ratio is far below 1", lambda t, betas: _ratio(_bar(betas)[t]).max() < 0.05)
+
 
 @exercise.task(
     "2.1",
     "signal against noise",
     1,
     "2. Signal-to-noise ratio",
+    ends=(
+        T_IS_ONE,
+        T_IS_LAST,
+        BATCH_OF_ONE,
+        FLOAT64,
+        HARDLY_NOISED,
+        NEARLY_NOISE,
+    ),
     hints=(
         (
             "Equation (2) wants alpha bar. Which table do you get when you multiply up 1 - beta, and which"
@@ -48,6 +60,9 @@ def _(draw):
     yield draw.shuffled(range(1, 6)), _table(draw, 5)
     yield draw.shuffled((1, 2, 3)), _table(draw, 5)
     yield torch.tensor([4, 2]), _table(draw, 4)
+    yield torch.tensor([3]), _table(draw, 5)
+    yield torch.tensor([1, 2]), _table(draw, 5, 0.01, 0.02)
+    yield torch.tensor([8, 6, 7]), _table(draw, 8, 0.5, 0.7)
 
 
 @snr.numbers
@@ -154,6 +169,8 @@ def _(_guess, draw):
 # 2.3
 
 CURVES = ("linear", "quadratic", "cosine")
+TWO_STEPS = border("with T = 2", lambda T, low, high: T == 2)
+MANY_STEPS = border("with many steps", lambda T, low, high: T >= 100)
 
 
 def _with_zero(betas):
@@ -175,6 +192,10 @@ def _three(answer):
     "three curves",
     3,
     "1. Four curves",
+    ends=(
+        TWO_STEPS,
+        MANY_STEPS,
+    ),
     prepare=_three,
     without=[f"diffusion_lab.schedules:{name}_betas" for name in ("linear", "quadratic", "cosine")],
     hints=(
@@ -206,6 +227,8 @@ ENDS = ((5, 0.05, 0.5), (8, 0.02, 0.3))
 def _(draw):
     yield from ENDS
     yield 30, float(draw.uniform(0.001, 0.01)), float(draw.uniform(0.1, 0.4))
+    yield 2, 0.1, 0.4
+    yield 100, 1e-4, 0.02
 
 
 @curves.numbers
@@ -343,6 +366,10 @@ def _(curves, _draw):
 
 # 2.4
 
+ONE_JUMP = border("with one jump for all steps", lambda betas, times: len(times) == 2)
+EVERY_STEP = border("where every step is visited", lambda betas, times: (times.diff() == 1).all())
+STOPPED_EARLY = border("where the last time is below T", lambda betas, times: times[-1] < len(betas) - 1)
+
 
 def _jumps(jump):
     """One number for each jump from s to t, after a 0: a function of (betas, times)."""
@@ -364,6 +391,12 @@ def _kept(betas, s, t):
     "the same noise in fewer steps",
     3,
     "3. Fewer steps, same betas",
+    ends=(
+        ONE_JUMP,
+        EVERY_STEP,
+        STOPPED_EARLY,
+        FLOAT64,
+    ),
     hints=(
         (
             "After your K steps, alpha bar must be what it was at times[0], times[1], … Which K+1 numbers are"
@@ -386,6 +419,8 @@ def _(draw):
     yield _table(draw, 8), torch.tensor([0, 2, 3, 6, 8])
     yield _table(draw, 6, 0.05, 0.3), torch.tensor([0, 3, 5, 6])
     yield _table(draw, 9, 0.05, 0.3), torch.tensor([0, 4, 7])
+    yield _table(draw, 6), torch.tensor([0, 6])
+    yield _table(draw, 4), torch.arange(5)
 
 
 @fewer_steps.numbers

@@ -186,10 +186,16 @@ def with_gradients(number: int, shape: Callable[..., Sequence[int]]) -> Callable
     return prepare
 
 
+def stacked(tensors: tuple) -> tuple:
+    """Several tensors of one shape as a single one; as they are if their shapes differ."""
+    return (torch.stack(tensors),) if len({tensor.shape for tensor in tensors}) == 1 else tensors
+
+
 def aligned(got: tuple, wanted: tuple) -> tuple:
-    """A list of tensors where one tensor is wanted counts as stacked."""
-    stackable = len(wanted) == 1 < len(got) and len({tensor.shape for tensor in got}) == 1
-    return (torch.stack(got),) if stackable else got
+    """A list of tensors where one tensor is wanted counts as stacked, a single number as a batch of one."""
+    if len(got) == len(wanted) == 1 and not got[0].ndim and wanted[0].shape == (1,):
+        return (got[0].reshape(1),)
+    return stacked(got) if len(wanted) == 1 < len(got) else got
 
 
 def _off(got: Tensor, wanted: Tensor, tolerance: float) -> Tensor:
@@ -214,6 +220,22 @@ def differs_for_sure(got: tuple, wanted: tuple, tolerance: float) -> bool:
         return any(bool(a.isfinite().any()) for a in got)
     pairs = zip(got, wanted, strict=True)
     return any(bool((_off(a, b, tolerance) & a.isfinite() & b.isfinite()).any()) for a, b in pairs)
+
+
+def took_one_for_a_number(error: BaseException | None) -> bool:
+    """Whether numpy read a tensor of one index as a number, so that a table gave a number and no batch of one."""
+    words = ("numpy.float64", "scalar variable", "array is 0-dimensional")
+    return error is not None and any(word in str(error) for word in words)
+
+
+def is_sound(outcome: Outcome, wanted: Outcome) -> bool:
+    """Whether an outcome has the shapes that are wanted, and finite numbers wherever those are finite."""
+    if outcome.error or outcome.problem or wanted.error:
+        return False
+    tensors = aligned(outcome.tensors, wanted.tensors)
+    return [a.shape for a in tensors] == [b.shape for b in wanted.tensors] and all(
+        bool((a.isfinite() | ~b.isfinite()).all()) for a, b in zip(tensors, wanted.tensors, strict=True)
+    )
 
 
 def number_text(value: float) -> str:
@@ -279,11 +301,25 @@ def form(got: Outcome, wanted: Outcome, names: Sequence[str] = ()) -> tuple[str,
     return None
 
 
-def where(got: tuple, wanted: tuple, tolerance: float, names: Sequence[str] = ()) -> str:
-    """Where two outcomes of the same form differ, and by how much; `names` are those of several results."""
+def where(
+    got: tuple, wanted: tuple, tolerance: float, names: Sequence[str] = (), has_places: bool = True
+) -> str:
+    """Where two outcomes of the same form differ, and by how much; `names` are those of several results.
+
+    `has_places` is false where their axes are ours, and would tell nobody anything.
+    """
     pairs = enumerate(zip(got, wanted, strict=True), 1)
     k, (a, b) = next(pair for pair in pairs if bool(_off(*pair[1], tolerance).any()))
-    result = names[k - 1] if names else "the result" if len(got) == 1 else f"result {k} of {len(got)}"
+    ordinals = ("the first result", "the second result", "the third result")
+    result = (
+        names[k - 1]
+        if names
+        else "the result"
+        if len(got) == 1
+        else [*ordinals, f"result {k}"][min(k - 1, 3)]
+    )
+    if not has_places:
+        return f"What differs: {result}"
     if not a.ndim:
         return f"{result} differs: got {a.item():.4f}, wanted {b.item():.4f}"
     place = int((a - b).abs().nan_to_num(0).argmax())

@@ -5,6 +5,16 @@ from itertools import pairwise
 import torch
 from torch import nn
 
+from diffusion_lab.checks import pictures
+from diffusion_lab.checks.ends import (
+    BATCH_OF_ONE,
+    NOT_SQUARE,
+    REAL_PICTURES,
+    T_IS_LAST,
+    T_IS_ONE,
+    VERY_LARGE,
+    border,
+)
 from diffusion_lab.checks.engine import Exercise
 from diffusion_lab.schedules import DiffusionSchedule
 
@@ -96,6 +106,14 @@ def _(_guess, draw):
     "the ancestral step",
     3,
     "2. Which variance?",
+    ends=(
+        T_IS_ONE,
+        T_IS_LAST,
+        BATCH_OF_ONE,
+        NOT_SQUARE,
+        VERY_LARGE,
+        REAL_PICTURES,
+    ),
     without=("diffusion_lab.process:posterior",),
     hints=(
         (
@@ -128,6 +146,10 @@ def _(x_t, x_0_hat, t, schedule, z):
 def _(draw):
     for t, shape in ((4, (3, 1, 4, 4)), (2, (2, 3, 4, 5)), (1, (2, 1, 4, 4)), (3, (2, 1, 3, 3))):
         yield draw.normal(*shape), draw.normal(*shape), t, FIVE, draw.normal(*shape)
+    yield draw.normal(1, 1, 3, 3), draw.normal(1, 1, 3, 3), 4, FIVE, draw.normal(1, 1, 3, 3)
+    yield 50 * draw.normal(2, 1, 3, 3), 50 * draw.normal(2, 1, 3, 3), 3, FIVE, draw.normal(2, 1, 3, 3)
+    x_0 = pictures.digits(2)
+    yield FIVE.add_noise(x_0, 5, draw.normal(*x_0.shape)), x_0, 5, FIVE, draw.normal(*x_0.shape)
 
 
 @ancestral_step.numbers
@@ -249,6 +271,11 @@ def _(step, draw):
 
 # 6.3
 
+TO_CLEAN = border("at s = 0", lambda x_t, x_0_hat, t, s, *_: not s)
+ONE_STEP = border("at s = t - 1", lambda x_t, x_0_hat, t, s, *_: t - s == 1)
+NO_DICE = border("with eta = 0", lambda x_t, x_0_hat, t, s, schedule, eta, z: eta == 0)
+ALL_DICE = border("with eta = 1", lambda x_t, x_0_hat, t, s, schedule, eta, z: eta == 1)
+
 
 def _ddim(
     sigma=lambda p, eta: eta * p.tilde.sqrt(),
@@ -275,6 +302,16 @@ def _ddim(
     r"a step of any length, with $\eta$",
     3,
     "3. The same step, rearranged",
+    ends=(
+        T_IS_LAST,
+        TO_CLEAN,
+        ONE_STEP,
+        NO_DICE,
+        ALL_DICE,
+        BATCH_OF_ONE,
+        NOT_SQUARE,
+        VERY_LARGE,
+    ),
     hints=(
         (
             "First the noise that x_t has already: take the signal out of x_t and divide by the size of the"
@@ -302,6 +339,16 @@ def _(draw):
         (6, 1, 0.0, (2, 1, 3, 3)),
     ):
         yield draw.normal(*shape), draw.normal(*shape), t, s, EIGHT, eta, draw.normal(*shape)
+    yield draw.normal(1, 1, 3, 3), draw.normal(1, 1, 3, 3), 8, 3, EIGHT, 0.7, draw.normal(1, 1, 3, 3)
+    yield (
+        50 * draw.normal(2, 1, 3, 3),
+        50 * draw.normal(2, 1, 3, 3),
+        6,
+        2,
+        EIGHT,
+        0.5,
+        draw.normal(2, 1, 3, 3),
+    )
 
 
 @ddim_step.numbers
@@ -398,6 +445,14 @@ def _(step, draw):
 
 # 6.4
 
+ALL_AT_ONCE = border("with one step from start to end", lambda model, schedule, times, *_: len(times) == 2)
+EVERY_TIME = border(
+    "where every time is visited", lambda model, schedule, times, *_: len(times) == times[0] + 1
+)
+BELOW_THE_LAST = border(
+    "where the first time is below T", lambda model, schedule, times, *_: times[0] < schedule.timesteps
+)
+
 
 class Painter(nn.Module):
     """A stand-in for a network: says v, depends on x_t and t, and draws paler in training mode."""
@@ -467,6 +522,13 @@ def _loop(
     "the whole sampler, with skipped steps",
     4,
     "3. The same step, rearranged",
+    ends=(
+        ALL_AT_ONCE,
+        EVERY_TIME,
+        BELOW_THE_LAST,
+        BATCH_OF_ONE,
+        NOT_SQUARE,
+    ),
     hints=(
         "`for k, (t, s) in enumerate(pairwise(times))` has everything that changes: step k goes from t to s.",
         (
@@ -494,6 +556,9 @@ def _(draw):
         ([8, 5, 3, 0], (3, 1, 4, 4)),
         ([8, 6, 4, 2, 0], (2, 2, 3, 4)),
         ([7, 4, 1, 0], (2, 1, 4, 4)),
+        ([8, 4, 2, 0], (1, 1, 3, 3)),
+        ([8, 0], (2, 1, 3, 3)),
+        ([4, 3, 2, 1, 0], (2, 1, 3, 3)),
     ):
         yield Painter(EIGHT), EIGHT, times, draw.normal(*shape), draw.normal(len(times) - 1, *shape)
 

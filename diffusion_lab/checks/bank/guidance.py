@@ -97,7 +97,6 @@ RIGHT = {
     "drop_labels": [
         drop("torch.where(coins < probability, null_label, labels)"),
         drop("torch.where(coins >= probability, labels, torch.full_like(labels, null_label))"),
-        drop("labels.masked_fill(coins <= probability, null_label)"),
         drop("[null_label if coin < probability else int(label) for label, coin in zip(labels, coins)]")
         .replace("return [", "return torch.tensor([")
         .replace("coins)]", "coins)])"),
@@ -230,6 +229,7 @@ WRONG = {
         ("error", drop("null_label if coins < probability else labels")),
         ("wrong-shape", drop("labels[coins >= probability]")),
         ("wrong-type", drop("None if coins[0] < probability else 'no'")),
+        ("endpoint-missed", drop("labels.masked_fill(coins <= probability, null_label)")),
     ],
     "conditioning": [
         ("null-is-class-0", module(none="labels = torch.zeros(len(condition), dtype=torch.long)")),

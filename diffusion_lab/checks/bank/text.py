@@ -103,7 +103,6 @@ RIGHT = {
             hide="scores.masked_fill(mask.logical_not().unsqueeze(1), torch.finfo(scores.dtype).min)",
             out="torch.bmm(weights, values)",
         ),
-        read(hide="scores.exp() * mask[:, None]", weights="scores / scores.sum(-1, keepdim=True)"),
         """
 def my_read_caption(queries, keys, values, mask):
     return torch.nn.functional.scaled_dot_product_attention(queries, keys, values, attn_mask=mask[:, None, :])
@@ -238,6 +237,17 @@ WRONG = {
         ("error", contrast(logits="images @ captions / temperature", labels="None")),
         ("error", contrast(labels="torch.arange(len(images) + 1)")),
         ("wrong-type", contrast(out="{'loss': logits}")),
+        (
+            "exp-overflow",
+            """
+def my_contrastive_loss(images, captions, temperature):
+    i = images / images.norm(dim=1, keepdim=True)
+    c = captions / captions.norm(dim=1, keepdim=True)
+    e = (i @ c.T / temperature).exp()
+    rows = -(e.diagonal() / e.sum(1)).log().mean()
+    return (rows - (e.diagonal() / e.sum(0)).log().mean()) / 2
+""",
+        ),
     ],
     "read_caption": [
         ("softmax-over-pixels", read(weights="scores.softmax(dim=1)")),
@@ -298,6 +308,10 @@ WRONG = {
         ("wrong-shape", read(out="weights")),
         ("wrong-shape", read(out="(weights @ values).transpose(1, 2)")),
         ("wrong-type", read(out="'red'")),
+        (
+            "exp-overflow",
+            read(hide="scores.exp() * mask[:, None]", weights="scores / scores.sum(-1, keepdim=True)"),
+        ),
     ],
     "guided": [
         (
