@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import torch
 
 from diffusion_lab import progress
-from diffusion_lab.checks import cards, cells, forbidden, outcomes
+from diffusion_lab.checks import cards, cells, forbidden, outcomes, transformations
 from diffusion_lab.checks.ends import BATCH_OF_ONE, End
 from diffusion_lab.checks.mistakes import CATALOGUE, Mistaken, NotAttempted, Unsolved
 from diffusion_lab.checks.outcomes import (
@@ -323,19 +323,23 @@ class Task:
         Else say what was raised, or what is wrong with the form or numbers.
         """
         printed = next((outcome.printed for outcome in got if outcome.printed), "")
-        for name, sentence, wrong in self.wrongs:
-            if self._is(wrong, cases, got, wanted):
-                return self._mistaken(name, sentence, printed=printed)
+        if explained := self._explained(self.wrongs, cases, got, wanted):
+            return self._mistaken(*explained, printed=printed)
         for args, outcome in zip(cases, got, strict=True):
             if outcome.error:
-                return self._error(outcome, args)
+                explained = self._explained_in_general(cases, got, wanted)
+                return self._mistaken(*explained) if explained else self._error(outcome, args)
         first = wanted[""]
         for outcome, right in zip(got, first, strict=True):
             if problem := outcome.problem or outcomes.form(outcome, right, self.results):
+                if explained := self._explained_in_general(cases, got, wanted):
+                    return self._mistaken(*explained, printed=printed)
                 if problem[0] == "not-finite":
                     self._try_probes(student, [probe for probe in self.probes if probe[-1]])
                 return self._mistaken(*problem, self._where_it_departs(cases, got, first), printed=printed)
         self._try_probes(student, self.probes)
+        if explained := self._explained_in_general(cases, got, wanted):
+            return self._mistaken(*explained, printed=printed)
         found = [text for find in self.properties if (text := find(student, self._draw("property")))]
         at = next(k for k, outcome in enumerate(got) if not self._equal(outcome, first[k]))
         text = found[0] if found else "the numbers are not those that are wanted"
@@ -343,6 +347,40 @@ class Task:
         where = outcomes.where(*pair, self.tolerance, self.results, self.inputs_are_shown)
         departs = self._where_it_departs(cases, got, first)
         return self._mistaken("differs", text, departs, where, self._given(cases[at]), printed=printed)
+
+    def _explained(
+        self, formulas: Iterable, cases: list, got: list[Outcome], wanted: dict
+    ) -> tuple[str, str] | None:
+        """The name and the sentence of the formula that an answer is like; of the first two if their names differ."""
+        fitting: dict[str, str] = {}
+        for name, sentence, wrong in formulas:
+            if name not in fitting and self._is(wrong, cases, got, wanted):
+                fitting[name] = sentence or CATALOGUE[name].sentence
+        if not fitting:
+            return None
+        (name, first), *others = fitting.items()
+        return name, f"either {first}; or {others[0][1]}" if others else first
+
+    def transformations(self) -> Iterable[transformations.Transformation]:
+        """The general mistakes that make sense in this task."""
+        given = next(iter(self.make_cases(self._draw())))
+        for right in self.rights.values():
+            plain = getattr(right, "__wrapped__", right)
+            prepare = (plain is not right and self.prepare) or (lambda function: function)
+            made = transformations.of_inputs(plain, self.arguments, given)
+            for found in (*made, *(transformations.of_results(plain) if self.inputs_are_shown else ())):
+                yield found._replace(function=prepare(found.function))
+
+    def _explained_in_general(self, cases: list, got: list[Outcome], wanted: dict) -> tuple[str, str] | None:
+        """The same for the mistakes that are made anywhere; else the factor by which all numbers are too large."""
+        if explained := self._explained(self.transformations(), cases, got, wanted):
+            return explained
+        pairs = [(aligned(a.tensors, b.tensors), b.tensors) for a, b in zip(got, wanted[""], strict=True)]
+        if self.inputs_are_shown and all(len(a) == len(b) == 1 for a, b in pairs):
+            numbers = ([a[0] for a, _ in pairs], [b[0] for _, b in pairs])
+            if found := transformations.factor(*numbers, self.tolerance):
+                return "wrong-factor", f"all numbers are {found:.4g} times what is wanted"
+        return None
 
     def _where_it_departs(self, cases: Sequence, got: Sequence[Outcome], wanted: Sequence[Outcome]) -> str:
         """Say at which ends an answer is wrong that is right elsewhere; "" if that is not what is wrong with it."""

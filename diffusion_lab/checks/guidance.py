@@ -144,6 +144,7 @@ drop_labels.wrong(
     _dropped(lambda coins, p: coins >= 1 - p),
     sentence="the coins above 1 - probability were taken; those below it are wanted",
 )
+drop_labels.wrong("nothing-dropped", lambda labels, null_label, probability, coins: labels)
 for _p in (0.1, 0.5, 0.2):
     drop_labels.wrong("ignores-probability", _dropped(lambda coins, _, p=_p: coins < p))
 

@@ -321,6 +321,7 @@ _SECTIONS = {
         "inverted-coins": (
             "the coins were read the wrong way round: a label is dropped where coin < probability"
         ),
+        "nothing-dropped": "all labels came back as they were; where coin < probability, the null label is wanted",
         "ignores-probability": "a fixed probability was used; the one that your function is given is wanted",
     },
     ("07", "3. Exaggerate the difference"): {
@@ -475,6 +476,18 @@ _SECTIONS = {
 }
 
 _ANYWHERE = {
+    "arguments-exchanged": "two arguments changed places",
+    "clipped": "right numbers, but clipped; leave them as they come",
+    "ignores-argument": "the answer does not change with one of the arguments",
+    "noise-forgotten": "the noise was left out: it has no say in the answer",
+    "noise-order": "the noise was used in another order than it was given",
+    "one-minus": "1 minus a number stands where the number itself is wanted",
+    "one-step-too-many": "right numbers at first, and then something was done to them that is not wanted",
+    "percent": "right numbers in percent; the shares themselves are wanted",
+    "results-exchanged": "right results in the wrong order",
+    "wrong-axis": "right numbers, but over or along the wrong axes",
+    "wrong-factor": "right numbers, multiplied by something that does not belong there",
+    "wrong-order": "right numbers in the wrong order",
     "used-the-package": "a helper was called that the task wants you to do without; write it yourself",
     "changed-its-input": (
         "what the function is given was changed; it is still needed: make new tensors, or change a `.clone()`"

@@ -186,7 +186,7 @@ WRONG = {
         ("shared-t", denoise().replace("r = ratio", "r = ratio.mean()")),
         ("error", denoise(last="c_skip * y + c_out * network(c_in * y, r)")),
         ("error", denoise(total="r**2 + sigma_data**2")),
-        ("wrong-shape", denoise(last="(c_skip * y + c_out * network(c_in * y, ratio)).mean(1)")),
+        ("wrong-axis", denoise(last="(c_skip * y + c_out * network(c_in * y, ratio)).mean(1)")),
     ],
     "consistency_loss": [
         ("gradient-through-target", loss(guard="if True:")),

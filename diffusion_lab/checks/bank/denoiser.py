@@ -251,7 +251,7 @@ def my_best_guess(x_t, t, mean, variance, schedule):
             "error",
             _table(_GUESS, "alphas_cumprod[t]", "alphas_cumprod[t].reshape(-1, 1)") % "x_t.reshape(mean)",
         ),
-        ("wrong-shape", _GUESS % "(mean + alpha * variance / S * (x_t - alpha * mean)).mean(1)"),
+        ("wrong-axis", _GUESS % "(mean + alpha * variance / S * (x_t - alpha * mean)).mean(1)"),
         (
             "changed-its-input",
             """
@@ -367,7 +367,7 @@ def my_mean_of_the_data(x_t, t, data, schedule):
     return (weights @ data.flatten(1)).reshape(x_t.shape)
 """,
         ),
-        ("wrong-shape", _mean("return weights.float() @ d")),
+        ("wrong-axis", _mean("return weights.float() @ d")),
         ("error", _mean("weights = torch.softmax(-squares / (2 * (1 - bar)), dim=2)")),
         (
             "used-the-package",

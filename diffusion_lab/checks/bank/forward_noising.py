@@ -246,7 +246,7 @@ def my_forward_step(x_prev, t, schedule, noise):
 """,
         ),
         (
-            "wrong-shape",
+            "wrong-axis",
             """
 def my_forward_step(x_prev, t, schedule, noise):
     beta = schedule.betas[t].view(-1, 1, 1, 1)
@@ -655,7 +655,7 @@ def my_forward_step(x_prev, t, schedule, noise):
 """,
         ),
         (
-            set(),
+            {"wrong-sign"},
             """
 def my_forward_step(x_prev, t, schedule, noise):
     beta = schedule.betas[t].view(-1, 1, 1, 1)

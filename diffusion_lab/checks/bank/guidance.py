@@ -230,6 +230,13 @@ WRONG = {
         ("wrong-shape", drop("labels[coins >= probability]")),
         ("wrong-type", drop("None if coins[0] < probability else 'no'")),
         ("endpoint-missed", drop("labels.masked_fill(coins <= probability, null_label)")),
+        (
+            "nothing-dropped",
+            """
+def my_drop_labels(labels, null_label, probability, coins):
+    return labels.clone()
+""",
+        ),
     ],
     "conditioning": [
         ("null-is-class-0", module(none="labels = torch.zeros(len(condition), dtype=torch.long)")),
@@ -378,7 +385,7 @@ WRONG = {
         ),
         ("error", guided(null="null_label")),
         ("error", guided(null="torch.tensor([null_label])")),
-        ("wrong-shape", guided(out="(out_null + scale * (out_cond - out_null)).flatten(1)")),
+        ("wrong-axis", guided(out="(out_null + scale * (out_cond - out_null)).flatten(1)")),
         (
             "wrong-type",
             guided(out="(out_null + scale * (out_cond - out_null)).tolist()[0][0][0][0] > 0, 'a'"),
@@ -403,7 +410,7 @@ COMPOUND = {
     "drop_labels": [
         ({"batch-dropout", "null-is-class-0"}, drop("torch.where(coins[0] < probability, 0, labels)")),
         ({"inverted-coins", "null-is-class-0"}, drop("labels * (coins < probability)")),
-        (set(), drop("labels")),
+        ({"nothing-dropped"}, drop("labels")),
         (set(), drop("torch.where(coins < probability, -1, labels)")),
         (set(), drop("torch.full_like(labels, null_label)")),
     ],

@@ -215,7 +215,7 @@ def my_draw_code(mean, logvar, noise):
         ("differs", draw_code("(logvar / 2).exp() * noise")),
         ("error", draw_code("mean + np.exp(logvar / 2) * noise")),
         ("error", draw_code("mean.numpy() + noise.numpy()")),
-        ("wrong-shape", draw_code("(mean + (logvar / 2).exp() * noise).flatten(1)")),
+        ("wrong-axis", draw_code("(mean + (logvar / 2).exp() * noise).flatten(1)")),
         ("wrong-type", draw_code("'z'")),
         ("changed-its-input", draw_code("mean", "mean += logvar.mul_(0.5).exp_() * noise")),
     ],

@@ -337,7 +337,7 @@ def my_ancestral_step(x_t, x_0_hat, t, schedule, z):
         ("draws-own-noise", step(noise="var.sqrt() * torch.randn_like(x_t)")),
         ("error", step(noise="var.sqrt() * noise")),
         (
-            "wrong-shape",
+            "wrong-axis",
             step(noise="var.sqrt() * z").replace(
                 "return mean + var.sqrt() * z", "return (mean + var.sqrt() * z).flatten(1)"
             ),
@@ -482,7 +482,7 @@ COMPOUND = {
     "ancestral_step": [
         ({"variance-as-std", "noise-at-end"}, step(variance="beta", noise="beta * z")),
         ({"index-shift", "no-noise-midway"}, step(before="t", noise="0")),
-        (set(), step(noise="-var.sqrt() * z")),
+        ({"wrong-sign"}, step(noise="-var.sqrt() * z")),
         (set(), "def my_ancestral_step(x_t, x_0_hat, t, schedule, z):\n    return x_t"),
         (set(), "def my_ancestral_step(x_t, x_0_hat, t, schedule, z):\n    return x_0_hat"),
     ],
@@ -503,7 +503,7 @@ COMPOUND = {
         ({"missing-eval", "stride-beta"}, loop(before="pass", beta="schedule.betas[t]")),
         ({"missing-no-grad", "noise-at-end"}, loop(no_grad="", variance="beta")),
         ({"no-noise-midway", "index-shift"}, loop(noise="0", ask="s")),
-        (set(), loop(noise="var.sqrt() * noises[-1 - k]")),
+        ({"noise-order"}, loop(noise="var.sqrt() * noises[-1 - k]")),
         (set(), "def my_sampler(model, schedule, times, x_T, noises):\n    return x_T"),
     ],
 }

@@ -288,7 +288,7 @@ WRONG = {
         ("misbroadcast-t", _steer(view="[:, :, None]")),
         ("error", _steer(view="[:, :, None, None, None]").replace("+ shift", "+ shifted")),
         ("error", _steer(c="c.T")),
-        ("wrong-shape", _steer("(n * (1 + scale) + shift).mean(1)")),
+        ("wrong-axis", _steer("(n * (1 + scale) + shift).mean(1)")),
         (
             "floor-misplaced",
             """
