@@ -165,6 +165,24 @@ straight.wrong(
 for _target in (lambda x_0, eps, s: eps - x_0, lambda x_0, eps, s: (1 - s).sqrt() * eps - s.sqrt() * x_0):
     straight.wrong("not-straight", _straight(_circle, _target))
 straight.wrong("not-straight", _straight(_quarter))
+for _turn in (torch.pi / 2, 1):
+    straight.wrong(
+        "not-straight",
+        _straight(
+            lambda x_0, eps, s, turn=_turn: (turn * s).cos() * x_0 + (turn * s).sin() * eps,
+            lambda x_0, eps, s, turn=_turn: turn * ((turn * s).cos() * eps - (turn * s).sin() * x_0),
+        ),
+        _straight(
+            lambda x_0, eps, s, turn=_turn: (turn * s).cos() * x_0 + (turn * s).sin() * eps,
+            lambda x_0, eps, s, turn=_turn: (turn * s).cos() * eps - (turn * s).sin() * x_0,
+        ),
+        _straight(lambda x_0, eps, s, turn=_turn: (turn * s).cos() * x_0 + (turn * s).sin() * eps),
+    )
+straight.wrong(
+    "wrong-sign",
+    _straight(target=lambda x_0, eps, s: eps + x_0),
+    sentence="the ends were added; the velocity is the way from one to the other, eps - x_0",
+)
 _levels_mixed_up(straight, _straight, "tau", "the times tau")
 
 
@@ -180,7 +198,7 @@ def _(straight, draw):
 
 # 10.2
 
-NO_NOISE = border("at ratio 0", lambda network, y, ratio, data_std: (ratio == 0).any())
+NO_NOISE = border("at ratio 0", lambda network, y, ratio, data_std: (ratio == 0).any(), True)
 MUCH_NOISE = border("at a ratio of 20 or more", lambda network, y, ratio, data_std: (ratio >= 20).any())
 
 
@@ -201,12 +219,13 @@ def _frame(
     out=lambda r, d: r * d / (r**2 + d**2).sqrt(),
     shown=lambda r, d: (r**2 + d**2).rsqrt(),
     wide=_wide,
+    told=lambda ratio: ratio,
 ):
     """A denoiser in EDM's frame with something changed."""
 
     def denoise(network, y, ratio, data_std):
         r, d = wide(ratio, y), torch.tensor(data_std)
-        return skip(r, d) * y + out(r, d) * network(shown(r, d) * y, ratio)
+        return skip(r, d) * y + out(r, d) * network(shown(r, d) * y, told(ratio))
 
     return denoise
 
@@ -278,7 +297,7 @@ _roots = {  # a standard deviation where a variance belongs, or the reverse
         lambda r, d: r * d / (r + d),
         lambda r, d: r**2 * d**2 / (r**2 + d**2),
     ),
-    "shown": (lambda r, d: 1 / (r**2 + d**2), lambda r, d: 1 / (r + d), lambda r, d: (r + d).rsqrt()),
+    "shown": (lambda r, d: 1 / (r**2 + d**2), lambda r, d: (r + d).rsqrt()),
 }
 for _which, _formulas in _roots.items():
     denoise.wrong(
@@ -289,6 +308,11 @@ for _which, _formulas in _roots.items():
             " are standard deviations"
         ),
     )
+denoise.wrong(
+    "variance-as-std",
+    _frame(shown=lambda r, d: 1 / (r + d)),
+    sentence="in c_in ratio and data_std were added up; their squares add up, and c_in is 1 over the root of the sum",
+)
 for _sum in (lambda r, d: r + d, lambda r, d: (r + d) ** 2):
     denoise.wrong(
         "variance-as-std",
@@ -308,6 +332,26 @@ denoise.wrong(
     sentence=(
         "the network's answer was taken off; F is added. (With d = 1 it is -v, and only v would be taken off)"
     ),
+)
+denoise.wrong(
+    "scaled-time",
+    *(
+        _frame(told=told)
+        for told in (
+            lambda r: r.log() / 4,
+            torch.log,
+            lambda r: r**2,
+            lambda r: r / 4,
+            lambda r: r.clamp(min=1e-8).log() / 4,
+        )
+    ),
+    lambda network, y, ratio, data_std: _frame(told=lambda r: r / data_std)(network, y, ratio, data_std),
+    sentence="the network was told something else than `ratio`; it wants that as it came",
+)
+denoise.wrong(
+    "data-counts-one",
+    _frame(out=lambda r, d: r * (r**2 + d**2).rsqrt()),
+    sentence="c_out lacks the factor data_std: ratio * data_std / sqrt(ratio² + data_std²)",
 )
 denoise.wrong("skip-left-out", _frame(skip=lambda r, d: torch.ones_like(r)))
 denoise.wrong("input-not-scaled", _frame(shown=lambda r, d: torch.ones_like(r)))
@@ -426,6 +470,9 @@ def _consistency(
     clean=False,
     join=lambda d: d.square().flatten(1).mean(1),
     answers=lambda f, x_t: f,
+    weigh=lambda t, s: 1,
+    steps_with=lambda student, target, teacher: teacher,
+    sign=-1,
 ):
     """The loss of 10.3 with something changed."""
 
@@ -437,14 +484,14 @@ def _consistency(
             return alpha * x - sigma * network(x, time)
 
         alpha, sigma = schedule.alpha_sigma(t_from, x_t)
-        v = teacher(x_t, t_from)
+        v = steps_with(student, target, teacher)(x_t, t_from)
         x_0, eps = alpha * x_t - sigma * v, sigma * x_t + alpha * v
         alpha, sigma = schedule.alpha_sigma(t_to, x_t)
         x_s = alpha * x_0 + sigma * old(x_t, eps, x_0)
         x_s = x_s.detach() if stop[0] else x_s
         wanted = x_0.detach() if clean else ends(asked(student, target), at(x_t, x_s), t_asked)
         wanted = wanted.detach() if stop[1] else wanted
-        return join(answers(ends(student, x_t, t_from), x_t) - wanted)
+        return weigh(t, s) * join(answers(ends(student, x_t, t_from), x_t) + sign * wanted)
 
     return _with_gradients(loss)
 
@@ -535,6 +582,64 @@ consistency_loss.wrong(
     "noise-not-kept",
     _consistency(old=lambda x_t, eps, x_0: 0 * eps),
     _consistency(old=lambda x_t, eps, x_0: x_t),
+)
+consistency_loss.wrong(
+    "teacher-not-asked",
+    *(
+        _consistency(steps_with=who, stop=(stop, True))
+        for who in (lambda student, target, teacher: student, lambda student, target, teacher: target)
+        for stop in (True, False)
+    ),
+)
+consistency_loss.wrong(
+    "one-step-too-many",
+    _consistency(join=lambda d: d.square().flatten(1).mean(1).sqrt()),
+    _consistency(join=lambda d: d.square().flatten(1).sum(1).sqrt()),
+    sentence="the difference is right, but a root was taken of its mean square; that itself is wanted",
+)
+consistency_loss.wrong(
+    "another-norm",
+    *(
+        _consistency(
+            join=lambda d, c=c, mean=mean: (
+                (mean(d.square().flatten(1), 1) + (c * d[0].numel() ** 0.5) ** 2).sqrt()
+                - c * d[0].numel() ** 0.5
+            )
+        )
+        for c in (0.00054, 0.03)
+        for mean in (torch.mean, torch.sum)
+    ),
+    *(
+        _consistency(join=lambda d, c=c: (d.square().flatten(1).mean(1) + c**2).sqrt() - c)
+        for c in (0.00054, 0.01, 1.0)
+    ),
+    *(
+        _consistency(join=lambda d, c=c: ((d.square() + c**2).sqrt() - c).flatten(1).mean(1))
+        for c in (0.00054, 0.01, 0.03, 1.0)
+    ),
+    _consistency(join=lambda d: nn.functional.smooth_l1_loss(d, 0 * d, reduction="none").flatten(1).mean(1)),
+    _consistency(join=lambda d: d.cosh().log().flatten(1).mean(1)),
+    _consistency(join=lambda d: d.pow(4).flatten(1).mean(1)),
+    _consistency(join=lambda d: d.square().flatten(1).amax(1)),
+)
+consistency_loss.wrong(
+    "wrong-factor",
+    *(
+        _consistency(weigh=weigh)
+        for weigh in (
+            lambda t, s: 0.5,
+            lambda t, s: 2,
+            lambda t, s: 1 / (t - s),
+            lambda t, s: 1 / (t - s) ** 2,
+            lambda t, s: t - s,
+            lambda t, s: t,
+            lambda t, s: 1 / t,
+        )
+    ),
+    sentence="the mean square is right, but it was multiplied or divided by something; it is wanted as it is",
+)
+consistency_loss.wrong(
+    "wrong-sign", _consistency(sign=1), sentence="the two ends were added; their difference is wanted"
 )
 consistency_loss.wrong("summed-not-averaged", _consistency(join=lambda d: d.square().flatten(1).sum(1)))
 consistency_loss.wrong(

@@ -169,12 +169,6 @@ def _(best_guess, draw):
     return {"mean of 200 guesses": guess.mean(), "variance": guess.var()}
 
 
-@best_guess.probe("ignores-t")
-def _(best_guess, draw):
-    x_t, t, *rest = _rows(draw, 1, 2, 3, 4, 5)
-    return bool((best_guess(x_t, t, *rest) == best_guess(x_t, t.flip(0), *rest)).all())
-
-
 @best_guess.holds
 def _(best_guess, draw):
     x_0, t = 1 + 2**0.5 * draw.normal(5000, 1), torch.full((5000,), 3)
@@ -197,6 +191,30 @@ def _forms(name, *forms, sentence=""):
     best_guess.wrong(name, *[_line(form=form) for form in forms], sentence=sentence)
 
 
+_forms(
+    "variance-as-std",
+    lambda a, s, m, v, x: _line_form(a**2, s, m, v, x),
+    lambda a, s, m, v, x: _line_form(a**2, s**2, m, v, x),
+    lambda a, s, m, v, x: m + a * v / (a**2 * v + s**2) * (x - a**2 * m),
+    sentence="alpha bar stands where its root is wanted: a number is multiplied by the root, its variance by alpha bar",
+)
+_forms(
+    "mean-not-added",
+    lambda a, s, m, v, x: a * v / (a**2 * v + s**2) * (x - a * m),
+    lambda a, s, m, v, x: a * v / (a**2 * v + s**2) * x,
+)
+_forms(
+    "mean-not-added",
+    lambda a, s, m, v, x: m + a * v / (a**2 * v + s**2) * x,
+    sentence="the mean was added, but sqrt(alpha bar) times it has to be taken off x_t first",
+)
+_forms(
+    "variance-measured",
+    *(
+        lambda a, s, m, v, x, options=options: m + a * v / x.var(**options) * (x - a * m)
+        for options in ({}, {"correction": 0}, {"dim": 1, "keepdim": True}, {"dim": 0, "keepdim": True})
+    ),
+)
 _forms("mean-unscaled", lambda a, s, m, v, x: m + a * v / (a**2 * v + s**2) * (x - m))
 _forms("noise-unheard", lambda a, s, m, v, x: x / a, lambda a, s, m, v, x: m + (x - a * m) / a)
 _forms(
@@ -349,6 +367,11 @@ translate.wrong(
 )
 
 
+def translate_right(v, x_t, t, schedule):
+    """The right three, in float64."""
+    return tuple(part.double() for part in translate.rights[""](v, x_t, t, schedule))
+
+
 def _part(name, which, *forms, sentence=""):
     """Declare a mistake in one of the three, whatever the others are: forms of (alpha, sigma, x_t, v)."""
     for form in forms:
@@ -356,8 +379,11 @@ def _part(name, which, *forms, sentence=""):
         def made(translate, draw, form=form):
             pairs = []
             for v, x_t, t, schedule in _answers(draw):
-                got = translate(v, x_t, t, schedule)[LANGUAGES.index(which)]
-                pairs.append((got, form(*_scales(schedule, t, x_t), x_t, v).double()))
+                got = translate(v, x_t, t, schedule)
+                right = translate_right(v, x_t, t, schedule)
+                if which == "score" and not same(got[:2], right[:2], TOLERANCE):
+                    return False  # it was made of an eps that is wrong already
+                pairs.append((got[LANGUAGES.index(which)], form(*_scales(schedule, t, x_t), x_t, v).double()))
             return all(same((got,), (wrong,), TOLERANCE) for got, wrong in pairs)
 
         translate.probe(name, sentence)(made)
@@ -366,6 +392,31 @@ def _part(name, which, *forms, sentence=""):
 _part("wrong-sign", "x_0", lambda a, s, x, v: a * x + s * v, lambda a, s, x, v: s * v - a * x)
 _part("wrong-sign", "eps", lambda a, s, x, v: s * x - a * v, lambda a, s, x, v: a * v - s * x)
 _part("swapped-scales", "x_0", lambda a, s, x, v: s * x - a * v)
+for _which, _forms_of in (
+    (
+        "x_0",
+        (
+            lambda a, s, x, v: a**2 * x - s * v,
+            lambda a, s, x, v: a * x - s**2 * v,
+            lambda a, s, x, v: a**2 * x - s**2 * v,
+        ),
+    ),
+    (
+        "eps",
+        (
+            lambda a, s, x, v: s**2 * x + a * v,
+            lambda a, s, x, v: s * x + a**2 * v,
+            lambda a, s, x, v: s**2 * x + a**2 * v,
+            lambda a, s, x, v: (s * x + a * v) / s,
+        ),
+    ),
+):
+    _part(
+        "variance-as-std",
+        _which,
+        *_forms_of,
+        sentence=f"for {_which}, a square or a root of alpha or sigma is too many",
+    )
 _part("swapped-scales", "eps", lambda a, s, x, v: a * x + s * v)
 _part(
     "wrong-target",
@@ -497,13 +548,6 @@ def _(mean_of_the_data, draw):
     return not bool(mean_of_the_data(*_noised(draw, 4, (4, 28, 28), (5, 3))).isfinite().all())
 
 
-@mean_of_the_data.probe("ignores-t")
-def _(mean_of_the_data, draw):
-    x_t, t, data, schedule = _noised(draw, 5, (1, 3, 3), (1, 2, 3, 4, 5))
-    first, second = (mean_of_the_data(x_t, times, data, schedule) for times in (t, t.flip(0)))
-    return bool((first == second).all())
-
-
 @mean_of_the_data.holds
 def _(mean_of_the_data, draw):
     x_t, t, data, schedule = _noised(draw, 5, (1, 3, 3), (1, 2, 3, 4, 5))
@@ -572,6 +616,18 @@ mean_of_the_data.wrong(
 )
 mean_of_the_data.wrong(
     "unweighted-mean", _mean(weigh=lambda squares, sigma: 0 * squares + 1 / squares.shape[1])
+)
+mean_of_the_data.wrong(
+    "weights-not-one",
+    *(
+        _mean(weigh=lambda squares, sigma, top=top: (-squares / (2 * sigma**2) - top(squares, sigma)).exp())
+        for top in (
+            lambda squares, sigma: 0,
+            lambda squares, sigma: (-squares / (2 * sigma**2)).amax(1, keepdim=True),
+            lambda squares, sigma: (-squares / (2 * sigma**2)).max(),
+        )
+    ),
+    _mean(weigh=lambda squares, sigma: (-squares / (2 * sigma**2)).softmax(1) / squares.shape[1]),
 )
 mean_of_the_data.wrong("shrunk-guess", _mean(give=lambda alpha, guess: alpha * guess))
 

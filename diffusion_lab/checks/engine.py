@@ -12,7 +12,9 @@ into the notebooks.
 
 import functools
 import inspect
+import itertools
 import linecache
+import math
 import sysconfig
 import traceback
 from collections.abc import Callable, Iterable, Sequence
@@ -42,6 +44,21 @@ NOT_THE_STUDENT = (
     str(Path(torch.__file__).parents[1]),
     sysconfig.get_path("stdlib"),
 )
+
+
+_IGNORED = {
+    "t": "ignores-t",
+    "labels": "ignores-label",
+    "eta": "ignores-eta",
+    "mask": "ignores-mask",
+    "temperature": "ignores-temperature",
+    "probability": "ignores-probability",
+}
+"""What it is called if an answer does not change with one of these."""
+
+
+def _tuple(value: Any) -> tuple:
+    return tuple(value) if isinstance(value, list | tuple) else (value,)
 
 
 class Task:
@@ -264,7 +281,19 @@ class Task:
         self._try_probes(student, [probe for probe in self.probes if probe[-1]])
         numbers = self._printable(student)
         self._refuse_changes(got)
+        self._refuse_fractions(got, wanted[""])
         return used, numbers
+
+    def _refuse_fractions(self, got: Iterable[Outcome], wanted: Iterable[Outcome]) -> None:
+        """Raise if whole numbers are wanted, such as labels, and others came, right as they are."""
+        for outcome, right in zip(got, wanted, strict=True):
+            kinds = [getattr(found.value, "dtype", None) for found in (outcome, right)]
+            if isinstance(kinds[1], torch.dtype) and not kinds[1].is_floating_point:
+                kind = str(kinds[0])
+                if "float" in kind or "bool" in kind:
+                    raise self._mistaken(
+                        "wrong-dtype", f"whole numbers were wanted, such as {kinds[1]}; got {kind}"
+                    )
 
     def _refuse_changes(self, got: Iterable[Outcome]) -> None:
         """Raise if an answer, right in all else, has changed what it was given."""
@@ -340,6 +369,13 @@ class Task:
         self._try_probes(student, self.probes)
         if explained := self._explained_in_general(cases, got, wanted):
             return self._mistaken(*explained, printed=printed)
+        if ignored := self._without_a_say(student, cases):
+            *others, last = (f"`{name}`" for name in ignored)
+            sentence = (
+                f"the answer does not change with {(', '.join(others) + ' or ' + last) if others else last}"
+            )
+            name = "ignores-argument" if others else _IGNORED.get(ignored[0], "ignores-argument")
+            return self._mistaken(name, sentence, printed=printed)
         found = [text for find in self.properties if (text := find(student, self._draw("property")))]
         at = next(k for k, outcome in enumerate(got) if not self._equal(outcome, first[k]))
         text = found[0] if found else "the numbers are not those that are wanted"
@@ -381,6 +417,23 @@ class Task:
             if found := transformations.factor(*numbers, self.tolerance):
                 return "wrong-factor", f"all numbers are {found:.4g} times what is wanted"
         return None
+
+    def _without_a_say(self, student: Callable, cases: Sequence) -> list[str]:
+        """The arguments that change the right answer, in some case, and never this one, not by a single bit."""
+        if not self.inputs_are_shown:
+            return []
+        right, ignored = self._student(self.rights[""]), []
+        for place, name in enumerate(self.arguments):
+            says = [False, False]
+            for args in cases[:3]:
+                other = [*args[:place], outcomes.another(args[place]), *args[place + 1 :]]
+                if other[place] is None:
+                    continue
+                for k, (answer, tolerance) in enumerate(((student, 0.0), (right, self.tolerance))):
+                    says[k] |= not same(_tuple(answer(*args)), _tuple(answer(*other)), tolerance)
+            if says == [False, True]:
+                ignored.append(name)
+        return ignored
 
     def _where_it_departs(self, cases: Sequence, got: Sequence[Outcome], wanted: Sequence[Outcome]) -> str:
         """Say at which ends an answer is wrong that is right elsewhere; "" if that is not what is wrong with it."""
@@ -441,8 +494,13 @@ class Guess(Task):
     def _check(self, answer: Any) -> tuple[str, dict[str, float]]:
         ranges = self._ranges(self.rights[""])
         given = answer if isinstance(answer, dict) else {"": answer}
-        if any(value is None or value is ... for value in given.values()):
-            raise self._blank("write your answer into the cell above, run it, and then this one")
+        blank = [label for label, value in given.items() if value is None or value is ...]
+        if blank:
+            told = "write your answer into the cell above, run it, and then this one"
+            if len(blank) < len(given):
+                names = ", ".join(f'"{label}"' for label in blank)
+                told = f"still missing, of {len(given)} numbers: {names}"
+            raise self._blank(told)
         if set(given) != set(ranges):
             wanted = "a number" if "" in ranges else f"a dict of {', '.join(ranges)}"
             raise self._mistaken("wrong-type", f"{wanted} was wanted, got {answer!r}")
@@ -455,13 +513,75 @@ class Guess(Task):
             return all(low <= numbers[label] <= high for label, (low, high) in self._ranges(function).items())
 
         if not any(map(within, self.rights.values())):
-            for name, sentence, wrong in self.wrongs:
-                if within(wrong):
-                    raise self._mistaken(name, sentence)
-            label = next(k for k, (low, high) in ranges.items() if not low <= numbers[k] <= high)
-            way = "low" if numbers[label] < ranges[label][0] else "high"
-            raise self._mistaken("differs", f"{f'{label}: ' if label else ''}{numbers[label]:g} is too {way}")
+            fitting = {name: sentence for name, sentence, wrong in reversed(self.wrongs) if within(wrong)}
+            if fitting:
+                *others, (name, first) = fitting.items()
+                raise self._mistaken(name, f"either {first}; or {others[-1][1]}" if others else first)
+            off = [label for label, (low, high) in ranges.items() if not low <= numbers[label] <= high]
+            raise self._mistaken(
+                *self._general_slip(numbers, off) or ("differs", self._way_off(numbers, off))
+            )
         return "", self._printable(self._references()[0])  # all accepted answers print the same
+
+    def _way_off(self, numbers: dict[str, float], off: Sequence[str]) -> str:
+        """Say of the first number that is off in which direction; and that the others are right, if so."""
+        label, ranges = off[0], self._ranges(self.rights[""])
+        if not math.isfinite(numbers[label]):
+            way = "is no finite number"
+        else:
+            way = f"is too {'low' if numbers[label] < ranges[label][0] else 'high'}"
+        rest = len(ranges) - len(off)
+        others = f"; {rest} of the {len(ranges)} numbers {'is' if rest == 1 else 'are'} right" if rest else ""
+        return f"{f'{label}: ' if label else ''}{numbers[label]:g} {way}{others}"
+
+    def _general_slip(self, numbers: dict[str, float], off: Sequence[str]) -> tuple[str, str] | None:
+        """What was done to the right numbers, if the same was done to all that are off, and only then.
+
+        A number has to come so close to the middle of its range that it is no accident.
+        """
+        ranges = self._ranges(self.rights[""])
+
+        def is_close(label: str, value: float) -> bool:
+            low, high = ranges[label]
+            return math.isfinite(value) and abs(value - (low + high) / 2) <= (high - low) / 5
+
+        found = {}
+        for name, sentence, undo in _SLIPS:
+            if all(is_close(label, undo(numbers[label])) for label in off):
+                found.setdefault(name, sentence)
+        if len(off) > 1:
+            for moved in itertools.permutations(off):
+                if moved != tuple(off) and all(map(is_close, off, (numbers[label] for label in moved))):
+                    found.setdefault(
+                        "results-exchanged", f"the numbers for {' and '.join(off)} changed places"
+                    )
+        (name, first), *others = found.items() or [("", "")]
+        which = f"{', '.join(off)}: " if off != [""] and len(off) < len(ranges) else ""
+        return (name, which + (f"either {first}; or {others[0][1]}" if others else first)) if name else None
+
+
+def _or_nan(undo: Callable[[float], float]) -> Callable[[float], float]:
+    def undone(value: float) -> float:
+        try:
+            return undo(value)
+        except (ValueError, ZeroDivisionError, OverflowError):
+            return math.nan
+
+    return undone
+
+
+_SLIPS = tuple(
+    (name, sentence, _or_nan(undo))
+    for name, sentence, undo in (
+        ("percent", "that is in percent; the number itself is wanted", lambda value: value / 100),
+        ("wrong-sign", "right but for the sign", lambda value: -value),
+        ("ratio-upside-down", "that is 1 over the number that is wanted", lambda value: 1 / value),
+        ("one-minus", "that is 1 minus the number that is wanted", lambda value: 1 - value),
+        ("variance-as-std", "that is the square of the number that is wanted", math.sqrt),
+        ("variance-as-std", "that is the root of the number that is wanted", lambda value: value**2),
+    )
+)
+"""What is done to a right guess, by the name of the mistake, with what takes it back."""
 
 
 class Question(NamedTuple):

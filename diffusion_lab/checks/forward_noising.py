@@ -87,6 +87,11 @@ signal_left.wrong(
 )
 signal_left.wrong("noise-only", lambda: (-0.02, 0.02))
 signal_left.wrong(
+    "swapped-scales",
+    lambda: (0.84, 0.86),
+    sentence="that is 1 - alpha bar, the variance of the noise; the mean is what is left of the signal",
+)
+signal_left.wrong(
     "swapped-scales", lambda: (0.91, 0.93), sentence="that is the scale of the noise; the mean is signal"
 )
 

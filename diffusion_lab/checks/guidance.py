@@ -5,6 +5,7 @@ from torch import nn
 
 from diffusion_lab.checks.ends import BATCH_OF_ONE, NOT_SQUARE, VERY_LARGE, border
 from diffusion_lab.checks.engine import Exercise
+from diffusion_lab.checks.outcomes import note_changes
 
 exercise = Exercise("07", "Guidance")
 begin, hint, progress, show = exercise.begin, exercise.hint, exercise.progress, exercise.show
@@ -37,6 +38,18 @@ guided_number.wrong(
 )
 guided_number.wrong("swapped-guidance", lambda: (-0.72, -0.68), lambda: (-0.42, -0.38))
 guided_number.wrong("not-guided", lambda: (0.49, 0.51))
+guided_number.wrong(
+    "difference-only",
+    lambda: (1.18, 1.22),
+    lambda: (0.88, 0.92),
+    sentence="the 0.2 is missing, to which the difference is added",
+)
+guided_number.wrong(
+    "difference-only",
+    lambda: (1.98, 2.02),
+    lambda: (1.48, 1.52),
+    sentence="the answer with the order was multiplied; its *difference* to the other one is what grows",
+)
 
 
 @guided_number.numbers
@@ -149,6 +162,17 @@ for _p in (0.1, 0.5, 0.2):
     drop_labels.wrong("ignores-probability", _dropped(lambda coins, _, p=_p: coins < p))
 
 
+@drop_labels.probe("random-label")
+def _(drop, draw):
+    labels = draw.integers(1, 8, 200)
+    given = labels, 10, 0.5, draw.uniform(0, 1, 200)
+    first, second = drop(*given), drop(*given)
+    stays = given[3] >= 0.5
+    return bool((first != second).any()) and all(
+        bool((out == labels)[stays].all()) for out in (first, second)
+    )
+
+
 @drop_labels.probe(
     "draws-own-noise", "coins of your own were thrown; the ones that your function is given are wanted"
 )
@@ -197,28 +221,40 @@ def _fill(module, table):
 
 
 def _conditioned(answer):
-    """Make the student's module, give it the table, and call it; also the gradient that reaches the table."""
-    if not isinstance(answer, type | nn.Module):
+    """Make the student's module, give it the table, and call it; also the gradients of the table and the condition.
+
+    A function that makes a module will do for its class.
+    """
+    if getattr(answer, "takes_table", False):  # a formula of this module
         return answer
 
     def call(condition, labels, table):
         if isinstance(answer, nn.Module):
             raise TypeError("the class itself was wanted, with no brackets behind its name")
         module = answer(len(table) - 1, table.shape[1])
+        if module is None:
+            return None
+        if not isinstance(module, nn.Module):
+            raise TypeError(
+                f"a subclass of torch.nn.Module was wanted; yours makes a {type(module).__name__}"
+            )
         gradient = _fill(module, table)
+        leaf = condition.detach().requires_grad_()
+        handed_on, condition = condition, leaf * 1
         try:
             out = module(condition) if labels is None else module(condition, labels)
         except IndexError:
             if labels is not None or sum(p.numel() for p in module.parameters()) != table[:-1].numel():
                 raise
-            out = _no_such_row(condition, table, labels)[
-                0
-            ].requires_grad_()  # K rows, so there is none for the label K
+            return _no_such_row(handed_on, table, labels)  # K rows, so there is none for the label K
+        note_changes([condition], [leaf.detach()])
         if out is None:
             return None
-        if out.requires_grad:
+        if not list(module.parameters()):
+            return _no_parameters(handed_on, labels, table)
+        if isinstance(out, torch.Tensor) and out.requires_grad:
             out.sum().backward()
-        return out, gradient()
+        return out, gradient(), torch.zeros_like(leaf) if leaf.grad is None else leaf.grad
 
     return call
 
@@ -226,15 +262,22 @@ def _conditioned(answer):
 def _table(join):
     """What a module does that joins condition, table and labels in this way."""
 
+    @_takes_table
     def call(condition, labels, table):
-        table = table.clone().requires_grad_()
+        leaves = [value.detach().clone().requires_grad_() for value in (condition, table)]
         with torch.enable_grad():
-            out = join(condition, table, labels)
+            out = join(*leaves, labels)
             if out.requires_grad:
                 out.sum().backward()
-        return out, torch.zeros_like(table) if table.grad is None else table.grad
+        gradients = [torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in leaves]
+        return out, gradients[1], gradients[0]
 
     return call
+
+
+def _takes_table(function):
+    function.takes_table = True
+    return function
 
 
 def _row(table, labels, null=-1):
@@ -243,9 +286,16 @@ def _row(table, labels, null=-1):
 
 def _no_such_row(condition, table, labels):
     """What stands for the answer of a module that asked a table of K rows for row K."""
-    return torch.full_like(condition, -987.0), torch.zeros_like(table)
+    return torch.full_like(condition, -987.0), torch.zeros_like(table), torch.zeros_like(condition)
 
 
+@_takes_table
+def _no_parameters(condition, labels, table):
+    """What stands for the answer of a module that has no parameters."""
+    return torch.full_like(condition, -986.0), torch.zeros_like(table), torch.zeros_like(condition)
+
+
+@_takes_table
 def _k_rows(condition, labels, table):
     if labels is None:
         return _no_such_row(condition, table, labels)
@@ -269,6 +319,8 @@ def _unlearned(condition, table, labels):
         ALL_NULL,
     ),
     prepare=_conditioned,
+    results=("the numbers that come back", "the gradient of the table", "the gradient of `condition`"),
+    inputs_are_shown=False,
     hints=(
         (
             "`torch.nn.Embedding(rows, features)` is a table that is learned, and calling it with labels,"
@@ -284,6 +336,7 @@ def _unlearned(condition, table, labels):
         ),
     ),
 )
+@_takes_table
 def conditioning(condition, labels, table):
     """The numbers of the time, (B, F), and the rows of the labels, (B,) or None, added.
 
@@ -305,7 +358,7 @@ def _(draw):
 @conditioning.numbers
 def _(conditioning, draw):
     condition, table = draw.normal(20, 8) + 1, draw.normal(11, 8)
-    (labelled, _), (unlabelled, _) = (
+    (labelled, *_), (unlabelled, *_) = (
         conditioning(condition, labels, table) for labels in (draw.integers(0, 9, 20), None)
     )
     return {"with labels, mean": labelled.mean(), "without": unlabelled.mean()}
@@ -335,11 +388,23 @@ for _without in (
         c if labels is None else c + torch.cat([table[:-1], 0 * table[:1].detach()])[labels]
     ),
 ):
-    conditioning.wrong("null-without-row", _table(_without))
+    conditioning.wrong(
+        "null-without-row",
+        _table(_without),
+        sentence=(
+            'without a label nothing of the table was added; "no label" has a row, num_classes, whatever num_classes is'
+        ),
+    )
 conditioning.wrong(
     "null-without-row",
     _k_rows,
     sentence='the table has K rows, and label K, "no label", has none: num_classes + 1 rows are wanted',
+)
+conditioning.wrong("not-a-parameter", _no_parameters)
+conditioning.wrong(
+    "detached-loss",
+    _table(lambda c, table, labels: c.detach() + _row(table, labels)),
+    sentence="no gradient reaches `condition`, so the layers that make it learn nothing: leave out detach and .data",
 )
 conditioning.wrong("null-not-learned", _table(_unlearned))
 conditioning.wrong(
@@ -600,9 +665,15 @@ def _measured(*heights_and_spreads, off=(0.06, 0.04)):
 )
 def cloud():
     """Height and spread of guided points, s = 4, with DDIM (eta = 0) and 20 to 100 steps."""
-    return _measured(1.655, 1.545, 1.19, 0.32, 0.368, 0.31, off=(0.06, 0.045))
+    return _measured(*_RIGHT, off=(0.06, 0.045))
 
 
+_RIGHT = (1.655, 1.545, 1.19, 0.32, 0.368, 0.31)
+cloud.wrong(
+    "results-exchanged",
+    lambda: _measured(*_RIGHT[3:], *_RIGHT[:3]),
+    sentence="height and spread changed places",
+)
 _plain = (0.806, 0.806, 0.806, 0.495, 0.495, 0.495)
 cloud.wrong(
     "w-for-s", lambda: _measured(1.838, 1.751, 1.27, 0.318, 0.356, 0.304), sentence="these are for s = 5"

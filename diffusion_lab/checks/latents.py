@@ -151,6 +151,11 @@ for _signed in (
     )
 price.wrong("half-missing", _price(_bracket, factor=1))
 price.wrong(
+    "log-to-the-base-2",
+    _price(_bracket, factor=0.5 / torch.tensor(2.0).log().item()),
+    _price(lambda m, v: m**2 + v.exp() - 1 - v / torch.tensor(2.0).log()),
+)
+price.wrong(
     "half-missing",
     _price(lambda m, v: m**2 + 2 * (v.exp() - 1 - v)),
     sentence="the factor 1/2 stands before mean² only; it belongs before the whole bracket",
@@ -315,6 +320,12 @@ draw_code.wrong(
     "swapped-scales",
     _coded(lambda mean, logvar, noise: noise + (logvar / 2).exp() * mean),
     sentence="mean and noise changed places: the noise is what the standard deviation multiplies",
+)
+draw_code.wrong(
+    "logvar-as-std",
+    _drawn(lambda logvar: 1 + 0 * logvar),
+    _coded(lambda mean, logvar, noise: mean + noise),
+    sentence="the noise was added as it is; times exp(logvar / 2) it has the variance that is wanted",
 )
 draw_code.wrong("logvar-as-std", _drawn(lambda logvar: logvar), _drawn(torch.abs))
 draw_code.wrong(
@@ -517,6 +528,14 @@ for _measure in (_std, lambda latents: latents.std(unbiased=False)):
         sentence=(
             "the same was done on both sides of the U-Net; what multiplies before it has to divide behind it"
         ),
+    )
+    through_latent.wrong(
+        "scale-per-batch",
+        _carried(
+            lambda z, f=_measure: 1 / torch.stack([f(one) for one in z]).reshape(-1, 1, 1, 1),
+            on=lambda latents, z: z,
+        ),
+        sentence="every picture got a scale of its own; measure once, on `latents`, one number for all",
     )
     through_latent.wrong("scale-per-batch", _carried(lambda z, f=_measure: 1 / f(z), on=lambda latents, z: z))
     through_latent.wrong(

@@ -76,6 +76,9 @@ _SECTIONS = {
             "the offset s = 0.008 was left out of the cosine, so the first step is next to nothing"
         ),
         "cosine-not-squared": "alpha bar should be the *squared* cosine, and the square is missing",
+        "betas-rescaled": (
+            "the betas were multiplied by 1000 / T; here the first is to be `low` itself, and the last `high`"
+        ),
         "alpha-for-beta": "what a step keeps was returned, alpha; beta is what it takes away, 1 - alpha",
     },
     ("02", "2. Signal-to-noise ratio"): {
@@ -115,6 +118,7 @@ _SECTIONS = {
         "candidates-unscaled": (
             "a candidate shrinks on its way to x_t: compare x_t with sqrt(alpha bar) times it"
         ),
+        "weights-not-one": "the weights of the candidates do not add up to 1; divide them by their sum",
         "softmax-over-batch": (
             "the weights of each x_t must add up to 1 over the candidates, not over the batch"
         ),
@@ -131,6 +135,10 @@ _SECTIONS = {
         ),
         "variance-not-noised": (
             "S is the variance of x_t: alpha bar times that of the data, plus that of the noise"
+        ),
+        "mean-not-added": "the mean is missing: the guess begins at the mean of the data and moves from there",
+        "variance-measured": (
+            "the variance of x_t was measured on the batch; S comes from theory: alpha bar C + 1 - alpha bar"
         ),
         "mean-unscaled": (
             "the mean shrinks on its way to x_t: the difference to sqrt(alpha bar) times it is wanted"
@@ -207,7 +215,7 @@ _SECTIONS = {
         "not-interleaved": "all sines stand in one block and all cosines in another; they were to take turns",
         "wrong-frequencies": "the frequencies are not max_period ** (-k / m) for k = 0 … m - 1",
         "fixed-period": "10,000 was used whatever `max_period` says",
-        "scaled-time": "the time was divided by something; it is wanted in steps, 1 … T",
+        "scaled-time": "the time came in another unit; it is wanted as it is, in steps, 1 … T",
     },
     ("05", "1. The loop"): {
         "missing-eval": "the network was left in training mode; `model.eval()` is wanted for drawing",
@@ -313,6 +321,7 @@ _SECTIONS = {
         "null-without-row": (
             'without a label nothing was added; "no label" has a row, one past the last class'
         ),
+        "not-a-parameter": "the module has nothing to learn: a table is a `nn.Embedding`, or a `nn.Parameter`",
         "null-not-learned": "no gradient reaches the row of the null label; it is learned like the others",
         "shared-label": "one label was used for the whole batch; every element has its own",
     },
@@ -321,6 +330,7 @@ _SECTIONS = {
         "inverted-coins": (
             "the coins were read the wrong way round: a label is dropped where coin < probability"
         ),
+        "random-label": "a random label stands where a label was dropped; `null_label` is wanted there",
         "nothing-dropped": "all labels came back as they were; where coin < probability, the null label is wanted",
         "ignores-probability": "a fixed probability was used; the one that your function is given is wanted",
     },
@@ -348,6 +358,7 @@ _SECTIONS = {
         ),
         "logvar-as-std": "logvar was taken for the standard deviation; that is exp(logvar / 2)",
         "half-missing": "a factor 1/2 is missing",
+        "log-to-the-base-2": "these are bits; nats are wanted, with the natural logarithm and no log(2)",
         "mean-not-squared": "the mean costs its *square*, and the square is missing",
         "one-for-the-batch": "one number came for the whole batch; every picture wants its own, shape (B,)",
         "kl-reversed": (
@@ -472,6 +483,8 @@ _SECTIONS = {
         ),
         "summed-not-averaged": "the squares of a picture were added up; their mean is wanted",
         "square-missing": "the differences were not squared",
+        "another-norm": "the difference is right, but not its mean *square* was taken: another norm of it",
+        "teacher-not-asked": "the step from t to s was taken by another network; the teacher takes it",
     },
 }
 

@@ -138,11 +138,16 @@ snr.wrong("index-shift", _at(lambda betas, t: _bar(betas[1:])[t]))
 )
 def scale_left():
     """Scale of the picture after 100 linear steps from 0.0001 to 0.02; between these it is right."""
-    return 0.57, 0.64
+    return 0.58, 0.628
 
 
 scale_left.wrong(
-    "variance-as-std", lambda: (0.34, 0.39), sentence="that is alpha bar; its square root is wanted"
+    "variance-as-std",
+    lambda: (0.34, 0.39),
+    sentence=(
+        "either this is alpha bar, and its square root is wanted; or the root was taken, and the sum of the"
+        " betas is twice too large"
+    ),
 )
 scale_left.wrong(
     "betas-stretched",
@@ -155,6 +160,14 @@ scale_left.wrong(
 )
 scale_left.wrong(
     "alpha-for-alphabar", lambda: (0.975, 0.995), sentence="that is the last step alone; there are 100"
+)
+scale_left.wrong(
+    "one-minus",
+    lambda: (0.38, 0.42),
+    sentence="that is 1 - sqrt(alpha bar), what is lost; what is left is wanted",
+)
+scale_left.wrong(
+    "swapped-scales", lambda: (0.625, 0.645), sentence="that is 1 - alpha bar, the variance of the noise"
 )
 
 
@@ -321,6 +334,28 @@ _curve(
     lambda T, low, high: _with_zero(_even(low, high, T).sqrt()),
     lambda T, low, high: _with_zero(low + (high - low) * _even(0, 1, T) ** 2),
     lambda T, low, high: _with_zero(_even(low, high, T)),
+)
+
+
+def _kept_instead(T, low, high):
+    return [_with_zero(1 - table[1:]) for table in curves.rights[""](T, low, high)]
+
+
+curves.wrong(
+    "alpha-for-beta",
+    _kept_instead,
+    sentence="what the steps keep was returned, alpha; beta is what they take away, 1 - alpha",
+)
+curves.wrong(
+    "betas-rescaled",
+    *(
+        lambda T, low, high, cap=cap: (
+            *((table * 1000 / T).clamp(max=cap) for table in curves.rights[""](T, low, high)[:2]),
+            curves.rights[""](T, low, high)[2],
+        )
+        for cap in (1e9, 1, 0.999)
+    ),
+    lambda T, low, high: [table * 1000 / T for table in curves.rights[""](T, low, high)],
 )
 _curve("cap-missing", "cosine", lambda T, low, high: _with_zero(1 - _fall(T)[1:] / _fall(T)[:-1]))
 _curve("offset-missing", "cosine", lambda T, low, high: _with_zero(_betas_of(_fall(T, s=0))))

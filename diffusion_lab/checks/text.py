@@ -162,6 +162,8 @@ contrastive_loss.wrong(
     _contrasted(loss=lambda logits: (_rows(logits.softmax(1)) + _rows(logits.softmax(0).T)) / 2),
     _contrasted(loss=lambda logits: (_rows(logits.softmax(0)) + _rows(logits.T.softmax(0))) / 2),
     _contrasted(loss=lambda logits: _rows(logits.softmax(1))),
+    _contrasted(loss=lambda logits: _both(logits.softmax(1))),
+    _contrasted(loss=lambda logits: _both(logits.softmax(0))),
 )
 contrastive_loss.wrong(
     "log-missing",

@@ -293,6 +293,22 @@ loss.wrong(
     _loss(seen=lambda _x, x_t, t, _u, T: (x_t, t / T)),
     _loss(seen=lambda _x, x_t, _t, u, _T: (x_t, u)),
 )
+loss.wrong(
+    "index-shift",
+    _loss(seen=lambda _x, x_t, t, _u, _T: (x_t, t - 1)),
+    _loss(seen=lambda _x, x_t, t, _u, _T: (x_t, t + 1)),
+    sentence="the network was told another time than that of x_t, one step off",
+)
+loss.wrong(
+    "wrong-sign",
+    _loss(target=lambda _x, noise, *_: -noise),
+    sentence="a sign is wrong: the noise was added to the answer; their difference is wanted",
+)
+loss.wrong(
+    "wrong-sign",
+    _loss(reduce=lambda error: -error.square().mean()),
+    sentence="the sign of the loss is wrong: it is to fall when the answer gets better",
+)
 loss.wrong("clean-input", _loss(seen=lambda x_0, _x, t, _u, _T: (x_0, t)))
 loss.wrong(
     "wrong-target",

@@ -156,7 +156,17 @@ embed_time.wrong("sin-cos-swapped", _waves(order="swapped"))
 embed_time.wrong(
     "not-interleaved", _waves(order=lambda sin, cos: [sin, cos]), _waves(order=lambda sin, cos: [cos, sin])
 )
-embed_time.wrong("scaled-time", _waves(time=lambda t: t / 1000), _waves(time=lambda t: t * 2 * torch.pi))
+embed_time.wrong("scaled-time", _waves(time=lambda t: t / 1000))
+embed_time.wrong(
+    "scaled-time",
+    _waves(time=lambda t: t * 2 * torch.pi),
+    sentence="the angles were multiplied by 2 pi; they are omega_k t as they stand",
+)
+embed_time.wrong(
+    "scaled-time",
+    lambda t, features, max_period: _waves(time=lambda t: t / max_period)(t, features, max_period),
+    sentence="the time was divided by max_period; that stands in the frequencies only, and t counts steps",
+)
 embed_time.wrong(
     "index-shift",
     _waves(lambda k, m, period: period ** (-(k + 1) / m)),
@@ -171,6 +181,7 @@ embed_time.wrong(
     "wrong-frequencies",
     _waves(lambda k, m, period: period ** (-k / max(m - 1, 1))),
     _waves(lambda k, m, period: period ** (-k / (2 * m))),
+    _waves(lambda k, m, period: period ** (-2 * k / m)),
     sentence="the exponent is -k / m with m = features // 2; it was divided by another number",
 )
 embed_time.wrong(
@@ -203,11 +214,13 @@ def _steered(
     halves=lambda a, b: (a, b),
     condition=lambda c: c,
     view=(-1, -2, 1, 1),
+    layer=lambda c, weight, bias: c @ weight.T + bias,
+    join=lambda row: row.chunk(2, dim=1),
 ):
     """Scale and shift with something changed."""
 
     def steer(u, c, weight, bias, groups):
-        parts = halves(*(condition(c) @ weight.T + bias).expand(len(u), -1).chunk(2, dim=1))
+        parts = halves(*join(layer(condition(c), weight, bias).expand(len(u), -1)))
         shape = [{-1: len(u), -2: u.shape[1]}.get(n, n) for n in view]
         scale, shift = (part.reshape(shape) for part in parts)
         return combine(normal(u, groups), scale, shift)
@@ -268,6 +281,22 @@ def _(steer, draw):
 
 scale_shift.wrong("one-plus-missing", _steered(combine=lambda n, scale, shift: n * scale + shift))
 scale_shift.wrong("swapped-halves", _steered(halves=lambda a, b: (b, a)))
+scale_shift.wrong(
+    "swapped-halves",
+    _steered(join=lambda row: (row[:, ::2], row[:, 1::2])),
+    _steered(join=lambda row: (row[:, 1::2], row[:, ::2])),
+    sentence="scale and shift were read in turns; the first C numbers are scale, the other C shift",
+)
+scale_shift.wrong(
+    "bias-forgotten",
+    _steered(layer=lambda c, weight, bias: c @ weight.T),
+    sentence="the bias of the layer was left out: c W^T + b is wanted",
+)
+scale_shift.wrong(
+    "wrong-groups",
+    lambda u, c, weight, bias, groups: _steered()(u, c, weight, bias, u.shape[1] // groups),
+    sentence="the number of groups was taken for the number of channels in each, or the reverse",
+)
 scale_shift.wrong(
     "norm-last",
     lambda u, c, weight, bias, groups: _normalised(

@@ -265,6 +265,33 @@ def my_best_guess(x_t, t, mean, variance, schedule):
     return x_t
 """,
         ),
+        (
+            "mean-not-added",
+            """
+def my_best_guess(x_t, t, mean, variance, schedule):
+    bar = schedule.alphas_cumprod[t].reshape(-1, 1)
+    S = bar * variance + 1 - bar
+    return bar.sqrt() * variance / S * (x_t - bar.sqrt() * mean)
+""",
+        ),
+        (
+            "variance-measured",
+            """
+def my_best_guess(x_t, t, mean, variance, schedule):
+    bar = schedule.alphas_cumprod[t].reshape(-1, 1)
+    S = x_t.var()
+    return mean + bar.sqrt() * variance / S * (x_t - bar.sqrt() * mean)
+""",
+        ),
+        (
+            "variance-as-std",
+            """
+def my_best_guess(x_t, t, mean, variance, schedule):
+    bar = schedule.alphas_cumprod[t].reshape(-1, 1)
+    S = bar * variance + 1 - bar
+    return mean + bar.sqrt() * variance / S * (x_t - bar * mean)
+""",
+        ),
     ],
     "translate": [
         ("index-shift", _table(_TRANSLATED, "alphas_cumprod[t - 1]") % "pass"),
@@ -376,6 +403,16 @@ def my_mean_of_the_data(x_t, t, data, schedule):
     return dl.oracle.finite_data_denoiser(data, schedule)(x_t, t)
 """,
         ),
+        (
+            "weights-not-one",
+            """
+def my_mean_of_the_data(x_t, t, data, schedule):
+    bar = schedule.alphas_cumprod[t].reshape(-1, 1)
+    gaps = x_t.flatten(1)[:, None] - bar.sqrt()[:, None] * data.flatten(1)
+    weights = (-gaps.square().sum(2) / (2 * (1 - bar))).exp()
+    return (weights @ data.flatten(1).double()).reshape(x_t.shape)
+""",
+        ),
     ],
     "error_factors": [
         ("wrong-target", _FACTORS % "eps=1, x0=a / s, v=a, score=s"),
@@ -403,17 +440,17 @@ COMPOUND = {
             {"index-shift", "mean-unscaled"},
             _table(_GUESS, "alphas_cumprod[t - 1]") % "mean + alpha * variance / S * (x_t - mean)",
         ),
-        ({"shrunk-guess", "slope-unscaled"}, _GUESS % "alpha * variance / S * x_t"),
-        ({"ignores-t"}, _GUESS % "torch.zeros_like(x_t)"),
+        ({"slope-unscaled", "shrunk-guess", "mean-not-added"}, _GUESS % "alpha * variance / S * x_t"),
+        ({"ignores-argument", "ignores-t"}, _GUESS % "torch.zeros_like(x_t)"),
         (set(), _GUESS % "mean - alpha * variance / S * (x_t - alpha * mean)"),
-        (set(), _GUESS % "mean + alpha * variance / S * x_t"),
+        ({"mean-not-added"}, _GUESS % "mean + alpha * variance / S * x_t"),
     ],
     "translate": [
         ({"wrong-sign", "score-unscaled"}, _translated("x_0 = alpha * x_t + sigma * v", "score = -eps")),
         ({"wrong-sign", "index-shift"}, _table(_TRANSLATED, "alphas_cumprod[t - 1]") % "score = -score"),
         ({"wrong-target", "wrong-sign"}, _translated("x_0, eps = x_t / alpha, v", "score = -v / sigma")),
         (set(), _translated("x_0 = x_t / alpha")),
-        (set(), _translated("x_0 = eps = score = torch.zeros_like(x_t)")),
+        ({"ignores-argument"}, _translated("x_0 = eps = score = torch.zeros_like(x_t)")),
     ],
     "mean_of_the_data": [
         (
@@ -432,8 +469,8 @@ COMPOUND = {
                 "weights = weights / weights.sum(1, keepdim=True)",
             ),
         ),
-        ({"ignores-t"}, _mean("return x_t")),
-        (set(), _mean("weights = torch.exp(-squares / (2 * (1 - bar)))")),
+        ({"ignores-argument", "ignores-t"}, _mean("return x_t")),
+        ({"weights-not-one"}, _mean("weights = torch.exp(-squares / (2 * (1 - bar)))")),
         (set(), _mean("weights = 1 / squares", "weights = weights / weights.sum(1, keepdim=True)")),
     ],
 }

@@ -662,8 +662,11 @@ def my_forward_step(x_prev, t, schedule, noise):
     return torch.sqrt(1 - beta) * x_prev - torch.sqrt(beta) * noise
 """,
         ),
-        (set(), "def my_forward_step(x_prev, t, schedule, noise):\n    return x_prev"),
-        (set(), "def my_forward_step(x_prev, t, schedule, noise):\n    return torch.zeros_like(x_prev)"),
+        ({"ignores-argument"}, "def my_forward_step(x_prev, t, schedule, noise):\n    return x_prev"),
+        (
+            {"ignores-argument"},
+            "def my_forward_step(x_prev, t, schedule, noise):\n    return torch.zeros_like(x_prev)",
+        ),
         (set(), "def my_forward_step(x_prev, t, schedule, noise):\n    return x_prev * float('nan')"),
     ],
     "add_noise": [
@@ -691,7 +694,7 @@ def my_add_noise(x_0, t, noise, betas):
     return bar.sqrt() * x_0 + (1 - bar).sqrt() * noise
 """,
         ),
-        (set(), "def my_add_noise(x_0, t, noise, betas):\n    return x_0 + noise"),
+        ({"ignores-argument"}, "def my_add_noise(x_0, t, noise, betas):\n    return x_0 + noise"),
     ],
     "walk": [
         (
@@ -715,7 +718,10 @@ def my_walk(x_0, noises, betas):
     return torch.stack(path)
 """,
         ),
-        (set(), "def my_walk(x_0, noises, betas):\n    return torch.cat([x_0[None], noises])"),
-        (set(), "def my_walk(x_0, noises, betas):\n    return torch.stack([x_0] * (len(noises) + 1))"),
+        ({"ignores-argument"}, "def my_walk(x_0, noises, betas):\n    return torch.cat([x_0[None], noises])"),
+        (
+            {"ignores-argument"},
+            "def my_walk(x_0, noises, betas):\n    return torch.stack([x_0] * (len(noises) + 1))",
+        ),
     ],
 }

@@ -205,8 +205,9 @@ WRONG = {
         ("swapped-guidance", "my_guided_number = 0.5 + 4 * (0.2 - 0.5)"),
         ("swapped-guidance", "my_guided_number = 0.5 + 3 * (0.2 - 0.5)"),
         ("not-guided", "my_guided_number = 0.5"),
-        ("differs", "my_guided_number = 0.9"),
+        ("difference-only", "my_guided_number = 0.9"),
         ("wrong-type", "my_guided_number = [1.4]"),
+        ("difference-only", "my_guided_number = 4 * (0.5 - 0.2)"),
     ],
     "drop_labels": [
         ("batch-dropout", drop("torch.where(coins[0] < probability, null_label, labels)")),
@@ -235,6 +236,13 @@ WRONG = {
             """
 def my_drop_labels(labels, null_label, probability, coins):
     return labels.clone()
+""",
+        ),
+        (
+            "random-label",
+            """
+def my_drop_labels(labels, null_label, probability, coins):
+    return torch.where(coins < probability, torch.randint(0, null_label, labels.shape), labels)
 """,
         ),
     ],
@@ -324,6 +332,59 @@ def my_drop_labels(labels, null_label, probability, coins):
                 "return condition.add_(self.table[labels])",
             ),
         ),
+        (
+            "not-a-parameter",
+            """
+class Conditioning(torch.nn.Module):
+    def __init__(self, num_classes, features):
+        super().__init__()
+        self.num_classes = num_classes
+        self.label = torch.randn(num_classes + 1, features)
+
+    def forward(self, condition, labels=None):
+        if labels is None:
+            labels = torch.full((len(condition),), self.num_classes)
+        return condition + self.label[labels]
+
+
+my_conditioning = Conditioning
+""",
+        ),
+        (
+            "detached-loss",
+            """
+class Conditioning(torch.nn.Module):
+    def __init__(self, num_classes, features):
+        super().__init__()
+        self.num_classes = num_classes
+        self.label = torch.nn.Embedding(num_classes + 1, features)
+
+    def forward(self, condition, labels=None):
+        if labels is None:
+            labels = torch.full((len(condition),), self.num_classes)
+        return condition.detach() + self.label(labels)
+
+
+my_conditioning = Conditioning
+""",
+        ),
+        (
+            "null-without-row",
+            """
+class Conditioning(torch.nn.Module):
+    def __init__(self, num_classes, features):
+        super().__init__()
+        self.label = torch.nn.Embedding(11, features)
+
+    def forward(self, condition, labels=None):
+        if labels is None:
+            labels = torch.full((len(condition),), 10)
+        return condition + self.label(labels)
+
+
+my_conditioning = Conditioning
+""",
+        ),
     ],
     "guided": [
         ("w-for-s", guided(out="out_cond + scale * (out_cond - out_null)")),
@@ -403,6 +464,16 @@ def my_drop_labels(labels, null_label, probability, coins):
         ("mean-not-subtracted", measured(spread="points.std()", steps=50)),
         ("differs", measured(s="2.0")),
         ("wrong-type", "my_cloud = 0.33"),
+        (
+            "results-exchanged",
+            """
+my_cloud = {
+    "everywhere: height": 0.32, "everywhere: spread": 1.655,
+    "t > 500: height": 0.368, "t > 500: spread": 1.545,
+    "t <= 500: height": 0.31, "t <= 500: spread": 1.19,
+}
+""",
+        ),
     ],
 }
 
@@ -412,11 +483,11 @@ COMPOUND = {
         ({"inverted-coins", "null-is-class-0"}, drop("labels * (coins < probability)")),
         ({"nothing-dropped"}, drop("labels")),
         (set(), drop("torch.where(coins < probability, -1, labels)")),
-        (set(), drop("torch.full_like(labels, null_label)")),
+        ({"ignores-argument"}, drop("torch.full_like(labels, null_label)")),
     ],
     "conditioning": [
         (
-            {"ignores-t", "null-is-class-0"},
+            {"ignores-argument", "ignores-t", "null-is-class-0"},
             module(
                 none="labels = torch.zeros(len(condition), dtype=torch.long)",
                 forward="return self.label(labels)",
@@ -439,6 +510,9 @@ COMPOUND = {
             ),
         ),
         ({"ignores-label"}, guided(out="out_null")),
-        (set(), "def my_guided(model, x_t, t, labels, null_label, s, low, high):\n    return x_t"),
+        (
+            {"ignores-argument"},
+            "def my_guided(model, x_t, t, labels, null_label, s, low, high):\n    return x_t",
+        ),
     ],
 }

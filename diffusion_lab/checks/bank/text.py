@@ -408,8 +408,8 @@ COMPOUND = {
             ),
         ),
         (set(), contrast(out="F.binary_cross_entropy_with_logits(logits, torch.eye(len(logits)))")),
-        (set(), contrast(out="(1 - (images * captions).sum(1)).mean()")),
-        (set(), contrast(out="F.mse_loss(images, captions)")),
+        ({"ignores-temperature"}, contrast(out="(1 - (images * captions).sum(1)).mean()")),
+        ({"ignores-temperature"}, contrast(out="F.mse_loss(images, captions)")),
         (set(), contrast(out="(F.cross_entropy(logits, labels) * F.cross_entropy(logits.T, labels)) ** 0.5")),
     ],
     "read_caption": [
@@ -421,8 +421,14 @@ COMPOUND = {
         (set(), read(out="queries")),
     ],
     "guided": [
-        ({"ignores-negative", "w-for-s"}, guided("null", out="out_prompt + s * (out_prompt - out_away)")),
-        ({"swapped-guidance", "ignores-negative"}, guided("null", halves="both.chunk(2)[::-1]")),
+        (
+            {"ignores-argument", "ignores-negative", "w-for-s"},
+            guided("null", out="out_prompt + s * (out_prompt - out_away)"),
+        ),
+        (
+            {"ignores-argument", "ignores-negative", "swapped-guidance"},
+            guided("null", halves="both.chunk(2)[::-1]"),
+        ),
         (
             {"two-calls", "w-for-s"},
             """
@@ -432,7 +438,7 @@ def my_guided(model, x_t, t, prompt, negative, null, s):
     return out_prompt + s * (out_prompt - out_away)
 """,
         ),
-        (set(), guided(out="x_t")),
-        (set(), guided(out="out_away")),
+        ({"ignores-argument"}, guided(out="x_t")),
+        ({"ignores-argument"}, guided(out="out_away")),
     ],
 }

@@ -186,6 +186,22 @@ def my_loss(model, x_0, u, noise, schedule):
     return loss
 """,
         ),
+        (
+            "wrong-sign",
+            """
+def my_loss(model, x_0, u, noise, schedule):
+    t = (u * schedule.timesteps).long() + 1
+    return (model(schedule.add_noise(x_0, t, noise), t) + noise).square().mean()
+""",
+        ),
+        (
+            "wrong-sign",
+            """
+def my_loss(model, x_0, u, noise, schedule):
+    t = (u * schedule.timesteps).long() + 1
+    return -(model(schedule.add_noise(x_0, t, noise), t) - noise).square().mean()
+""",
+        ),
     ],
     "train_step": [
         (
@@ -646,9 +662,9 @@ COMPOUND = {
             {"misbroadcast-t", "detached-loss"},
             _loss(view="(-1)", result="(answer - noise).square().mean().item()"),
         ),
-        (set(), _loss(result="(answer + noise).square().mean()")),
-        (set(), _loss(result="noise.square().mean()")),
-        (set(), _loss(t="torch.full((len(u),), 3)")),
+        ({"wrong-sign"}, _loss(result="(answer + noise).square().mean()")),
+        ({"ignores-argument"}, _loss(result="noise.square().mean()")),
+        ({"ignores-argument"}, _loss(t="torch.full((len(u),), 3)")),
     ],
     "train_step": [
         (

@@ -302,6 +302,14 @@ def my_scale_shift(u, c, weight, bias, groups):
     return n + n * scale[..., None, None] + shift[..., None, None]
 """,
         ),
+        (
+            "bias-forgotten",
+            """
+def my_scale_shift(u, c, weight, bias, groups):
+    scale, shift = (c @ weight.T)[:, :, None, None].chunk(2, dim=1)
+    return torch.nn.functional.group_norm(u, groups) * (1 + scale) + shift
+""",
+        ),
     ],
     "fold": [
         (
@@ -419,7 +427,7 @@ COMPOUND = {
         ({"not-interleaved", "scaled-time"}, _waves(t="(t / 1000)", made="torch.cat([sin, cos], 1)")),
         (set(), _waves(made="torch.stack([sin, sin], 2).flatten(1)")),
         (
-            set(),
+            {"ignores-argument"},
             "def my_embed_time(t, features, max_period):\n    return t[:, None].expand(-1, features) / 1000",
         ),
     ],
@@ -431,7 +439,7 @@ COMPOUND = {
             _steer("n * scale + shift", norm="torch.nn.functional.instance_norm(u)"),
         ),
         (set(), _steer("n * (1 - scale) + shift")),
-        (set(), "def my_scale_shift(u, c, weight, bias, groups):\n    return u"),
+        ({"ignores-argument"}, "def my_scale_shift(u, c, weight, bias, groups):\n    return u"),
     ],
     "fold": [
         (
