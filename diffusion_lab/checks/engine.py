@@ -399,12 +399,14 @@ class Task:
 
     def transformations(self) -> Iterable[transformations.Transformation]:
         """The general mistakes that make sense in this task."""
+        if not self.inputs_are_shown:
+            return
         given = next(iter(self.make_cases(self._draw())))
         for right in self.rights.values():
-            plain = getattr(right, "__wrapped__", right)
+            plain = getattr(right, "plain", right)
             prepare = (plain is not right and self.prepare) or (lambda function: function)
-            made = transformations.of_inputs(plain, self.arguments, given)
-            for found in (*made, *(transformations.of_results(plain) if self.inputs_are_shown else ())):
+            inputs = transformations.of_inputs(plain, self.arguments, given)
+            for found in itertools.chain(inputs, transformations.of_results(plain)):
                 yield found._replace(function=prepare(found.function))
 
     def _explained_in_general(self, cases: list, got: list[Outcome], wanted: dict) -> tuple[str, str] | None:
@@ -573,7 +575,7 @@ def _or_nan(undo: Callable[[float], float]) -> Callable[[float], float]:
 _SLIPS = tuple(
     (name, sentence, _or_nan(undo))
     for name, sentence, undo in (
-        ("percent", "that is in percent; the number itself is wanted", lambda value: value / 100),
+        ("in-percent", "that is in percent; the number itself is wanted", lambda value: value / 100),
         ("wrong-sign", "right but for the sign", lambda value: -value),
         ("ratio-upside-down", "that is 1 over the number that is wanted", lambda value: 1 / value),
         ("one-minus", "that is 1 minus the number that is wanted", lambda value: 1 - value),

@@ -490,13 +490,13 @@ _SECTIONS = {
 
 _ANYWHERE = {
     "arguments-exchanged": "two arguments changed places",
-    "clipped": "right numbers, but clipped; leave them as they come",
+    "result-clipped": "right numbers, but clipped; leave them as they come",
     "ignores-argument": "the answer does not change with one of the arguments",
     "noise-forgotten": "the noise was left out: it has no say in the answer",
     "noise-order": "the noise was used in another order than it was given",
     "one-minus": "1 minus a number stands where the number itself is wanted",
     "one-step-too-many": "right numbers at first, and then something was done to them that is not wanted",
-    "percent": "right numbers in percent; the shares themselves are wanted",
+    "in-percent": "right numbers in percent; the shares themselves are wanted",
     "results-exchanged": "right results in the wrong order",
     "wrong-axis": "right numbers, but over or along the wrong axes",
     "wrong-factor": "right numbers, multiplied by something that does not belong there",

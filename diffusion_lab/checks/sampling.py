@@ -802,12 +802,12 @@ kept.wrong(
 
 
 kept.wrong(
-    "percent",
+    "in-percent",
     _about_all(lambda share: 100 * share, 4.5),
     sentence="these are percent; shares from 0 to 1 are wanted",
 )
 kept.wrong(
-    "percent",
+    "in-percent",
     _about_all(lambda share: 2000 * share, 90),
     sentence="these are counts; divide by the 2000 walkers",
 )

@@ -384,6 +384,7 @@ def _cases(_loss, draw):
 
 # 5.3
 
+ONE_PICTURE = border("with one picture in a batch", lambda model, batches, rate: batches.shape[1] == 1)
 PARTS = border(
     "with modules inside modules", lambda model, *_: any(len(list(part.children())) for part in model)
 )
@@ -500,7 +501,7 @@ def _right_step(model, optimizer, batch, loss_of):
     "1. The loop",
     prepare=_played,
     results=PLAYED,
-    ends=(BATCH_OF_ONE, PARTS, WITH_BIASES),
+    ends=(ONE_PICTURE, PARTS, WITH_BIASES),
     inputs_are_shown=False,
     may_change=("model",),
     hints=(

@@ -16,6 +16,13 @@ TASKS = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def fresh():
+    yield
+    for module in registry.modules().values():
+        module.begin(0)
+
+
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.number)
 def test_every_task_declares_ends_and_its_cases_have_them(task):
     assert task.ends, f"{task.number}: which ends does its statement allow?"

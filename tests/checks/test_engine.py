@@ -189,7 +189,8 @@ def test_changes_are_seen_inside_what_is_given(given, change):
         ("def f(x): return x / 2", "error"),
         ("def f(x, k): return f(x, k)", "error"),
         ("def f(x, k): exit()", "error"),
-        ("def f(x, k): return x", "differs"),
+        ("def f(x, k): return x", "wrong-factor"),
+        ("def f(x, k): return x / 2 + k", "differs"),
     ],
 )
 def test_what_is_wrong_has_a_name(ask, exercise, halve, source, name):
@@ -231,7 +232,7 @@ def test_of_several_results_the_one_that_differs_is_named(ask, exercise):
         return x / 2, x / 2
 
     both.cases(lambda draw: [(draw.normal(3),)])
-    assert "3 of 3 numbers of result 2 of 2, shape (3,), differ" in str(ask(both, lambda x: (x / 2, x)))
+    assert "3 of 3 numbers of the second result, shape (3,), differ" in str(ask(both, lambda x: (x / 2, x)))
 
 
 @pytest.fixture
@@ -267,7 +268,8 @@ def test_a_change_is_seen_where_gradients_are_asked_for(ask, learn):
     [
         (lambda x, k: x.detach() / k, "3 of 3 numbers of its gradient, shape (3,), differ"),
         (lambda x, k: x / k + 1, "3 of 3 numbers of half, shape (3,), differ"),
-        (lambda x, k: (x / k).mean(), "shape (3,) was wanted, got ()"),
+        (lambda x, k: (x / k).mean(), "right numbers, but their mean was taken over"),
+        (lambda x, k: (x / k).mean() + 1, "shape (3,) was wanted, got ()"),
         (lambda x, k: float(x.mean()), "shape (3,) was wanted, got ()"),
         (
             lambda x, k: ((x / k).detach(), torch.arange(1.0, 1 + len(x)).sin() / k),

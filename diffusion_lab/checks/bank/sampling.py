@@ -523,12 +523,12 @@ def my_sampler(model, schedule, times, x_T, noises):
         ("wrong-type", "my_kept = 0.7"),
         ("wrong-type", "my_kept = {'t = 300': 0.7}"),
         (
-            "percent",
+            "in-percent",
             'my_kept = {"t = 300, eta = 0": 76.9, "t = 300, eta = 1": 66.3,'
             ' "t = 700, eta = 0": 39.8, "t = 700, eta = 1": 26.7}',
         ),
         (
-            "percent",
+            "in-percent",
             'my_kept = {"t = 300, eta = 0": 1540, "t = 300, eta = 1": 1325,'
             ' "t = 700, eta = 0": 800, "t = 700, eta = 1": 530}',
         ),
