@@ -1,4 +1,4 @@
-# Thin names over ordinary commands. The README shows the same for Windows.
+# Thin names over ordinary commands. docs/setup.md shows the same for Windows.
 # make lab LAB_ARGS="--no-browser --port 8899"      flags for JupyterLab
 # make test JOBS=4                                 test files at the same time
 # make grade SUBMISSIONS=class.zip GRADES=grades GRADE_ARGS="--exercise 01 --resume"

@@ -129,12 +129,12 @@ def grade(submissions: Path, out: Path, exercise: str, jobs: int) -> Row:
     watcher = threading.Thread(target=watch)
     watcher.start()
     try:
-        said = process.communicate()[1]
+        printed = process.communicate()[1]
     finally:
         over.set()
         watcher.join()
     if process.returncode not in (0, 1):
-        raise RuntimeError(f"grade ended with {process.returncode}: {said[-2000:]}")
+        raise RuntimeError(f"grade ended with {process.returncode}: {printed[-2000:]}")
     after = os.times()
     cpu = after.children_user + after.children_system - before.children_user - before.children_system
     rows = list(csv.DictReader((out / "grades.csv").open(encoding="utf-8", newline="")))
@@ -181,7 +181,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for jobs in options.jobs:
                 for _ in range(options.repeats):
                     row = grade(place, Path(folder, f"grades_{len(rows)}"), options.exercise, jobs)
-                    first = next((each for each in rows if each["students"] == size), row)
+                    first = next((other for other in rows if other["students"] == size), row)
                     row["same_scores"] = "yes" if row["scores"] == first["scores"] else "NO"
                     rows.append(row)
                     print(common.table([row], COLUMNS).splitlines()[-1], file=sys.stderr, flush=True)

@@ -132,7 +132,7 @@ class Ours(Contender):
     """This package with whatever its defaults are."""
 
     name = "ours"
-    source = "README.md of this repository"
+    source = "docs/quality.md of this repository"
     recipe = (
         "UNet, train and data.loader with their defaults, cosine schedule of 1000 steps, averaged weights,"
         " DDIM"

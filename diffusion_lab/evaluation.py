@@ -54,6 +54,15 @@ class DigitClassifier(nn.Module):
         return self.out(F.relu(self.features(images)))
 
 
+CLASSIFIER_BATCH_SIZE = 128
+"""Pictures per step of `train_classifier`."""
+
+
+def steps_per_epoch(images: Images) -> int:
+    """Count the steps that `train_classifier` takes in one pass through the pictures."""
+    return len(images) // CLASSIFIER_BATCH_SIZE
+
+
 def train_classifier(
     model: DigitClassifier, images: Images, labels: Labels, *, epochs: int = 8, generator: torch.Generator
 ) -> Iterator[Step]:
@@ -61,13 +70,14 @@ def train_classifier(
 
     The learning rate goes up and down once (Smith & Topin 2018, super-convergence).
     """
-    batch_size, per_epoch = 128, len(images) // 128
+    per_epoch = steps_per_epoch(images)
     optimizer = torch.optim.AdamW(model.parameters(), weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=4e-3, total_steps=epochs * per_epoch)
 
     def shuffled() -> Iterator[tuple[Tensor, Tensor]]:
         for _ in range(epochs):
-            for chosen in torch.randperm(len(images), generator=generator).split(batch_size)[:per_epoch]:
+            order = torch.randperm(len(images), generator=generator)
+            for chosen in order.split(CLASSIFIER_BATCH_SIZE)[:per_epoch]:
                 yield images[chosen], labels[chosen]
 
     def loss(state: TrainingState, batch: Tensor, classes: Tensor) -> Tensor:

@@ -73,20 +73,20 @@ def test_the_readme_has_a_command_for_every_benchmark():
 
 
 def test_parse_names_what_is_wrong(tmp_path, capsys):
-    there = tmp_path / "there.json"
-    there.write_text("{}")
+    existing = tmp_path / "there.json"
+    existing.write_text("{}")
     for arguments, named in (
         (["--repeats", "0"], "--repeats must be at least 1, got 0"),
         (["--threads", "0"], "--threads must be at least 1, got 0"),
         (["--seeds", "1", "1"], "--seeds must differ"),
-        (["--out", str(there)], "add --force to replace it"),
+        (["--out", str(existing)], "add --force to replace it"),
     ):
         with pytest.raises(SystemExit) as stop:
             common.parse(common.parser("A benchmark."), arguments)
         assert stop.value.code == 2
         assert named in capsys.readouterr().err
-    assert there.read_text() == "{}"
-    common.parse(common.parser("A benchmark."), ["--out", str(there), "--force"])
+    assert existing.read_text() == "{}"
+    common.parse(common.parser("A benchmark."), ["--out", str(existing), "--force"])
 
 
 def test_table_is_aligned_and_knows_formats():

@@ -86,13 +86,13 @@ def test_what_was_done_is_said_in_text_and_on_the_card(at, file):
     page = progress_page()
     text = str(page)
     assert re.search(r"^00 · .* opened 2026-11-28$", text, re.M)
-    assert re.search(r"^01 · .* opened 2026-11-28, guess: 900 +1 of 9 points$", text, re.M)
-    assert "     1.1 solved, 1.2 wrong (variance-as-std), 1.3 open, 1.4 open\n" in text
+    assert re.search(r"^01 · .* opened 2026-11-28, guess: 900 +1 of 11 points$", text, re.M)
+    assert "     1.1 solved, 1.2 wrong (variance-as-std), 1.3 open, 1.4 open, 1.6 open\n" in text
     assert f"Kept in {file}, on this computer only." in text
     card = Reader(page._repr_html_()).text
     assert "opened 2026-11-28, guess: 900" in card
     assert "1.2 wrong (variance-as-std): one step, each picture at its own t" in card
-    assert "1 of 9 points" in card
+    assert "1 of 11 points" in card
     assert f"Kept in {file}, on this computer only." in card
     assert repr(page) == text
 

@@ -135,7 +135,7 @@ def test_condition_is_the_silu_of_time_and_label_together(name):
         seen.clear()
         model(x_t, torch.tensor([t]), **labels)
         assert len(seen) == blocks
-        assert all(each is seen[0] for each in seen)
+        assert all(times is seen[0] for times in seen)
         first, second = model.time[0], model.time[2]
         hidden = first.weight @ sinusoidal_embedding(torch.tensor([t]), 16)[0] + first.bias
         total = second.weight @ (hidden * hidden.sigmoid()) + second.bias

@@ -38,12 +38,11 @@ def readme_table(course: Course, links: Repository) -> str:
 
     def row(lesson: Lesson) -> list[str]:
         notebook, exercise = f"notebooks/{lesson.file}", f"exercises/{lesson.file}"
-        cells = [f"[{lesson.heading}]({notebook})", lesson.question, needs(course, lesson)]
-        cells += [str(lesson.minutes), f"under {lesson.budget}", links.badges(notebook)]
-        return [*cells, links.colab_badge(exercise) if lesson.exercise else "–"]
+        cells = [f"[{lesson.heading}]({notebook})", lesson.question, str(lesson.minutes)]
+        return [*cells, links.badges(notebook), links.colab_badge(exercise) if lesson.exercise else "–"]
 
-    header = ["lesson", "its question", "needs", "minutes to read", "runs on two cores in"]
-    return table([*header, "open the lesson", "its exercise"], map(row, course.lessons))
+    header = ["lesson", "its question", "minutes", "open the lesson", "its exercise"]
+    return table(header, map(row, course.lessons))
 
 
 def start_table(course: Course) -> str:
@@ -209,16 +208,16 @@ def disagreements(course: Course, root: Path) -> list[str]:
         for lesson in course.lessons
         if lesson.exercise
     }
-    there = {
+    present = {
         path.relative_to(root).as_posix()
         for folder in ("notebooks", "exercises")
         for path in (root / folder).glob("*.ipynb")
     }
-    lines = [f"{name}: {DECLARATION} has no entry for it" for name in sorted(there - wanted.keys())]
+    lines = [f"{name}: {DECLARATION} has no entry for it" for name in sorted(present - wanted.keys())]
     lines += [
-        f"{name}: {DECLARATION} names it, but it is not there" for name in sorted(wanted.keys() - there)
+        f"{name}: {DECLARATION} names it, but it is not there" for name in sorted(wanted.keys() - present)
     ]
-    for name in sorted(there & wanted.keys()):
+    for name in sorted(present & wanted.keys()):
         heading = first_line(root / name)
         if heading != f"# {wanted[name]}":
             lines.append(f"{name}: its heading is {heading!r}, {DECLARATION} wants '# {wanted[name]}'")

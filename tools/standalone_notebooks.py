@@ -190,8 +190,8 @@ def main(arguments: list[str]) -> int:
         os.environ.pop("PYTHONPATH", None)  # it may lead to this clone
         os.environ.update(variables, JUPYTER_PATH=str(work), DIFFUSION_LAB_QUICK="1")
         pinned = ("torch", "torchvision", "numpy", "ipywidgets", "ipython", "ipykernel", "anywidget")
-        there = packages(environment)
-        print(f"{options.kind}: " + ", ".join(f"{name} {there.get(name)}" for name in pinned), flush=True)
+        versions = packages(environment)
+        print(f"{options.kind}: " + ", ".join(f"{name} {versions.get(name)}" for name in pinned), flush=True)
         print("| notebook | seconds | packages changed | packages added |\n|---|---:|---|---|", flush=True)
         for path in options.notebooks or known:
             seconds, came, wrong = try_one(options.kind, path, environment, work)

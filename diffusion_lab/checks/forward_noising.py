@@ -2,7 +2,7 @@
 
 import torch
 
-from diffusion_lab.checks import pictures
+from diffusion_lab.checks import pictures, sliders
 from diffusion_lab.checks.ends import (
     BATCH_OF_ONE,
     FLOAT64,
@@ -425,3 +425,123 @@ walk.wrong("aliased-states", _aliased(0), _aliased(1))
 # 1.5
 
 exercise.explain("1.5", "why the square roots, in a sentence")
+
+# 1.6
+
+
+def _scrubbed(place=lambda t, timesteps: t, picture=DiffusionSchedule.add_noise):
+    """A scrubber with something changed: the t that is shown at place t, or how x_t is made."""
+
+    def scrubber(x_0, noise, schedule, _show):
+        times = range(schedule.timesteps + 1)
+        pictures = [picture(schedule, x_0, place(t, schedule.timesteps), noise) for t in times]
+        return sliders.right_report(schedule).pack(), torch.cat(pictures)
+
+    return sliders.formula(scrubber)
+
+
+@exercise.task(
+    "1.6",
+    "build a scrubber",
+    2,
+    "6. Handwritten digits",
+    prepare=sliders.played,
+    results=("what the slider does", "what is shown at t = 0 … T"),
+    hints=(
+        (
+            "`ipywidgets.interactive(f, t=(0, 10))` gives a widget: a slider from 0 to 10, and below it what"
+            " f(t) draws."
+        ),
+        (
+            "Write a function of t inside of `my_scrubber`. It makes x_t with `schedule.add_noise(x_0, t,"
+            " noise)` and hands it to `show`."
+        ),
+        "return ipywidgets.interactive(show_at, t=(0, schedule.timesteps)), where show_at is that function.",
+    ),
+)
+@sliders.formula
+def scrubber(x_0, noise, schedule, show):
+    """A slider for t = 0 … T, and below it x_t, drawn by show(x_t); x_0 and noise have the shape (1, C, H, W)."""
+    return _scrubbed()(x_0, noise, schedule, show)
+
+
+def _draw_nothing(x_t):
+    """Stand in for the `show` of the cases; the one that an answer gets notes what it is given."""
+
+
+def _scrubbing(draw):
+    """A picture, its noise and a schedule: two of different lengths and shapes."""
+    yield draw.normal(1, 1, 5, 5), draw.normal(1, 1, 5, 5), FIVE, _draw_nothing
+    three = DiffusionSchedule.from_betas([0.4, 0.1, 0.6])
+    yield draw.normal(1, 3, 4, 6), draw.normal(1, 3, 4, 6), three, _draw_nothing
+
+
+scrubber.cases(_scrubbing)
+
+
+@scrubber.numbers
+def _(scrubber, draw):
+    _, pictures = scrubber(draw.normal(1, 1, 8, 8) + 1, draw.normal(1, 1, 8, 8), FIVE, _draw_nothing)
+    return {"mean of the x_2 that it shows": pictures[2].mean(), "of x_5": pictures[5].mean()}
+
+
+scrubber.wrong("noise-not-added", _scrubbed(picture=lambda schedule, x_0, t, noise: x_0))
+scrubber.wrong(
+    "index-shift",
+    _scrubbed(lambda t, timesteps: max(t - 1, 0)),
+    _scrubbed(lambda t, timesteps: min(t + 1, timesteps)),
+    _scrubbed(lambda t, timesteps: (t - 1) % (timesteps + 1)),
+    sentence="at place t of the slider stands the picture of another time, one too early or too late",
+)
+
+
+def _report(scrubber, draw):
+    report, _ = scrubber(*next(_scrubbing(draw)))
+    return sliders.Report.unpack(report)
+
+
+@scrubber.probe("wrong-range")
+def _(scrubber, draw):
+    report = _report(scrubber, draw)
+    return (report.low, report.high, report.step) != sliders.right_report(FIVE)[:3]
+
+
+@scrubber.probe("nothing-shown")
+def _(scrubber, draw):
+    report = _report(scrubber, draw)
+    return not (report.at_first or report.follows)
+
+
+@scrubber.probe("slider-ignored")
+def _(scrubber, draw):
+    return not _report(scrubber, draw).follows
+
+
+@scrubber.probe("nothing-at-first")
+def _(scrubber, draw):
+    return not _report(scrubber, draw).at_first
+
+
+@scrubber.probe("shown-elsewhere")
+def _(scrubber, draw):
+    return not _report(scrubber, draw).inside
+
+
+@scrubber.probe("value-read-once")
+def _(scrubber, draw):
+    _, pictures = scrubber(*next(_scrubbing(draw)))
+    return bool((pictures == pictures[:1]).all())
+
+
+@scrubber.probe("old-for-new")
+def _(scrubber, draw):
+    arguments = next(_scrubbing(draw))
+    order = sliders.order_of_moves(FIVE.timesteps)
+    (_, shown), (_, right) = scrubber(*arguments), _scrubbed()(*arguments)
+    return torch.allclose(shown[order[1:]], right[order[:-1]].double(), atol=1e-5)
+
+
+@scrubber.probe("draws-own-noise")
+def _(scrubber, draw):
+    arguments = next(_scrubbing(draw))
+    return bool((scrubber(*arguments)[1] != scrubber(*arguments)[1]).any())

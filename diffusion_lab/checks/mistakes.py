@@ -58,6 +58,22 @@ _SECTIONS = {
             "one end of the times is missing: they run from 0 to T, both included, steps from 1 to T"
         ),
     },
+    ("01", "6. Handwritten digits"): {
+        "wrong-range": "the slider has to reach every time from 0 to T one by one; T is `schedule.timesteps`",
+        "slider-ignored": (
+            "moving the slider calls nothing; tie a function to it, by `interactive` or by `observe`"
+        ),
+        "value-read-once": (
+            "the slider was read once, when it was built; read it anew in the function that each move calls"
+        ),
+        "old-for-new": "the picture belongs to the place that the slider came from; `change.new` is where it is",
+        "nothing-shown": "wherever the slider is, nothing is drawn; hand x_t to `show`",
+        "nothing-at-first": "nothing is there until the slider is moved; show a picture when you build it, too",
+        "shown-elsewhere": (
+            "the picture is drawn outside of the widget; draw in an Output that is a part of what you return"
+        ),
+        "noise-not-added": "the clean picture x_0 was shown at every t; x_t is wanted, for the t of the slider",
+    },
     ("01", "8. One thing to vary: what if we do it differently?"): {
         "no-shrinking": "the picture kept its full strength; it has to shrink to make room for the noise",
         "unscaled-input": (

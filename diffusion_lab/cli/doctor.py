@@ -102,8 +102,17 @@ def clone() -> Path | None:
 
 
 def check_repository() -> tuple[bool, str]:
-    """Where the links of the clone lead."""
+    """Where the links of the clone lead, and whether that is the repository that it came from."""
     found = repository.read(clone())
+    remote = repository.find_remote(clone(), found.branch)
+    if remote and not found.leads_to(remote):
+        start = remote.colab("notebooks/00_start_here.ipynb")
+        place = f"to {found.url}" if found.is_set else "nowhere yet"
+        command = f"diffusion-lab set-repository {remote.owner}/{remote.name}"
+        return (
+            True,
+            f"links lead {place}, but this clone is of {remote.url}; to make them {start}:  {command}",
+        )
     if found.is_set:
         return True, f"links lead to {found.url}, branch {found.branch}"
     return True, "links lead nowhere yet; after forking, run once:  diffusion-lab set-repository OWNER/NAME"

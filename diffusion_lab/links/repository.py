@@ -6,6 +6,7 @@ branch are decided. ``diffusion-lab set-repository`` changes them and what follo
 
 import json
 import re
+import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +23,9 @@ In ``exercises``, built from the second, only links change.
 _PROJECT = re.compile(r'^Repository = "https://github\.com/([^/"]+)/([^/"]+)"$', re.M)
 _BRANCH = re.compile(r'^\[tool\.diffusion-lab\]\nbranch = "([^"]+)"$', re.M)
 _NAMES = re.compile(r"(?:https://github\.com/)?([A-Za-z0-9][A-Za-z0-9-]*)/([\w.-]+?)(?:\.git)?/?")
+_REMOTE = re.compile(
+    r"(?:https://(?:[^@/]+@)?|ssh://git@|git@)github\.com[:/]([A-Za-z0-9][A-Za-z0-9-]*)/([\w.-]+?)(?:\.git)?/?"
+)
 _COLAB = re.compile(r"colab\.research\.google\.com/github/[^/\s]+/[^/\s]+/blob/[^/\s]+/")
 _BINDER = re.compile(r"mybinder\.org/v2/gh/[^/\s]+/[^/\s]+/[^/?\s)\"]+")
 _INSTALL = re.compile(r"git\+https://github\.com/[^/\s]+/[^@\s]+@[\w.-]+")
@@ -42,6 +46,10 @@ class Repository(NamedTuple):
         """Whether this is a repository that somebody has, not the placeholder."""
         return self.owner != PLACEHOLDER
 
+    def leads_to(self, other: "Repository") -> bool:
+        """Whether links into this repository lead to the other one; GitHub takes no notice of capitals."""
+        return self.url.lower() == other.url.lower()
+
     @property
     def url(self) -> str:
         """Its page."""
@@ -57,8 +65,8 @@ class Repository(NamedTuple):
         return f"https://colab.research.google.com/github/{self.owner}/{self.name}/blob/{self.branch}/{path}"
 
     def binder(self, path: str) -> str:
-        """Open it in a JupyterLab on Binder."""
-        place = path.replace("/", "%2F")
+        """Open a copy of it in a JupyterLab on Binder, where `postBuild` has copied the course for the student."""
+        place = f"{copies.FOLDER}/{path}".replace("/", "%2F")
         return (
             f"https://mybinder.org/v2/gh/{self.owner}/{self.name}/{self.branch}?urlpath=lab%2Ftree%2F{place}"
         )
@@ -133,6 +141,18 @@ def read(root: Path) -> Repository:
         )
         raise ValueError(f"{root / 'pyproject.toml'} has no line {missing}")
     return Repository(project[1], project[2], branch[1])
+
+
+def find_remote(root: Path, branch: str = "main") -> Repository | None:
+    """Find the repository on GitHub that a clone came from, which git calls origin; None if there is none."""
+    try:
+        found = subprocess.run(
+            ["git", "remote", "get-url", "origin"], cwd=root, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    names = _REMOTE.fullmatch(found.stdout.strip())
+    return Repository(names[1], names[2], branch) if names else None
 
 
 def follow(text: str, old: Repository, new: Repository) -> str:

@@ -75,8 +75,8 @@ class SceneJudge(nn.Module):
         outputs = [self(part) for part in images.split(250)]
         best = {name: torch.cat([out[name].argmax(dim=2) for out in outputs]) for name in HEADS}
         arrangement = best["arrangement"][:, 0]
-        there = torch.arange(SLOTS) < COUNTS[arrangement][:, None]
-        slots = [best[name].where(there, -1) for name in ("digit", "colour", "size")]
+        is_shown = torch.arange(SLOTS) < COUNTS[arrangement][:, None]
+        slots = [best[name].where(is_shown, -1) for name in ("digit", "colour", "size")]
         place = best["place"][:, 0].where(arrangement == 0, -1)
         return Layout(
             arrangement, place, *slots, torch.zeros(len(images), SLOTS, 4), torch.zeros(len(images))

@@ -163,8 +163,8 @@ def arrange(
         chosen = arrangement == kind
         centre[chosen, : where.shape[1]] = where[chosen]
     geometry = torch.cat([centre, side[:, :, None], uniform(-0.25, 0.25, SLOTS, 1)], dim=2)
-    there = torch.arange(SLOTS) < COUNTS[arrangement][:, None]
-    digit, colour, size = (table.where(there, -1) for table in (allowed[:, :, 0], allowed[:, :, 1], size))
+    is_shown = torch.arange(SLOTS) < COUNTS[arrangement][:, None]
+    digit, colour, size = (table.where(is_shown, -1) for table in (allowed[:, :, 0], allowed[:, :, 1], size))
     return Layout(
         arrangement, place.where(arrangement == 0, -1), digit, colour, size, geometry, uniform(0, 0.15)
     )

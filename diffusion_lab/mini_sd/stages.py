@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import ClassVar
@@ -23,7 +24,7 @@ SCENES = 60_000  # that the U-Net is trained on
 SCHEDULE, OBJECTIVE = DiffusionSchedule.cosine(1000), "v"
 
 
-class Stage:
+class Stage(ABC):
     """One network of the miniature, trained in a folder.
 
     A subclass says what the network is, how it is trained, and which stages must come before.
@@ -47,13 +48,13 @@ class Stage:
         self.checkpoint = out / f"{self.name}.pt"
         """What it needs to go on."""
 
+    @abstractmethod
     def network(self) -> nn.Module:
         """Make what is trained, with fresh weights."""
-        raise NotImplementedError
 
+    @abstractmethod
     def fit(self, digits: Digits, device: str, seed: int, **options) -> Iterator:
         """Train a fresh network; options are those of `fitting.fit`."""
-        raise NotImplementedError
 
     def start(
         self,

@@ -11,6 +11,7 @@ LESSONS = sorted((Path(__file__).parent.parent.parent / "notebooks").glob("*.ipy
 PAGES = [
     "index",
     "README",
+    "docs/setup",
     "docs/course_map",
     "docs/notation",
     "docs/instructors",

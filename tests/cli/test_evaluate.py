@@ -45,7 +45,7 @@ def test_evaluate_wants_enough_samples(refused, model):
 
 
 @pytest.mark.parametrize(
-    ("flags", "said"),
+    ("flags", "wording"),
     [
         ((), "dpmpp_2m, spacing logsnr, eta 1.0, 2 network"),
         (("--eta", 0.5), "dpmpp_2m, spacing logsnr, eta 0.5, 2 network"),
@@ -54,7 +54,7 @@ def test_evaluate_wants_enough_samples(refused, model):
         (("--sampler", "ddim", "--eta", 1), "ddim, eta 1.0, 2 network"),
     ],
 )
-def test_evaluate_takes_the_best_sampler_unless_one_is_named(command, monkeypatch, model, flags, said):
+def test_evaluate_takes_the_best_sampler_unless_one_is_named(command, monkeypatch, model, flags, wording):
     passed, sample = [], dl.sample
 
     def spy(*arguments, **options):
@@ -64,8 +64,8 @@ def test_evaluate_takes_the_best_sampler_unless_one_is_named(command, monkeypatc
     monkeypatch.setattr(pretrained, "sample", spy)
     code, out, _ = command("evaluate", model, "--num-steps", 2, "--num-samples", 200, *flags)
     assert code == 0
-    assert f"200 samples, {said}" in out
-    words = said.replace(", 2 network", "").split(", ")
+    assert f"200 samples, {wording}" in out
+    words = wording.replace(", 2 network", "").split(", ")
     chosen = {"sampler": words[0]} | dict(word.split() for word in words[1:])
     assert {k: str(v) for k, v in passed[0].items() if k in ("sampler", "spacing", "eta")} == chosen
 

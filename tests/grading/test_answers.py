@@ -113,7 +113,8 @@ def test_a_mark_goes_before_an_id_and_an_id_before_a_name(student):
     student.add(ANSWER.split("\n", 1)[1].replace("x_prev", "t"))
     found = student.extracted()
     assert found.sources["1.2"] == OTHER
-    assert found.how == {"1.1": "blank", "1.2": "marker", "1.3": "missing", "1.4": "blank", "1.5": "blank"}
+    blank = dict.fromkeys(("1.1", "1.4", "1.5", "1.6"), "blank")
+    assert found.how == blank | {"1.2": "marker", "1.3": "missing"}
     student["answer-1-3"].source = "pass"
     assert student.got()[:2] == ("id", student["answer-1-2"].source)
 
@@ -210,7 +211,7 @@ def test_an_answer_written_elsewhere_while_its_cell_is_blank(student):
     student.add(bare)
     how, source, notes = student.got()
     assert (how, source) == ("names", bare)
-    assert "1.2: its answer cell is blank; cell 20, which defines the same, was taken" in notes
+    assert "1.2: its answer cell is blank; cell 25, which defines the same, was taken" in notes
 
 
 @pytest.mark.parametrize("cut", [1, 2])
@@ -277,9 +278,11 @@ def test_a_sentence_is_kept_as_text_and_never_run(student, key, source, text):
     found = student.extracted()
     assert found.sources.get("1.5") == text
     grafted = graft(key.solution, found)
-    assert (
-        next(cell for cell in grafted.cells if cell.id == "answer-1-5").source == key.blank.cells[-4].source
-    )
+    answers = [
+        next(cell.source for cell in notebook.cells if cell.id == "answer-1-5")
+        for notebook in (grafted, key.blank)
+    ]
+    assert answers[0] == answers[1]
     assert found.notes == []
 
 
@@ -308,9 +311,8 @@ def test_a_notebook_of_another_exercise_is_said(student):
         cell.source = cell.source.replace("my_", "mine_")
     found = student.extracted()
     assert set(found.how.values()) == {"missing"}
-    assert (
-        "marks of other tasks were passed over: 3.1, 3.2, 3.3, 3.4, 3.5; this is exercise 01" in found.notes
-    )
+    passed_over = "marks of other tasks were passed over: 3.1, 3.2, 3.3, 3.4, 3.5 and 1 more"
+    assert f"{passed_over}; this is exercise 01" in found.notes
 
 
 REWRITTEN = [
@@ -405,7 +407,7 @@ def test_only_answers_change_and_only_checks_keep_outputs(student, key):
         else:
             assert cell == (old | {"source": ANSWER} if cell.id == "answer-1-2" else old)
     assert [cell.id for cell in grafted.cells if cell.get("outputs")] == [
-        task.check_cell_id for task in key.tasks[:4]
+        task.check_cell_id for task in key.tasks if task.check_cell_id
     ]
     assert "raises-exception" not in str(grafted)
 

@@ -146,7 +146,7 @@ def test_one_row_per_submission_whatever_it_is(faked, tmp_path):
     assert {path: path.read_bytes() for path in source.rglob("*") if path.is_file()} == before
     record = json.loads((tmp_path / "out/run.json").read_text())
     assert record["isolation"]["level"] == "none"
-    assert record["keys"]["01"]["points"] == 9
+    assert record["keys"]["01"]["points"] == 11
     assert record["nonce"] > 0
     assert "python" in record["versions"]
 
@@ -290,7 +290,7 @@ def test_second_ctrl_c_drops_what_is_running(faked, school, tmp_path):
             lambda faked: setattr(
                 faked, "grade_notebook", lambda *_, **__: run.Grade("graded", [], 0.1, 1, [], [])
             ),
-            "the solution scores 0 of 9 points",
+            "the solution scores 0 of 11 points",
         ),
         (
             lambda faked: setattr(faked, "execute", lambda notebook, box, timeout: notebook),
@@ -318,7 +318,7 @@ def test_blank_that_scores_stops_everything(faked, school, tmp_path, monkeypatch
     monkeypatch.setattr(
         run, "grade_notebook", lambda *_, **__: run.Grade("graded", everything, 0.1, 1, [], [])
     )
-    with pytest.raises(ValueError, match="the blank scores 9 of 9 points, and 0 were wanted"):
+    with pytest.raises(ValueError, match="the blank scores 11 of 11 points, and 0 were wanted"):
         graded(school, tmp_path / "out")
 
 
@@ -475,8 +475,8 @@ def test_points_by_hand_are_merged_again_and_again(faked, school, tmp_path):
     for _ in range(2):
         result = graded(school, out, resume=True, manual=manual)
         rows = {row["student"]: row for row in gradebook(out)}
-        assert (rows["chen"]["score"], rows["chen"]["max"], rows["chen"]["1.5"]) == ("5", "12", "2")
-        assert (rows["anna"]["score"], rows["anna"]["max"]) == ("0", "12")
+        assert (rows["chen"]["score"], rows["chen"]["max"], rows["chen"]["1.5"]) == ("5", "14", "2")
+        assert (rows["anna"]["score"], rows["anna"]["max"]) == ("0", "14")
         assert result.warnings == ["manual: there is no nobody, 01, 1.5 in the gradebook"]
     graded(school, out, resume=True)
     assert {row["student"]: row["score"] for row in gradebook(out)}["chen"] == "3"
@@ -509,7 +509,7 @@ def test_grade_and_check_with_kernels(tmp_path, capsys):
     assert "betas[t]` has shape (B,)" not in page  # the task's first hint is for who has no name to go by
     assert cli.main(["check", str(path), "--source", str(SOLUTIONS)]) == 1
     text = capsys.readouterr().out
-    assert "exercise 01: 1 of 9 points" in text
+    assert "exercise 01: 1 of 11 points" in text
     assert "variance-as-std" in text
 
 
@@ -518,7 +518,7 @@ def test_check_needs_every_task(faked, tmp_path, capsys):
     path = hand_in(tmp_path, "me", notebook(everything))
     assert answers.extract(KEY.solution, KEY).sources.keys() == everything.keys()
     assert cli.main(["check", str(path), "--source", str(SOLUTIONS)]) == 0
-    assert "9 of 9 points" in capsys.readouterr().out
+    assert "11 of 11 points" in capsys.readouterr().out
     path.write_text(notebook({}))
     assert cli.main(["check", str(path), "--source", str(SOLUTIONS)]) == 1
     path.write_text("<html>")

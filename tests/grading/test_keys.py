@@ -54,8 +54,9 @@ def test_a_task_says_what_a_report_wants_to_know(key):
         "1. One step",
         FORWARD.tasks["1.2"].hints[0],
     )
-    assert key.tasks[-1] == ("1.5", "Why the square roots, in a sentence", 0, None, "", "")
-    assert key.points == 9
+    assert key.tasks[-2] == ("1.5", "Why the square roots, in a sentence", 0, None, "", "")
+    assert key.tasks[-1][:4] == ("1.6", "Build a scrubber", 2, "check-1-6")
+    assert key.points == 11
 
 
 def test_the_blank_is_what_students_got(key):

@@ -57,5 +57,6 @@ def test_it_is_graded():
         "1.3": (3, "passed"),
         "1.4": (0, "blank"),
         "1.5": (0, "unread"),
+        "1.6": (0, "blank"),
     }
     assert found.sources["1.5"].startswith("The variance of the last picture.")

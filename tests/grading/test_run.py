@@ -157,8 +157,15 @@ def test_what_kills_the_kernel_costs_its_task_only(key, expected):
     found.sources["1.1"] = "import os\nos._exit(1)"
     found.sources["1.3"] = "def my_add_noise(x_0, t, noise, betas):\n    import os\n    os._exit(1)"
     graded = run.grade_notebook(key, found, NONCE, expected, box=BEST)
-    assert [task.status for task in graded.tasks] == ["killed", "passed", "killed", "passed", "unread"]
-    assert (graded.points, graded.runs) == (5, 3)
+    assert [task.status for task in graded.tasks] == [
+        "killed",
+        "passed",
+        "killed",
+        "passed",
+        "unread",
+        "passed",
+    ]
+    assert (graded.points, graded.runs) == (7, 3)
 
 
 def test_grade_that_cannot_be_had_is_no_zero(key, monkeypatch):

@@ -39,11 +39,11 @@ def pack(path: Path, files: dict[str, bytes], **attributes) -> Path:
 
 
 def told(found) -> list[tuple]:
-    return [(each.student, each.exercise) for each in found]
+    return [(submission.student, submission.exercise) for submission in found]
 
 
 def problems(found) -> dict[str, str]:
-    return {each.student: each.problem for each in found}
+    return {submission.student: submission.problem for submission in found}
 
 
 # who and which exercise
@@ -107,7 +107,9 @@ def test_students_and_exercises_are_told_by_the_path(tmp_path, layout, packed):
     files = dict.fromkeys(names, BLANK)
     found = list(find(pack(tmp_path / "a.zip", files) if packed else put(tmp_path / "class", files)))
     assert told(found) == expected
-    assert all(each.data == BLANK and not each.problem and not each.notes for each in found)
+    assert all(
+        submission.data == BLANK and not submission.problem and not submission.notes for submission in found
+    )
 
 
 def test_an_accent_is_the_same_however_it_was_typed(tmp_path):
@@ -152,7 +154,7 @@ def test_hidden_files_are_passed_over_and_a_wrapper_of_a_zip_is(tmp_path):
     ]
     found = list(find(pack(tmp_path / "a.zip", dict.fromkeys(names, BLANK))))
     assert told(found) == [("anna", "01"), ("bo", "01")]
-    assert not any(each.notes for each in found)
+    assert not any(submission.notes for submission in found)
     alone = pack(tmp_path / "b.zip", {"anna/01_a.ipynb": BLANK})
     assert told(find(alone)) == [("anna", "01")]
 
@@ -163,7 +165,10 @@ def test_hidden_files_are_passed_over_and_a_wrapper_of_a_zip_is(tmp_path):
 def test_the_newer_of_two_is_graded_and_the_other_named(tmp_path):
     put(tmp_path, {"anna/b/01_a.ipynb": b"old", "anna/a/01_a.ipynb": b"new", "bo/01_a.ipynb": b"bo"})
     found = list(find(tmp_path))
-    assert [(each.student, each.data) for each in found] == [("anna", b"new"), ("bo", b"bo")]
+    assert [(submission.student, submission.data) for submission in found] == [
+        ("anna", b"new"),
+        ("bo", b"bo"),
+    ]
     assert found[0].name == "anna/a/01_a.ipynb"
     assert "anna/b/01_a.ipynb" in found[0].notes[0]
     assert "older" in found[0].notes[0]
@@ -267,9 +272,9 @@ def test_links_are_refused_and_nothing_is_changed(tmp_path):
     before = {path: path.lstat() for path in folder.iterdir()}
     found = list(find(folder))
     assert problems(found) == {"anna": submissions._LINK, "bo": "", "carl": submissions._LINK}
-    bo = next(each for each in found if each.student == "bo")
+    bo = next(submission for submission in found if submission.student == "bo")
     assert "bo_01_x.ipynb: this is a link" in bo.notes[0]
-    assert all(not each.data for each in found if each.problem)
+    assert all(not submission.data for submission in found if submission.problem)
     for path, status in before.items():
         after = path.lstat()
         assert (after.st_mtime_ns, after.st_mode, after.st_size) == (
@@ -310,7 +315,7 @@ def test_a_pipe_does_not_hang(tmp_path):
 def test_paths_that_lead_out_of_a_zip_are_refused(tmp_path, name, problem):
     found = list(find(pack(tmp_path / "a.zip", {name: BLANK, "bo_01_x.ipynb": BLANK})))
     assert len(found) == 2
-    (refused,) = (each for each in found if each.problem)
+    (refused,) = (submission for submission in found if submission.problem)
     assert problem in refused.problem
     assert not refused.data
 
@@ -337,7 +342,7 @@ def test_a_bomb_is_refused_by_what_it_claims_and_by_what_it_does(tmp_path, monke
 def test_a_zip_may_not_unpack_to_more_than_the_limit(tmp_path, monkeypatch):
     monkeypatch.setattr(submissions, "MAX_UNPACKED", 2.5 * len(BLANK))
     found = list(find(pack(tmp_path / "a.zip", {f"{name}_01_x.ipynb": BLANK for name in "abc"})))
-    assert [bool(each.problem) for each in found] == [False, False, True]
+    assert [bool(submission.problem) for submission in found] == [False, False, True]
     assert "unpacks to more than" in found[2].problem
 
 
@@ -556,7 +561,7 @@ def test_format_3_has_its_cells_elsewhere():
 )
 def test_cells_of_any_form(cell, kind, source):
     made = of(cell, 1, None, "cell", ["cell"])
-    assert [(each.cell_type, each.source) for each in made.cells] == [(kind, source)]
+    assert [(cell.cell_type, cell.source) for cell in made.cells] == [(kind, source)]
 
 
 def test_missing_invalid_and_repeated_ids_are_replaced():

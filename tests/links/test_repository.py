@@ -81,9 +81,11 @@ def test_the_readme_has_badges_for_every_lesson_and_exercise():
     assert f"({KNOWN.binder('notebooks/00_start_here.ipynb')})" in readme
 
 
-def test_the_readme_says_what_to_run_after_forking():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert "diffusion-lab set-repository" in readme
+def test_the_page_on_setting_up_says_what_to_do_after_forking():
+    assert "[Setting up](docs/setup.md)" in (ROOT / "README.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "setup.md").read_text(encoding="utf-8")
+    assert "diffusion-lab set-repository" in page
+    assert "`.github/workflows/repository.yml`" in page
 
 
 def test_setting_it_rewrites_every_link_and_nothing_else(clone, monkeypatch, capsys):
@@ -220,15 +222,69 @@ def test_badges_stay_where_they_are(clone):
     assert sum("Open in Colab" in "".join(cell["source"]) for cell in made["cells"]) == 1
 
 
-def test_doctor_says_what_to_run_until_it_is_set(capsys, monkeypatch):
-    for owner, expected in (
-        ("OWNER", "diffusion-lab set-repository OWNER/NAME"),
-        ("ada", "ada/lab, branch main"),
-    ):
-        monkeypatch.setattr(repository, "read", lambda _root, owner=owner: Repository(owner, "lab"))
-        good, text = doctor.check_repository()
-        assert good
-        assert expected in text
+def cloned_from(folder: Path, url: str) -> Path:
+    """Make a git repository that says it is a clone of `url`."""
+    folder.mkdir(exist_ok=True)
+    subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
+    subprocess.run(["git", "remote", "add", "origin", url], cwd=folder, check=True)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        ("https://github.com/ada/lab.git", ("ada", "lab")),
+        ("https://github.com/ada/noise.course", ("ada", "noise.course")),
+        ("https://ada:secret@github.com/ada/lab.git", ("ada", "lab")),
+        ("git@github.com:ada/lab.git", ("ada", "lab")),
+        ("ssh://git@github.com/ada/lab", ("ada", "lab")),
+        ("https://gitlab.com/ada/lab.git", None),
+        ("/srv/git/lab.git", None),
+    ],
+)
+def test_the_remote_of_a_clone_is_read_in_every_spelling(tmp_path, url, found):
+    assert repository.find_remote(cloned_from(tmp_path / "c", url), "v1") == (
+        found and Repository(*found, "v1")
+    )
+
+
+def test_where_there_is_no_remote_and_no_git_there_is_none(tmp_path, monkeypatch):
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
+    assert repository.find_remote(tmp_path) is None
+    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
+    assert repository.find_remote(tmp_path) is None
+    monkeypatch.setenv("PATH", "")
+    assert repository.find_remote(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("owner", "remote", "expected"),
+    [
+        ("OWNER", None, "links lead nowhere yet; after forking, run once:  diffusion-lab set-repository"),
+        ("ada", None, "links lead to https://github.com/ada/lab, branch main"),
+        ("ada", Repository("Ada", "Lab"), "links lead to https://github.com/ada/lab, branch main"),
+        (
+            "OWNER",
+            Repository("eve", "fork"),
+            "links lead nowhere yet, but this clone is of https://github.com/eve/fork; to make them "
+            "https://colab.research.google.com/github/eve/fork/blob/main/notebooks/00_start_here.ipynb:  "
+            "diffusion-lab set-repository eve/fork",
+        ),
+        ("ada", Repository("eve", "fork"), "links lead to https://github.com/ada/lab, but this clone is of"),
+    ],
+)
+def test_doctor_says_where_links_lead_and_where_the_clone_is_from(monkeypatch, owner, remote, expected):
+    monkeypatch.setattr(repository, "read", lambda _root: Repository(owner, "lab"))
+    monkeypatch.setattr(repository, "find_remote", lambda _root, _branch: remote)
+    good, text = doctor.check_repository()
+    assert good
+    assert text.startswith(expected)
+    assert "\n" not in text
+
+
+def test_make_lab_says_it():
+    lab = (ROOT / "Makefile").read_text(encoding="utf-8").split("\nlab:")[1].split("\n\n")[0]
+    assert "diffusion-lab doctor" in lab
 
 
 def test_git_knows_every_file_that_is_rewritten():

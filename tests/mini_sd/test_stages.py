@@ -38,6 +38,19 @@ def test_a_stopped_training_goes_on_bit_for_bit(stage, digits, folder):
     assert torch.equal(weights(run(4, True)), whole)
 
 
+def test_a_stage_without_its_network_or_its_training_cannot_be_made(tmp_path):
+    class Untrained(stages.Stage):
+        name = "untrained"
+
+        def network(self):
+            return torch.nn.Linear(1, 1)
+
+    with pytest.raises(TypeError, match=r"abstract .*fit"):
+        Untrained(tmp_path)
+    with pytest.raises(TypeError, match=r"abstract .*network"):
+        stages.Stage(tmp_path)
+
+
 @pytest.mark.parametrize("stage", ["clip", "unet"])
 def test_the_seed_decides_more_than_the_first_weights(stage, digits, folder, monkeypatch):
     latents = train.load_latents(stages.UNetStage(folder).codes_file)
@@ -105,7 +118,7 @@ def test_command_line_from_nothing_to_a_picture(folder, tmp_path):
     )
     fingerprints = {name: stages.stage(out, name).fingerprint() for name in ("vae", "clip")}
     assert len({*fingerprints.values()}) == 2
-    assert all(re.fullmatch("[0-9a-f]{16}", each) for each in fingerprints.values())
+    assert all(re.fullmatch("[0-9a-f]{16}", value) for value in fingerprints.values())
     notes = {"steps": 2, "of": 2, "seed": 0, "bfloat16": False, "source": "sklearn"}
     assert noted(out / "unet.safetensors") == {**notes, **fingerprints, "scale": packed.scale}
     run_note = json.loads((out / "unet.json").read_text())
@@ -188,20 +201,22 @@ def test_first_weights_of_the_unet_do_not_depend_on_the_codes_file(folder, digit
 
 @pytest.mark.parametrize("stage", ["clip", "unet"])
 @pytest.mark.parametrize(
-    ("more", "said"),
+    ("more", "message"),
     [
         (("--steps", 0), "--steps must be at least 1, got 0"),
         (("--steps", 0, "--resume"), "--steps must be at least 1, got 0"),
         (("--steps", 1, "--resume"), "--steps must be at least 3, got 1"),
     ],
 )
-def test_too_few_steps_are_refused_before_anything_is_coded(folder, refused, monkeypatch, stage, more, said):
+def test_too_few_steps_are_refused_before_anything_is_coded(
+    folder, refused, monkeypatch, stage, more, message
+):
     monkeypatch.setattr(train, "encode_scenes", None)
     stages.UNetStage(folder).codes_file.unlink()
     if "--resume" not in more:
         (folder / f"{stage}.pt").unlink()
         (folder / f"{stage}.safetensors").unlink()
-    assert said in refused("train", "mini-sd", stage, "--out", folder, *more)
+    assert message in refused("train", "mini-sd", stage, "--out", folder, *more)
     with pytest.raises(ValueError, match=r"^num_steps must be at least"):
         stages.stage(folder, stage).start(data.sklearn_digits(), num_steps=more[1], resume="--resume" in more)
 

@@ -103,6 +103,76 @@ def my_walk(x_0, noises, betas):
         steps, lambda x, s: (1 - s[0]) ** 0.5 * x + s[0] ** 0.5 * s[1], initial=x_0.numpy())])
 """,
     ],
+    "scrubber": [
+        """
+import ipywidgets
+
+def my_scrubber(x_0, noise, schedule, show):
+    def show_at(t):
+        show(schedule.add_noise(x_0, t, noise))
+
+    return ipywidgets.interactive(show_at, t=(0, schedule.timesteps))
+""",
+        """
+import ipywidgets
+
+def my_scrubber(x_0, noise, schedule, show):
+    slider = ipywidgets.IntSlider(value=schedule.timesteps, min=0, max=schedule.timesteps, description="time t")
+    out = ipywidgets.interactive_output(lambda t: show(schedule.add_noise(x_0, t, noise)), {"t": slider})
+    return ipywidgets.VBox([slider, ipywidgets.HBox([out])])
+""",
+        """
+from IPython.display import clear_output
+from ipywidgets import HTML, IntSlider, Output, VBox
+
+def my_scrubber(x_0, noise, schedule, show):
+    slider, label, out = IntSlider(max=schedule.timesteps), HTML(), Output()
+
+    def draw(change=None):
+        label.value = f"<b>t = {slider.value}</b>"
+        with out:
+            clear_output(wait=True)
+            show(schedule.add_noise(x_0, slider.value, noise))
+
+    slider.observe(draw, names="value")
+    draw()
+    return VBox([slider, label, out])
+""",
+        """
+import ipywidgets
+
+def my_scrubber(x_0, noise, schedule, show):
+    @ipywidgets.interact(t=ipywidgets.IntSlider(min=0, max=schedule.timesteps, continuous_update=False))
+    def scrub(t):
+        t = torch.full((len(x_0),), t)
+        show(schedule.add_noise(x_0, t, noise))
+
+    return scrub
+""",
+        """
+import ipywidgets
+
+out = ipywidgets.Output()
+
+@out.capture(clear_output=True, wait=True)
+def draw(x_0, noise, schedule, show, t):
+    bar = schedule.alphas_cumprod[t]
+    show((bar.sqrt() * x_0 + (1 - bar).sqrt() * noise).float())
+
+def my_scrubber(x_0, noise, schedule, show):
+    slider = ipywidgets.SelectionSlider(options=range(schedule.timesteps + 1), description="t")
+    slider.observe(lambda change: draw(x_0, noise, schedule, show, change["new"]), "value")
+    draw(x_0, noise, schedule, show, slider.value)
+    return ipywidgets.Accordion([ipywidgets.VBox([slider, out])])
+""",
+        """
+import ipywidgets
+
+def my_scrubber(x_0, noise, schedule, show):
+    path = [schedule.add_noise(x_0, t, noise) for t in range(len(schedule.betas))]
+    return ipywidgets.interactive(lambda t: show(path[t]), t=(0, len(path) - 1, 1))
+""",
+    ],
 }
 
 WRONG = {
@@ -626,6 +696,440 @@ def my_walk(x_0, noises, betas):
 """,
         ),
     ],
+    "scrubber": [
+        (
+            "noise-not-added",
+            """
+import ipywidgets
+
+def my_scrubber(x_0, noise, schedule, show):
+    def draw(t):
+        show(x_0)
+
+    return ipywidgets.interactive(draw, t=(0, schedule.timesteps))
+""",
+        ),
+        (
+            "noise-not-added",
+            """
+import ipywidgets
+
+def my_scrubber(x_0, noise, schedule, show):
+    slider, out = ipywidgets.IntSlider(max=schedule.timesteps), ipywidgets.Output()
+
+    def draw(change):
+        schedule.add_noise(x_0, slider.value, noise)
+        with out:
+            show(x_0)
+
+    slider.observe(draw, "value")
+    draw(None)
+    return ipywidgets.VBox([slider, out])
+""",
+        ),
+        (
+            "index-shift",
+            """
+import ipywidgets
+
+def my_scrubber(x_0, noise, schedule, show):
+    def draw(t):
+        show(schedule.add_noise(x_0, max(0, t - 1), noise))
+
+    return ipywidgets.interactive(draw, t=(0, schedule.timesteps))
+""",
+        ),
+        (
+            "index-shift",
+            """
+import ipywidgets
+
+def my_scrubber(x_0, noise, schedule, show):
+    def draw(t):
+        show(schedule.add_noise(x_0, min(t + 1, schedule.timesteps), noise))
+
+    return ipywidgets.interactive(draw, t=(0, schedule.timesteps))
+""",
+        ),
+        (
+            "index-shift",
+            """
+import ipywidgets
+
+def my_scrubber(x_0, noise, schedule, show):
+    def draw(t):
+        keep, add = schedule.sqrt_alphas_cumprod.float(), schedule.sqrt_one_minus_alphas_cumprod.float()
+        show(keep[t - 1] * x_0 + add[t - 1] * noise)
+
+    return ipywidgets.interactive(draw, t=(0, schedule.timesteps))
+""",
+        ),
+        (
+            "wrong-range",
+            """
+import ipywidgets
+
+def my_scrubber(x_0, noise, schedule, show):
+    def draw(t):
+        show(schedule.add_noise(x_0, t, noise))
+
+    return ipywidgets.interactive(draw, t=(0, 1000))
+""",
+        ),
+        (
+            "wrong-range",
+            """
+import ipywidgets
+
+def my_scrubber(x_0, noise, schedule, show):
+    def draw(t):
+        show(schedule.add_noise(x_0, t, noise))
+
+    return ipywidgets.interactive(draw, t=(1, schedule.timesteps))
+""",
+        ),
+        (
+            "wrong-range",
+            """
+import ipywidgets
+
+def my_scrubber(x_0, noise, schedule, show):
+    def draw(t):
+        show(schedule.add_noise(x_0, t, noise))
+
+    return ipywidgets.interactive(draw, t=(0, schedule.timesteps - 1))
+""",
+        ),
+        (
+            "wrong-range",
+            """
+import ipywidgets
+
+def my_scrubber(x_0, noise, schedule, show):
+    def draw(t):
+        show(schedule.add_noise(x_0, t + 1, noise))
+
+    return ipywidgets.interactive(draw, t=(0, schedule.timesteps - 1))
+""",
+        ),
+        (
+            "wrong-range",
+            """
+import ipywidgets
+
+def my_scrubber(x_0, noise, schedule, show):
+    def draw(t):
+        show(schedule.add_noise(x_0, t, noise))
+
+    return ipywidgets.interactive(draw, t=(0, schedule.timesteps, 10))
+""",
+        ),
+        (
+            "wrong-range",
+            """
+import ipywidgets
+
+def my_scrubber(x_0, noise, schedule, show):
+    def draw(t):
+        show(schedule.add_noise(x_0, t, noise))
+
+    return ipywidgets.interactive(draw, t=schedule.timesteps)
+""",
+        ),
+        (
+            "wrong-range",
+            """
+import ipywidgets
+
+def my_scrubber(x_0, noise, schedule, show):
+    def draw(t):
+        show(schedule.add_noise(x_0, t, noise))
+
+    return ipywidgets.interactive(draw, t=ipywidgets.SelectionSlider(options=[0, 1, schedule.timesteps]))
+""",
+        ),
+        (
+            "wrong-range",
+            """
+import ipywidgets
+
+def my_scrubber(x_0, noise, schedule, show):
+    slider, out = ipywidgets.IntSlider(), ipywidgets.Output()
+
+    def draw(change):
+        with out:
+            show(schedule.add_noise(x_0, slider.value, noise))
+
+    slider.observe(draw, "value")
+    draw(None)
+    return ipywidgets.VBox([slider, out])
+""",
+        ),
+        (
+            "nothing-shown",
+            """
+import ipywidgets
+
+def my_scrubber(x_0, noise, schedule, show):
+    def draw(t):
+        schedule.add_noise(x_0, t, noise)
+
+    return ipywidgets.interactive(draw, t=(0, schedule.timesteps))
+""",
+        ),
+        (
+            "nothing-shown",
+            """
+import ipywidgets
+
+def my_scrubber(x_0, noise, schedule, show):
+    slider, out = ipywidgets.IntSlider(max=schedule.timesteps), ipywidgets.Output()
+
+    def draw(change):
+        with out:
+            schedule.add_noise(x_0, slider.value, noise)
+
+    slider.observe(draw, "value")
+    draw(None)
+    return ipywidgets.VBox([slider, out])
+""",
+        ),
+        (
+            "slider-ignored",
+            """
+import ipywidgets
+
+def my_scrubber(x_0, noise, schedule, show):
+    slider, out = ipywidgets.IntSlider(max=schedule.timesteps), ipywidgets.Output()
+
+    def draw(change):
+        with out:
+            show(schedule.add_noise(x_0, slider.value, noise))
+
+
+    draw(None)
+    return ipywidgets.VBox([slider, out])
+""",
+        ),
+        (
+            "slider-ignored",
+            """
+import ipywidgets
+
+def my_scrubber(x_0, noise, schedule, show):
+    slider, out = ipywidgets.IntSlider(max=schedule.timesteps), ipywidgets.Output()
+
+    def draw(change):
+        with out:
+            show(schedule.add_noise(x_0, slider.value, noise))
+
+    slider.observe(draw, "max")
+    draw(None)
+    return ipywidgets.VBox([slider, out])
+""",
+        ),
+        (
+            "slider-ignored",
+            """
+import ipywidgets
+
+def my_scrubber(x_0, noise, schedule, show):
+    slider, out = ipywidgets.IntSlider(max=schedule.timesteps), ipywidgets.Output()
+    with out:
+        show(schedule.add_noise(x_0, slider.value, noise))
+    return ipywidgets.HBox([slider, out])
+""",
+        ),
+        (
+            "nothing-at-first",
+            """
+import ipywidgets
+
+def my_scrubber(x_0, noise, schedule, show):
+    slider, out = ipywidgets.IntSlider(max=schedule.timesteps), ipywidgets.Output()
+
+    def draw(change):
+        with out:
+            show(schedule.add_noise(x_0, slider.value, noise))
+
+    slider.observe(draw, "value")
+
+    return ipywidgets.VBox([slider, out])
+""",
+        ),
+        (
+            "shown-elsewhere",
+            """
+import ipywidgets
+
+def my_scrubber(x_0, noise, schedule, show):
+    slider, out = ipywidgets.IntSlider(max=schedule.timesteps), ipywidgets.Output()
+
+    def draw(change):
+        show(schedule.add_noise(x_0, slider.value, noise))
+
+    slider.observe(draw, "value")
+    draw(None)
+    return ipywidgets.VBox([slider, out])
+""",
+        ),
+        (
+            "shown-elsewhere",
+            """
+import ipywidgets
+
+def my_scrubber(x_0, noise, schedule, show):
+    slider, out = ipywidgets.IntSlider(max=schedule.timesteps), ipywidgets.Output()
+
+    def draw(change):
+        with out:
+            show(schedule.add_noise(x_0, slider.value, noise))
+
+    slider.observe(draw, "value")
+    draw(None)
+    return ipywidgets.VBox([slider])
+""",
+        ),
+        (
+            "value-read-once",
+            """
+import ipywidgets
+
+def my_scrubber(x_0, noise, schedule, show):
+    slider, out = ipywidgets.IntSlider(value=1, max=schedule.timesteps), ipywidgets.Output()
+
+    def draw(change):
+        with out:
+            show(x_t)
+
+    slider.observe(draw, "value")
+    x_t = schedule.add_noise(x_0, slider.value, noise)
+    draw(None)
+    return ipywidgets.VBox([slider, out])
+""",
+        ),
+        (
+            "value-read-once",
+            """
+import ipywidgets
+
+def my_scrubber(x_0, noise, schedule, show):
+    slider = ipywidgets.IntSlider(value=2, min=0, max=schedule.timesteps)
+    t = slider.value
+    out = ipywidgets.interactive_output(lambda _t: show(schedule.add_noise(x_0, t, noise)), {"_t": slider})
+    return ipywidgets.VBox([slider, out])
+""",
+        ),
+        (
+            "old-for-new",
+            """
+import ipywidgets
+
+def my_scrubber(x_0, noise, schedule, show):
+    slider, out = ipywidgets.IntSlider(max=schedule.timesteps), ipywidgets.Output()
+
+    def draw(change):
+        with out:
+            show(schedule.add_noise(x_0, change["old"] if change else slider.value, noise))
+
+    slider.observe(draw, "value")
+    draw(None)
+    return ipywidgets.VBox([slider, out])
+""",
+        ),
+        (
+            "draws-own-noise",
+            """
+import ipywidgets
+
+def my_scrubber(x_0, noise, schedule, show):
+    def draw(t):
+        show(schedule.add_noise(x_0, t))
+
+    return ipywidgets.interactive(draw, t=(0, schedule.timesteps))
+""",
+        ),
+        (
+            "draws-own-noise",
+            """
+import ipywidgets
+
+def my_scrubber(x_0, noise, schedule, show):
+    eps = torch.randn_like(x_0)
+    def draw(t):
+        show(schedule.add_noise(x_0, t, eps))
+
+    return ipywidgets.interactive(draw, t=(0, schedule.timesteps))
+""",
+        ),
+        (
+            "error",
+            """
+import ipywidgets
+
+def my_scrubber(x_0, noise, schedule, show):
+    def draw(t):
+        show(schedule.add_noise(x_0, t - 1, noise))
+
+    return ipywidgets.interactive(draw, t=(0, schedule.timesteps))
+""",
+        ),
+        (
+            "error",
+            """
+import ipywidgets
+
+def my_scrubber(x_0, noise, schedule, show):
+    def draw(t):
+        show(schedule.add_noise(x_0[0], t, noise))
+
+    return ipywidgets.interactive(draw, t=(0, schedule.timesteps))
+""",
+        ),
+        (
+            "error",
+            """
+import ipywidgets
+
+def my_scrubber(x_0, noise, schedule, show):
+    def draw(t):
+        show(schedule.add_noise(x_0, t, noise)[0])
+
+    return ipywidgets.interactive(draw, t=(0, schedule.timesteps))
+""",
+        ),
+        (
+            "error",
+            """
+def my_scrubber(x_0, noise, schedule):
+    return None
+""",
+        ),
+        (
+            "error",
+            """
+import ipywidgets
+
+def my_scrubber(x_0, noise, schedule, show):
+    return ipywidgets.Output()
+""",
+        ),
+        (
+            "error",
+            """
+def my_scrubber(x_0, noise, schedule, show):
+    return lambda t: show(schedule.add_noise(x_0, t, noise))
+""",
+        ),
+        (
+            "wrong-type",
+            """
+import ipywidgets
+
+my_scrubber = ipywidgets.IntSlider(max=1000)
+""",
+        ),
+    ],
 }
 
 COMPOUND = {
@@ -722,6 +1226,77 @@ def my_walk(x_0, noises, betas):
         (
             {"ignores-argument"},
             "def my_walk(x_0, noises, betas):\n    return torch.stack([x_0] * (len(noises) + 1))",
+        ),
+    ],
+    "scrubber": [
+        (
+            {"nothing-at-first", "shown-elsewhere"},
+            """
+import ipywidgets
+
+def my_scrubber(x_0, noise, schedule, show):
+    slider, out = ipywidgets.IntSlider(max=schedule.timesteps), ipywidgets.Output()
+
+    def draw(change):
+        show(schedule.add_noise(x_0, slider.value, noise))
+
+    slider.observe(draw, "value")
+
+    return ipywidgets.VBox([slider, out])
+""",
+        ),
+        (
+            {"noise-not-added", "slider-ignored", "value-read-once"},
+            """
+import ipywidgets
+
+def my_scrubber(x_0, noise, schedule, show):
+    slider, out = ipywidgets.IntSlider(max=schedule.timesteps), ipywidgets.Output()
+
+    def draw(change):
+        pass
+
+    slider.observe(draw, "value")
+    with out:
+        show(x_0)
+    return ipywidgets.VBox([slider, out])
+""",
+        ),
+        (
+            {"draws-own-noise", "index-shift"},
+            """
+import ipywidgets
+
+def my_scrubber(x_0, noise, schedule, show):
+    def draw(t):
+        show(schedule.add_noise(x_0, max(0, t - 1)))
+
+    return ipywidgets.interactive(draw, t=(0, schedule.timesteps))
+""",
+        ),
+        (
+            set(),
+            """
+import ipywidgets
+
+def my_scrubber(x_0, noise, schedule, show):
+    def draw(t):
+        show(schedule.add_noise(noise, t, x_0))
+
+    return ipywidgets.interactive(draw, t=(0, schedule.timesteps))
+""",
+        ),
+        (
+            set(),
+            """
+import ipywidgets
+
+def my_scrubber(x_0, noise, schedule, show):
+    def draw(t):
+        show(x_0 + t * noise)
+
+    return ipywidgets.interactive(draw, t=(0, schedule.timesteps))
+""",
         ),
     ],
 }

@@ -53,6 +53,12 @@ def say_next(*words: object) -> None:
     print("next:", shlex.join(["diffusion-lab", *map(str, words)]))
 
 
+def write_losses(path: Path, losses: dict[int, float]) -> None:
+    """Write the loss of every step as CSV, whole or not at all."""
+    with replacing(path) as part, part.open("w", newline="") as file:
+        csv.writer(file).writerows([("step", "loss"), *losses.items()])
+
+
 class Run:
     """A training in a folder.
 
@@ -143,8 +149,7 @@ class Run:
         step.save(self.checkpoint)
         first = next(iter(losses))
         losses = {index: loss for index, loss in self.earlier_losses.items() if index < first} | losses
-        with replacing(self.loss_file) as part, part.open("w", newline="") as file:
-            csv.writer(file).writerows([("step", "loss"), *losses.items()])
+        write_losses(self.loss_file, losses)
 
     def _read_losses(self) -> dict[int, float]:
         if not self.loss_file.exists():
