@@ -3,6 +3,8 @@
 import torch
 from torch import nn
 
+from diffusion_lab.checks import pictures
+from diffusion_lab.checks.ends import BATCH_OF_ONE, NOT_SQUARE, REAL_PICTURES, T_IS_LAST, VERY_LARGE, border
 from diffusion_lab.checks.engine import Exercise
 from diffusion_lab.schedules import DiffusionSchedule
 
@@ -35,6 +37,9 @@ def _levels_mixed_up(task, make, singular, plural):
 
 # 10.1
 
+AT_THE_DATA = border("at tau = 0", lambda x_0, eps, tau: (tau == 0).any())
+AT_THE_NOISE = border("at tau = 1", lambda x_0, eps, tau: (tau == 1).any())
+
 
 def _straight(
     place=lambda x_0, eps, s: (1 - s) * x_0 + s * eps, target=lambda x_0, eps, s: eps - x_0, wide=_wide
@@ -51,6 +56,14 @@ def _straight(
     "the straight path and its target",
     3,
     "2. The straight path",
+    ends=(
+        AT_THE_DATA,
+        AT_THE_NOISE,
+        BATCH_OF_ONE,
+        NOT_SQUARE,
+        REAL_PICTURES,
+        VERY_LARGE,
+    ),
     hints=(
         (
             "Every picture has its own tau. Give it the shape (B, 1, 1, 1), so that it multiplies whole"
@@ -82,6 +95,9 @@ def _(draw):
         ((3, 1, 3, 3), [0.6, 0.15, 0.8]),
     ):
         yield draw.normal(*shape), draw.normal(*shape), torch.tensor(s)[draw.shuffled(range(len(s)))]
+    yield draw.normal(1, 1, 3, 3), draw.normal(1, 1, 3, 3), torch.tensor([0.3])
+    yield 50 * draw.normal(2, 1, 3, 3), 50 * draw.normal(2, 1, 3, 3), torch.tensor([0.4, 0.8])
+    yield pictures.digits(3), draw.normal(3, 1, 28, 28), draw.shuffled((0.1, 0.5, 0.9))
 
 
 @straight.numbers
@@ -149,6 +165,24 @@ straight.wrong(
 for _target in (lambda x_0, eps, s: eps - x_0, lambda x_0, eps, s: (1 - s).sqrt() * eps - s.sqrt() * x_0):
     straight.wrong("not-straight", _straight(_circle, _target))
 straight.wrong("not-straight", _straight(_quarter))
+for _turn in (torch.pi / 2, 1):
+    straight.wrong(
+        "not-straight",
+        _straight(
+            lambda x_0, eps, s, turn=_turn: (turn * s).cos() * x_0 + (turn * s).sin() * eps,
+            lambda x_0, eps, s, turn=_turn: turn * ((turn * s).cos() * eps - (turn * s).sin() * x_0),
+        ),
+        _straight(
+            lambda x_0, eps, s, turn=_turn: (turn * s).cos() * x_0 + (turn * s).sin() * eps,
+            lambda x_0, eps, s, turn=_turn: (turn * s).cos() * eps - (turn * s).sin() * x_0,
+        ),
+        _straight(lambda x_0, eps, s, turn=_turn: (turn * s).cos() * x_0 + (turn * s).sin() * eps),
+    )
+straight.wrong(
+    "wrong-sign",
+    _straight(target=lambda x_0, eps, s: eps + x_0),
+    sentence="the ends were added; the velocity is the way from one to the other, eps - x_0",
+)
 _levels_mixed_up(straight, _straight, "tau", "the times tau")
 
 
@@ -163,6 +197,9 @@ def _(straight, draw):
 
 
 # 10.2
+
+NO_NOISE = border("at ratio 0", lambda network, y, ratio, data_std: (ratio == 0).any(), True)
+MUCH_NOISE = border("at a ratio of 20 or more", lambda network, y, ratio, data_std: (ratio >= 20).any())
 
 
 class Raw:
@@ -182,12 +219,13 @@ def _frame(
     out=lambda r, d: r * d / (r**2 + d**2).sqrt(),
     shown=lambda r, d: (r**2 + d**2).rsqrt(),
     wide=_wide,
+    told=lambda ratio: ratio,
 ):
     """A denoiser in EDM's frame with something changed."""
 
     def denoise(network, y, ratio, data_std):
         r, d = wide(ratio, y), torch.tensor(data_std)
-        return skip(r, d) * y + out(r, d) * network(shown(r, d) * y, ratio)
+        return skip(r, d) * y + out(r, d) * network(shown(r, d) * y, told(ratio))
 
     return denoise
 
@@ -197,6 +235,12 @@ def _frame(
     "what stands around the network",
     4,
     "3. What stands around the network",
+    ends=(
+        NO_NOISE,
+        MUCH_NOISE,
+        BATCH_OF_ONE,
+        NOT_SQUARE,
+    ),
     hints=(
         (
             "Everything is made of one sum: the variance of y is ratio² + data_std², as data and noise are"
@@ -222,6 +266,9 @@ def _(draw):
         ((3, 1, 3, 3), [1.2, 0.4, 3.0], 0.7),
     ):
         yield Raw(), draw.normal(*shape), torch.tensor(ratios)[draw.shuffled(range(len(ratios)))], data_std
+    yield Raw(), draw.normal(1, 1, 3, 3), torch.tensor([0.9]), 0.6
+    ratio = torch.tensor([20.0, 80.0])
+    yield Raw(), ratio.reshape(-1, 1, 1, 1) * draw.normal(2, 1, 3, 3), ratio, 0.5
 
 
 @denoise.numbers
@@ -250,7 +297,7 @@ _roots = {  # a standard deviation where a variance belongs, or the reverse
         lambda r, d: r * d / (r + d),
         lambda r, d: r**2 * d**2 / (r**2 + d**2),
     ),
-    "shown": (lambda r, d: 1 / (r**2 + d**2), lambda r, d: 1 / (r + d), lambda r, d: (r + d).rsqrt()),
+    "shown": (lambda r, d: 1 / (r**2 + d**2), lambda r, d: (r + d).rsqrt()),
 }
 for _which, _formulas in _roots.items():
     denoise.wrong(
@@ -261,6 +308,11 @@ for _which, _formulas in _roots.items():
             " are standard deviations"
         ),
     )
+denoise.wrong(
+    "variance-as-std",
+    _frame(shown=lambda r, d: 1 / (r + d)),
+    sentence="in c_in ratio and data_std were added up; their squares add up, and c_in is 1 over the root of the sum",
+)
 for _sum in (lambda r, d: r + d, lambda r, d: (r + d) ** 2):
     denoise.wrong(
         "variance-as-std",
@@ -280,6 +332,26 @@ denoise.wrong(
     sentence=(
         "the network's answer was taken off; F is added. (With d = 1 it is -v, and only v would be taken off)"
     ),
+)
+denoise.wrong(
+    "scaled-time",
+    *(
+        _frame(told=told)
+        for told in (
+            lambda r: r.log() / 4,
+            torch.log,
+            lambda r: r**2,
+            lambda r: r / 4,
+            lambda r: r.clamp(min=1e-8).log() / 4,
+        )
+    ),
+    lambda network, y, ratio, data_std: _frame(told=lambda r: r / data_std)(network, y, ratio, data_std),
+    sentence="the network was told something else than `ratio`; it wants that as it came",
+)
+denoise.wrong(
+    "data-counts-one",
+    _frame(out=lambda r, d: r * (r**2 + d**2).rsqrt()),
+    sentence="c_out lacks the factor data_std: ratio * data_std / sqrt(ratio² + data_std²)",
 )
 denoise.wrong("skip-left-out", _frame(skip=lambda r, d: torch.ones_like(r)))
 denoise.wrong("input-not-scaled", _frame(shown=lambda r, d: torch.ones_like(r)))
@@ -341,6 +413,9 @@ _levels_mixed_up(denoise, _frame, "ratio", "the ratios")
 
 # 10.3
 
+TO_CLEAN = border("at s = 0", lambda student, target, teacher, x_t, t, s, schedule: (s == 0).any())
+ONE_STEP = border("at s = t - 1", lambda student, target, teacher, x_t, t, s, schedule: (t - s == 1).all())
+
 
 class Painter(nn.Module):
     """A stand-in for a network: says v, and depends on x_t, on t and on two weights."""
@@ -395,6 +470,9 @@ def _consistency(
     clean=False,
     join=lambda d: d.square().flatten(1).mean(1),
     answers=lambda f, x_t: f,
+    weigh=lambda t, s: 1,
+    steps_with=lambda student, target, teacher: teacher,
+    sign=-1,
 ):
     """The loss of 10.3 with something changed."""
 
@@ -406,14 +484,14 @@ def _consistency(
             return alpha * x - sigma * network(x, time)
 
         alpha, sigma = schedule.alpha_sigma(t_from, x_t)
-        v = teacher(x_t, t_from)
+        v = steps_with(student, target, teacher)(x_t, t_from)
         x_0, eps = alpha * x_t - sigma * v, sigma * x_t + alpha * v
         alpha, sigma = schedule.alpha_sigma(t_to, x_t)
         x_s = alpha * x_0 + sigma * old(x_t, eps, x_0)
         x_s = x_s.detach() if stop[0] else x_s
         wanted = x_0.detach() if clean else ends(asked(student, target), at(x_t, x_s), t_asked)
         wanted = wanted.detach() if stop[1] else wanted
-        return join(answers(ends(student, x_t, t_from), x_t) - wanted)
+        return weigh(t, s) * join(answers(ends(student, x_t, t_from), x_t) + sign * wanted)
 
     return _with_gradients(loss)
 
@@ -423,6 +501,13 @@ def _consistency(
     "the loss of a consistency model",
     4,
     "4. One answer for the whole path",
+    ends=(
+        T_IS_LAST,
+        TO_CLEAN,
+        ONE_STEP,
+        BATCH_OF_ONE,
+        NOT_SQUARE,
+    ),
     prepare=_with_gradients,
     results=("the loss", *(f"the gradient of {network}" for network in _NETWORKS)),
     hints=(
@@ -449,6 +534,8 @@ def _(draw):
         ((4, 1, 4, 4), [5, 4, 3, 5], [3, 2, 1, 1]),
         ((3, 2, 3, 5), [2, 5, 4], [0, 4, 0]),
         ((3, 1, 3, 3), [4, 3, 5], [3, 1, 2]),
+        ((1, 1, 3, 3), [4], [2]),
+        ((2, 1, 3, 3), [3, 5], [2, 4]),
     ):
         weights = [draw.uniform(0.5, 1.5, 2) for _ in range(3)]
         yield *weights, draw.normal(*shape), torch.tensor(t), torch.tensor(s), FIVE
@@ -495,6 +582,64 @@ consistency_loss.wrong(
     "noise-not-kept",
     _consistency(old=lambda x_t, eps, x_0: 0 * eps),
     _consistency(old=lambda x_t, eps, x_0: x_t),
+)
+consistency_loss.wrong(
+    "teacher-not-asked",
+    *(
+        _consistency(steps_with=who, stop=(stop, True))
+        for who in (lambda student, target, teacher: student, lambda student, target, teacher: target)
+        for stop in (True, False)
+    ),
+)
+consistency_loss.wrong(
+    "one-step-too-many",
+    _consistency(join=lambda d: d.square().flatten(1).mean(1).sqrt()),
+    _consistency(join=lambda d: d.square().flatten(1).sum(1).sqrt()),
+    sentence="the difference is right, but a root was taken of its mean square; that itself is wanted",
+)
+consistency_loss.wrong(
+    "another-norm",
+    *(
+        _consistency(
+            join=lambda d, c=c, mean=mean: (
+                (mean(d.square().flatten(1), 1) + (c * d[0].numel() ** 0.5) ** 2).sqrt()
+                - c * d[0].numel() ** 0.5
+            )
+        )
+        for c in (0.00054, 0.03)
+        for mean in (torch.mean, torch.sum)
+    ),
+    *(
+        _consistency(join=lambda d, c=c: (d.square().flatten(1).mean(1) + c**2).sqrt() - c)
+        for c in (0.00054, 0.01, 1.0)
+    ),
+    *(
+        _consistency(join=lambda d, c=c: ((d.square() + c**2).sqrt() - c).flatten(1).mean(1))
+        for c in (0.00054, 0.01, 0.03, 1.0)
+    ),
+    _consistency(join=lambda d: nn.functional.smooth_l1_loss(d, 0 * d, reduction="none").flatten(1).mean(1)),
+    _consistency(join=lambda d: d.cosh().log().flatten(1).mean(1)),
+    _consistency(join=lambda d: d.pow(4).flatten(1).mean(1)),
+    _consistency(join=lambda d: d.square().flatten(1).amax(1)),
+)
+consistency_loss.wrong(
+    "wrong-factor",
+    *(
+        _consistency(weigh=weigh)
+        for weigh in (
+            lambda t, s: 0.5,
+            lambda t, s: 2,
+            lambda t, s: 1 / (t - s),
+            lambda t, s: 1 / (t - s) ** 2,
+            lambda t, s: t - s,
+            lambda t, s: t,
+            lambda t, s: 1 / t,
+        )
+    ),
+    sentence="the mean square is right, but it was multiplied or divided by something; it is wanted as it is",
+)
+consistency_loss.wrong(
+    "wrong-sign", _consistency(sign=1), sentence="the two ends were added; their difference is wanted"
 )
 consistency_loss.wrong("summed-not-averaged", _consistency(join=lambda d: d.square().flatten(1).sum(1)))
 consistency_loss.wrong(

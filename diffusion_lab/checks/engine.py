@@ -12,7 +12,9 @@ into the notebooks.
 
 import functools
 import inspect
+import itertools
 import linecache
+import math
 import sysconfig
 import traceback
 from collections.abc import Callable, Iterable, Sequence
@@ -22,7 +24,8 @@ from typing import Any, NamedTuple
 import torch
 
 from diffusion_lab import progress
-from diffusion_lab.checks import cards, cells, outcomes
+from diffusion_lab.checks import cards, cells, forbidden, outcomes, transformations
+from diffusion_lab.checks.ends import BATCH_OF_ONE, End
 from diffusion_lab.checks.mistakes import CATALOGUE, Mistaken, NotAttempted, Unsolved
 from diffusion_lab.checks.outcomes import (
     TOLERANCE,
@@ -41,6 +44,21 @@ NOT_THE_STUDENT = (
     str(Path(torch.__file__).parents[1]),
     sysconfig.get_path("stdlib"),
 )
+
+
+_IGNORED = {
+    "t": "ignores-t",
+    "labels": "ignores-label",
+    "eta": "ignores-eta",
+    "mask": "ignores-mask",
+    "temperature": "ignores-temperature",
+    "probability": "ignores-probability",
+}
+"""What it is called if an answer does not change with one of these."""
+
+
+def _tuple(value: Any) -> tuple:
+    return tuple(value) if isinstance(value, list | tuple) else (value,)
 
 
 class Task:
@@ -64,14 +82,23 @@ class Task:
         prepare: Callable | None = None,
         tolerance: float = TOLERANCE,
         results: Sequence[str] = (),
+        without: Sequence[str] = (),
+        may_change: Sequence[str] = (),
+        ends: Sequence[End] = (),
+        inputs_are_shown: bool = True,
     ):
         """Keep all; `prepare` turns an answer into a function like the right one, or a guess's numbers into others.
 
-        Where it adds to the one tensor of an answer, such as gradients, `results` are the names of all.
+        Where it adds to the one tensor of an answer, such as gradients, `results` are the names of all. `without`
+        are helpers that the statement forbids, such as "diffusion_lab.process:split", and `may_change` the
+        arguments that an answer is free to change; all others it has to leave as they are. `ends` are those of
+        what the statement allows, and each of them occurs in the cases. `inputs_are_shown` is false where a
+        `prepare` calls the answer with others than those of the cases.
         """
         self.exercise, self.number, self.title, self.points = exercise, number, title, points
         self.section, self.hints, self.prepare, self.tolerance = section, hints, prepare, tolerance
-        self.results = results
+        self.results, self.without, self.may_change, self.ends = results, without, may_change, ends
+        self.inputs_are_shown = inputs_are_shown
         self.__doc__, self.name = right.__doc__, right.__name__
         self.rights: dict[str, Callable] = {"": right}
         self.wrongs: list[tuple[str, str, Any]] = []
@@ -104,11 +131,14 @@ class Task:
         self.places |= {sentence: at} if at else {}
         self.wrongs += [(name, sentence, formula) for formula in formulas]
 
-    def probe(self, name: str, sentence: str = "", always: bool = False) -> Callable:
-        """Declare (answer, draw) -> bool, true if it makes the mistake.
+    def probe(
+        self, name: str, sentence: str = "", always: bool = False, at: tuple[str, str] | None = None
+    ) -> Callable:
+        """Declare (answer, draw) -> bool, true if it makes the mistake; `at` is as for `wrong`.
 
         `always`: even where its numbers are right.
         """
+        self.places |= {sentence: at} if at else {}
         return lambda probe: self.probes.append((name, sentence or CATALOGUE[name].sentence, probe, always))
 
     def holds(self, find: Callable) -> None:
@@ -152,7 +182,7 @@ class Task:
         lesson, title = section = self._where_to_read(name, text)
         pointer = f'Read again: lesson {lesson}, section "{title}". For a hint: check.hint("{self.number}")'
         output = [f"Your code printed: {printed.strip()[:500]}"] if printed.strip() else []
-        lines = [*details, *output]
+        lines = [*filter(None, details), *output]
         card = functools.partial(cards.wrong, self.number, name, text, lines, section, self.hints)
         return Mistaken(name, text, *lines, pointer, card=card)
 
@@ -164,12 +194,29 @@ class Task:
         if text in self.places:
             return self.places[text]
         mistake, lesson = CATALOGUE.get(name), self.exercise.number
-        if mistake and (mistake.lesson == lesson or (mistake.lesson < lesson and text == mistake.sentence)):
+        if (
+            mistake
+            and mistake.lesson
+            and (mistake.lesson == lesson or (mistake.lesson < lesson and text == mistake.sentence))
+        ):
             return mistake.lesson, mistake.section
         return lesson, self.section
 
+    @property
+    def arguments(self) -> list[str]:
+        """The names of what an answer is given."""
+        return list(inspect.signature(self.rights[""]).parameters)
+
+    def ends_of(self, args: Sequence) -> list[End]:
+        """Which of the ends that the task declares a case has."""
+        given = dict(zip(self.arguments, args, strict=True))
+        return [end for end in self.ends if end.is_in(given)]
+
     def _error(self, outcome: Outcome, args: Sequence) -> Mistaken:
-        error, names = outcome.error, inspect.signature(self.rights[""]).parameters
+        error, names = outcome.error, self.arguments
+        if isinstance(error, forbidden.Used):
+            text = f"`{error.name}` was called, which this task wants you to do without: write it yourself"
+            return self._mistaken("used-the-package", text, printed=outcome.printed)
         text = f"{type(error).__name__}: {str(error)[:300]}"
         frames = [
             f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(NOT_THE_STUDENT)
@@ -178,25 +225,33 @@ class Task:
             line = linecache.getline(frames[-1].filename, frames[-1].lineno).strip() or frames[-1].line
             where = f"in line {frames[-1].lineno} of {frames[-1].name}:  {line}"
         else:
-            where = f"when it was called with ({', '.join(names)})"
-        given = ", ".join(f"{name} = {describe(value)}" for name, value in zip(names, args, strict=False))
-        return self._mistaken("error", text, where, f"It was given {given}", printed=outcome.printed)
+            where = f"when it was called with ({', '.join(names)})" if self.inputs_are_shown else ""
+        return self._mistaken("error", text, where, self._given(args), printed=outcome.printed)
 
-    def _student(self, answer: Callable) -> Callable:
+    def _given(self, args: Sequence) -> str:
+        """Say what an answer was given; "" if that is not what the statement speaks of."""
+        given = [f"{name} = {describe(value)}" for name, value in zip(self.arguments, args, strict=False)]
+        return f"It was given {', '.join(given)}" if self.inputs_are_shown else ""
+
+    def _student(self, answer: Callable, without: Sequence[str] = ()) -> Callable:
         """The answer as the numbers, probes and properties may call it: clones in, float64 tensors out."""
 
         def call(*args):
-            outcome = run(answer, args)
+            outcome = run(answer, args, without)
             if outcome.error:
                 raise self._error(outcome, args)
             if outcome.problem:
                 raise self._mistaken(*outcome.problem, printed=outcome.printed)
             tensors = outcome.tensors
-            if len(tensors) > 1:
-                tensors = aligned(tensors, run(self.rights[""], args).tensors)
+            if len(tensors) > 1 and self._wants_one_tensor:
+                tensors = outcomes.stacked(tensors)
             return tensors[0] if len(tensors) == 1 else tensors
 
         return call
+
+    @functools.cached_property
+    def _wants_one_tensor(self) -> bool:
+        return len(run(self.rights[""], next(iter(self.make_cases(self._draw())))).tensors) == 1
 
     def _check(self, answer: Any) -> tuple[str, dict[str, float]]:
         if answer is None or answer is ...:
@@ -205,19 +260,58 @@ class Task:
             raise self._mistaken(
                 "wrong-type", f"hand over the function, not called; got {type(answer).__name__}"
             )
+        without = () if self._is_declared(answer) else self.without
         answer = self.prepare(answer) if self.prepare else answer
         cases = list(self.make_cases(self._draw()))
-        got = [run(answer, args) for args in cases]
+        got = [run(answer, args, without) for args in cases]
+        for outcome in got:
+            if isinstance(outcome.error, forbidden.Used):
+                raise self._error(outcome, ())
         empty = [not outcome.error and (outcome.value is None or outcome.value is ...) for outcome in got]
         if all(empty) or any(outcomes.says_not_implemented(outcome.error) for outcome in got):
             raise self._blank("your function returns nothing. If you have written it, is a `return` missing?")
         wanted = {name: [run(right, args) for args in cases] for name, right in self.rights.items()}
-        student = self._student(answer)
+        for k, outcome in enumerate(got):
+            if outcomes.took_one_for_a_number(outcome.error) and BATCH_OF_ONE in self.ends_of(cases[k]):
+                got[k] = wanted[""][k]  # a slip of numpy's, and not worth a point
+        student = self._student(answer, without)
         used = next((name for name, ideal in wanted.items() if all(map(self._equal, got, ideal))), None)
         if used is None:
             raise self._diagnosis(student, cases, got, wanted)
         self._try_probes(student, [probe for probe in self.probes if probe[-1]])
-        return used, self._printable(student)
+        numbers = self._printable(student)
+        self._refuse_changes(got)
+        self._refuse_fractions(got, wanted[""])
+        return used, numbers
+
+    def _refuse_fractions(self, got: Iterable[Outcome], wanted: Iterable[Outcome]) -> None:
+        """Raise if whole numbers are wanted, such as labels, and others came, right as they are."""
+        for outcome, right in zip(got, wanted, strict=True):
+            kinds = [getattr(found.value, "dtype", None) for found in (outcome, right)]
+            if isinstance(kinds[1], torch.dtype) and not kinds[1].is_floating_point:
+                kind = str(kinds[0])
+                if "float" in kind or "bool" in kind:
+                    raise self._mistaken(
+                        "wrong-dtype", f"whole numbers were wanted, such as {kinds[1]}; got {kind}"
+                    )
+
+    def _refuse_changes(self, got: Iterable[Outcome]) -> None:
+        """Raise if an answer, right in all else, has changed what it was given."""
+        places = {place for outcome in got for place in outcome.changed}
+        names = [name for k, name in enumerate(self.arguments) if k in places and name not in self.may_change]
+        if names:
+            *others, last = (f"`{name}`" for name in names)
+            which = f"{', '.join(others)} and {last}" if others else last
+            raise self._mistaken(
+                "changed-its-input",
+                f"the numbers are right, but {which} {'were' if others else 'was'} changed; whoever calls the"
+                " function still needs what it hands over: make new tensors, or change a `.clone()`",
+            )
+
+    def _is_declared(self, answer: Callable) -> bool:
+        """Whether an answer is a formula of this package, which may use the rest of it."""
+        formulas = [*self.rights.values(), *(formula for _, _, formula in self.wrongs)]
+        return any(answer is formula for formula in formulas)
 
     def _equal(self, got: Outcome, wanted: Outcome) -> bool:
         return not got.error and not got.problem and same(got.tensors, wanted.tensors, self.tolerance)
@@ -253,41 +347,116 @@ class Task:
                 raise self._mistaken(name, sentence)
 
     def _diagnosis(self, student: Callable, cases: list, got: list[Outcome], wanted: dict) -> Mistaken:
-        """Name the mistake if it is certain.
+        """Name the mistake if it is certain; a probe raises it.
 
         Else say what was raised, or what is wrong with the form or numbers.
         """
         printed = next((outcome.printed for outcome in got if outcome.printed), "")
-        for name, sentence, wrong in self.wrongs:
-            if self._is(wrong, cases, got, wanted):
-                return self._mistaken(name, sentence, printed=printed)
+        if explained := self._explained(self.wrongs, cases, got, wanted):
+            return self._mistaken(*explained, printed=printed)
         for args, outcome in zip(cases, got, strict=True):
             if outcome.error:
-                return self._error(outcome, args)
+                explained = self._explained_in_general(cases, got, wanted)
+                return self._mistaken(*explained) if explained else self._error(outcome, args)
         first = wanted[""]
         for outcome, right in zip(got, first, strict=True):
             if problem := outcome.problem or outcomes.form(outcome, right, self.results):
-                return self._mistaken(*problem, printed=printed)
-        try:
-            self._try_probes(student, self.probes)
-        except Mistaken as mistaken:
-            return mistaken
+                if explained := self._explained_in_general(cases, got, wanted):
+                    return self._mistaken(*explained, printed=printed)
+                if problem[0] == "not-finite":
+                    self._try_probes(student, [probe for probe in self.probes if probe[-1]])
+                return self._mistaken(*problem, self._where_it_departs(cases, got, first), printed=printed)
+        self._try_probes(student, self.probes)
+        if explained := self._explained_in_general(cases, got, wanted):
+            return self._mistaken(*explained, printed=printed)
+        if ignored := self._without_a_say(student, cases):
+            *others, last = (f"`{name}`" for name in ignored)
+            sentence = (
+                f"the answer does not change with {(', '.join(others) + ' or ' + last) if others else last}"
+            )
+            name = "ignores-argument" if others else _IGNORED.get(ignored[0], "ignores-argument")
+            return self._mistaken(name, sentence, printed=printed)
         found = [text for find in self.properties if (text := find(student, self._draw("property")))]
         at = next(k for k, outcome in enumerate(got) if not self._equal(outcome, first[k]))
-        names = inspect.signature(self.rights[""]).parameters
-        given = ", ".join(
-            f"{name} = {describe(value)}" for name, value in zip(names, cases[at], strict=False)
-        )
         text = found[0] if found else "the numbers are not those that are wanted"
         pair = aligned(got[at].tensors, first[at].tensors), first[at].tensors
-        where = outcomes.where(*pair, self.tolerance, self.results)
-        return self._mistaken("differs", text, where, f"It was given {given}", printed=printed)
+        where = outcomes.where(*pair, self.tolerance, self.results, self.inputs_are_shown)
+        departs = self._where_it_departs(cases, got, first)
+        return self._mistaken("differs", text, departs, where, self._given(cases[at]), printed=printed)
+
+    def _explained(
+        self, formulas: Iterable, cases: list, got: list[Outcome], wanted: dict
+    ) -> tuple[str, str] | None:
+        """The name and the sentence of the formula that an answer is like; of the first two if their names differ."""
+        fitting: dict[str, str] = {}
+        for name, sentence, wrong in formulas:
+            if name not in fitting and self._is(wrong, cases, got, wanted):
+                fitting[name] = sentence or CATALOGUE[name].sentence
+        if not fitting:
+            return None
+        (name, first), *others = fitting.items()
+        return name, f"either {first}; or {others[0][1]}" if others else first
+
+    def transformations(self) -> Iterable[transformations.Transformation]:
+        """The general mistakes that make sense in this task."""
+        if not self.inputs_are_shown:
+            return
+        given = next(iter(self.make_cases(self._draw())))
+        for right in self.rights.values():
+            plain = getattr(right, "plain", right)
+            prepare = (plain is not right and self.prepare) or (lambda function: function)
+            inputs = transformations.of_inputs(plain, self.arguments, given)
+            for found in itertools.chain(inputs, transformations.of_results(plain)):
+                yield found._replace(function=prepare(found.function))
+
+    def _explained_in_general(self, cases: list, got: list[Outcome], wanted: dict) -> tuple[str, str] | None:
+        """The same for the mistakes that are made anywhere; else the factor by which all numbers are too large."""
+        if explained := self._explained(self.transformations(), cases, got, wanted):
+            return explained
+        pairs = [(aligned(a.tensors, b.tensors), b.tensors) for a, b in zip(got, wanted[""], strict=True)]
+        if self.inputs_are_shown and all(len(a) == len(b) == 1 for a, b in pairs):
+            numbers = ([a[0] for a, _ in pairs], [b[0] for _, b in pairs])
+            if found := transformations.factor(*numbers, self.tolerance):
+                return "wrong-factor", f"all numbers are {found:.4g} times what is wanted"
+        return None
+
+    def _without_a_say(self, student: Callable, cases: Sequence) -> list[str]:
+        """The arguments that change the right answer, in some case, and never this one, not by a single bit."""
+        if not self.inputs_are_shown:
+            return []
+        right, ignored = self._student(self.rights[""]), []
+        for place, name in enumerate(self.arguments):
+            says = [False, False]
+            for args in cases[:3]:
+                other = [*args[:place], outcomes.another(args[place]), *args[place + 1 :]]
+                if other[place] is None:
+                    continue
+                for k, (answer, tolerance) in enumerate(((student, 0.0), (right, self.tolerance))):
+                    says[k] |= not same(_tuple(answer(*args)), _tuple(answer(*other)), tolerance)
+            if says == [False, True]:
+                ignored.append(name)
+        return ignored
+
+    def _where_it_departs(self, cases: Sequence, got: Sequence[Outcome], wanted: Sequence[Outcome]) -> str:
+        """Say at which ends an answer is wrong that is right elsewhere; "" if that is not what is wrong with it."""
+        ends = [{end.name for end in self.ends_of(args)} for args in cases]
+        is_right = [self._equal(*pair) for pair in zip(got, wanted, strict=True)]
+        if not any(is_right):
+            return ""
+        fine = set().union(*(names for names, right in zip(ends, is_right, strict=True) if right))
+        wrong = [names - fine for names, right in zip(ends, is_right, strict=True) if not right]
+        named = [end.name for end in self.ends if any(end.name in names for names in wrong)]
+        return f"Right elsewhere, and wrong {' and '.join(named)}" if named and all(wrong) else ""
 
     def _is(self, wrong: Callable, cases: list, got: list[Outcome], wanted: dict) -> bool:
         """Whether an answer does in every case what a wrong formula does, and in one that is surely not right."""
         certain = False
         for k, (args, outcome) in enumerate(zip(cases, got, strict=True)):
             mistaken = run(wrong, args)
+            if any(end.is_extreme for end in self.ends_of(args)) and not (
+                outcomes.is_sound(outcome, wanted[""][k]) and outcomes.is_sound(mistaken, wanted[""][k])
+            ):
+                continue
             if outcome.error or mistaken.error:
                 if type(outcome.error) is not type(mistaken.error):
                     return False
@@ -327,8 +496,13 @@ class Guess(Task):
     def _check(self, answer: Any) -> tuple[str, dict[str, float]]:
         ranges = self._ranges(self.rights[""])
         given = answer if isinstance(answer, dict) else {"": answer}
-        if any(value is None or value is ... for value in given.values()):
-            raise self._blank("write your answer into the cell above, run it, and then this one")
+        blank = [label for label, value in given.items() if value is None or value is ...]
+        if blank:
+            told = "write your answer into the cell above, run it, and then this one"
+            if len(blank) < len(given):
+                names = ", ".join(f'"{label}"' for label in blank)
+                told = f"still missing, of {len(given)} numbers: {names}"
+            raise self._blank(told)
         if set(given) != set(ranges):
             wanted = "a number" if "" in ranges else f"a dict of {', '.join(ranges)}"
             raise self._mistaken("wrong-type", f"{wanted} was wanted, got {answer!r}")
@@ -341,13 +515,75 @@ class Guess(Task):
             return all(low <= numbers[label] <= high for label, (low, high) in self._ranges(function).items())
 
         if not any(map(within, self.rights.values())):
-            for name, sentence, wrong in self.wrongs:
-                if within(wrong):
-                    raise self._mistaken(name, sentence)
-            label = next(k for k, (low, high) in ranges.items() if not low <= numbers[k] <= high)
-            way = "low" if numbers[label] < ranges[label][0] else "high"
-            raise self._mistaken("differs", f"{f'{label}: ' if label else ''}{numbers[label]:g} is too {way}")
+            fitting = {name: sentence for name, sentence, wrong in reversed(self.wrongs) if within(wrong)}
+            if fitting:
+                *others, (name, first) = fitting.items()
+                raise self._mistaken(name, f"either {first}; or {others[-1][1]}" if others else first)
+            off = [label for label, (low, high) in ranges.items() if not low <= numbers[label] <= high]
+            raise self._mistaken(
+                *self._general_slip(numbers, off) or ("differs", self._way_off(numbers, off))
+            )
         return "", self._printable(self._references()[0])  # all accepted answers print the same
+
+    def _way_off(self, numbers: dict[str, float], off: Sequence[str]) -> str:
+        """Say of the first number that is off in which direction; and that the others are right, if so."""
+        label, ranges = off[0], self._ranges(self.rights[""])
+        if not math.isfinite(numbers[label]):
+            way = "is no finite number"
+        else:
+            way = f"is too {'low' if numbers[label] < ranges[label][0] else 'high'}"
+        rest = len(ranges) - len(off)
+        others = f"; {rest} of the {len(ranges)} numbers {'is' if rest == 1 else 'are'} right" if rest else ""
+        return f"{f'{label}: ' if label else ''}{numbers[label]:g} {way}{others}"
+
+    def _general_slip(self, numbers: dict[str, float], off: Sequence[str]) -> tuple[str, str] | None:
+        """What was done to the right numbers, if the same was done to all that are off, and only then.
+
+        A number has to come so close to the middle of its range that it is no accident.
+        """
+        ranges = self._ranges(self.rights[""])
+
+        def is_close(label: str, value: float) -> bool:
+            low, high = ranges[label]
+            return math.isfinite(value) and abs(value - (low + high) / 2) <= (high - low) / 5
+
+        found = {}
+        for name, sentence, undo in _SLIPS:
+            if all(is_close(label, undo(numbers[label])) for label in off):
+                found.setdefault(name, sentence)
+        if len(off) > 1:
+            for moved in itertools.permutations(off):
+                if moved != tuple(off) and all(map(is_close, off, (numbers[label] for label in moved))):
+                    found.setdefault(
+                        "results-exchanged", f"the numbers for {' and '.join(off)} changed places"
+                    )
+        (name, first), *others = found.items() or [("", "")]
+        which = f"{', '.join(off)}: " if off != [""] and len(off) < len(ranges) else ""
+        return (name, which + (f"either {first}; or {others[0][1]}" if others else first)) if name else None
+
+
+def _or_nan(undo: Callable[[float], float]) -> Callable[[float], float]:
+    def undone(value: float) -> float:
+        try:
+            return undo(value)
+        except (ValueError, ZeroDivisionError, OverflowError):
+            return math.nan
+
+    return undone
+
+
+_SLIPS = tuple(
+    (name, sentence, _or_nan(undo))
+    for name, sentence, undo in (
+        ("in-percent", "that is in percent; the number itself is wanted", lambda value: value / 100),
+        ("wrong-sign", "right but for the sign", lambda value: -value),
+        ("ratio-upside-down", "that is 1 over the number that is wanted", lambda value: 1 / value),
+        ("one-minus", "that is 1 minus the number that is wanted", lambda value: 1 - value),
+        ("variance-as-std", "that is the square of the number that is wanted", math.sqrt),
+        ("variance-as-std", "that is the root of the number that is wanted", lambda value: value**2),
+    )
+)
+"""What is done to a right guess, by the name of the mistake, with what takes it back."""
 
 
 class Question(NamedTuple):

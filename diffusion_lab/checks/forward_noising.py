@@ -2,7 +2,18 @@
 
 import torch
 
-from diffusion_lab.checks import sliders
+from diffusion_lab.checks import pictures, sliders
+from diffusion_lab.checks.ends import (
+    BATCH_OF_ONE,
+    FLOAT64,
+    NOT_SQUARE,
+    REAL_PICTURES,
+    T_IS_LAST,
+    T_IS_ONE,
+    T_IS_ZERO,
+    VERY_LARGE,
+    border,
+)
 from diffusion_lab.checks.engine import Exercise
 from diffusion_lab.schedules import DiffusionSchedule
 
@@ -18,6 +29,9 @@ def _batches(draw, lowest):
     yield draw.normal(5, 1, 5, 5), draw.shuffled(range(1, 6)), draw.normal(5, 1, 5, 5)
     yield draw.normal(3, 2, 4, 6), draw.shuffled((2, 3, 5)), draw.normal(3, 2, 4, 6)
     yield draw.normal(2, 1, 3, 3), torch.tensor([4, lowest]), draw.normal(2, 1, 3, 3)
+    yield draw.normal(1, 2, 3, 3), torch.tensor([3]), draw.normal(1, 2, 3, 3)
+    yield 100 * draw.normal(2, 1, 3, 3), torch.tensor([2, 4]), draw.normal(2, 1, 3, 3)
+    yield pictures.digits(4), draw.shuffled((1, 2, 4, 5)), draw.normal(4, 1, 28, 28)
 
 
 def _at(table, t, shape=(-1, 1, 1, 1)):
@@ -73,6 +87,11 @@ signal_left.wrong(
 )
 signal_left.wrong("noise-only", lambda: (-0.02, 0.02))
 signal_left.wrong(
+    "swapped-scales",
+    lambda: (0.84, 0.86),
+    sentence="that is 1 - alpha bar, the variance of the noise; the mean is what is left of the signal",
+)
+signal_left.wrong(
     "swapped-scales", lambda: (0.91, 0.93), sentence="that is the scale of the noise; the mean is signal"
 )
 
@@ -93,6 +112,14 @@ def _(_guess, draw):
     "one step, each picture at its own $t$",
     2,
     "1. One step",
+    ends=(
+        T_IS_ONE,
+        T_IS_LAST,
+        BATCH_OF_ONE,
+        NOT_SQUARE,
+        REAL_PICTURES,
+        VERY_LARGE,
+    ),
     hints=(
         (
             "`schedule.betas[t]` has shape (B,), one number per picture. Which shape multiplies a batch"
@@ -169,6 +196,17 @@ def _(step, draw):
     "all steps at once",
     3,
     "4. All steps at once",
+    ends=(
+        T_IS_ZERO,
+        T_IS_ONE,
+        T_IS_LAST,
+        BATCH_OF_ONE,
+        NOT_SQUARE,
+        REAL_PICTURES,
+        VERY_LARGE,
+        FLOAT64,
+    ),
+    without=("diffusion_lab.schedules:DiffusionSchedule.add_noise",),
     hints=(
         (
             "You are given betas only. Which table of equation (2) comes first, and which function of torch"
@@ -278,6 +316,8 @@ def _(add, draw):
 
 # 1.4
 
+ONE_STEP = border("in a walk of one step", lambda x_0, noises, betas: len(noises) == 1)
+
 
 def _walk(
     betas_at=lambda betas, t: betas[t], noise_at=lambda noises, t: noises[t - 1], scales=_roots, start=None
@@ -299,6 +339,13 @@ def _walk(
     "the whole walk, step by step",
     3,
     "1. One step",
+    ends=(
+        ONE_STEP,
+        BATCH_OF_ONE,
+        NOT_SQUARE,
+        REAL_PICTURES,
+        FLOAT64,
+    ),
     hints=(
         (
             "Keep a list that begins with x_0, and put one new picture behind it per step. `torch.stack`"
@@ -327,6 +374,9 @@ def _(draw):
         draw.normal(3, 2, 2, 3, 5),
         DiffusionSchedule.from_betas([0.4, 0.1, 0.6]).betas,
     )
+    yield draw.normal(1, 1, 3, 3), draw.normal(5, 1, 1, 3, 3), FIVE.betas
+    yield draw.normal(2, 1, 3, 3), draw.normal(1, 2, 1, 3, 3), DiffusionSchedule.from_betas([0.3]).betas
+    yield pictures.digits(2), draw.normal(2, 2, 1, 28, 28), DiffusionSchedule.from_betas([0.2, 0.4]).betas
 
 
 @walk.numbers

@@ -3,7 +3,9 @@
 import torch
 from torch import nn
 
+from diffusion_lab.checks.ends import BATCH_OF_ONE, NOT_SQUARE, VERY_LARGE, border
 from diffusion_lab.checks.engine import Exercise
+from diffusion_lab.checks.outcomes import note_changes
 
 exercise = Exercise("07", "Guidance")
 begin, hint, progress, show = exercise.begin, exercise.hint, exercise.progress, exercise.show
@@ -36,6 +38,18 @@ guided_number.wrong(
 )
 guided_number.wrong("swapped-guidance", lambda: (-0.72, -0.68), lambda: (-0.42, -0.38))
 guided_number.wrong("not-guided", lambda: (0.49, 0.51))
+guided_number.wrong(
+    "difference-only",
+    lambda: (1.18, 1.22),
+    lambda: (0.88, 0.92),
+    sentence="the 0.2 is missing, to which the difference is added",
+)
+guided_number.wrong(
+    "difference-only",
+    lambda: (1.98, 2.02),
+    lambda: (1.48, 1.52),
+    sentence="the answer with the order was multiplied; its *difference* to the other one is what grows",
+)
 
 
 @guided_number.numbers
@@ -45,6 +59,17 @@ def _(_guess, draw):
 
 
 # 7.2
+
+ON_THE_BORDER = border(
+    "where a coin is exactly `probability`",
+    lambda labels, null, probability, coins: (coins == probability).any(),
+)
+NEVER = border("with probability 0", lambda labels, null_label, probability, coins: probability == 0)
+ALWAYS = border("with probability 1", lambda labels, null_label, probability, coins: probability == 1)
+FIRST_AND_LAST_CLASS = border(
+    "with the first and the last class",
+    lambda labels, null_label, *_: bool((labels == 0).any()) and bool((labels == null_label - 1).any()),
+)
 
 
 def _dropped(coin=lambda coins, p: coins < p, null=lambda null_label: null_label):
@@ -58,6 +83,14 @@ def _dropped(coin=lambda coins, p: coins < p, null=lambda null_label: null_label
     "label dropout",
     2,
     "2. Learning to draw with no order",
+    ends=(
+        BATCH_OF_ONE,
+        ON_THE_BORDER,
+        NEVER,
+        ALWAYS,
+        FIRST_AND_LAST_CLASS,
+    ),
+    may_change=("labels",),
     hints=(
         (
             "`coins < probability` is a tensor of true and false, one per picture, and true with that"
@@ -85,6 +118,9 @@ def _(draw):
         yield draw.integers(1, null_label - 2, 12), null_label, probability, coins.flip(0)
     yield draw.integers(1, 8, 6), 10, 0.0, draw.uniform(0.01, 1, 6)
     yield draw.integers(1, 8, 6), 10, 1.0, draw.uniform(0, 0.99, 6)
+    yield torch.tensor([3]), 10, 0.5, torch.tensor([0.2])
+    yield torch.tensor([4, 2, 6, 5]), 10, 0.25, torch.tensor([0.25, 0.1, 0.7, 0.25])
+    yield torch.tensor([0, 9, 4, 0, 9]), 10, 0.5, draw.shuffled((0.0, 0.3, 0.6, 0.8, 0.4))
 
 
 @drop_labels.numbers
@@ -107,14 +143,34 @@ drop_labels.wrong(
     _dropped(null=lambda null_label: null_label - 1),
     sentence='"no label" shares its row with the last class; it wants one of its own, null_label',
 )
-drop_labels.wrong("inverted-coins", _dropped(lambda coins, p: coins > p))
+drop_labels.wrong(
+    "inverted-coins", _dropped(lambda coins, p: coins > p), _dropped(lambda coins, p: coins >= p)
+)
+drop_labels.wrong(
+    "endpoint-missed",
+    _dropped(lambda coins, p: coins <= p),
+    sentence="a coin that is exactly `probability` is not below it, and its label stays: <, not <=",
+)
 drop_labels.wrong(
     "inverted-coins",
     _dropped(lambda coins, p: coins > 1 - p),
+    _dropped(lambda coins, p: coins >= 1 - p),
     sentence="the coins above 1 - probability were taken; those below it are wanted",
 )
+drop_labels.wrong("nothing-dropped", lambda labels, null_label, probability, coins: labels)
 for _p in (0.1, 0.5, 0.2):
     drop_labels.wrong("ignores-probability", _dropped(lambda coins, _, p=_p: coins < p))
+
+
+@drop_labels.probe("random-label")
+def _(drop, draw):
+    labels = draw.integers(1, 8, 200)
+    given = labels, 10, 0.5, draw.uniform(0, 1, 200)
+    first, second = drop(*given), drop(*given)
+    stays = given[3] >= 0.5
+    return bool((first != second).any()) and all(
+        bool((out == labels)[stays].all()) for out in (first, second)
+    )
 
 
 @drop_labels.probe(
@@ -126,6 +182,12 @@ def _(drop, draw):
 
 
 # 7.3
+
+NO_LABELS = border("with labels=None", lambda condition, labels, table: labels is None)
+ALL_NULL = border(
+    "in a batch where nobody has a label",
+    lambda condition, labels, table: labels is not None and (labels == len(table) - 1).all(),
+)
 
 
 def _fill(module, table):
@@ -159,28 +221,40 @@ def _fill(module, table):
 
 
 def _conditioned(answer):
-    """Make the student's module, give it the table, and call it; also the gradient that reaches the table."""
-    if not isinstance(answer, type | nn.Module):
+    """Make the student's module, give it the table, and call it; also the gradients of the table and the condition.
+
+    A function that makes a module will do for its class.
+    """
+    if getattr(answer, "takes_table", False):  # a formula of this module
         return answer
 
     def call(condition, labels, table):
         if isinstance(answer, nn.Module):
             raise TypeError("the class itself was wanted, with no brackets behind its name")
         module = answer(len(table) - 1, table.shape[1])
+        if module is None:
+            return None
+        if not isinstance(module, nn.Module):
+            raise TypeError(
+                f"a subclass of torch.nn.Module was wanted; yours makes a {type(module).__name__}"
+            )
         gradient = _fill(module, table)
+        leaf = condition.detach().requires_grad_()
+        handed_on, condition = condition, leaf * 1
         try:
             out = module(condition) if labels is None else module(condition, labels)
         except IndexError:
             if labels is not None or sum(p.numel() for p in module.parameters()) != table[:-1].numel():
                 raise
-            out = _no_such_row(condition, table, labels)[
-                0
-            ].requires_grad_()  # K rows, so there is none for the label K
+            return _no_such_row(handed_on, table, labels)  # K rows, so there is none for the label K
+        note_changes([condition], [leaf.detach()])
         if out is None:
             return None
-        if out.requires_grad:
+        if not list(module.parameters()):
+            return _no_parameters(handed_on, labels, table)
+        if isinstance(out, torch.Tensor) and out.requires_grad:
             out.sum().backward()
-        return out, gradient()
+        return out, gradient(), torch.zeros_like(leaf) if leaf.grad is None else leaf.grad
 
     return call
 
@@ -188,15 +262,22 @@ def _conditioned(answer):
 def _table(join):
     """What a module does that joins condition, table and labels in this way."""
 
+    @_takes_table
     def call(condition, labels, table):
-        table = table.clone().requires_grad_()
+        leaves = [value.detach().clone().requires_grad_() for value in (condition, table)]
         with torch.enable_grad():
-            out = join(condition, table, labels)
+            out = join(*leaves, labels)
             if out.requires_grad:
                 out.sum().backward()
-        return out, torch.zeros_like(table) if table.grad is None else table.grad
+        gradients = [torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in leaves]
+        return out, gradients[1], gradients[0]
 
     return call
+
+
+def _takes_table(function):
+    function.takes_table = True
+    return function
 
 
 def _row(table, labels, null=-1):
@@ -205,9 +286,16 @@ def _row(table, labels, null=-1):
 
 def _no_such_row(condition, table, labels):
     """What stands for the answer of a module that asked a table of K rows for row K."""
-    return torch.full_like(condition, -987.0), torch.zeros_like(table)
+    return torch.full_like(condition, -987.0), torch.zeros_like(table), torch.zeros_like(condition)
 
 
+@_takes_table
+def _no_parameters(condition, labels, table):
+    """What stands for the answer of a module that has no parameters."""
+    return torch.full_like(condition, -986.0), torch.zeros_like(table), torch.zeros_like(condition)
+
+
+@_takes_table
 def _k_rows(condition, labels, table):
     if labels is None:
         return _no_such_row(condition, table, labels)
@@ -225,7 +313,14 @@ def _unlearned(condition, table, labels):
     "a table with a row for no label",
     3,
     "1. How the order gets in",
+    ends=(
+        BATCH_OF_ONE,
+        NO_LABELS,
+        ALL_NULL,
+    ),
     prepare=_conditioned,
+    results=("the numbers that come back", "the gradient of the table", "the gradient of `condition`"),
+    inputs_are_shown=False,
     hints=(
         (
             "`torch.nn.Embedding(rows, features)` is a table that is learned, and calling it with labels,"
@@ -241,6 +336,7 @@ def _unlearned(condition, table, labels):
         ),
     ),
 )
+@_takes_table
 def conditioning(condition, labels, table):
     """The numbers of the time, (B, F), and the rows of the labels, (B,) or None, added.
 
@@ -255,12 +351,14 @@ def _(draw):
     yield draw.normal(5, 8), torch.tensor([3, 4, 0, 2, 1]), draw.normal(6, 8)
     yield draw.normal(3, 8), None, draw.normal(6, 8)
     yield draw.normal(6, 5), torch.cat([torch.tensor([3, 0]), draw.shuffled((1, 2, 3, 3))]), draw.normal(4, 5)
+    yield draw.normal(1, 5), torch.tensor([2]), draw.normal(4, 5)
+    yield draw.normal(3, 5), torch.tensor([3, 3, 3]), draw.normal(4, 5)
 
 
 @conditioning.numbers
 def _(conditioning, draw):
     condition, table = draw.normal(20, 8) + 1, draw.normal(11, 8)
-    (labelled, _), (unlabelled, _) = (
+    (labelled, *_), (unlabelled, *_) = (
         conditioning(condition, labels, table) for labels in (draw.integers(0, 9, 20), None)
     )
     return {"with labels, mean": labelled.mean(), "without": unlabelled.mean()}
@@ -290,11 +388,23 @@ for _without in (
         c if labels is None else c + torch.cat([table[:-1], 0 * table[:1].detach()])[labels]
     ),
 ):
-    conditioning.wrong("null-without-row", _table(_without))
+    conditioning.wrong(
+        "null-without-row",
+        _table(_without),
+        sentence=(
+            'without a label nothing of the table was added; "no label" has a row, num_classes, whatever num_classes is'
+        ),
+    )
 conditioning.wrong(
     "null-without-row",
     _k_rows,
     sentence='the table has K rows, and label K, "no label", has none: num_classes + 1 rows are wanted',
+)
+conditioning.wrong("not-a-parameter", _no_parameters)
+conditioning.wrong(
+    "detached-loss",
+    _table(lambda c, table, labels: c.detach() + _row(table, labels)),
+    sentence="no gradient reaches `condition`, so the layers that make it learn nothing: leave out detach and .data",
 )
 conditioning.wrong("null-not-learned", _table(_unlearned))
 conditioning.wrong(
@@ -318,6 +428,9 @@ conditioning.wrong(
 
 
 # 7.4
+
+AT_LOW = border("at t = low", lambda model, x_t, t, labels, null_label, s, low, high: (t == low).any())
+AT_HIGH = border("at t = high", lambda model, x_t, t, labels, null_label, s, low, high: (t == high).any())
 
 
 class Painter:
@@ -366,6 +479,13 @@ def _guided(
     "the guided answer, in a window of times",
     4,
     "9. One thing to vary: when to guide",
+    ends=(
+        AT_LOW,
+        AT_HIGH,
+        BATCH_OF_ONE,
+        NOT_SQUARE,
+        VERY_LARGE,
+    ),
     hints=(
         (
             "First equation (1) with one scale: two calls, with labels and with torch.full_like(labels,"
@@ -406,6 +526,9 @@ def _(draw):
     t, labels = torch.tensor([10, 15, 20, 12]), torch.tensor([2, 1, 0, 2])
     for low, high in ((10, 20), (5, 25), (20, 30)):  # one outside, all inside, none inside
         yield Painter(), draw.normal(4, 2, 3, 4), t, labels, 3, torch.tensor([3.0, 2.0, 1.5, 0.5]), low, high
+    for size in (1, 50):
+        given = size * draw.normal(1, 1, 3, 3), torch.tensor([12]), torch.tensor([1])
+        yield Painter(), *given, 3, torch.tensor([2.0]), 5, 15
 
 
 @guided.numbers
@@ -542,9 +665,15 @@ def _measured(*heights_and_spreads, off=(0.06, 0.04)):
 )
 def cloud():
     """Height and spread of guided points, s = 4, with DDIM (eta = 0) and 20 to 100 steps."""
-    return _measured(1.655, 1.545, 1.19, 0.32, 0.368, 0.31, off=(0.06, 0.045))
+    return _measured(*_RIGHT, off=(0.06, 0.045))
 
 
+_RIGHT = (1.655, 1.545, 1.19, 0.32, 0.368, 0.31)
+cloud.wrong(
+    "results-exchanged",
+    lambda: _measured(*_RIGHT[3:], *_RIGHT[:3]),
+    sentence="height and spread changed places",
+)
 _plain = (0.806, 0.806, 0.806, 0.495, 0.495, 0.495)
 cloud.wrong(
     "w-for-s", lambda: _measured(1.838, 1.751, 1.27, 0.318, 0.356, 0.304), sentence="these are for s = 5"

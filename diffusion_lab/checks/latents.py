@@ -3,6 +3,7 @@
 import torch
 import torch.nn.functional as F
 
+from diffusion_lab.checks.ends import BATCH_OF_ONE, NOT_SQUARE, VERY_LARGE, VERY_SMALL, border
 from diffusion_lab.checks.engine import Exercise
 from diffusion_lab.checks.outcomes import with_gradients
 
@@ -17,6 +18,10 @@ def _names(result):
 _CUT = "leave out detach, .data, .item() and no_grad, or the encoder learns nothing"
 
 # 8.1
+
+WIDE = border("with a variance far above 1", lambda mean, logvar, *_: logvar.min() > 3)
+SHARP = border("with a variance next to 0", lambda mean, logvar, *_: logvar.max() < -8)
+FREE = border("with bells that are standard normal", lambda mean, logvar: not mean.any() and not logvar.any())
 
 _priced = with_gradients(2, lambda mean, _logvar: mean.shape[:1])
 
@@ -36,6 +41,13 @@ def _price(bracket, total=lambda costs: costs.flatten(1).sum(1), factor=0.5):
     "the price of a code",
     3,
     "2. The price of a code",
+    ends=(
+        BATCH_OF_ONE,
+        NOT_SQUARE,
+        WIDE,
+        SHARP,
+        FREE,
+    ),
     prepare=_priced,
     results=_names("the price"),
     hints=(
@@ -68,6 +80,9 @@ def _(draw):
     yield draw.normal(2, 4, 3, 3) * 2, draw.normal(2, 4, 3, 3)
     yield draw.normal(5, 1, 2, 2), draw.uniform(-4, -1, 5, 1, 2, 2)
     yield draw.normal(1, 3, 4, 4), draw.normal(1, 3, 4, 4) * 0.5
+    yield draw.normal(2, 1, 3, 3), draw.uniform(3.5, 5, 2, 1, 3, 3)
+    yield draw.normal(2, 1, 3, 3), draw.uniform(-12, -9, 2, 1, 3, 3)
+    yield torch.zeros(2, 1, 3, 3), torch.zeros(2, 1, 3, 3)
 
 
 @price.numbers
@@ -136,6 +151,11 @@ for _signed in (
     )
 price.wrong("half-missing", _price(_bracket, factor=1))
 price.wrong(
+    "log-to-the-base-2",
+    _price(_bracket, factor=0.5 / torch.tensor(2.0).log().item()),
+    _price(lambda m, v: m**2 + v.exp() - 1 - v / torch.tensor(2.0).log()),
+)
+price.wrong(
     "half-missing",
     _price(lambda m, v: m**2 + 2 * (v.exp() - 1 - v)),
     sentence="the factor 1/2 stands before mean² only; it belongs before the whole bracket",
@@ -199,6 +219,12 @@ def _drawn(size=lambda logvar: (logvar / 2).exp(), centre=lambda mean: mean, sha
     "a code that is drawn",
     2,
     "2. The price of a code",
+    ends=(
+        BATCH_OF_ONE,
+        NOT_SQUARE,
+        WIDE,
+        SHARP,
+    ),
     prepare=_coded,
     results=_names("the latent"),
     hints=(
@@ -228,6 +254,9 @@ def _(draw):
     yield draw.normal(*shape), draw.uniform(0.3, 2, *shape), draw.normal(*shape)
     yield draw.normal(4, 1, 4, 4), draw.normal(4, 1, 4, 4), draw.normal(4, 1, 4, 4)
     yield draw.normal(2, 4, 3, 3), draw.uniform(-3, -1, 2, 4, 3, 3), draw.normal(2, 4, 3, 3)
+    yield draw.normal(1, 2, 3, 3), draw.normal(1, 2, 3, 3), draw.normal(1, 2, 3, 3)
+    yield draw.normal(2, 1, 3, 3), draw.uniform(3.5, 5, 2, 1, 3, 3), draw.normal(2, 1, 3, 3)
+    yield draw.normal(2, 1, 3, 3), draw.uniform(-12, -9, 2, 1, 3, 3), draw.normal(2, 1, 3, 3)
 
 
 @draw_code.numbers
@@ -291,6 +320,12 @@ draw_code.wrong(
     "swapped-scales",
     _coded(lambda mean, logvar, noise: noise + (logvar / 2).exp() * mean),
     sentence="mean and noise changed places: the noise is what the standard deviation multiplies",
+)
+draw_code.wrong(
+    "logvar-as-std",
+    _drawn(lambda logvar: 1 + 0 * logvar),
+    _coded(lambda mean, logvar, noise: mean + noise),
+    sentence="the noise was added as it is; times exp(logvar / 2) it has the variance that is wanted",
 )
 draw_code.wrong("logvar-as-std", _drawn(lambda logvar: logvar), _drawn(torch.abs))
 draw_code.wrong(
@@ -397,6 +432,12 @@ def _carried(
     "one number, both ways",
     3,
     "3. One number for the U-Net",
+    ends=(
+        BATCH_OF_ONE,
+        NOT_SQUARE,
+        VERY_LARGE,
+        VERY_SMALL,
+    ),
     hints=(
         "First measure how large latents are, over all pictures and all channels: one standard deviation.",
         (
@@ -433,6 +474,9 @@ def _(draw):
         ((2.0, 2.5, -1.0), (3.0, 1.0, 7.0)),
     ):
         yield _latents(draw, 60, means, spreads), _latents(draw, 3, means, spreads, 4), Painter(), Decoder()
+    for size, shape in ((1, (1, 2, 4, 4)), (1, (2, 2, 3, 5)), (100, (2, 2, 4, 4)), (0.01, (2, 2, 4, 4))):
+        latents = size * _latents(draw, 60, (1.0, -0.5), (1.0, 2.0))
+        yield latents, size * draw.normal(*shape), Painter(), Decoder()
 
 
 @through_latent.numbers
@@ -484,6 +528,14 @@ for _measure in (_std, lambda latents: latents.std(unbiased=False)):
         sentence=(
             "the same was done on both sides of the U-Net; what multiplies before it has to divide behind it"
         ),
+    )
+    through_latent.wrong(
+        "scale-per-batch",
+        _carried(
+            lambda z, f=_measure: 1 / torch.stack([f(one) for one in z]).reshape(-1, 1, 1, 1),
+            on=lambda latents, z: z,
+        ),
+        sentence="every picture got a scale of its own; measure once, on `latents`, one number for all",
     )
     through_latent.wrong("scale-per-batch", _carried(lambda z, f=_measure: 1 / f(z), on=lambda latents, z: z))
     through_latent.wrong(

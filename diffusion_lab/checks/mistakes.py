@@ -15,7 +15,7 @@ class Mistake(NamedTuple):
 
     name: str
     sentence: str  # what was done and what was wanted
-    lesson: str  # the number of a lesson, such as "01"
+    lesson: str  # the number of a lesson, such as "01", or "" if none is about it
     section: str  # the title of a section of it, as it stands there
 
 
@@ -92,6 +92,9 @@ _SECTIONS = {
             "the offset s = 0.008 was left out of the cosine, so the first step is next to nothing"
         ),
         "cosine-not-squared": "alpha bar should be the *squared* cosine, and the square is missing",
+        "betas-rescaled": (
+            "the betas were multiplied by 1000 / T; here the first is to be `low` itself, and the last `high`"
+        ),
         "alpha-for-beta": "what a step keeps was returned, alpha; beta is what it takes away, 1 - alpha",
     },
     ("02", "2. Signal-to-noise ratio"): {
@@ -131,6 +134,7 @@ _SECTIONS = {
         "candidates-unscaled": (
             "a candidate shrinks on its way to x_t: compare x_t with sqrt(alpha bar) times it"
         ),
+        "weights-not-one": "the weights of the candidates do not add up to 1; divide them by their sum",
         "softmax-over-batch": (
             "the weights of each x_t must add up to 1 over the candidates, not over the batch"
         ),
@@ -147,6 +151,10 @@ _SECTIONS = {
         ),
         "variance-not-noised": (
             "S is the variance of x_t: alpha bar times that of the data, plus that of the noise"
+        ),
+        "mean-not-added": "the mean is missing: the guess begins at the mean of the data and moves from there",
+        "variance-measured": (
+            "the variance of x_t was measured on the batch; S comes from theory: alpha bar C + 1 - alpha bar"
         ),
         "mean-unscaled": (
             "the mean shrinks on its way to x_t: the difference to sqrt(alpha bar) times it is wanted"
@@ -211,6 +219,9 @@ _SECTIONS = {
         "unbiased-variance": (
             "the variance was divided by n - 1, as `var` does; the mean of squares (n) is wanted"
         ),
+        "floor-misplaced": (
+            "1e-5 is added to the variance, under the root; it counts where a group hardly varies"
+        ),
         "shift-missing": "scale was used, but the shift was left out",
         "scale-missing": "shift was used, but the scale was left out",
     },
@@ -220,7 +231,7 @@ _SECTIONS = {
         "not-interleaved": "all sines stand in one block and all cosines in another; they were to take turns",
         "wrong-frequencies": "the frequencies are not max_period ** (-k / m) for k = 0 … m - 1",
         "fixed-period": "10,000 was used whatever `max_period` says",
-        "scaled-time": "the time was divided by something; it is wanted in steps, 1 … T",
+        "scaled-time": "the time came in another unit; it is wanted as it is, in steps, 1 … T",
     },
     ("05", "1. The loop"): {
         "missing-eval": "the network was left in training mode; `model.eval()` is wanted for drawing",
@@ -244,6 +255,17 @@ _SECTIONS = {
         "no-step": "`optimizer.step()` is missing: gradients are there, but nothing moves the weights",
         "no-backward": "`loss.backward()` is missing: without it there are no gradients to follow",
         "missing-train": "the network was left in evaluation mode; training wants `model.train()`",
+        "graph-kept": (
+            "the loss came back with its graph, which keeps the whole batch in memory; return a number: `loss.item()`"
+        ),
+        "optimizer-bypassed": (
+            "the weights moved, but not by the optimiser that is given; what it remembers, its momentum, was lost"
+        ),
+        "copy-trained": "a copy of the network was trained; the weights of `model` itself did not move",
+        "loss-twice": "the loss was computed more than once for a step; the one that is walked back is returned",
+        "many-steps": "more than one step was taken on the batch; one is wanted",
+        "backward-inside": "`backward()` was called inside the loss; whoever asks for the loss does that",
+        "draws-own-times": "the times were drawn in here; they are to be made of the numbers `u` that are given",
     },
     ("06", "1. The way back, if you knew the end"): {
         "precisions-not-added": (
@@ -257,8 +279,10 @@ _SECTIONS = {
             "the average was written into the network; training would go on from the wrong weights"
         ),
         "not-in-place": (
-            "the average did not change: the numbers went into a new tensor, not into its own weights"
+            "the average did not change: the new numbers belong into its own weights, as with `copy_`"
         ),
+        "weights-left-out": "some weights were left out; the average is one of all weights of the network",
+        "not-returned": "the right weights were averaged, but what came back is not `average` itself",
         "not-averaged": "the average is a copy of the newest weights; nothing of the older ones is left",
     },
     ("05", "5. Train your network"): {
@@ -313,6 +337,7 @@ _SECTIONS = {
         "null-without-row": (
             'without a label nothing was added; "no label" has a row, one past the last class'
         ),
+        "not-a-parameter": "the module has nothing to learn: a table is a `nn.Embedding`, or a `nn.Parameter`",
         "null-not-learned": "no gradient reaches the row of the null label; it is learned like the others",
         "shared-label": "one label was used for the whole batch; every element has its own",
     },
@@ -321,6 +346,8 @@ _SECTIONS = {
         "inverted-coins": (
             "the coins were read the wrong way round: a label is dropped where coin < probability"
         ),
+        "random-label": "a random label stands where a label was dropped; `null_label` is wanted there",
+        "nothing-dropped": "all labels came back as they were; where coin < probability, the null label is wanted",
         "ignores-probability": "a fixed probability was used; the one that your function is given is wanted",
     },
     ("07", "3. Exaggerate the difference"): {
@@ -347,6 +374,7 @@ _SECTIONS = {
         ),
         "logvar-as-std": "logvar was taken for the standard deviation; that is exp(logvar / 2)",
         "half-missing": "a factor 1/2 is missing",
+        "log-to-the-base-2": "these are bits; nats are wanted, with the natural logarithm and no log(2)",
         "mean-not-squared": "the mean costs its *square*, and the square is missing",
         "one-for-the-batch": "one number came for the whole batch; every picture wants its own, shape (B,)",
         "kl-reversed": (
@@ -397,6 +425,9 @@ _SECTIONS = {
             "the similarities were multiplied by the temperature; they are divided by it"
         ),
         "ignores-temperature": "the answer does not change with the temperature",
+        "exp-overflow": (
+            "at large scores your result is NaN: exp of them is infinite; `softmax` and `cross_entropy` avoid it"
+        ),
         "softmax-over-pairs": "one softmax ran over all pairs; each row has its own, and so has each column",
         "softmax-twice": (
             "`cross_entropy` was given probabilities; it takes the softmax itself and wants the logits"
@@ -468,12 +499,34 @@ _SECTIONS = {
         ),
         "summed-not-averaged": "the squares of a picture were added up; their mean is wanted",
         "square-missing": "the differences were not squared",
+        "another-norm": "the difference is right, but not its mean *square* was taken: another norm of it",
+        "teacher-not-asked": "the step from t to s was taken by another network; the teacher takes it",
     },
 }
 
+_ANYWHERE = {
+    "arguments-exchanged": "two arguments changed places",
+    "result-clipped": "right numbers, but clipped; leave them as they come",
+    "ignores-argument": "the answer does not change with one of the arguments",
+    "noise-forgotten": "the noise was left out: it has no say in the answer",
+    "noise-order": "the noise was used in another order than it was given",
+    "one-minus": "1 minus a number stands where the number itself is wanted",
+    "one-step-too-many": "right numbers at first, and then something was done to them that is not wanted",
+    "in-percent": "right numbers in percent; the shares themselves are wanted",
+    "results-exchanged": "right results in the wrong order",
+    "wrong-axis": "right numbers, but over or along the wrong axes",
+    "wrong-factor": "right numbers, multiplied by something that does not belong there",
+    "wrong-order": "right numbers in the wrong order",
+    "used-the-package": "a helper was called that the task wants you to do without; write it yourself",
+    "changed-its-input": (
+        "what the function is given was changed; it is still needed: make new tensors, or change a `.clone()`"
+    ),
+}
+"""Mistakes that no section of a lesson is about: the section of the task is what helps."""
+
 CATALOGUE = {
     name: Mistake(name, sentence, *section)
-    for section, rows in _SECTIONS.items()
+    for section, rows in [*_SECTIONS.items(), (("", ""), _ANYWHERE)]
     for name, sentence in rows.items()
 }
 """Every mistake by its name."""

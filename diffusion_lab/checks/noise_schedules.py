@@ -4,6 +4,7 @@ import math
 
 import torch
 
+from diffusion_lab.checks.ends import BATCH_OF_ONE, FLOAT64, T_IS_LAST, T_IS_ONE, border
 from diffusion_lab.checks.engine import Exercise
 from diffusion_lab.checks.outcomes import TOLERANCE, same
 from diffusion_lab.schedules import DiffusionSchedule, cosine_betas, linear_betas, quadratic_betas
@@ -23,12 +24,23 @@ def _bar(betas):
 
 # 2.1
 
+HARDLY_NOISED = border("where the ratio is far above 1", lambda t, betas: _ratio(_bar(betas)[t]).max() > 20)
+NEARLY_NOISE = border("where the ratio is far below 1", lambda t, betas: _ratio(_bar(betas)[t]).max() < 0.05)
+
 
 @exercise.task(
     "2.1",
     "signal against noise",
     1,
     "2. Signal-to-noise ratio",
+    ends=(
+        T_IS_ONE,
+        T_IS_LAST,
+        BATCH_OF_ONE,
+        FLOAT64,
+        HARDLY_NOISED,
+        NEARLY_NOISE,
+    ),
     hints=(
         (
             "Equation (2) wants alpha bar. Which table do you get when you multiply up 1 - beta, and which"
@@ -48,6 +60,9 @@ def _(draw):
     yield draw.shuffled(range(1, 6)), _table(draw, 5)
     yield draw.shuffled((1, 2, 3)), _table(draw, 5)
     yield torch.tensor([4, 2]), _table(draw, 4)
+    yield torch.tensor([3]), _table(draw, 5)
+    yield torch.tensor([1, 2]), _table(draw, 5, 0.01, 0.02)
+    yield torch.tensor([8, 6, 7]), _table(draw, 8, 0.5, 0.7)
 
 
 @snr.numbers
@@ -123,11 +138,16 @@ snr.wrong("index-shift", _at(lambda betas, t: _bar(betas[1:])[t]))
 )
 def scale_left():
     """Scale of the picture after 100 linear steps from 0.0001 to 0.02; between these it is right."""
-    return 0.57, 0.64
+    return 0.58, 0.628
 
 
 scale_left.wrong(
-    "variance-as-std", lambda: (0.34, 0.39), sentence="that is alpha bar; its square root is wanted"
+    "variance-as-std",
+    lambda: (0.34, 0.39),
+    sentence=(
+        "either this is alpha bar, and its square root is wanted; or the root was taken, and the sum of the"
+        " betas is twice too large"
+    ),
 )
 scale_left.wrong(
     "betas-stretched",
@@ -140,6 +160,14 @@ scale_left.wrong(
 )
 scale_left.wrong(
     "alpha-for-alphabar", lambda: (0.975, 0.995), sentence="that is the last step alone; there are 100"
+)
+scale_left.wrong(
+    "one-minus",
+    lambda: (0.38, 0.42),
+    sentence="that is 1 - sqrt(alpha bar), what is lost; what is left is wanted",
+)
+scale_left.wrong(
+    "swapped-scales", lambda: (0.625, 0.645), sentence="that is 1 - alpha bar, the variance of the noise"
 )
 
 
@@ -154,6 +182,8 @@ def _(_guess, draw):
 # 2.3
 
 CURVES = ("linear", "quadratic", "cosine")
+TWO_STEPS = border("with T = 2", lambda T, low, high: T == 2)
+MANY_STEPS = border("with many steps", lambda T, low, high: T >= 100)
 
 
 def _with_zero(betas):
@@ -175,7 +205,12 @@ def _three(answer):
     "three curves",
     3,
     "1. Four curves",
+    ends=(
+        TWO_STEPS,
+        MANY_STEPS,
+    ),
     prepare=_three,
+    without=[f"diffusion_lab.schedules:{name}_betas" for name in ("linear", "quadratic", "cosine")],
     hints=(
         (
             "`torch.linspace(a, b, T)` gives T evenly spaced numbers. Of what are they evenly spaced in the"
@@ -205,6 +240,8 @@ ENDS = ((5, 0.05, 0.5), (8, 0.02, 0.3))
 def _(draw):
     yield from ENDS
     yield 30, float(draw.uniform(0.001, 0.01)), float(draw.uniform(0.1, 0.4))
+    yield 2, 0.1, 0.4
+    yield 100, 1e-4, 0.02
 
 
 @curves.numbers
@@ -298,6 +335,28 @@ _curve(
     lambda T, low, high: _with_zero(low + (high - low) * _even(0, 1, T) ** 2),
     lambda T, low, high: _with_zero(_even(low, high, T)),
 )
+
+
+def _kept_instead(T, low, high):
+    return [_with_zero(1 - table[1:]) for table in curves.rights[""](T, low, high)]
+
+
+curves.wrong(
+    "alpha-for-beta",
+    _kept_instead,
+    sentence="what the steps keep was returned, alpha; beta is what they take away, 1 - alpha",
+)
+curves.wrong(
+    "betas-rescaled",
+    *(
+        lambda T, low, high, cap=cap: (
+            *((table * 1000 / T).clamp(max=cap) for table in curves.rights[""](T, low, high)[:2]),
+            curves.rights[""](T, low, high)[2],
+        )
+        for cap in (1e9, 1, 0.999)
+    ),
+    lambda T, low, high: [table * 1000 / T for table in curves.rights[""](T, low, high)],
+)
 _curve("cap-missing", "cosine", lambda T, low, high: _with_zero(1 - _fall(T)[1:] / _fall(T)[:-1]))
 _curve("offset-missing", "cosine", lambda T, low, high: _with_zero(_betas_of(_fall(T, s=0))))
 _curve(
@@ -342,6 +401,10 @@ def _(curves, _draw):
 
 # 2.4
 
+ONE_JUMP = border("with one jump for all steps", lambda betas, times: len(times) == 2)
+EVERY_STEP = border("where every step is visited", lambda betas, times: (times.diff() == 1).all())
+STOPPED_EARLY = border("where the last time is below T", lambda betas, times: times[-1] < len(betas) - 1)
+
 
 def _jumps(jump):
     """One number for each jump from s to t, after a 0: a function of (betas, times)."""
@@ -363,6 +426,12 @@ def _kept(betas, s, t):
     "the same noise in fewer steps",
     3,
     "3. Fewer steps, same betas",
+    ends=(
+        ONE_JUMP,
+        EVERY_STEP,
+        STOPPED_EARLY,
+        FLOAT64,
+    ),
     hints=(
         (
             "After your K steps, alpha bar must be what it was at times[0], times[1], … Which K+1 numbers are"
@@ -385,6 +454,8 @@ def _(draw):
     yield _table(draw, 8), torch.tensor([0, 2, 3, 6, 8])
     yield _table(draw, 6, 0.05, 0.3), torch.tensor([0, 3, 5, 6])
     yield _table(draw, 9, 0.05, 0.3), torch.tensor([0, 4, 7])
+    yield _table(draw, 6), torch.tensor([0, 6])
+    yield _table(draw, 4), torch.arange(5)
 
 
 @fewer_steps.numbers

@@ -18,7 +18,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from diffusion_lab.checks import forbidden
 
 TOLERANCE = 1000 * torch.finfo(torch.float32).eps
 """How far an answer may be off, as a share of the largest number wanted: room for a thousand float32 roundings."""
@@ -61,6 +63,7 @@ class Outcome(NamedTuple):
     error: BaseException | None = None
     problem: tuple[str, str] | None = None
     printed: str = ""
+    changed: frozenset[int] = frozenset()  # the places of the inputs that are not what they were
 
 
 def _clone(value: Any) -> Any:
@@ -88,23 +91,58 @@ def _tensors(value: Any) -> tuple:
     return (tensor.double(),)
 
 
-def run(function: Callable, args: Sequence) -> Outcome:
-    """Call with clones of the inputs, and catch what is raised, printed and warned."""
-    printed = io.StringIO()
+def _is_as_before(value: Any, before: Any) -> bool:
+    """Whether an input still holds the numbers that it held; of what is no container of numbers nothing is asked."""
+    if isinstance(before, Tensor):
+        alike = isinstance(value, Tensor) and value.shape == before.shape
+        return alike and bool(torch.isclose(value.detach(), before, rtol=0, atol=0, equal_nan=True).all())
+    if isinstance(before, nn.Module):
+        return _is_as_before(dict(value.state_dict()), dict(before.state_dict()))
+    if isinstance(before, dict):
+        return value.keys() == before.keys() and all(_is_as_before(value[key], before[key]) for key in before)
+    if isinstance(before, list | tuple):
+        return len(value) == len(before) and all(map(_is_as_before, value, before))
+    if hasattr(before, "alphas_cumprod"):  # a schedule
+        return _is_as_before(vars(value), vars(before))
+    return not isinstance(before, int | float | str) or value == before
+
+
+_changed: set[int] = set()  # the places of inputs that a `prepare` saw change in the copies that it handed on
+
+
+def note_changes(values: Sequence, before: Sequence) -> None:
+    """Compare what a `prepare` has handed on to an answer with what it was before, for `run` to tell."""
+    pairs = enumerate(zip(values, before, strict=True))
+    _changed.update(k for k, (value, kept) in pairs if not _is_as_before(value, kept))
+
+
+def run(function: Callable, args: Sequence, without: Sequence[str] = ()) -> Outcome:
+    """Call with clones of the inputs, and catch what is raised, printed and warned.
+
+    The helpers of `without` raise meanwhile; see `forbidden`.
+    """
+    printed, given = io.StringIO(), [_clone(value) for value in args]
+    _changed.clear()
     try:
         with (
+            forbidden.without(without) as used,
             contextlib.redirect_stdout(printed),
             contextlib.redirect_stderr(printed),
             warnings.catch_warnings(),
         ):
             warnings.simplefilter("ignore")
-            value = function(*map(_clone, args))
+            value = function(*given)
     except (Exception, SystemExit) as error:
-        return Outcome(error=error, printed=printed.getvalue())
+        return Outcome(error=forbidden.Used(used[0]) if used else error, printed=printed.getvalue())
+    if used:
+        return Outcome(error=forbidden.Used(used[0]), printed=printed.getvalue())
+    pairs = zip(given, args, strict=True)
+    changed = _changed | {k for k, pair in enumerate(pairs) if not _is_as_before(*pair)}
+    outcome = Outcome(value, printed=printed.getvalue(), changed=frozenset(changed))
     try:
-        return Outcome(value, _tensors(value), printed=printed.getvalue())
+        return outcome._replace(tensors=_tensors(value))
     except TypeError as error:
-        return Outcome(value, problem=("wrong-type", str(error)), printed=printed.getvalue())
+        return outcome._replace(problem=("wrong-type", str(error)))
 
 
 def with_gradients(number: int, shape: Callable[..., Sequence[int]]) -> Callable:
@@ -124,9 +162,9 @@ def with_gradients(number: int, shape: Callable[..., Sequence[int]]) -> Callable
         def call(*args):
             leaves = [value.detach().requires_grad_() for value in args[:number]]
             with torch.enable_grad():
-                out = answer(
-                    *(leaf * 1 for leaf in leaves), *args[number:]
-                )  # copies: they may be changed in place
+                copies = [leaf * 1 for leaf in leaves]  # a leaf itself cannot be changed in place
+                out = answer(*copies, *args[number:])
+                note_changes(copies, [leaf.detach() for leaf in leaves])
                 if isinstance(out, list | tuple):
                     try:
                         out = torch.stack(list(out))
@@ -142,16 +180,23 @@ def with_gradients(number: int, shape: Callable[..., Sequence[int]]) -> Callable
                     (out * torch.arange(1.0, 1 + out.numel()).reshape(out.shape).sin()).sum().backward()
             return out, *(torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in leaves)
 
+        call.plain = answer
         prepared.add(call)
         return call
 
     return prepare
 
 
+def stacked(tensors: tuple) -> tuple:
+    """Several tensors of one shape as a single one; as they are if their shapes differ."""
+    return (torch.stack(tensors),) if len({tensor.shape for tensor in tensors}) == 1 else tensors
+
+
 def aligned(got: tuple, wanted: tuple) -> tuple:
-    """A list of tensors where one tensor is wanted counts as stacked."""
-    stackable = len(wanted) == 1 < len(got) and len({tensor.shape for tensor in got}) == 1
-    return (torch.stack(got),) if stackable else got
+    """A list of tensors where one tensor is wanted counts as stacked, a single number as a batch of one."""
+    if len(got) == len(wanted) == 1 and not got[0].ndim and wanted[0].shape == (1,):
+        return (got[0].reshape(1),)
+    return stacked(got) if len(wanted) == 1 < len(got) else got
 
 
 def _off(got: Tensor, wanted: Tensor, tolerance: float) -> Tensor:
@@ -176,6 +221,31 @@ def differs_for_sure(got: tuple, wanted: tuple, tolerance: float) -> bool:
         return any(bool(a.isfinite().any()) for a in got)
     pairs = zip(got, wanted, strict=True)
     return any(bool((_off(a, b, tolerance) & a.isfinite() & b.isfinite()).any()) for a, b in pairs)
+
+
+def took_one_for_a_number(error: BaseException | None) -> bool:
+    """Whether numpy read a tensor of one index as a number, so that a table gave a number and no batch of one."""
+    words = ("numpy.float64", "scalar variable", "array is 0-dimensional")
+    return error is not None and any(word in str(error) for word in words)
+
+
+def is_sound(outcome: Outcome, wanted: Outcome) -> bool:
+    """Whether an outcome has the shapes that are wanted, and finite numbers wherever those are finite."""
+    if outcome.error or outcome.problem or wanted.error:
+        return False
+    tensors = aligned(outcome.tensors, wanted.tensors)
+    return [a.shape for a in tensors] == [b.shape for b in wanted.tensors] and all(
+        bool((a.isfinite() | ~b.isfinite()).all()) for a, b in zip(tensors, wanted.tensors, strict=True)
+    )
+
+
+def another(value: Any) -> Any:
+    """Another value in the place of an argument, of the same kind; None if that could break the others' rules."""
+    if isinstance(value, Tensor) and value.dtype in (torch.float32, torch.float64) and value.numel():
+        return value.flip(0) if value.ndim == 1 else value.flip(0) * 0.7
+    if isinstance(value, Tensor) and value.ndim and len(value) > 1:
+        return value.flip(0)
+    return value * 0.9 if isinstance(value, float) else None
 
 
 def number_text(value: float) -> str:
@@ -241,11 +311,25 @@ def form(got: Outcome, wanted: Outcome, names: Sequence[str] = ()) -> tuple[str,
     return None
 
 
-def where(got: tuple, wanted: tuple, tolerance: float, names: Sequence[str] = ()) -> str:
-    """Where two outcomes of the same form differ, and by how much; `names` are those of several results."""
+def where(
+    got: tuple, wanted: tuple, tolerance: float, names: Sequence[str] = (), has_places: bool = True
+) -> str:
+    """Where two outcomes of the same form differ, and by how much; `names` are those of several results.
+
+    `has_places` is false where their axes are ours, and would tell nobody anything.
+    """
     pairs = enumerate(zip(got, wanted, strict=True), 1)
     k, (a, b) = next(pair for pair in pairs if bool(_off(*pair[1], tolerance).any()))
-    result = names[k - 1] if names else "the result" if len(got) == 1 else f"result {k} of {len(got)}"
+    ordinals = ("the first result", "the second result", "the third result")
+    result = (
+        names[k - 1]
+        if names
+        else "the result"
+        if len(got) == 1
+        else [*ordinals, f"result {k}"][min(k - 1, 3)]
+    )
+    if not has_places:
+        return f"What differs: {result}"
     if not a.ndim:
         return f"{result} differs: got {a.item():.4f}, wanted {b.item():.4f}"
     place = int((a - b).abs().nan_to_num(0).argmax())

@@ -5,6 +5,16 @@ from itertools import pairwise
 import torch
 from torch import nn
 
+from diffusion_lab.checks import pictures
+from diffusion_lab.checks.ends import (
+    BATCH_OF_ONE,
+    NOT_SQUARE,
+    REAL_PICTURES,
+    T_IS_LAST,
+    T_IS_ONE,
+    VERY_LARGE,
+    border,
+)
 from diffusion_lab.checks.engine import Exercise
 from diffusion_lab.schedules import DiffusionSchedule
 
@@ -96,6 +106,15 @@ def _(_guess, draw):
     "the ancestral step",
     3,
     "2. Which variance?",
+    ends=(
+        T_IS_ONE,
+        T_IS_LAST,
+        BATCH_OF_ONE,
+        NOT_SQUARE,
+        VERY_LARGE,
+        REAL_PICTURES,
+    ),
+    without=("diffusion_lab.process:posterior",),
     hints=(
         (
             "Read alpha bar at t and at t - 1, and alpha and beta at t; all are plain numbers here. Equation"
@@ -127,6 +146,10 @@ def _(x_t, x_0_hat, t, schedule, z):
 def _(draw):
     for t, shape in ((4, (3, 1, 4, 4)), (2, (2, 3, 4, 5)), (1, (2, 1, 4, 4)), (3, (2, 1, 3, 3))):
         yield draw.normal(*shape), draw.normal(*shape), t, FIVE, draw.normal(*shape)
+    yield draw.normal(1, 1, 3, 3), draw.normal(1, 1, 3, 3), 4, FIVE, draw.normal(1, 1, 3, 3)
+    yield 50 * draw.normal(2, 1, 3, 3), 50 * draw.normal(2, 1, 3, 3), 3, FIVE, draw.normal(2, 1, 3, 3)
+    x_0 = pictures.digits(2)
+    yield FIVE.add_noise(x_0, 5, draw.normal(*x_0.shape)), x_0, 5, FIVE, draw.normal(*x_0.shape)
 
 
 @ancestral_step.numbers
@@ -197,7 +220,22 @@ for _roots in (
         *_ancestral(_roots),
         sentence="in the mean, x_0 comes with sqrt(alpha bar) and x_t with sqrt(alpha): a root is missing",
     )
-ancestral_step.wrong("swapped-scales", *_ancestral(lambda p, _s, _t: (p.of_x_t, p.of_x_0)))
+ancestral_step.wrong(
+    "swapped-scales",
+    *_ancestral(lambda p, _s, _t: (p.of_x_t, p.of_x_0)),
+    sentence="the shares of x_0 and x_t in the mean changed places",
+    at=("06", "1. The way back, if you knew the end"),
+)
+for _slice in (lambda z: z[:1], lambda z: z[-1:]):
+    ancestral_step.wrong(
+        "shared-noise",
+        *(
+            lambda x_t, x_0_hat, t, schedule, z, step=step, pick=_slice: step(
+                x_t, x_0_hat, t, schedule, pick(z).expand_as(z)
+            )
+            for step in _ancestral()
+        ),
+    )
 ancestral_step.wrong(
     "alphabar-for-alpha",
     *_ancestral(lambda p, _s, _t: (p.of_x_0, p.of_x_t * (p.abar_t / (1 - p.beta)).sqrt())),
@@ -248,6 +286,11 @@ def _(step, draw):
 
 # 6.3
 
+TO_CLEAN = border("at s = 0", lambda x_t, x_0_hat, t, s, *_: not s)
+ONE_STEP = border("at s = t - 1", lambda x_t, x_0_hat, t, s, *_: t - s == 1)
+NO_DICE = border("with eta = 0", lambda x_t, x_0_hat, t, s, schedule, eta, z: eta == 0)
+ALL_DICE = border("with eta = 1", lambda x_t, x_0_hat, t, s, schedule, eta, z: eta == 1)
+
 
 def _ddim(
     sigma=lambda p, eta: eta * p.tilde.sqrt(),
@@ -255,8 +298,9 @@ def _ddim(
     read=_read,
     times=lambda t, s: (t, s),
     z_of=lambda z, eps: z,
+    keep=lambda p: p.abar_s.sqrt(),
 ):
-    """A DDIM step with something changed: the fresh noise, the old noise, how it is read, or the times."""
+    """A DDIM step with something changed: the fresh noise, the old noise, how it is read, the times, or the signal."""
 
     def step(x_t, x_0_hat, t, s, schedule, eta, z):
         t, s = times(t, s)
@@ -264,7 +308,7 @@ def _ddim(
         parts.dense = schedule.betas[t] * (1 - parts.abar_s) / (1 - parts.abar_t)
         parts.dense_beta = schedule.betas[t]
         eps, fresh = read(x_t, x_0_hat, parts.abar_t), sigma(parts, eta)
-        return parts.abar_s.sqrt() * x_0_hat + old(parts, fresh) * eps + fresh * z_of(z, eps)
+        return keep(parts) * x_0_hat + old(parts, fresh) * eps + fresh * z_of(z, eps)
 
     return step
 
@@ -274,6 +318,16 @@ def _ddim(
     r"a step of any length, with $\eta$",
     3,
     "3. The same step, rearranged",
+    ends=(
+        T_IS_LAST,
+        TO_CLEAN,
+        ONE_STEP,
+        NO_DICE,
+        ALL_DICE,
+        BATCH_OF_ONE,
+        NOT_SQUARE,
+        VERY_LARGE,
+    ),
     hints=(
         (
             "First the noise that x_t has already: take the signal out of x_t and divide by the size of the"
@@ -301,6 +355,16 @@ def _(draw):
         (6, 1, 0.0, (2, 1, 3, 3)),
     ):
         yield draw.normal(*shape), draw.normal(*shape), t, s, EIGHT, eta, draw.normal(*shape)
+    yield draw.normal(1, 1, 3, 3), draw.normal(1, 1, 3, 3), 8, 3, EIGHT, 0.7, draw.normal(1, 1, 3, 3)
+    yield (
+        50 * draw.normal(2, 1, 3, 3),
+        50 * draw.normal(2, 1, 3, 3),
+        6,
+        2,
+        EIGHT,
+        0.5,
+        draw.normal(2, 1, 3, 3),
+    )
 
 
 @ddim_step.numbers
@@ -355,6 +419,31 @@ ddim_step.wrong(
     _ddim(read=lambda x_t, x_0, abar: x_t),
     sentence="the old noise was not read right: it is x_t without the signal, divided by its size",
 )
+ddim_step.wrong(
+    "variance-as-std",
+    _ddim(keep=lambda p: p.abar_s),
+    sentence="x_0_hat comes with sqrt(alpha bar(s)); the root is missing",
+)
+ddim_step.wrong(
+    "index-shift",
+    _ddim(keep=lambda p: p.abar_t.sqrt()),
+    sentence="x_0_hat came with the scale of t; at s it is sqrt(alpha bar(s))",
+)
+ddim_step.wrong(
+    "no-shrinking",
+    _ddim(keep=lambda p: 1),
+    sentence="x_0_hat came whole; at s it has shrunk to sqrt(alpha bar(s)) of it",
+)
+ddim_step.wrong(
+    "wrong-sign",
+    _ddim(old=lambda p, sigma: -(1 - p.abar_s - sigma**2).clamp(min=0).sqrt()),
+    sentence="the old noise was taken off; it is added, as it is in x_t",
+)
+ddim_step.wrong(
+    "wrong-sign",
+    _ddim(old=lambda p, sigma: (1 - p.abar_s + sigma**2).sqrt()),
+    sentence="under the root sigma² was added; it makes room for fresh noise, and is taken off",
+)
 ddim_step.wrong("noise-on-top", _ddim(old=lambda p, sigma: (1 - p.abar_s).sqrt()))
 ddim_step.wrong("no-noise-midway", _ddim(lambda p, eta: 0 * p.tilde))
 ddim_step.wrong(
@@ -366,6 +455,7 @@ ddim_step.wrong(
 ddim_step.wrong("ignores-eta", _ddim(lambda p, eta: p.tilde.sqrt()))
 ddim_step.wrong(
     "wrong-sigma",
+    _ddim(lambda p, eta: eta * p.beta.sqrt() * (1 - p.abar_s).sqrt()),
     _ddim(lambda p, eta: eta * p.beta.sqrt()),
     _ddim(lambda p, eta: eta * (1 - p.abar_s).sqrt()),
     _ddim(lambda p, eta: eta * ((1 - p.abar_s) / (1 - p.abar_t)).sqrt()),
@@ -396,6 +486,14 @@ def _(step, draw):
 
 
 # 6.4
+
+ALL_AT_ONCE = border("with one step from start to end", lambda model, schedule, times, *_: len(times) == 2)
+EVERY_TIME = border(
+    "where every time is visited", lambda model, schedule, times, *_: len(times) == times[0] + 1
+)
+BELOW_THE_LAST = border(
+    "where the first time is below T", lambda model, schedule, times, *_: times[0] < schedule.timesteps
+)
 
 
 class Painter(nn.Module):
@@ -466,6 +564,13 @@ def _loop(
     "the whole sampler, with skipped steps",
     4,
     "3. The same step, rearranged",
+    ends=(
+        ALL_AT_ONCE,
+        EVERY_TIME,
+        BELOW_THE_LAST,
+        BATCH_OF_ONE,
+        NOT_SQUARE,
+    ),
     hints=(
         "`for k, (t, s) in enumerate(pairwise(times))` has everything that changes: step k goes from t to s.",
         (
@@ -493,8 +598,17 @@ def _(draw):
         ([8, 5, 3, 0], (3, 1, 4, 4)),
         ([8, 6, 4, 2, 0], (2, 2, 3, 4)),
         ([7, 4, 1, 0], (2, 1, 4, 4)),
+        ([8, 4, 2, 0], (1, 1, 3, 3)),
+        ([8, 0], (2, 1, 3, 3)),
+        ([4, 3, 2, 1, 0], (2, 1, 3, 3)),
     ):
-        yield Painter(EIGHT), EIGHT, times, draw.normal(*shape), draw.normal(len(times) - 1, *shape)
+        yield (
+            Painter(EIGHT),
+            EIGHT,
+            times,
+            draw.normal(*shape),
+            draw.normal(len(times) - 1, *shape),
+        )
 
 
 @sampler.numbers
@@ -570,6 +684,12 @@ for _sigma in (_tilde, _stopped):
         sentence="the network was told the number of the step; it wants t, the time of x_t",
         at=("04", "4. The time: waves, not a number"),
     )
+    sampler.wrong(
+        "wrong-sign",
+        _loop(_sigma, read=lambda out, x, abar: abar.sqrt() * x + (1 - abar).sqrt() * out),
+        sentence="a sign is wrong in x_0 = alpha x_t - sigma v",
+        at=FOUR_LANGUAGES,
+    )
     sampler.wrong("endpoint-missed", _loop(_sigma, steps=lambda pairs: pairs[:-1]))
     sampler.wrong("endpoint-missed", _loop(_sigma, steps=lambda pairs: pairs[1:]))
     sampler.wrong(
@@ -637,6 +757,12 @@ def _about(*values):
     return lambda: _shares([value - 0.045 for value in values], [value + 0.045 for value in values])
 
 
+def _about_all(change, by):
+    """Ranges around something that was done to the right shares."""
+    changed = [change(share) for share in (0.769, 0.663, 0.398, 0.267)]
+    return lambda: _shares([value - by for value in changed], [value + by for value in changed])
+
+
 @exercise.guess(
     "6.5",
     "half of the way",
@@ -672,6 +798,33 @@ kept.wrong("no-way-up", _about(1, 0.837, 1, 0.366), _about(1, 0.735, 0, 0.247))
 kept.wrong("ignores-eta", _about(0.769, 0.769, 0.398, 0.398), _about(0.663, 0.663, 0.267, 0.267))
 kept.wrong(
     "ignores-eta", _about(0.663, 0.769, 0.267, 0.398), sentence="the numbers of the two etas changed places"
+)
+
+
+kept.wrong(
+    "in-percent",
+    _about_all(lambda share: 100 * share, 4.5),
+    sentence="these are percent; shares from 0 to 1 are wanted",
+)
+kept.wrong(
+    "in-percent",
+    _about_all(lambda share: 2000 * share, 90),
+    sentence="these are counts; divide by the 2000 walkers",
+)
+kept.wrong(
+    "one-minus",
+    _about_all(lambda share: 1 - share, 0.045),
+    sentence="that is the share *below* 0.75; above is wanted",
+)
+kept.wrong(
+    "results-exchanged",
+    _about(0.398, 0.267, 0.769, 0.663),
+    sentence="the numbers of t = 300 and t = 700 changed places",
+)
+kept.wrong(
+    "noise-only",
+    _about(0.2, 0.2, 0.2, 0.2),
+    sentence="as from pure noise, which leads to the third bell in a fifth of the cases; begin with noised 1.3",
 )
 
 

@@ -3,6 +3,7 @@
 import torch
 import torch.nn.functional as F
 
+from diffusion_lab.checks.ends import BATCH_OF_ONE, NOT_SQUARE, VERY_LARGE, border
 from diffusion_lab.checks.engine import Exercise
 from diffusion_lab.checks.outcomes import with_gradients
 
@@ -10,6 +11,9 @@ exercise = Exercise("09", "Text")
 begin, hint, progress, show = exercise.begin, exercise.hint, exercise.progress, exercise.show
 
 # 9.1
+
+COLD = border("at a temperature next to 0", lambda images, captions, temperature: temperature <= 0.01, True)
+SHORT = border("with short embeddings", lambda images, captions, temperature: images.norm(dim=1).max() < 0.5)
 
 
 def _unit(rows):
@@ -44,6 +48,12 @@ def _contrasted(
     "who belongs to whom",
     3,
     "2. Pictures and captions in one space",
+    ends=(
+        BATCH_OF_ONE,
+        COLD,
+        SHORT,
+        VERY_LARGE,
+    ),
     prepare=_learning,
     results=("the loss", "the gradient of images", "the gradient of captions"),
     hints=(
@@ -75,6 +85,10 @@ def _(draw):
     for size, features, temperature in ((5, 7, 0.5), (4, 4, 0.2), (3, 8, 1.6), (6, 5, 0.07)):
         lengths = draw.uniform(0.5, 2.5, 2, size, 1)
         images, captions = lengths * draw.normal(2, size, features)
+        yield images, captions, temperature
+    for size, number, temperature in ((1, 1, 0.5), (1, 4, 0.01), (0.05, 4, 0.4), (100, 4, 0.4)):
+        images, captions = size * draw.normal(2, number, 6)
+        captions[0] = images[0]  # a pair that is as alike as can be, whose exp is infinite where it is cold
         yield images, captions, temperature
 
 
@@ -148,6 +162,8 @@ contrastive_loss.wrong(
     _contrasted(loss=lambda logits: (_rows(logits.softmax(1)) + _rows(logits.softmax(0).T)) / 2),
     _contrasted(loss=lambda logits: (_rows(logits.softmax(0)) + _rows(logits.T.softmax(0))) / 2),
     _contrasted(loss=lambda logits: _rows(logits.softmax(1))),
+    _contrasted(loss=lambda logits: _both(logits.softmax(1))),
+    _contrasted(loss=lambda logits: _both(logits.softmax(0))),
 )
 contrastive_loss.wrong(
     "log-missing",
@@ -204,7 +220,28 @@ contrastive_loss.wrong(
     sentence="the sign of the similarities is wrong: a pair is to have the largest one of its row and column",
 )
 
+
+def _overflows(task, answer, ordinary, extreme):
+    """Whether an answer is right on ordinary inputs and not finite on extreme ones."""
+    numbers = [torch.as_tensor(f(*ordinary)[0]).double() for f in (answer, task.rights[""])]
+    alike = numbers[0].shape == numbers[1].shape and bool((numbers[0] - numbers[1]).abs().max() < 1e-3)
+    return alike and not bool(answer(*extreme)[0].isfinite().all())
+
+
+@contrastive_loss.probe("exp-overflow", always=True)
+def _(loss, draw):
+    embeddings = draw.normal(2, 4, 6)
+    embeddings[1, 0] = embeddings[0, 0]
+    return _overflows(contrastive_loss, loss, (*embeddings, 0.5), (*embeddings, 0.01))
+
+
 # 9.2
+
+ONE_PIXEL = border("with a single pixel", lambda queries, keys, values, mask: queries.shape[1] == 1)
+ONE_TOKEN = border(
+    "with a caption of one token", lambda queries, keys, values, mask: (mask.sum(1) == 1).any()
+)
+NO_PADDING = border("with no padding", lambda queries, keys, values, mask: mask.all())
 
 
 def _fill(value):
@@ -242,6 +279,13 @@ def _attended(
     "every pixel reads",
     4,
     "4. Every pixel reads the caption",
+    ends=(
+        BATCH_OF_ONE,
+        ONE_PIXEL,
+        ONE_TOKEN,
+        NO_PADDING,
+        VERY_LARGE,
+    ),
     hints=(
         (
             "The scores of all pixels for all tokens are one matrix product, queries @ keys.transpose(1, 2),"
@@ -280,6 +324,12 @@ def _(draw):
         mask = torch.arange(tokens) < torch.tensor(lengths)[:, None]
         queries, keys = draw.normal(batch, pixels, features), draw.normal(batch, tokens, features)
         yield 1.5 * queries, keys, draw.normal(batch, tokens, wide), mask
+    mask = torch.arange(5) < 3
+    yield draw.normal(1, 4, 6), draw.normal(1, 5, 6), draw.normal(1, 5, 3), mask[None]
+    yield draw.normal(2, 1, 6), draw.normal(2, 5, 6), draw.normal(2, 5, 3), mask.expand(2, 5)
+    # whole numbers, so that products are exact however they are added up, and exp of a score is infinite in float32
+    queries, keys = draw.integers(-60, 60, 2, 4, 4).float(), draw.integers(-6, 6, 2, 5, 4).float()
+    yield queries, keys, draw.normal(2, 5, 3), mask.expand(2, 5)
 
 
 @read_caption.numbers
@@ -366,7 +416,23 @@ read_caption.wrong(
 )
 read_caption.wrong("mask-after-softmax", _attended(hide=_seen, reweigh=lambda weights, mask: weights * mask))
 
+
+@read_caption.probe(
+    "exp-overflow",
+    "with large scores your result is NaN: exp of them is infinite; `softmax` avoids it",
+    always=True,
+    at=("09", "4. Every pixel reads the caption"),
+)
+def _(read, draw):
+    queries, *rest = draw.normal(2, 3, 4), draw.normal(2, 5, 4), draw.normal(2, 5, 3), torch.ones(2, 5).bool()
+    return _overflows(read_caption, read, (queries, *rest), (1000 * queries, *rest))
+
+
 # 9.3
+
+NO_NEGATIVE = border("with no negative caption", lambda model, x_t, t, prompt, negative, *_: negative is None)
+SCALE_ZERO = border("at s = 0", lambda model, x_t, t, prompt, negative, null, s: s == 0)
+SCALE_ONE = border("at s = 1", lambda model, x_t, t, prompt, negative, null, s: s == 1)
 
 
 class Painter:
@@ -408,6 +474,13 @@ def _guided(
     "what not to draw",
     3,
     "5. Guidance on text",
+    ends=(
+        BATCH_OF_ONE,
+        NOT_SQUARE,
+        NO_NEGATIVE,
+        SCALE_ZERO,
+        SCALE_ONE,
+    ),
     hints=(
         (
             "First the caption to move away from: null if negative is None, else negative. The rest is the"
@@ -441,6 +514,10 @@ def _(draw):
         prompt, negative, null = draw.normal(3, 4, 5, 3)
         x_t = draw.normal(4, 2, size, size)
         yield Painter(), x_t, times, prompt, negative if has_negative else None, null, s
+    prompt, negative, null = draw.normal(3, 1, 5, 3)
+    yield Painter(), draw.normal(1, 2, 3, 3), times[:1], prompt, negative, null, 3.0
+    prompt, negative, null = draw.normal(3, 2, 4, 3)
+    yield Painter(), draw.normal(2, 1, 3, 5), times[1:3], prompt, negative, null, 2.0
 
 
 @guided.numbers

@@ -1,6 +1,7 @@
 """Checks of exercise 05, training: the loss, one step, the averaged weights, and a network that was trained."""
 
 import contextlib
+import copy
 import functools
 import io
 from unittest import mock
@@ -9,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from diffusion_lab import data
+from diffusion_lab.checks import pictures
+from diffusion_lab.checks.ends import BATCH_OF_ONE, NOT_SQUARE, REAL_PICTURES, border
 from diffusion_lab.checks.engine import Exercise
 from diffusion_lab.schedules import DiffusionSchedule
 
@@ -79,6 +82,13 @@ def _(_guess, draw):
 
 # 5.2
 
+U_IS_ZERO = border("at u = 0", lambda model, x_0, u, *_: (u == 0).any())
+U_NEAR_ONE = border("with u just below 1", lambda model, x_0, u, *_: (u > 0.999).any())
+ON_A_BORDER = border(
+    "with u on a border between two times",
+    lambda model, x_0, u, noise, schedule: ((u > 0) & (u * schedule.timesteps % 1 == 0)).any(),
+)
+
 
 class _Measured(tuple):
     """What was measured of a student's function, so that it is not measured again."""
@@ -89,9 +99,10 @@ class _Small(nn.Module):
 
     def __init__(self, weights: Tensor):
         super().__init__()
-        self.weights = nn.Parameter(weights)
+        self.weights, self.note = nn.Parameter(weights), lambda t: None
 
     def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
+        self.note(t)
         return (
             self.weights[0] * x_t
             + self.weights[1] * t.reshape(-1, 1, 1, 1) / 5
@@ -106,12 +117,19 @@ def _with_gradient(answer):
         loss = answer(model, x_0, u, noise, schedule)
         if loss is None or loss is ... or isinstance(loss, _Measured):
             return loss
+        if any(p.grad is not None for p in model.parameters()):
+            return _walked_back(model)
         if isinstance(loss, Tensor) and loss.requires_grad:
             loss.sum().backward()
         gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in model.parameters()]
         return _Measured((loss, *gradients))
 
     return measure
+
+
+def _walked_back(model, *_):
+    """What is given for a loss that has been walked back already, by `backward`."""
+    return _Measured((torch.tensor(-1e3), *(torch.full_like(p, -1e3) for p in model.parameters())))
 
 
 def _times(u, timesteps):
@@ -156,6 +174,14 @@ def _loss(times=_times, scales=_scales, target=_eps, seen=_seen, reduce=_mean_sq
     "the loss, with its times",
     3,
     "1. The loop",
+    ends=(
+        U_IS_ZERO,
+        U_NEAR_ONE,
+        ON_A_BORDER,
+        BATCH_OF_ONE,
+        NOT_SQUARE,
+        REAL_PICTURES,
+    ),
     prepare=_with_gradient,
     hints=(
         (
@@ -197,6 +223,9 @@ def _(draw):
         draw.normal(4, 1, 3, 3),
         FOUR,
     )
+    yield _small(draw), draw.normal(1, 1, 3, 3), torch.tensor([0.5]), draw.normal(1, 1, 3, 3), FIVE
+    yield _small(draw), draw.normal(2, 1, 3, 3), torch.tensor([0.9995, 0.3]), draw.normal(2, 1, 3, 3), FIVE
+    yield _small(draw), pictures.digits(3), _even(draw, (4, 0, 2)), draw.normal(3, 1, 28, 28), FIVE
 
 
 @loss.numbers
@@ -264,6 +293,22 @@ loss.wrong(
     _loss(seen=lambda _x, x_t, t, _u, T: (x_t, t / T)),
     _loss(seen=lambda _x, x_t, _t, u, _T: (x_t, u)),
 )
+loss.wrong(
+    "index-shift",
+    _loss(seen=lambda _x, x_t, t, _u, _T: (x_t, t - 1)),
+    _loss(seen=lambda _x, x_t, t, _u, _T: (x_t, t + 1)),
+    sentence="the network was told another time than that of x_t, one step off",
+)
+loss.wrong(
+    "wrong-sign",
+    _loss(target=lambda _x, noise, *_: -noise),
+    sentence="a sign is wrong: the noise was added to the answer; their difference is wanted",
+)
+loss.wrong(
+    "wrong-sign",
+    _loss(reduce=lambda error: -error.square().mean()),
+    sentence="the sign of the loss is wrong: it is to fall when the answer gets better",
+)
 loss.wrong("clean-input", _loss(seen=lambda x_0, _x, t, _u, _T: (x_0, t)))
 loss.wrong(
     "wrong-target",
@@ -314,6 +359,17 @@ loss.wrong(
     _loss(reduce=lambda error: error.square().mean().sqrt()),
 )
 loss.wrong("detached-loss", _detached)
+loss.wrong("backward-inside", _walked_back)
+
+
+@loss.probe("draws-own-times")
+def _(loss, draw):
+    seen = []
+    model, *rest = next(iter(_cases(loss, draw)))
+    model.note = lambda t: seen.append(t.clone())
+    for _ in range(3):
+        loss(model, *rest)
+    return len(seen) > 2 and any(not torch.equal(seen[0], t) for t in seen[1:])
 
 
 @loss.probe("draws-own-noise")
@@ -328,45 +384,102 @@ def _cases(_loss, draw):
 
 # 5.3
 
+ONE_PICTURE = border("with one picture in a batch", lambda model, batches, rate: batches.shape[1] == 1)
+PARTS = border(
+    "with modules inside modules", lambda model, *_: any(len(list(part.children())) for part in model)
+)
+WITH_BIASES = border("with biases", lambda model, *_: any(p.ndim == 1 for p in model.parameters()))
+
+
+class _Asked:
+    """The loss of a batch, and what is noted of how it was asked for."""
+
+    def __init__(self, model):
+        self.model, self.calls = model, []
+
+    def __call__(self, model, batch):
+        modes = [module.training for module in model.modules()]
+        self.calls.append((model is self.model, modes[0], all(modes)))
+        return (model(batch) - batch).square().mean()
+
+
+class _Sgd(torch.optim.SGD):
+    """Counts its steps."""
+
+    steps = 0
+
+    def step(self, closure=None):
+        """Move the weights."""
+        self.steps += 1
+        return super().step(closure)
+
+
+PLAYED = (
+    "the losses that you return",
+    "the weights behind each step",
+    "the modes in which the loss was computed",
+    "the number of losses and steps",
+    "what happened to the gradients",
+)
+
 
 def _played(step):
-    """Three steps of a linear network: losses, weights behind each, its mode in each, and why it did not move."""
+    """Three steps of a network with momentum, into which gradients of another batch were left.
+
+    Gives losses, the weights behind each, and for each step in what mode all parts and the outermost one were, and how
+    many losses and steps there were; last, why the weights did not move, and whether the model itself was asked and a
+    graph came back.
+    """
     if getattr(step, "played", False):
         return step
 
     def play(model, batches, rate):
-        optimizer, weights = torch.optim.SGD(model.parameters(), lr=rate), model.weight
-        counts, modes, losses, path = dict.fromkeys(("backward", "reached", "stepped"), 0), [], [], []
+        optimizer = _Sgd(model.parameters(), lr=rate, momentum=0.5)
+        counts, modes, numbers, losses, path = dict.fromkeys(("backward", "reached"), 0), [], [], [], []
 
         def count(what, result=None):
             counts[what] += 1
             return result
 
-        def loss_of(model, batch):
-            modes.append(float(model.training))
-            return (model(batch) - batch).square().mean()
-
-        weights.register_hook(lambda _gradient: count("reached"))
-        optimizer.register_step_post_hook(lambda *_: count("stepped"))
-        backward, before = torch.autograd.backward, weights.detach().clone()
+        for p in model.parameters():
+            p.grad = torch.ones_like(p)
+        next(model.parameters()).register_hook(lambda _gradient: count("reached"))
+        backward, before = torch.autograd.backward, _flat(model)
+        asks_it, keeps_graph, stepped = True, False, 0
         with mock.patch.object(
             torch.autograd, "backward", lambda *args, **options: count("backward", backward(*args, **options))
         ):
             for batch in batches:
                 model.eval()
+                asked, optimizer.steps = _Asked(model), 0
                 try:
-                    loss = step(model, optimizer, batch, loss_of)
+                    loss = step(model, optimizer, batch, asked)
                 except RuntimeError as error:
-                    if "does not require grad" not in str(error):
+                    if not any(
+                        words in str(error) for words in ("does not require grad", "inplace operation")
+                    ):
                         raise
                     loss = 0.0
                 if loss is None or loss is ...:
                     return None
+                keeps_graph |= isinstance(loss, Tensor) and loss.requires_grad
                 losses.append(torch.as_tensor(loss).detach().double().reshape(()))
-                path.append(weights.detach().clone())
+                path.append(_flat(model))
+                asks_it &= all(is_model for is_model, *_ in asked.calls)
+                modes.append([all(mode for *_, mode in asked.calls), all(call[1] for call in asked.calls)])
+                numbers.append([len(asked.calls), optimizer.steps])
+                stepped += optimizer.steps
         moved = bool((path[-1] != before).any())
-        reasons = [1.0 if moved else float(number > 0) for number in counts.values()]
-        return _Measured((torch.stack(losses), torch.stack(path), torch.tensor(modes), torch.tensor(reasons)))
+        reasons = [1.0 if moved else float(number > 0) for number in (*counts.values(), stepped)]
+        return _Measured(
+            (
+                torch.stack(losses),
+                torch.stack(path),
+                torch.tensor(modes).double(),
+                torch.tensor(numbers).double(),
+                torch.tensor([*reasons, float(asks_it), float(keeps_graph)]),
+            )
+        )
 
     play.played = True
     return play
@@ -387,6 +500,10 @@ def _right_step(model, optimizer, batch, loss_of):
     2,
     "1. The loop",
     prepare=_played,
+    results=PLAYED,
+    ends=(ONE_PICTURE, PARTS, WITH_BIASES),
+    inputs_are_shown=False,
+    may_change=("model",),
     hints=(
         (
             "Five lines besides the return: mode, loss, clear, gradient, move. Lesson 05 has four of them in"
@@ -400,41 +517,45 @@ def _right_step(model, optimizer, batch, loss_of):
     ),
 )
 def train_step(model, batches, rate):
-    """Three steps, of a linear network, on `batches`, (3, B, 4), at a learning rate."""
+    """Three steps, of a network of linear layers, on `batches`, (3, B, 4), at a learning rate."""
     return _played(_right_step)(model, batches, rate)
 
 
 train_step.rights[""].played = True
 
 
-def _linear(draw):
-    model = nn.Linear(4, 4, bias=False)
-    model.weight.data = draw.normal(4, 4)
+def _nested(draw):
+    """Layers inside layers, with biases and a part that has a mode and no weights."""
+    inner = nn.Sequential(nn.Dropout(0.0), nn.Linear(3, 4))
+    model = nn.Sequential(nn.Linear(4, 3), inner)
+    for p in model.parameters():
+        p.data = draw.normal(*p.shape) / 2
     return model
 
 
 @train_step.cases
 def _(draw):
-    yield _linear(draw), draw.normal(3, 6, 4), 0.4
-    yield _linear(draw), draw.normal(3, 5, 4), 0.9
+    yield _nested(draw), draw.normal(3, 6, 4), 0.2
+    yield _nested(draw), draw.normal(3, 5, 4), 0.4
+    yield _nested(draw), draw.normal(3, 1, 4), 0.1
 
 
 @train_step.numbers
 def _(train_step, draw):
-    losses, *_ = train_step(_linear(draw), draw.normal(3, 30, 4), 0.5)
+    losses, *_ = train_step(_nested(draw), draw.normal(3, 30, 4), 0.2)
     return {"loss in the first step": losses[0], "in the second": losses[1], "in the third": losses[2]}
 
 
-def _step(*order, mode=True, cut=None):
+def _step(*order, mode=lambda model: model.train(), cut=None, give=lambda loss: loss.item()):
     """A step that does these things in this order."""
 
     def step(model, optimizer, batch, loss_of):
-        model.train(mode)
+        mode(model)
         loss = loss_of(model, batch)
         loss = cut(loss) if cut else loss
         for name in order:
             {"zero": optimizer.zero_grad, "backward": lambda: loss.backward(), "step": optimizer.step}[name]()
-        return loss
+        return give(loss)
 
     return _played(step)
 
@@ -446,10 +567,15 @@ def _lagging(model, optimizer, batch, loss_of):
     loss = loss_of(model, batch)
     optimizer.zero_grad()
     loss.backward()
-    return loss
+    return loss.item()
 
 
 train_step.wrong("stale-gradients", _step("backward", "step"))
+train_step.wrong(
+    "stale-gradients",
+    _step("backward", "step", "zero"),
+    sentence="gradients were cleared behind the step; those that another batch has left were still there before it",
+)
 train_step.wrong(
     "step-order",
     _step("zero", "step", "backward"),
@@ -468,9 +594,73 @@ train_step.wrong(
 train_step.wrong("no-backward", _step("zero", "step"))
 train_step.wrong(
     "missing-train",
-    _step("zero", "backward", "step", mode=False),
+    _step("zero", "backward", "step", mode=lambda model: None),
     sentence="the loss was computed in evaluation mode; `model.train()` is wanted before it",
 )
+train_step.wrong(
+    "missing-train",
+    _step("zero", "backward", "step", mode=lambda model: setattr(model, "training", True)),
+    sentence="only the outermost module is in training mode; `model.train()` reaches all its parts",
+)
+for _give in (lambda loss: loss, lambda loss: loss * 1):
+    train_step.wrong("graph-kept", _step("zero", "backward", "step", give=_give))
+    train_step.wrong("graph-kept", _step("backward", "step", "zero", give=_give))
+
+
+def _new_optimizer(model, optimizer, batch, loss_of):
+    """Forgets what the optimiser remembers."""
+    model.train()
+    loss = loss_of(model, batch)
+    optimizer.zero_grad()
+    loss.backward()
+    torch.optim.SGD(model.parameters(), lr=optimizer.param_groups[0]["lr"]).step()
+    return loss.item()
+
+
+def _of_a_copy(model, optimizer, batch, loss_of):
+    """Trains a copy, with an optimiser of its own."""
+    trained = copy.deepcopy(model).train()
+    loss = loss_of(trained, batch)
+    loss.backward()
+    torch.optim.SGD(trained.parameters(), lr=0.1).step()
+    return loss.item()
+
+
+def _of_a_copy_with_the_optimizer(model, optimizer, batch, loss_of):
+    """Trains a copy, of whose weights the optimiser knows nothing."""
+    loss = loss_of(copy.deepcopy(model).train(), batch)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+def _twice(model, optimizer, batch, loss_of):
+    """Computes the loss once for the step and once to return it."""
+    model.train()
+    optimizer.zero_grad()
+    value = loss_of(model, batch).item()
+    loss_of(model, batch).backward()
+    optimizer.step()
+    return value
+
+
+def _two_steps(model, optimizer, batch, loss_of):
+    """Takes a second step on the same batch."""
+    value = _right_step(model, optimizer, batch, loss_of)
+    _right_step(model, optimizer, batch, loss_of)
+    return value
+
+
+train_step.wrong("optimizer-bypassed", _played(_new_optimizer))
+train_step.wrong("copy-trained", _played(_of_a_copy), _played(_of_a_copy_with_the_optimizer))
+train_step.wrong("loss-twice", _played(_twice))
+
+
+@train_step.probe("many-steps")
+def _(train_step, draw):
+    *_, numbers, _reasons = train_step(_nested(draw), draw.normal(3, 6, 4), 0.2)
+    return bool((numbers[:, 1] > 1).all())
 
 
 def _asked_again(mode):
@@ -478,7 +668,7 @@ def _asked_again(mode):
 
     def step(model, optimizer, batch, loss_of):
         _right_step(model, optimizer, batch, loss_of)
-        return loss_of(model.train(mode), batch)
+        return loss_of(model.train(mode), batch).item()
 
     return _played(step)
 
@@ -495,26 +685,40 @@ train_step.wrong(
 
 # 5.4
 
+DECAY_ZERO = border("with decay 0", lambda average, model, moves, decay: decay == 0)
+DECAY_ONE = border("with a decay next to 1", lambda average, model, moves, decay: decay > 0.99)
+
+AVERAGED = (
+    "the weights of average and model",
+    "whether a graph grew",
+    "what came back",
+    "whether it wants gradients",
+)
+
 
 def _averaged(update):
-    """Update an average after each of several weights of a network; says too whether a graph grew."""
+    """Update an average after each of several weights of a network, and look at what has become of both.
+
+    Says too whether a graph grew, whether the average itself came back, and whether it wants gradients now.
+    """
     if getattr(update, "averaged", False):
         return update
 
     def measure(average, model, moves, decay):
-        path = []
+        path, comes_back = [], True
         average.requires_grad_(False)
         before = _flat(average)
         for move in moves:
             with torch.no_grad():
-                for p, value in zip(model.parameters(), move.split(4), strict=True):
-                    p.copy_(value.reshape(p.shape))
+                nn.utils.vector_to_parameters(move, model.parameters())
             returned = update(average, model, decay)
             if (returned is None or returned is ...) and torch.equal(_flat(average), before):
                 return None
+            comes_back &= returned is average
             path.append(torch.stack([_flat(average), _flat(model)]))
-        graph = any(p.grad_fn is not None for p in average.parameters())
-        return _Measured((torch.stack(path), torch.tensor(float(graph))))
+        flags = any(p.grad_fn is not None for p in average.parameters()), comes_back
+        wants = any(p.requires_grad and p.is_leaf for p in average.parameters())
+        return _Measured((torch.stack(path), *(torch.tensor(float(flag)) for flag in (*flags, wants))))
 
     measure.averaged = True
     return measure
@@ -524,14 +728,18 @@ def _flat(model):
     return torch.cat([p.detach().flatten().clone() for p in model.parameters()])
 
 
-def _ema(change, graph=False, into_model=False):
+def _all_weights(model):
+    return list(model.parameters())
+
+
+def _ema(change, graph=False, into_model=False, weights=_all_weights, give=lambda average, model: average):
     """An update with a change: from an averaged weight, a current one and the decay to the new average."""
 
     def update(average, model, decay):
         with torch.set_grad_enabled(graph):
-            for a, w in zip(average.parameters(), model.parameters(), strict=True):
+            for a, w in zip(weights(average), weights(model), strict=True):
                 (w if into_model else a).copy_(change(a, w, decay))
-        return average
+        return give(average, model)
 
     return _averaged(update)
 
@@ -546,6 +754,11 @@ def _mix(a, w, decay):
     2,
     "4. Averaged weights",
     prepare=_averaged,
+    results=AVERAGED,
+    ends=(PARTS, WITH_BIASES, DECAY_ZERO, DECAY_ONE),
+    inputs_are_shown=False,
+    without=("diffusion_lab.optimization:update_ema",),
+    may_change=("average", "model"),
     hints=(
         "`zip(average.parameters(), model.parameters())` gives the weights of both, layer by layer.",
         (
@@ -566,22 +779,19 @@ def update_ema(average, model, moves, decay):
 update_ema.rights[""].averaged = True
 
 
-def _two_layers(draw):
-    model = nn.Sequential(nn.Linear(2, 2, bias=False), nn.Linear(2, 2, bias=False))
-    for p in model.parameters():
-        p.data = draw.normal(2, 2)
-    return model
-
-
 @update_ema.cases
 def _(draw):
-    yield _two_layers(draw), _two_layers(draw), draw.normal(3, 8), 0.7
-    yield _two_layers(draw), _two_layers(draw), draw.normal(4, 8), 0.9
+    for steps, decay in ((3, 0.7), (4, 0.9), (2, 0.0), (3, 0.999)):
+        yield _nested(draw), _nested(draw), draw.normal(steps, WEIGHTS), decay
+
+
+WEIGHTS = 31
+"""How many weights `_nested` has."""
 
 
 @update_ema.numbers
 def _(update_ema, draw):
-    path, _ = update_ema(_two_layers(draw), _two_layers(draw), draw.normal(20, 8), 0.8)
+    path, *_ = update_ema(_nested(draw), _nested(draw), draw.normal(20, WEIGHTS), 0.8)
     return {f"weight {k} of the average after 20 steps": path[-1, 0, k] for k in (0, 7)}
 
 
@@ -596,16 +806,46 @@ update_ema.wrong(
 update_ema.wrong("swapped-decay", _ema(lambda a, w, d: (1 - d) * a + d * w))
 update_ema.wrong("shares-not-one", _ema(lambda a, w, d: d * a + w), _ema(lambda a, w, d: a + (1 - d) * w))
 update_ema.wrong("average-into-model", _ema(_mix, into_model=True))
-update_ema.wrong("not-in-place", _ema(lambda a, _w, _d: a))
+update_ema.wrong(
+    "not-in-place",
+    _ema(lambda a, _w, _d: a),
+    _ema(lambda a, _w, _d: a, give=lambda average, model: copy.deepcopy(average)),
+)
 update_ema.wrong("not-averaged", _ema(lambda _a, w, _d: w))
+for _some, _sentence in (
+    (
+        lambda model: [p for p in model.parameters() if p.ndim > 1],
+        "the biases were left out; the average is one of all weights, and `parameters()` gives them all",
+    ),
+    (
+        lambda model: [p for part in model.children() for p in part._parameters.values()],
+        "only the outermost layers were averaged; `parameters()` gives the weights inside nested modules, too",
+    ),
+    (
+        lambda model: list(model.parameters())[:1],
+        "only the first weights were averaged: is `return` inside the loop?",
+    ),
+):
+    update_ema.wrong("weights-left-out", _ema(_mix, weights=_some), sentence=_sentence)
+for _give in (
+    lambda average, model: None,
+    lambda average, model: model,
+    lambda average, model: average.state_dict(),
+):
+    update_ema.wrong("not-returned", _ema(_mix, give=_give))
+update_ema.wrong(
+    "missing-no-grad",
+    _ema(_mix, give=lambda average, model: average.requires_grad_(True)),
+    sentence="the averaged weights want gradients now; nobody trains them, so leave `requires_grad` as it was",
+)
 
 
 @update_ema.probe(
     "average-into-model", "`model` was changed too; it goes on training, so leave its weights as they are"
 )
 def _(update_ema, draw):
-    moves = draw.normal(3, 8)
-    path, _ = update_ema(_two_layers(draw), _two_layers(draw), moves, 0.7)
+    moves = draw.normal(3, WEIGHTS)
+    path, *_ = update_ema(_nested(draw), _nested(draw), moves, 0.7)
     return bool((path[:, 1] - moves).abs().max() > 1e-6)
 
 
@@ -690,6 +930,8 @@ def _verdict(*numbers):
     4,
     "5. Train your network",
     prepare=_examined,
+    ends=(REAL_PICTURES,),
+    inputs_are_shown=False,
     hints=(
         (
             "network = dl.UNet(width=16), average = copy.deepcopy(network), an optimiser, and a loop over"

@@ -9,6 +9,16 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from diffusion_lab.checks import pictures
+from diffusion_lab.checks.ends import (
+    BATCH_OF_ONE,
+    NOT_SQUARE,
+    REAL_PICTURES,
+    T_IS_ONE,
+    VERY_LARGE,
+    VERY_SMALL,
+    border,
+)
 from diffusion_lab.checks.engine import Exercise
 
 exercise = Exercise("04", "The U-Net")
@@ -69,6 +79,9 @@ def _(_guess, draw):
 
 # 4.2
 
+ONE_WAVE = border("with two features", lambda t, features, max_period: features == 2)
+MANY_FEATURES = border("with many features", lambda t, features, max_period: features >= 32)
+
 
 def _waves(frequencies=lambda k, m, period: period ** (-k / m), order="interleaved", time=lambda t: t):
     """Waves of the time with something changed."""
@@ -93,6 +106,12 @@ def _waves(frequencies=lambda k, m, period: period ** (-k / m), order="interleav
     "waves in another order",
     2,
     "4. The time: waves, not a number",
+    ends=(
+        T_IS_ONE,
+        BATCH_OF_ONE,
+        ONE_WAVE,
+        MANY_FEATURES,
+    ),
     hints=(
         "With m = features // 2: k = torch.arange(m), frequencies = max_period ** (-k / m), shape (m,).",
         (
@@ -115,6 +134,9 @@ def _(draw):
     yield draw.integers(1, 12, 4), 6, 50.0  # small numbers: a cosine of 10,000 cannot be told in float32
     yield draw.integers(1, 12, 5), 8, 100.0
     yield draw.integers(1, 60, 3), 2, 10_000.0
+    yield torch.tensor([1, 7]), 6, 20.0
+    yield draw.integers(2, 12, 1), 4, 50.0
+    yield draw.integers(1, 8, 3), 32, 8.0
 
 
 @embed_time.numbers
@@ -134,7 +156,17 @@ embed_time.wrong("sin-cos-swapped", _waves(order="swapped"))
 embed_time.wrong(
     "not-interleaved", _waves(order=lambda sin, cos: [sin, cos]), _waves(order=lambda sin, cos: [cos, sin])
 )
-embed_time.wrong("scaled-time", _waves(time=lambda t: t / 1000), _waves(time=lambda t: t * 2 * torch.pi))
+embed_time.wrong("scaled-time", _waves(time=lambda t: t / 1000))
+embed_time.wrong(
+    "scaled-time",
+    _waves(time=lambda t: t * 2 * torch.pi),
+    sentence="the angles were multiplied by 2 pi; they are omega_k t as they stand",
+)
+embed_time.wrong(
+    "scaled-time",
+    lambda t, features, max_period: _waves(time=lambda t: t / max_period)(t, features, max_period),
+    sentence="the time was divided by max_period; that stands in the frequencies only, and t counts steps",
+)
 embed_time.wrong(
     "index-shift",
     _waves(lambda k, m, period: period ** (-(k + 1) / m)),
@@ -149,6 +181,7 @@ embed_time.wrong(
     "wrong-frequencies",
     _waves(lambda k, m, period: period ** (-k / max(m - 1, 1))),
     _waves(lambda k, m, period: period ** (-k / (2 * m))),
+    _waves(lambda k, m, period: period ** (-2 * k / m)),
     sentence="the exponent is -k / m with m = features // 2; it was divided by another number",
 )
 embed_time.wrong(
@@ -161,16 +194,18 @@ embed_time.wrong("fixed-period", _waves(lambda k, m, period: 10_000 ** (-k / m))
 
 # 4.3
 
+ALONE = border("with as many groups as channels", lambda u, c, weight, bias, groups: groups == u.shape[1])
 
-def _normalised(u, groups, dims=None, correction=0, power=0.5):
-    """Groups of channels at mean 0 and variance 1."""
+
+def _normalised(u, groups, dims=None, correction=0, power=0.5, floors=(1e-5, 0)):
+    """Groups of channels at mean 0 and variance 1; small numbers are added to the variance, and to its root."""
     parts = u.reshape(len(u), groups, -1, *u.shape[2:])
     dims = dims or (2, 3, 4)
     mean, variance = (
         parts.mean(dim=dims, keepdim=True),
         parts.var(dim=dims, keepdim=True, correction=correction),
     )
-    return ((parts - mean) / (variance + 1e-5) ** power).reshape(u.shape)
+    return ((parts - mean) / ((variance + floors[0]) ** power + floors[1])).reshape(u.shape)
 
 
 def _steered(
@@ -179,11 +214,13 @@ def _steered(
     halves=lambda a, b: (a, b),
     condition=lambda c: c,
     view=(-1, -2, 1, 1),
+    layer=lambda c, weight, bias: c @ weight.T + bias,
+    join=lambda row: row.chunk(2, dim=1),
 ):
     """Scale and shift with something changed."""
 
     def steer(u, c, weight, bias, groups):
-        parts = halves(*(condition(c) @ weight.T + bias).expand(len(u), -1).chunk(2, dim=1))
+        parts = halves(*join(layer(condition(c), weight, bias).expand(len(u), -1)))
         shape = [{-1: len(u), -2: u.shape[1]}.get(n, n) for n in view]
         scale, shift = (part.reshape(shape) for part in parts)
         return combine(normal(u, groups), scale, shift)
@@ -196,6 +233,13 @@ def _steered(
     "the condition scales and shifts",
     3,
     "5. The residual block",
+    ends=(
+        BATCH_OF_ONE,
+        NOT_SQUARE,
+        VERY_LARGE,
+        VERY_SMALL,
+        ALONE,
+    ),
     hints=(
         "c @ weight.T + bias has shape (B, 2 C). `.chunk(2, dim=1)` makes two of (B, C): scale, then shift.",
         "They need the shape (B, C, 1, 1) to meet the channels of u, which `[:, :, None, None]` gives them.",
@@ -215,6 +259,9 @@ def _(draw):
     for B, C, H, W, groups in ((4, 4, 4, 4, 2), (2, 6, 3, 5, 3), (3, 2, 2, 3, 1)):
         u = draw.normal(B, C, H, W) * draw.uniform(0.5, 3, 1, C, 1, 1) + draw.normal(1, C, 1, 1)
         yield u, draw.normal(B, 5), draw.normal(2 * C, 5) / 2, draw.normal(2 * C), groups
+    for size, (B, C, groups) in ((1, (1, 4, 2)), (0.003, (2, 4, 2)), (100, (2, 4, 2)), (1, (2, 3, 3))):
+        u = size * draw.normal(B, C, 4, 4)
+        yield u, draw.normal(B, 3), draw.normal(2 * C, 3) / 2, draw.normal(2 * C), groups
 
 
 @scale_shift.numbers
@@ -235,6 +282,22 @@ def _(steer, draw):
 scale_shift.wrong("one-plus-missing", _steered(combine=lambda n, scale, shift: n * scale + shift))
 scale_shift.wrong("swapped-halves", _steered(halves=lambda a, b: (b, a)))
 scale_shift.wrong(
+    "swapped-halves",
+    _steered(join=lambda row: (row[:, ::2], row[:, 1::2])),
+    _steered(join=lambda row: (row[:, 1::2], row[:, ::2])),
+    sentence="scale and shift were read in turns; the first C numbers are scale, the other C shift",
+)
+scale_shift.wrong(
+    "bias-forgotten",
+    _steered(layer=lambda c, weight, bias: c @ weight.T),
+    sentence="the bias of the layer was left out: c W^T + b is wanted",
+)
+scale_shift.wrong(
+    "wrong-groups",
+    lambda u, c, weight, bias, groups: _steered()(u, c, weight, bias, u.shape[1] // groups),
+    sentence="the number of groups was taken for the number of channels in each, or the reverse",
+)
+scale_shift.wrong(
     "norm-last",
     lambda u, c, weight, bias, groups: _normalised(
         _steered(normal=lambda u, _g: u)(u, c, weight, bias, groups), groups
@@ -254,6 +317,11 @@ scale_shift.wrong(
     _steered(normal=lambda u, g: _normalised(u, g, (0, 2, 3, 4))),
     _steered(normal=lambda u, _g: _normalised(u, u.shape[1], (0, 2, 3, 4))),
     sentence="mean and variance were taken over the batch too; every picture has its own",
+)
+scale_shift.wrong(
+    "floor-misplaced",
+    _steered(normal=lambda u, g: _normalised(u, g, floors=(0, 0))),
+    _steered(normal=lambda u, g: _normalised(u, g, floors=(0, 1e-5))),
 )
 scale_shift.wrong("unbiased-variance", _steered(normal=lambda u, g: _normalised(u, g, correction=1)))
 scale_shift.wrong(
@@ -283,12 +351,25 @@ scale_shift.wrong(
 
 # 4.4
 
+PATCH_OF_ONE = border("with squares of one pixel", lambda x, patch: patch == 1)
+WHOLE_PICTURE = border(
+    "with one square for the whole picture", lambda x, patch: x.shape[2:] == (patch, patch)
+)
+
 
 @exercise.task(
     "4.4",
     "fold pixels into channels",
     2,
     "3. Fold: four pixels become four channels",
+    ends=(
+        BATCH_OF_ONE,
+        NOT_SQUARE,
+        REAL_PICTURES,
+        PATCH_OF_ONE,
+        WHOLE_PICTURE,
+    ),
+    without=("torch.nn.functional:pixel_unshuffle",),
     hints=(
         "The channel for row i and column j inside the squares is x[:, :, i::patch, j::patch].",
         (
@@ -311,6 +392,10 @@ def _(draw):
     yield draw.normal(2, 1, 4, 6), 2
     yield draw.normal(2, 3, 6, 6), 3
     yield draw.normal(3, 2, 8, 4), 2
+    yield draw.normal(1, 2, 6, 6), 2
+    yield draw.normal(2, 2, 3, 3), 1
+    yield draw.normal(2, 2, 4, 4), 4
+    yield pictures.digits(2), 4
 
 
 @fold.numbers
@@ -351,6 +436,7 @@ exercise.explain("4.5", "what the last layer's zeros are good for, in a sentence
 
 # 4.6
 
+AT_THE_LAST_TIME = border("at t = 1000", lambda x_t, t, other_x, other_t, numbers: (other_t == 1000).any())
 AT_MOST, AT_LEAST = 20_000, 15
 NORMS = (nn.GroupNorm, nn.LayerNorm, nn.modules.batchnorm._BatchNorm, nn.modules.instancenorm._InstanceNorm)
 FOUND = (
@@ -363,6 +449,7 @@ FOUND = (
     "small-field",
     "dead",
     "heavy",
+    "changed",
 )
 
 
@@ -382,19 +469,32 @@ def _trembling(network, numbers):
 
 def _across(network, x_t, t):
     """Pixels across that the middle pixel's answer depends on, with normalisations taken out."""
-    network = copy.deepcopy(network)
+    network = copy.deepcopy(network.network)
     for module in list(network.modules()):
         for name, child in module.named_children():
             if isinstance(child, NORMS):
                 setattr(module, name, nn.Identity())
     x_t = x_t.clone().requires_grad_()
-    (gradient,) = torch.autograd.grad(network(x_t, t)[:, :, 14, 14].sum(), x_t)
+    (gradient,) = torch.autograd.grad(network(x_t * 1, t.clone())[:, :, 14, 14].sum(), x_t)
     seen = gradient[:, 0].abs().amax(dim=0) > 0
     return int(min(seen.any(dim=0).sum(), seen.any(dim=1).sum()))
 
 
 def _differ(a, b):
     return bool((a - b).abs().max() > 1e-4 * (1 + a.abs().max()))
+
+
+class _Asked:
+    """Asks a network with copies, and notes whether it changes them."""
+
+    def __init__(self, network):
+        self.network, self.has_changed = network, False
+
+    def __call__(self, x_t, t):
+        given = x_t.clone(), t.clone()
+        out = self.network(*given)
+        self.has_changed |= not (torch.equal(given[0], x_t) and torch.equal(given[1], t))
+        return out
 
 
 def _diagnoses(network, x_t, t, other_x, other_t):
@@ -408,8 +508,10 @@ def _diagnoses(network, x_t, t, other_x, other_t):
     yield "shared-t", _differ(out[1:], network(x_t, first_t)[1:])
     yield "small-field", _across(network, x_t, t) < AT_LEAST
     out.square().sum().backward()
-    yield "dead", any(p.grad is None or not p.grad.any() for p in network.parameters())
-    yield "heavy", sum(p.numel() for p in network.parameters()) > AT_MOST
+    parameters = list(network.network.parameters())
+    yield "dead", any(p.grad is None or not p.grad.any() for p in parameters)
+    yield "heavy", sum(p.numel() for p in parameters) > AT_MOST
+    yield "changed", network.has_changed
 
 
 def _examined(network):
@@ -423,15 +525,14 @@ def _examined(network):
 
     def examine(x_t, t, other_x, other_t, numbers):
         with torch.no_grad():
-            for pictures, times in ((x_t, t), (x_t[:1], t[:1])):
-                out = network(pictures, times)
+            for batch in ((x_t, t), (x_t[:1], t[:1]), (other_x[-1:], other_t[-1:])):
+                out = network(*(part.clone() for part in batch))
                 if out is None:
                     return None
-                if out.shape != pictures.shape:
-                    raise ValueError(
-                        f"for x_t of shape {tuple(pictures.shape)} the answer has {tuple(out.shape)}"
-                    )
-        found = _diagnoses(_trembling(network, numbers), x_t, t, other_x, other_t)
+                if out.shape != batch[0].shape:
+                    wanted = tuple(batch[0].shape)
+                    raise ValueError(f"for x_t of shape {wanted} the answer has {tuple(out.shape)}")
+        found = _diagnoses(_Asked(_trembling(network, numbers)), x_t, t, other_x, other_t)
         return _places(next((name for name, is_so in found if is_so), "passed"))
 
     return examine
@@ -455,6 +556,9 @@ def _verdict(name):
     4,
     "2. The U",
     prepare=_examined,
+    ends=(T_IS_ONE, AT_THE_LAST_TIME),
+    inputs_are_shown=False,
+    without=[f"diffusion_lab.unet:{name}" for name in ("UNet", "Level", "ResidualBlock", "Attention")],
     hints=(
         (
             "Begin with convolutions only (padding=1); see that the shape is right; then shrink (stride=2)"
@@ -481,7 +585,7 @@ denoiser.rights[""].examined = True
 @denoiser.cases
 def _(draw):
     x_t, other_x = draw.normal(3, 1, 28, 28), draw.normal(3, 1, 28, 28)
-    yield x_t, torch.tensor([100, 700, 400]), other_x, torch.tensor([800, 50, 250]), draw.normal(29_989)
+    yield x_t, torch.tensor([1, 700, 400]), other_x, torch.tensor([800, 50, 1000]), draw.normal(29_989)
 
 
 @denoiser.numbers
@@ -501,3 +605,8 @@ denoiser.wrong("shared-t", _verdict("shared-t"))
 denoiser.wrong("small-field", _verdict("small-field"))
 denoiser.wrong("dead-weights", _verdict("dead"))
 denoiser.wrong("too-many-weights", _verdict("heavy"))
+denoiser.wrong(
+    "changed-its-input",
+    _verdict("changed"),
+    sentence="the network changes `x_t` or `t`; whoever asks it still needs them: make new tensors, or a `.clone()`",
+)

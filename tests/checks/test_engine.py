@@ -9,6 +9,7 @@ import torch
 from diffusion_lab.checks import engine, outcomes
 from diffusion_lab.checks.bank import run_cell
 from diffusion_lab.checks.engine import Exercise, Mistaken, NotAttempted
+from diffusion_lab.schedules import DiffusionSchedule
 
 HINTS = ("one", "two", "three")
 
@@ -111,7 +112,6 @@ def noisy(x, k):
     [
         lambda x, k: x / 2,
         lambda x, k: x.double() * 0.5,
-        lambda x, k: x.div_(2),
         lambda x, k, more=1: x / 2 * more,
         lambda x, k: np.asarray(x) / 2,
         lambda x, k: [row / 2 for row in x],
@@ -125,6 +125,42 @@ def test_right_answers_in_other_forms_print_one_line(ask, halve, right):
 
 def test_the_check_does_not_believe_an_answer_that_spoils_its_inputs(ask, halve):
     assert isinstance(ask(halve, lambda x, k: x.zero_()), Mistaken)
+
+
+@pytest.mark.parametrize("change", [lambda x: x.zero_(), lambda x: x.resize_(1)])
+def test_what_an_answer_is_given_has_to_stay_as_it_is(ask, halve, change):
+    def answer(x, k):
+        half = x / 2
+        change(x)
+        return half
+
+    outcome = ask(halve, answer)
+    assert outcome.name == "changed-its-input"
+    assert "the numbers are right, but `x` was changed" in str(outcome)
+
+
+def test_a_change_of_what_is_given_is_told_only_if_all_else_is_right(ask, halve):
+    assert ask(halve, lambda x, k: x.div_(4)).name == "variance-as-std"
+
+
+def test_a_task_may_let_its_arguments_be_changed(ask, halve):
+    halve.may_change = ("x",)
+    assert "solved" in ask(halve, lambda x, k: x.div_(2))
+
+
+@pytest.mark.parametrize(
+    ("given", "change"),
+    [
+        ([torch.ones(2)], lambda parts: parts[0].zero_()),
+        ([1, 2], lambda parts: parts.pop()),
+        ({"a": torch.ones(2)}, lambda parts: parts["a"].zero_()),
+        (torch.nn.BatchNorm1d(2), lambda module: module(torch.randn(3, 2))),
+        (DiffusionSchedule(3), lambda schedule: schedule.betas.zero_()),
+    ],
+)
+def test_changes_are_seen_inside_what_is_given(given, change):
+    assert outcomes.run(lambda value: (change(value), 1)[1], (given,)).changed == {0}
+    assert outcomes.run(lambda value: 1, (given,)).changed == set()
 
 
 # in which order
@@ -153,7 +189,8 @@ def test_the_check_does_not_believe_an_answer_that_spoils_its_inputs(ask, halve)
         ("def f(x): return x / 2", "error"),
         ("def f(x, k): return f(x, k)", "error"),
         ("def f(x, k): exit()", "error"),
-        ("def f(x, k): return x", "differs"),
+        ("def f(x, k): return x", "wrong-factor"),
+        ("def f(x, k): return x / 2 + k", "differs"),
     ],
 )
 def test_what_is_wrong_has_a_name(ask, exercise, halve, source, name):
@@ -195,7 +232,7 @@ def test_of_several_results_the_one_that_differs_is_named(ask, exercise):
         return x / 2, x / 2
 
     both.cases(lambda draw: [(draw.normal(3),)])
-    assert "3 of 3 numbers of result 2 of 2, shape (3,), differ" in str(ask(both, lambda x: (x / 2, x)))
+    assert "3 of 3 numbers of the second result, shape (3,), differ" in str(ask(both, lambda x: (x / 2, x)))
 
 
 @pytest.fixture
@@ -216,10 +253,14 @@ def learn(exercise):
 
 
 @pytest.mark.parametrize(
-    "right", [lambda x, k: x / k, lambda x, k: x.div_(k), lambda x, k: [row / k for row in x]]
+    "right", [lambda x, k: x / k, lambda x, k: x.clone().div_(k), lambda x, k: [row / k for row in x]]
 )
 def test_an_answer_through_which_gradients_pass_is_right(ask, learn, right):
     assert ask(learn, right).startswith("1.8 solved, 2 points: first ")
+
+
+def test_a_change_is_seen_where_gradients_are_asked_for(ask, learn):
+    assert ask(learn, lambda x, k: x.div_(k)).name == "changed-its-input"
 
 
 @pytest.mark.parametrize(
@@ -227,7 +268,8 @@ def test_an_answer_through_which_gradients_pass_is_right(ask, learn, right):
     [
         (lambda x, k: x.detach() / k, "3 of 3 numbers of its gradient, shape (3,), differ"),
         (lambda x, k: x / k + 1, "3 of 3 numbers of half, shape (3,), differ"),
-        (lambda x, k: (x / k).mean(), "shape (3,) was wanted, got ()"),
+        (lambda x, k: (x / k).mean(), "right numbers, but their mean was taken over"),
+        (lambda x, k: (x / k).mean() + 1, "shape (3,) was wanted, got ()"),
         (lambda x, k: float(x.mean()), "shape (3,) was wanted, got ()"),
         (
             lambda x, k: ((x / k).detach(), torch.arange(1.0, 1 + len(x)).sin() / k),

@@ -159,6 +159,14 @@ WRONG = {
         ("error", straight(target="noise - x_0")),
         ("wrong-shape", straight(target="(eps - x_0).flatten(1)")),
         ("wrong-shape", straight().replace("return ", "return sum((").replace(", eps - x_0", ",))")),
+        (
+            "wrong-sign",
+            """
+def my_straight(x_0, eps, tau):
+    tau = tau.reshape(-1, 1, 1, 1)
+    return (1 - tau) * x_0 + tau * eps, eps + x_0
+""",
+        ),
     ],
     "denoise": [
         ("variance-as-std", denoise("data_std / total.sqrt()")),
@@ -186,7 +194,17 @@ WRONG = {
         ("shared-t", denoise().replace("r = ratio", "r = ratio.mean()")),
         ("error", denoise(last="c_skip * y + c_out * network(c_in * y, r)")),
         ("error", denoise(total="r**2 + sigma_data**2")),
-        ("wrong-shape", denoise(last="(c_skip * y + c_out * network(c_in * y, ratio)).mean(1)")),
+        ("wrong-axis", denoise(last="(c_skip * y + c_out * network(c_in * y, ratio)).mean(1)")),
+        (
+            "scaled-time",
+            """
+def my_denoise(network, y, ratio, data_std):
+    r = ratio.reshape(-1, 1, 1, 1)
+    total = r**2 + data_std**2
+    c_skip, c_out, c_in = data_std**2 / total, r * data_std / total.sqrt(), 1 / total.sqrt()
+    return c_skip * y + c_out * network(c_in * y, ratio.log() / 4)
+""",
+        ),
     ],
     "consistency_loss": [
         ("gradient-through-target", loss(guard="if True:")),
@@ -212,6 +230,106 @@ WRONG = {
         ("error", loss(v="teacher(x_t)")),
         ("error", loss(asked="target(x_s, int(s[0]))")),
         ("wrong-shape", loss(last="difference.square().mean()")),
+        (
+            "teacher-not-asked",
+            """
+def my_consistency_loss(student, target, teacher, x_t, t, s, schedule):
+    a, b = schedule.alpha_sigma(t, x_t)
+    c, d = schedule.alpha_sigma(s, x_t)
+    with torch.no_grad():
+        v = student(x_t, t)
+        x_s = c * (a * x_t - b * v) + d * (b * x_t + a * v)
+        wanted = c * x_s - d * target(x_s, s)
+    difference = a * x_t - b * student(x_t, t) - wanted
+    return difference.square().flatten(1).mean(1)
+""",
+        ),
+        (
+            "wrong-sign",
+            """
+def my_consistency_loss(student, target, teacher, x_t, t, s, schedule):
+    a, b = schedule.alpha_sigma(t, x_t)
+    c, d = schedule.alpha_sigma(s, x_t)
+    with torch.no_grad():
+        v = teacher(x_t, t)
+        x_s = c * (a * x_t - b * v) + d * (b * x_t + a * v)
+        wanted = c * x_s - d * target(x_s, s)
+    difference = a * x_t - b * student(x_t, t) + wanted
+    return difference.square().flatten(1).mean(1)
+""",
+        ),
+        (
+            "one-step-too-many",
+            """
+def my_consistency_loss(student, target, teacher, x_t, t, s, schedule):
+    a, b = schedule.alpha_sigma(t, x_t)
+    c, d = schedule.alpha_sigma(s, x_t)
+    with torch.no_grad():
+        v = teacher(x_t, t)
+        x_s = c * (a * x_t - b * v) + d * (b * x_t + a * v)
+        wanted = c * x_s - d * target(x_s, s)
+    difference = a * x_t - b * student(x_t, t) - wanted
+    return difference.square().flatten(1).mean(1).sqrt()
+""",
+        ),
+        (
+            "wrong-factor",
+            """
+def my_consistency_loss(student, target, teacher, x_t, t, s, schedule):
+    a, b = schedule.alpha_sigma(t, x_t)
+    c, d = schedule.alpha_sigma(s, x_t)
+    with torch.no_grad():
+        v = teacher(x_t, t)
+        x_s = c * (a * x_t - b * v) + d * (b * x_t + a * v)
+        wanted = c * x_s - d * target(x_s, s)
+    difference = a * x_t - b * student(x_t, t) - wanted
+    return 0.5 * difference.square().flatten(1).mean(1)
+""",
+        ),
+        (
+            "wrong-factor",
+            """
+def my_consistency_loss(student, target, teacher, x_t, t, s, schedule):
+    a, b = schedule.alpha_sigma(t, x_t)
+    c, d = schedule.alpha_sigma(s, x_t)
+    with torch.no_grad():
+        v = teacher(x_t, t)
+        x_s = c * (a * x_t - b * v) + d * (b * x_t + a * v)
+        wanted = c * x_s - d * target(x_s, s)
+    difference = a * x_t - b * student(x_t, t) - wanted
+    return difference.square().flatten(1).mean(1) / (t - s)
+""",
+        ),
+        (
+            "another-norm",
+            """
+def my_consistency_loss(student, target, teacher, x_t, t, s, schedule):
+    a, b = schedule.alpha_sigma(t, x_t)
+    c, d = schedule.alpha_sigma(s, x_t)
+    with torch.no_grad():
+        v = teacher(x_t, t)
+        x_s = c * (a * x_t - b * v) + d * (b * x_t + a * v)
+        wanted = c * x_s - d * target(x_s, s)
+    difference = a * x_t - b * student(x_t, t) - wanted
+    return difference.cosh().log().flatten(1).mean(1)
+""",
+        ),
+        (
+            "another-norm",
+            """
+from diffusion_lab.variants.consistency import pseudo_huber
+
+def my_consistency_loss(student, target, teacher, x_t, t, s, schedule):
+    a, b = schedule.alpha_sigma(t, x_t)
+    c, d = schedule.alpha_sigma(s, x_t)
+    with torch.no_grad():
+        v = teacher(x_t, t)
+        x_s = c * (a * x_t - b * v) + d * (b * x_t + a * v)
+        wanted = c * x_s - d * target(x_s, s)
+    difference = a * x_t - b * student(x_t, t) - wanted
+    return pseudo_huber(difference)
+""",
+        ),
     ],
 }
 
@@ -227,11 +345,14 @@ COMPOUND = {
         ({"input-not-scaled", "variance-as-std"}, denoise("data_std / total.sqrt()", shown="1")),
     ],
     "consistency_loss": [
-        (set(), loss(at="x_s")),
-        ({"target-not-averaged", "gradient-through-target"}, loss(asked="teacher(x_s, s)")),
+        ({"ignores-argument"}, loss(at="x_s")),
+        (
+            {"gradient-through-target", "ignores-argument", "target-not-averaged"},
+            loss(asked="teacher(x_s, s)"),
+        ),
         ({"detached-loss"}, loss(student="teacher(x_t, t)")),
         (
-            {"mean-for-end", "summed-not-averaged"},
+            {"ignores-argument", "mean-for-end", "summed-not-averaged"},
             loss(at="x_0", last="difference.square().flatten(1).sum(1)"),
         ),
     ],

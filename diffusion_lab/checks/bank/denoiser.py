@@ -93,16 +93,6 @@ def my_best_guess(x_t, t, mean, variance, schedule):
     cloud = dl.oracle.GaussianMixture([1.0], [[mean] * D], [(variance * torch.eye(D)).tolist()])
     return cloud.denoiser(schedule)(x_t, t)
 """,
-        """
-def my_best_guess(x_t, t, mean, variance, schedule):
-    bar = schedule.alphas_cumprod[t].float().unsqueeze(1)
-    slope = bar.sqrt() * variance
-    slope /= bar * variance + (1 - bar)
-    x_t -= bar.sqrt() * mean
-    x_t *= slope
-    x_t += mean
-    return x_t
-""",
     ],
     "translate": [
         _translated(),
@@ -124,11 +114,6 @@ def my_translate(v, x_t, t, schedule, eps_first=False):
     turn = torch.stack([torch.cat([alpha, -sigma], 1), torch.cat([sigma, alpha], 1)], 1)[..., 0, 0]
     both = torch.einsum("bij,bj...->ib...", turn, torch.stack([x_t, v], 1).double())
     return torch.stack([both[0], both[1], -both[1] / sigma])
-""",
-        """
-def my_translate(v, x_t, t, schedule):
-    said = [dl.convert(v, x_t, t, schedule, "v", language) for language in ("x0", "eps", "score")]
-    return said
 """,
     ],
     "mean_of_the_data": [
@@ -164,10 +149,6 @@ def my_mean_of_the_data(x_t, t, data, schedule):
     distances = torch.cdist(x_t.flatten(1) / alpha, data.flatten(1))
     weights = torch.softmax(-0.5 * (alpha * distances / sigma) ** 2, -1)
     return (weights[:, :, None, None, None] * data).sum(1)
-""",
-        """
-def my_mean_of_the_data(x_t, t, data, schedule):
-    return dl.oracle.finite_data_denoiser(data, schedule)(x_t, t)
 """,
     ],
     "error_factors": [
@@ -270,7 +251,47 @@ def my_best_guess(x_t, t, mean, variance, schedule):
             "error",
             _table(_GUESS, "alphas_cumprod[t]", "alphas_cumprod[t].reshape(-1, 1)") % "x_t.reshape(mean)",
         ),
-        ("wrong-shape", _GUESS % "(mean + alpha * variance / S * (x_t - alpha * mean)).mean(1)"),
+        ("wrong-axis", _GUESS % "(mean + alpha * variance / S * (x_t - alpha * mean)).mean(1)"),
+        (
+            "changed-its-input",
+            """
+def my_best_guess(x_t, t, mean, variance, schedule):
+    bar = schedule.alphas_cumprod[t].float().unsqueeze(1)
+    slope = bar.sqrt() * variance
+    slope /= bar * variance + (1 - bar)
+    x_t -= bar.sqrt() * mean
+    x_t *= slope
+    x_t += mean
+    return x_t
+""",
+        ),
+        (
+            "mean-not-added",
+            """
+def my_best_guess(x_t, t, mean, variance, schedule):
+    bar = schedule.alphas_cumprod[t].reshape(-1, 1)
+    S = bar * variance + 1 - bar
+    return bar.sqrt() * variance / S * (x_t - bar.sqrt() * mean)
+""",
+        ),
+        (
+            "variance-measured",
+            """
+def my_best_guess(x_t, t, mean, variance, schedule):
+    bar = schedule.alphas_cumprod[t].reshape(-1, 1)
+    S = x_t.var()
+    return mean + bar.sqrt() * variance / S * (x_t - bar.sqrt() * mean)
+""",
+        ),
+        (
+            "variance-as-std",
+            """
+def my_best_guess(x_t, t, mean, variance, schedule):
+    bar = schedule.alphas_cumprod[t].reshape(-1, 1)
+    S = bar * variance + 1 - bar
+    return mean + bar.sqrt() * variance / S * (x_t - bar * mean)
+""",
+        ),
     ],
     "translate": [
         ("index-shift", _table(_TRANSLATED, "alphas_cumprod[t - 1]") % "pass"),
@@ -306,6 +327,14 @@ def my_best_guess(x_t, t, mean, variance, schedule):
         ("wrong-shape", _translated("return x_0, eps")),
         ("wrong-type", _translated("return {'x_0': x_0, 'eps': eps, 'score': score}")),
         ("error", _translated("score = -epsilon / sigma")),
+        (
+            "used-the-package",
+            """
+def my_translate(v, x_t, t, schedule):
+    said = [dl.convert(v, x_t, t, schedule, "v", language) for language in ("x0", "eps", "score")]
+    return said
+""",
+        ),
     ],
     "mean_of_the_data": [
         ("index-shift", _table(_MEAN, "alphas_cumprod[t - 1]") % "pass"),
@@ -365,8 +394,25 @@ def my_mean_of_the_data(x_t, t, data, schedule):
     return (weights @ data.flatten(1)).reshape(x_t.shape)
 """,
         ),
-        ("wrong-shape", _mean("return weights.float() @ d")),
+        ("wrong-axis", _mean("return weights.float() @ d")),
         ("error", _mean("weights = torch.softmax(-squares / (2 * (1 - bar)), dim=2)")),
+        (
+            "used-the-package",
+            """
+def my_mean_of_the_data(x_t, t, data, schedule):
+    return dl.oracle.finite_data_denoiser(data, schedule)(x_t, t)
+""",
+        ),
+        (
+            "weights-not-one",
+            """
+def my_mean_of_the_data(x_t, t, data, schedule):
+    bar = schedule.alphas_cumprod[t].reshape(-1, 1)
+    gaps = x_t.flatten(1)[:, None] - bar.sqrt()[:, None] * data.flatten(1)
+    weights = (-gaps.square().sum(2) / (2 * (1 - bar))).exp()
+    return (weights @ data.flatten(1).double()).reshape(x_t.shape)
+""",
+        ),
     ],
     "error_factors": [
         ("wrong-target", _FACTORS % "eps=1, x0=a / s, v=a, score=s"),
@@ -394,17 +440,17 @@ COMPOUND = {
             {"index-shift", "mean-unscaled"},
             _table(_GUESS, "alphas_cumprod[t - 1]") % "mean + alpha * variance / S * (x_t - mean)",
         ),
-        ({"shrunk-guess", "slope-unscaled"}, _GUESS % "alpha * variance / S * x_t"),
-        ({"ignores-t"}, _GUESS % "torch.zeros_like(x_t)"),
+        ({"slope-unscaled", "shrunk-guess", "mean-not-added"}, _GUESS % "alpha * variance / S * x_t"),
+        ({"ignores-argument", "ignores-t"}, _GUESS % "torch.zeros_like(x_t)"),
         (set(), _GUESS % "mean - alpha * variance / S * (x_t - alpha * mean)"),
-        (set(), _GUESS % "mean + alpha * variance / S * x_t"),
+        ({"mean-not-added"}, _GUESS % "mean + alpha * variance / S * x_t"),
     ],
     "translate": [
         ({"wrong-sign", "score-unscaled"}, _translated("x_0 = alpha * x_t + sigma * v", "score = -eps")),
         ({"wrong-sign", "index-shift"}, _table(_TRANSLATED, "alphas_cumprod[t - 1]") % "score = -score"),
         ({"wrong-target", "wrong-sign"}, _translated("x_0, eps = x_t / alpha, v", "score = -v / sigma")),
         (set(), _translated("x_0 = x_t / alpha")),
-        (set(), _translated("x_0 = eps = score = torch.zeros_like(x_t)")),
+        ({"ignores-argument"}, _translated("x_0 = eps = score = torch.zeros_like(x_t)")),
     ],
     "mean_of_the_data": [
         (
@@ -423,8 +469,8 @@ COMPOUND = {
                 "weights = weights / weights.sum(1, keepdim=True)",
             ),
         ),
-        ({"ignores-t"}, _mean("return x_t")),
-        (set(), _mean("weights = torch.exp(-squares / (2 * (1 - bar)))")),
+        ({"ignores-argument", "ignores-t"}, _mean("return x_t")),
+        ({"weights-not-one"}, _mean("weights = torch.exp(-squares / (2 * (1 - bar)))")),
         (set(), _mean("weights = 1 / squares", "weights = weights / weights.sum(1, keepdim=True)")),
     ],
 }

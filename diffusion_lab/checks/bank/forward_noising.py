@@ -27,13 +27,6 @@ def my_forward_step(x_prev, t, schedule, noise, verbose=True):
     return out
 """,
         """
-def my_forward_step(x_prev, t, schedule, noise):
-    b = schedule.betas[t][:, None, None, None]  # float64 all the way
-    x_prev *= (1 - b).sqrt()
-    noise *= b.sqrt()
-    return x_prev.double().add_(noise)
-""",
-        """
 import numpy as np
 
 def my_forward_step(x_prev, t, schedule, noise):
@@ -81,10 +74,6 @@ def my_add_noise(x_0, t, noise, betas):
         bar = bar.unsqueeze(-1)
     return bar.sqrt() * x_0 + (1 - bar).sqrt() * noise
 """,
-        """
-def my_add_noise(x_0, t, noise, betas):
-    return [dl.DiffusionSchedule.from_betas(betas[1:]).add_noise(x, int(k), n) for x, k, n in zip(x_0, t, noise)]
-""",
     ],
     "walk": [
         """
@@ -93,16 +82,6 @@ def my_walk(x_0, noises, betas):
     path[0] = x_0
     for t, noise in enumerate(noises, start=1):
         path[t] = (1 - betas[t]) ** 0.5 * path[t - 1] + betas[t] ** 0.5 * noise
-    return path
-""",
-        """
-def my_walk(x_0, noises, betas):
-    x = x_0
-    path = [x_0.clone()]
-    for beta, noise in zip(betas[1:], noises):
-        x *= (1 - beta).sqrt()
-        x += beta.sqrt() * noise
-        path.append(x.clone())
     return path
 """,
         """
@@ -337,7 +316,7 @@ def my_forward_step(x_prev, t, schedule, noise):
 """,
         ),
         (
-            "wrong-shape",
+            "wrong-axis",
             """
 def my_forward_step(x_prev, t, schedule, noise):
     beta = schedule.betas[t].view(-1, 1, 1, 1)
@@ -367,6 +346,16 @@ def my_forward_step(x_prev, t, schedule, noise):
 def my_forward_step(x_prev, t, schedule, noise):
     beta = schedule.betas[t].view(-1, 1, 1, 1)
     return torch.sqrt(beta - 1) * x_prev + torch.sqrt(beta) * noise
+""",
+        ),
+        (
+            "changed-its-input",
+            """
+def my_forward_step(x_prev, t, schedule, noise):
+    b = schedule.betas[t][:, None, None, None]  # float64 all the way
+    x_prev *= (1 - b).sqrt()
+    noise *= b.sqrt()
+    return x_prev.double().add_(noise)
 """,
         ),
     ],
@@ -549,6 +538,13 @@ def my_add_noise(x_0, t, noise, betas):
     return bar.sqrt() * x_0 + (1 - bar).sqrt() * torch.randn(x_0.shape)
 """,
         ),
+        (
+            "used-the-package",
+            """
+def my_add_noise(x_0, t, noise, betas):
+    return [dl.DiffusionSchedule.from_betas(betas[1:]).add_noise(x, int(k), n) for x, k, n in zip(x_0, t, noise)]
+""",
+        ),
     ],
     "walk": [
         (
@@ -684,6 +680,19 @@ def my_walk(x_0, noises, betas):
         x += beta.sqrt() * noise
         path.append(x)
     return torch.stack(path)
+""",
+        ),
+        (
+            "changed-its-input",
+            """
+def my_walk(x_0, noises, betas):
+    x = x_0
+    path = [x_0.clone()]
+    for beta, noise in zip(betas[1:], noises):
+        x *= (1 - beta).sqrt()
+        x += beta.sqrt() * noise
+        path.append(x.clone())
+    return path
 """,
         ),
     ],
@@ -1150,15 +1159,18 @@ def my_forward_step(x_prev, t, schedule, noise):
 """,
         ),
         (
-            set(),
+            {"wrong-sign"},
             """
 def my_forward_step(x_prev, t, schedule, noise):
     beta = schedule.betas[t].view(-1, 1, 1, 1)
     return torch.sqrt(1 - beta) * x_prev - torch.sqrt(beta) * noise
 """,
         ),
-        (set(), "def my_forward_step(x_prev, t, schedule, noise):\n    return x_prev"),
-        (set(), "def my_forward_step(x_prev, t, schedule, noise):\n    return torch.zeros_like(x_prev)"),
+        ({"ignores-argument"}, "def my_forward_step(x_prev, t, schedule, noise):\n    return x_prev"),
+        (
+            {"ignores-argument"},
+            "def my_forward_step(x_prev, t, schedule, noise):\n    return torch.zeros_like(x_prev)",
+        ),
         (set(), "def my_forward_step(x_prev, t, schedule, noise):\n    return x_prev * float('nan')"),
     ],
     "add_noise": [
@@ -1186,7 +1198,7 @@ def my_add_noise(x_0, t, noise, betas):
     return bar.sqrt() * x_0 + (1 - bar).sqrt() * noise
 """,
         ),
-        (set(), "def my_add_noise(x_0, t, noise, betas):\n    return x_0 + noise"),
+        ({"ignores-argument"}, "def my_add_noise(x_0, t, noise, betas):\n    return x_0 + noise"),
     ],
     "walk": [
         (
@@ -1210,8 +1222,11 @@ def my_walk(x_0, noises, betas):
     return torch.stack(path)
 """,
         ),
-        (set(), "def my_walk(x_0, noises, betas):\n    return torch.cat([x_0[None], noises])"),
-        (set(), "def my_walk(x_0, noises, betas):\n    return torch.stack([x_0] * (len(noises) + 1))"),
+        ({"ignores-argument"}, "def my_walk(x_0, noises, betas):\n    return torch.cat([x_0[None], noises])"),
+        (
+            {"ignores-argument"},
+            "def my_walk(x_0, noises, betas):\n    return torch.stack([x_0] * (len(noises) + 1))",
+        ),
     ],
     "scrubber": [
         (

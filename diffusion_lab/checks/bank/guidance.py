@@ -97,7 +97,6 @@ RIGHT = {
     "drop_labels": [
         drop("torch.where(coins < probability, null_label, labels)"),
         drop("torch.where(coins >= probability, labels, torch.full_like(labels, null_label))"),
-        drop("labels.masked_fill(coins <= probability, null_label)"),
         drop("[null_label if coin < probability else int(label) for label, coin in zip(labels, coins)]")
         .replace("return [", "return torch.tensor([")
         .replace("coins)]", "coins)])"),
@@ -121,10 +120,6 @@ def my_drop_labels(labels, null_label, probability, coins):
         module(),
         module(none="return condition + self.label.weight[-1]"),
         module(none="return self(condition, torch.tensor([self.num_classes] * condition.shape[0]))"),
-        module(
-            "self.table = torch.nn.Parameter(torch.randn(num_classes + 1, features))",
-            "return condition.add_(self.table[labels])",
-        ),
         module(
             "self.rows = torch.nn.Linear(num_classes + 1, features, bias=False)",
             "hot = torch.nn.functional.one_hot(labels, self.num_classes + 1).float()\n"
@@ -210,8 +205,9 @@ WRONG = {
         ("swapped-guidance", "my_guided_number = 0.5 + 4 * (0.2 - 0.5)"),
         ("swapped-guidance", "my_guided_number = 0.5 + 3 * (0.2 - 0.5)"),
         ("not-guided", "my_guided_number = 0.5"),
-        ("differs", "my_guided_number = 0.9"),
+        ("difference-only", "my_guided_number = 0.9"),
         ("wrong-type", "my_guided_number = [1.4]"),
+        ("difference-only", "my_guided_number = 4 * (0.5 - 0.2)"),
     ],
     "drop_labels": [
         ("batch-dropout", drop("torch.where(coins[0] < probability, null_label, labels)")),
@@ -234,6 +230,21 @@ WRONG = {
         ("error", drop("null_label if coins < probability else labels")),
         ("wrong-shape", drop("labels[coins >= probability]")),
         ("wrong-type", drop("None if coins[0] < probability else 'no'")),
+        ("endpoint-missed", drop("labels.masked_fill(coins <= probability, null_label)")),
+        (
+            "nothing-dropped",
+            """
+def my_drop_labels(labels, null_label, probability, coins):
+    return labels.clone()
+""",
+        ),
+        (
+            "random-label",
+            """
+def my_drop_labels(labels, null_label, probability, coins):
+    return torch.where(coins < probability, torch.randint(0, null_label, labels.shape), labels)
+""",
+        ),
     ],
     "conditioning": [
         ("null-is-class-0", module(none="labels = torch.zeros(len(condition), dtype=torch.long)")),
@@ -314,6 +325,66 @@ WRONG = {
                 "return condition + self.labels[-1]",
             ),
         ),
+        (
+            "changed-its-input",
+            module(
+                "self.table = torch.nn.Parameter(torch.randn(num_classes + 1, features))",
+                "return condition.add_(self.table[labels])",
+            ),
+        ),
+        (
+            "not-a-parameter",
+            """
+class Conditioning(torch.nn.Module):
+    def __init__(self, num_classes, features):
+        super().__init__()
+        self.num_classes = num_classes
+        self.label = torch.randn(num_classes + 1, features)
+
+    def forward(self, condition, labels=None):
+        if labels is None:
+            labels = torch.full((len(condition),), self.num_classes)
+        return condition + self.label[labels]
+
+
+my_conditioning = Conditioning
+""",
+        ),
+        (
+            "detached-loss",
+            """
+class Conditioning(torch.nn.Module):
+    def __init__(self, num_classes, features):
+        super().__init__()
+        self.num_classes = num_classes
+        self.label = torch.nn.Embedding(num_classes + 1, features)
+
+    def forward(self, condition, labels=None):
+        if labels is None:
+            labels = torch.full((len(condition),), self.num_classes)
+        return condition.detach() + self.label(labels)
+
+
+my_conditioning = Conditioning
+""",
+        ),
+        (
+            "null-without-row",
+            """
+class Conditioning(torch.nn.Module):
+    def __init__(self, num_classes, features):
+        super().__init__()
+        self.label = torch.nn.Embedding(11, features)
+
+    def forward(self, condition, labels=None):
+        if labels is None:
+            labels = torch.full((len(condition),), 10)
+        return condition + self.label(labels)
+
+
+my_conditioning = Conditioning
+""",
+        ),
     ],
     "guided": [
         ("w-for-s", guided(out="out_cond + scale * (out_cond - out_null)")),
@@ -375,7 +446,7 @@ WRONG = {
         ),
         ("error", guided(null="null_label")),
         ("error", guided(null="torch.tensor([null_label])")),
-        ("wrong-shape", guided(out="(out_null + scale * (out_cond - out_null)).flatten(1)")),
+        ("wrong-axis", guided(out="(out_null + scale * (out_cond - out_null)).flatten(1)")),
         (
             "wrong-type",
             guided(out="(out_null + scale * (out_cond - out_null)).tolist()[0][0][0][0] > 0, 'a'"),
@@ -393,6 +464,16 @@ WRONG = {
         ("mean-not-subtracted", measured(spread="points.std()", steps=50)),
         ("differs", measured(s="2.0")),
         ("wrong-type", "my_cloud = 0.33"),
+        (
+            "results-exchanged",
+            """
+my_cloud = {
+    "everywhere: height": 0.32, "everywhere: spread": 1.655,
+    "t > 500: height": 0.368, "t > 500: spread": 1.545,
+    "t <= 500: height": 0.31, "t <= 500: spread": 1.19,
+}
+""",
+        ),
     ],
 }
 
@@ -400,13 +481,13 @@ COMPOUND = {
     "drop_labels": [
         ({"batch-dropout", "null-is-class-0"}, drop("torch.where(coins[0] < probability, 0, labels)")),
         ({"inverted-coins", "null-is-class-0"}, drop("labels * (coins < probability)")),
-        (set(), drop("labels")),
+        ({"nothing-dropped"}, drop("labels")),
         (set(), drop("torch.where(coins < probability, -1, labels)")),
-        (set(), drop("torch.full_like(labels, null_label)")),
+        ({"ignores-argument"}, drop("torch.full_like(labels, null_label)")),
     ],
     "conditioning": [
         (
-            {"ignores-t", "null-is-class-0"},
+            {"ignores-argument", "ignores-t", "null-is-class-0"},
             module(
                 none="labels = torch.zeros(len(condition), dtype=torch.long)",
                 forward="return self.label(labels)",
@@ -429,6 +510,9 @@ COMPOUND = {
             ),
         ),
         ({"ignores-label"}, guided(out="out_null")),
-        (set(), "def my_guided(model, x_t, t, labels, null_label, s, low, high):\n    return x_t"),
+        (
+            {"ignores-argument"},
+            "def my_guided(model, x_t, t, labels, null_label, s, low, high):\n    return x_t",
+        ),
     ],
 }

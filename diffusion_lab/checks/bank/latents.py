@@ -76,7 +76,6 @@ def my_price(mean, logvar):
         draw_code("mean + logvar.exp().sqrt() * noise"),
         draw_code("torch.exp(0.5 * logvar) * noise + mean"),
         draw_code("torch.addcmul(mean, noise, std)", "std = logvar.mul(0.5).exp()"),
-        draw_code("mean", "mean += logvar.mul_(0.5).exp_() * noise"),
         """
 def my_draw_code(mean, logvar, noise, verbose=False):
     z = []
@@ -175,6 +174,14 @@ def my_price(mean, logvar):
         ("error", price("0.5 * (mean**2 + math.exp(logvar) - 1 - logvar).sum((1, 2, 3))", "import math")),
         ("wrong-type", price("'free'")),
         ("wrong-type", "my_price = 3.0"),
+        (
+            "log-to-the-base-2",
+            """
+def my_price(mean, logvar):
+    nats = 0.5 * (mean**2 + logvar.exp() - 1 - logvar)
+    return nats.sum(dim=(1, 2, 3)) / torch.log(torch.tensor(2.0))
+""",
+        ),
     ],
     "draw_code": [
         ("variance-as-std", draw_code("mean + logvar.exp() * noise")),
@@ -213,11 +220,12 @@ def my_draw_code(mean, logvar, noise):
         ("draws-own-noise", draw_code("mean + (logvar / 2).exp() * torch.randn_like(mean)")),
         ("draws-own-noise", draw_code("torch.normal(mean, (logvar / 2).exp())")),
         ("draws-own-noise", draw_code("torch.distributions.Normal(mean, (logvar / 2).exp()).rsample()")),
-        ("differs", draw_code("(logvar / 2).exp() * noise")),
+        ("ignores-argument", draw_code("(logvar / 2).exp() * noise")),
         ("error", draw_code("mean + np.exp(logvar / 2) * noise")),
         ("error", draw_code("mean.numpy() + noise.numpy()")),
-        ("wrong-shape", draw_code("(mean + (logvar / 2).exp() * noise).flatten(1)")),
+        ("wrong-axis", draw_code("(mean + (logvar / 2).exp() * noise).flatten(1)")),
         ("wrong-type", draw_code("'z'")),
+        ("changed-its-input", draw_code("mean", "mean += logvar.mul_(0.5).exp_() * noise")),
     ],
     "through_latent": [
         (
@@ -280,9 +288,9 @@ COMPOUND = {
             {"logvar-as-variance", "one-for-the-batch"},
             price("0.5 * (mean**2 + logvar - 1 - logvar.log()).sum()"),
         ),
-        (set(), price("mean.flatten(1).sum(1)")),
-        (set(), price("0.5 * (mean**2).flatten(1).sum(1)")),
-        (set(), price("torch.zeros(len(mean))")),
+        ({"ignores-argument"}, price("mean.flatten(1).sum(1)")),
+        ({"ignores-argument"}, price("0.5 * (mean**2).flatten(1).sum(1)")),
+        ({"ignores-argument"}, price("torch.zeros(len(mean))")),
     ],
     "draw_code": [
         ({"variance-as-std", "shared-noise"}, draw_code("mean + logvar.exp() * noise[0]")),
@@ -291,13 +299,16 @@ COMPOUND = {
             {"shared-noise", "draws-own-noise"},
             draw_code("mean + (logvar / 2).exp() * torch.randn_like(mean[0])"),
         ),
-        (set(), draw_code("noise")),
-        (set(), draw_code("mean * noise")),
+        ({"ignores-argument"}, draw_code("noise")),
+        ({"ignores-argument"}, draw_code("mean * noise")),
     ],
     "through_latent": [
         ({"scale-inverted", "scale-one-way"}, through("latents.std()", to_decoder="changed")),
-        ({"scale-per-batch", "variance-as-std"}, through("1 / z.var()")),
-        ({"scale-per-channel", "scale-per-batch"}, through("1 / z.std(dim=(0, 2, 3), keepdim=True)")),
+        ({"ignores-argument", "scale-per-batch", "variance-as-std"}, through("1 / z.var()")),
+        (
+            {"ignores-argument", "scale-per-batch", "scale-per-channel"},
+            through("1 / z.std(dim=(0, 2, 3), keepdim=True)"),
+        ),
         (set(), through("1 / latents.abs().mean()")),
         (set(), through("1 / latents.abs().max()")),
         (set(), through("2 / (latents.max() - latents.min())")),

@@ -78,12 +78,6 @@ def my_curves(T, low, high):
     cosine = ((abar[:-1] - abar[1:]) / abar[:-1]).clip(0, 0.999)
     return [F.pad(x, (1, 0)) for x in (linear, quadratic, cosine)]
 """,
-        """
-def my_curves(T, low, high):
-    schedules = [dl.DiffusionSchedule.named(name, T, rescale=False, beta_start=low, beta_end=high)
-                 for name in ("linear", "quadratic")] + [dl.DiffusionSchedule.cosine(T)]
-    return torch.stack([schedule.betas for schedule in schedules])
-""",
     ],
     "fewer_steps": [
         """
@@ -310,10 +304,12 @@ def my_snr(t, betas):
         ("swapped-scales", "my_scale_left = 0.8"),
         ("alpha-for-alphabar", "my_scale_left = 0.98 ** 0.5"),
         ("differs", "my_scale_left = 0.1"),
+        ("one-minus", "my_scale_left = 0.395"),
+        ("swapped-scales", "my_scale_left = 1 - 2.718 ** -1.005"),
     ],
     "curves": [
         (
-            "missing-zero-entry",
+            "used-the-package",
             """
 def my_curves(T, low, high):
     return (dl.schedules.linear_betas(T, low, high), dl.schedules.quadratic_betas(T, low, high),
@@ -323,17 +319,27 @@ def my_curves(T, low, high):
         (
             "missing-zero-entry",
             """
+def cosine_betas(T):
+    f = torch.cos((torch.arange(T + 1, dtype=torch.float64) / T + 0.008) / 1.008 * torch.pi / 2) ** 2
+    return (1 - f[1:] / f[:-1]).clamp(max=0.999)
+
+
 def my_curves(T, low, high):
     pad = torch.zeros(1)
     return (torch.cat([pad, torch.linspace(low, high, T)]), torch.linspace(low**0.5, high**0.5, T) ** 2,
-            torch.cat([pad, dl.schedules.cosine_betas(T)]))
+            torch.cat([pad, cosine_betas(T)]))
 """,
         ),
         (
             "missing-zero-entry",
             """
+def cosine_betas(T):
+    f = torch.cos((torch.arange(T + 1, dtype=torch.float64) / T + 0.008) / 1.008 * torch.pi / 2) ** 2
+    return (1 - f[1:] / f[:-1]).clamp(max=0.999)
+
+
 def my_curves(T, low, high):
-    cosine = dl.DiffusionSchedule.cosine(T).betas
+    cosine = torch.cat([torch.zeros(1), cosine_betas(T)])
     return torch.linspace(low, high, T + 1), torch.linspace(low**0.5, high**0.5, T + 1) ** 2, cosine
 """,
         ),
@@ -367,6 +373,39 @@ def my_curves(T, low, high):
         ("ratio-upside-down", _but("cosine = (1 - f[:-1] / f[1:]).clamp(max=0.999)")),
         ("wrong-shape", "def my_curves(T, low, high):\n    return torch.zeros(T + 1), torch.zeros(T + 1)"),
         ("error", "def my_curves(T):\n    return torch.zeros(3, T + 1)"),
+        (
+            "used-the-package",
+            """
+def my_curves(T, low, high):
+    schedules = [dl.DiffusionSchedule.named(name, T, rescale=False, beta_start=low, beta_end=high)
+                 for name in ("linear", "quadratic")] + [dl.DiffusionSchedule.cosine(T)]
+    return torch.stack([schedule.betas for schedule in schedules])
+""",
+        ),
+        (
+            "betas-rescaled",
+            """
+def my_curves(T, low, high):
+    zero = torch.zeros(1)
+    linear = torch.linspace(low, high, T) * 1000 / T
+    quadratic = torch.linspace(low**0.5, high**0.5, T) ** 2 * 1000 / T
+    f = torch.cos((torch.arange(T + 1, dtype=torch.float64) / T + 0.008) / 1.008 * torch.pi / 2) ** 2
+    cosine = (1 - f[1:] / f[:-1]).clamp(max=0.999)
+    return torch.cat([zero, linear]), torch.cat([zero, quadratic]), torch.cat([zero, cosine])
+""",
+        ),
+        (
+            "alpha-for-beta",
+            """
+def my_curves(T, low, high):
+    one = torch.ones(1)
+    linear = 1 - torch.linspace(low, high, T)
+    quadratic = 1 - torch.linspace(low**0.5, high**0.5, T) ** 2
+    f = torch.cos((torch.arange(T + 1, dtype=torch.float64) / T + 0.008) / 1.008 * torch.pi / 2) ** 2
+    cosine = (f[1:] / f[:-1]).clamp(min=0.001)
+    return [torch.cat([0 * one, kept]) for kept in (linear, quadratic, cosine)]
+""",
+        ),
     ],
     "fewer_steps": [
         (
@@ -539,8 +578,8 @@ def my_snr(t, betas):
     return (1 - bar) / bar
 """,
         ),
-        (set(), "my_snr = lambda t, betas: torch.zeros(len(t))"),
-        (set(), "my_snr = lambda t, betas: t.float()"),
+        ({"ignores-argument"}, "my_snr = lambda t, betas: torch.zeros(len(t))"),
+        ({"ignores-argument"}, "my_snr = lambda t, betas: t.float()"),
     ],
     "curves": [
         ({"roots-not-even", "cap-missing"}, _but("quadratic = linear ** 2", "cosine = 1 - f[1:] / f[:-1]")),
@@ -548,15 +587,20 @@ def my_snr(t, betas):
         (
             {"fence-posts", "missing-zero-entry"},
             """
+def cosine_betas(T):
+    f = torch.cos((torch.arange(T + 1, dtype=torch.float64) / T + 0.008) / 1.008 * torch.pi / 2) ** 2
+    return (1 - f[1:] / f[:-1]).clamp(max=0.999)
+
+
 def my_curves(T, low, high):
-    cosine = dl.schedules.cosine_betas(T)
+    cosine = cosine_betas(T)
     return torch.linspace(low, high, T + 1)[1:], torch.linspace(low**0.5, high**0.5, T + 1)[1:] ** 2, cosine
 """,
         ),
         (set(), _but("linear, quadratic = quadratic, linear * 2")),
         (set(), _but("linear = linear * 1000 / T")),
         (set(), _but("cosine = cosine.flip(0)")),
-        (set(), "def my_curves(T, low, high):\n    return torch.zeros(3, T + 1)"),
+        ({"ignores-argument"}, "def my_curves(T, low, high):\n    return torch.zeros(3, T + 1)"),
     ],
     "fewer_steps": [
         (
@@ -575,7 +619,7 @@ def my_fewer_steps(betas, times):
     return torch.cat([torch.zeros(1), bar[1:] / bar[:-1]])
 """,
         ),
-        (set(), "my_fewer_steps = lambda betas, times: betas[: len(times)]"),
-        (set(), "my_fewer_steps = lambda betas, times: torch.zeros(len(times))"),
+        ({"ignores-argument"}, "my_fewer_steps = lambda betas, times: betas[: len(times)]"),
+        ({"ignores-argument"}, "my_fewer_steps = lambda betas, times: torch.zeros(len(times))"),
     ],
 }

@@ -116,7 +116,6 @@ RIGHT = {
         step(),
         step(variance="beta if t > 1 else torch.zeros(())"),
         step(variance="(beta * (1 - abar_b) / (1 - abar)).clamp(min=1e-20)"),
-        step(mean="dl.posterior(x_0_hat, x_t, t, schedule)[0]"),
         """
 def my_ancestral_step(x_t, x_0_hat, t, schedule, z, eta=1.0):
     s = t - 1
@@ -135,19 +134,6 @@ def my_ancestral_step(x_t, x_0_hat, t, schedule, z):
     eps = (x_t - np.sqrt(bar[t]) * x_0_hat) / np.sqrt(1 - bar[t])
     mean = (x_t - betas[t] / np.sqrt(1 - bar[t]) * eps) / np.sqrt(1 - betas[t])
     return mean + (np.sqrt(betas[t]) * z if t > 1 else 0)
-""",
-        """
-def my_ancestral_step(x_t, x_0_hat, t, schedule, z):
-    print("step", t)
-    abar = schedule.alphas_cumprod[t - 1].double()
-    if t == 1:
-        return x_0_hat
-    sure = [schedule.alphas[t] / schedule.betas[t], 1 / (1 - abar)]
-    var = 1 / sum(sure)
-    x_t *= sure[0] / schedule.alphas[t].sqrt()
-    x_t += sure[1] * abar.sqrt() * x_0_hat
-    x_t *= var
-    return x_t.add_(var.sqrt() * z)
 """,
     ],
     "ddim_step": [
@@ -271,7 +257,7 @@ WRONG = {
     "ancestral_step": [
         ("noise-at-end", step(variance="beta")),
         (
-            "noise-at-end",
+            "used-the-package",
             """
 def my_ancestral_step(x_t, x_0_hat, t, schedule, z):
     mean, _ = dl.posterior(x_0_hat, x_t, t, schedule)
@@ -351,12 +337,39 @@ def my_ancestral_step(x_t, x_0_hat, t, schedule, z):
         ("draws-own-noise", step(noise="var.sqrt() * torch.randn_like(x_t)")),
         ("error", step(noise="var.sqrt() * noise")),
         (
-            "wrong-shape",
+            "wrong-axis",
             step(noise="var.sqrt() * z").replace(
                 "return mean + var.sqrt() * z", "return (mean + var.sqrt() * z).flatten(1)"
             ),
         ),
         ("not-finite", step(variance="-beta")),
+        (
+            "changed-its-input",
+            """
+def my_ancestral_step(x_t, x_0_hat, t, schedule, z):
+    print("step", t)
+    abar = schedule.alphas_cumprod[t - 1].double()
+    if t == 1:
+        return x_0_hat
+    sure = [schedule.alphas[t] / schedule.betas[t], 1 / (1 - abar)]
+    var = 1 / sum(sure)
+    x_t *= sure[0] / schedule.alphas[t].sqrt()
+    x_t += sure[1] * abar.sqrt() * x_0_hat
+    x_t *= var
+    return x_t.add_(var.sqrt() * z)
+""",
+        ),
+        ("used-the-package", step(mean="dl.posterior(x_0_hat, x_t, t, schedule)[0]")),
+        (
+            "shared-noise",
+            """
+def my_ancestral_step(x_t, x_0_hat, t, schedule, z):
+    alpha, beta = schedule.alphas[t], schedule.betas[t]
+    abar, abar_b = schedule.alphas_cumprod[t], schedule.alphas_cumprod[t - 1]
+    mean = (abar_b.sqrt() * beta * x_0_hat + alpha.sqrt() * (1 - abar_b) * x_t) / (1 - abar)
+    return mean + (beta * (1 - abar_b) / (1 - abar)).sqrt() * z[0]
+""",
+        ),
     ],
     "ddim_step": [
         ("stride-beta", ddim(sigma="eta * ((1 - a_s) / (1 - a_t) * schedule.betas[t]).sqrt()")),
@@ -398,6 +411,26 @@ def my_ancestral_step(x_t, x_0_hat, t, schedule, z):
                 eps="((x_t - a_t.sqrt() * x_0_hat) / (1 - a_t).sqrt())[:1, :1]",
                 last="(a_s.sqrt() * x_0_hat)[:1] + (1 - a_s - sigma**2).sqrt() * eps + sigma * z[:1]",
             ),
+        ),
+        (
+            "no-shrinking",
+            """
+def my_ddim_step(x_t, x_0_hat, t, s, schedule, eta, z):
+    a, b = schedule.alphas_cumprod[t], schedule.alphas_cumprod[s]
+    eps = (x_t - a.sqrt() * x_0_hat) / (1 - a).sqrt()
+    sigma = eta * ((1 - b) / (1 - a) * (1 - a / b)).sqrt()
+    return x_0_hat + (1 - b - sigma**2).clamp(min=0).sqrt() * eps + sigma * z
+""",
+        ),
+        (
+            "wrong-sign",
+            """
+def my_ddim_step(x_t, x_0_hat, t, s, schedule, eta, z):
+    a, b = schedule.alphas_cumprod[t], schedule.alphas_cumprod[s]
+    eps = (x_t - a.sqrt() * x_0_hat) / (1 - a).sqrt()
+    sigma = eta * ((1 - b) / (1 - a) * (1 - a / b)).sqrt()
+    return b.sqrt() * x_0_hat - (1 - b - sigma**2).clamp(min=0).sqrt() * eps + sigma * z
+""",
         ),
     ],
     "sampler": [
@@ -457,6 +490,23 @@ def my_ancestral_step(x_t, x_0_hat, t, schedule, z):
         ("error", loop(ask="t").replace("torch.full((x.shape[0],), t)", "torch.tensor(t)")),
         ("wrong-shape", loop(after="if s == 0: return x[0]")),
         ("wrong-type", loop(no_grad="").replace("    return x", "    yield x")),
+        (
+            "wrong-sign",
+            """
+def my_sampler(model, schedule, times, x_T, noises):
+    x = x_T
+    model.eval()
+    with torch.no_grad():
+        for k, (t, s) in enumerate(zip(times[:-1], times[1:])):
+            a, b = schedule.alphas_cumprod[t], schedule.alphas_cumprod[s]
+            v = model(x, torch.full((len(x),), t))
+            x_0 = a.sqrt() * x + (1 - a).sqrt() * v
+            beta = 1 - a / b
+            mean = (b.sqrt() * beta * x_0 + (1 - beta).sqrt() * (1 - b) * x) / (1 - a)
+            x = mean + (beta * (1 - b) / (1 - a)).sqrt() * noises[k]
+    return x
+""",
+        ),
     ],
     "kept": [
         ("wrong-clock", measured(schedule="cosine", steps=50)),
@@ -472,16 +522,41 @@ def my_ancestral_step(x_t, x_0_hat, t, schedule, z):
         ("differs", shares(0.9, 0.9, 0.9, 0.9)),
         ("wrong-type", "my_kept = 0.7"),
         ("wrong-type", "my_kept = {'t = 300': 0.7}"),
+        (
+            "in-percent",
+            'my_kept = {"t = 300, eta = 0": 76.9, "t = 300, eta = 1": 66.3,'
+            ' "t = 700, eta = 0": 39.8, "t = 700, eta = 1": 26.7}',
+        ),
+        (
+            "in-percent",
+            'my_kept = {"t = 300, eta = 0": 1540, "t = 300, eta = 1": 1325,'
+            ' "t = 700, eta = 0": 800, "t = 700, eta = 1": 530}',
+        ),
+        (
+            "one-minus",
+            'my_kept = {"t = 300, eta = 0": 0.23, "t = 300, eta = 1": 0.34,'
+            ' "t = 700, eta = 0": 0.6, "t = 700, eta = 1": 0.73}',
+        ),
+        (
+            "results-exchanged",
+            'my_kept = {"t = 300, eta = 0": 0.4, "t = 300, eta = 1": 0.27,'
+            ' "t = 700, eta = 0": 0.77, "t = 700, eta = 1": 0.66}',
+        ),
+        (
+            "noise-only",
+            'my_kept = {"t = 300, eta = 0": 0.2, "t = 300, eta = 1": 0.19,'
+            ' "t = 700, eta = 0": 0.21, "t = 700, eta = 1": 0.2}',
+        ),
     ],
 }
 
 COMPOUND = {
     "ancestral_step": [
         ({"variance-as-std", "noise-at-end"}, step(variance="beta", noise="beta * z")),
-        ({"index-shift", "no-noise-midway"}, step(before="t", noise="0")),
-        (set(), step(noise="-var.sqrt() * z")),
-        (set(), "def my_ancestral_step(x_t, x_0_hat, t, schedule, z):\n    return x_t"),
-        (set(), "def my_ancestral_step(x_t, x_0_hat, t, schedule, z):\n    return x_0_hat"),
+        ({"ignores-argument", "index-shift", "no-noise-midway"}, step(before="t", noise="0")),
+        ({"wrong-sign"}, step(noise="-var.sqrt() * z")),
+        ({"ignores-argument"}, "def my_ancestral_step(x_t, x_0_hat, t, schedule, z):\n    return x_t"),
+        ({"ignores-argument"}, "def my_ancestral_step(x_t, x_0_hat, t, schedule, z):\n    return x_0_hat"),
     ],
     "ddim_step": [
         (
@@ -492,15 +567,15 @@ COMPOUND = {
             ),
         ),
         ({"stride-beta", "index-shift"}, ddim(sigma="eta * schedule.betas[t - 1].sqrt()")),
-        (set(), "def my_ddim_step(x_t, x_0_hat, t, s, schedule, eta, z):\n    return x_0_hat"),
-        (set(), "def my_ddim_step(x_t, x_0_hat, t, s, schedule, eta, z):\n    return x_t + z"),
+        ({"ignores-argument"}, "def my_ddim_step(x_t, x_0_hat, t, s, schedule, eta, z):\n    return x_0_hat"),
+        ({"ignores-argument"}, "def my_ddim_step(x_t, x_0_hat, t, s, schedule, eta, z):\n    return x_t + z"),
     ],
     "sampler": [
         ({"missing-eval", "missing-no-grad"}, loop(before="pass", no_grad="")),
         ({"missing-eval", "stride-beta"}, loop(before="pass", beta="schedule.betas[t]")),
         ({"missing-no-grad", "noise-at-end"}, loop(no_grad="", variance="beta")),
-        ({"no-noise-midway", "index-shift"}, loop(noise="0", ask="s")),
-        (set(), loop(noise="var.sqrt() * noises[-1 - k]")),
-        (set(), "def my_sampler(model, schedule, times, x_T, noises):\n    return x_T"),
+        ({"ignores-argument", "index-shift", "no-noise-midway"}, loop(noise="0", ask="s")),
+        ({"noise-order"}, loop(noise="var.sqrt() * noises[-1 - k]")),
+        ({"ignores-argument"}, "def my_sampler(model, schedule, times, x_T, noises):\n    return x_T"),
     ],
 }

@@ -103,7 +103,6 @@ RIGHT = {
             hide="scores.masked_fill(mask.logical_not().unsqueeze(1), torch.finfo(scores.dtype).min)",
             out="torch.bmm(weights, values)",
         ),
-        read(hide="scores.exp() * mask[:, None]", weights="scores / scores.sum(-1, keepdim=True)"),
         """
 def my_read_caption(queries, keys, values, mask):
     return torch.nn.functional.scaled_dot_product_attention(queries, keys, values, attn_mask=mask[:, None, :])
@@ -238,6 +237,17 @@ WRONG = {
         ("error", contrast(logits="images @ captions / temperature", labels="None")),
         ("error", contrast(labels="torch.arange(len(images) + 1)")),
         ("wrong-type", contrast(out="{'loss': logits}")),
+        (
+            "exp-overflow",
+            """
+def my_contrastive_loss(images, captions, temperature):
+    i = images / images.norm(dim=1, keepdim=True)
+    c = captions / captions.norm(dim=1, keepdim=True)
+    e = (i @ c.T / temperature).exp()
+    rows = -(e.diagonal() / e.sum(1)).log().mean()
+    return (rows - (e.diagonal() / e.sum(0)).log().mean()) / 2
+""",
+        ),
     ],
     "read_caption": [
         ("softmax-over-pixels", read(weights="scores.softmax(dim=1)")),
@@ -291,13 +301,17 @@ WRONG = {
         ),
         ("mask-after-softmax", read(hide="scores", out="(weights * mask[:, None, :]) @ values")),
         ("mask-after-softmax", read(hide="scores", out="weights @ (values * mask[:, :, None])")),
-        ("differs", read(out="weights @ values * 2")),
+        ("wrong-factor", read(out="weights @ values * 2")),
         ("error", read(hide="scores.masked_fill(~mask, -torch.inf)")),
         ("error", read("queries @ keys / queries.shape[-1] ** 0.5")),
         ("error", "def my_read_caption(q, k, v):\n    return q"),
         ("wrong-shape", read(out="weights")),
-        ("wrong-shape", read(out="(weights @ values).transpose(1, 2)")),
+        ("wrong-axis", read(out="(weights @ values).transpose(1, 2)")),
         ("wrong-type", read(out="'red'")),
+        (
+            "exp-overflow",
+            read(hide="scores.exp() * mask[:, None]", weights="scores / scores.sum(-1, keepdim=True)"),
+        ),
     ],
     "guided": [
         (
@@ -394,8 +408,8 @@ COMPOUND = {
             ),
         ),
         (set(), contrast(out="F.binary_cross_entropy_with_logits(logits, torch.eye(len(logits)))")),
-        (set(), contrast(out="(1 - (images * captions).sum(1)).mean()")),
-        (set(), contrast(out="F.mse_loss(images, captions)")),
+        ({"ignores-temperature"}, contrast(out="(1 - (images * captions).sum(1)).mean()")),
+        ({"ignores-temperature"}, contrast(out="F.mse_loss(images, captions)")),
         (set(), contrast(out="(F.cross_entropy(logits, labels) * F.cross_entropy(logits.T, labels)) ** 0.5")),
     ],
     "read_caption": [
@@ -407,8 +421,14 @@ COMPOUND = {
         (set(), read(out="queries")),
     ],
     "guided": [
-        ({"ignores-negative", "w-for-s"}, guided("null", out="out_prompt + s * (out_prompt - out_away)")),
-        ({"swapped-guidance", "ignores-negative"}, guided("null", halves="both.chunk(2)[::-1]")),
+        (
+            {"ignores-argument", "ignores-negative", "w-for-s"},
+            guided("null", out="out_prompt + s * (out_prompt - out_away)"),
+        ),
+        (
+            {"ignores-argument", "ignores-negative", "swapped-guidance"},
+            guided("null", halves="both.chunk(2)[::-1]"),
+        ),
         (
             {"two-calls", "w-for-s"},
             """
@@ -418,7 +438,7 @@ def my_guided(model, x_t, t, prompt, negative, null, s):
     return out_prompt + s * (out_prompt - out_away)
 """,
         ),
-        (set(), guided(out="x_t")),
-        (set(), guided(out="out_away")),
+        ({"ignores-argument"}, guided(out="x_t")),
+        ({"ignores-argument"}, guided(out="out_away")),
     ],
 }

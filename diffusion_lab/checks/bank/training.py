@@ -54,13 +54,6 @@ def my_loss(model, x_0, u, noise, schedule, verbose=True):
 """,
         """
 def my_loss(model, x_0, u, noise, schedule):
-    t = torch.div(u, 1 / schedule.timesteps, rounding_mode="trunc").long() + 1
-    x_0 *= schedule.alphas_cumprod[t].sqrt().view(-1, 1, 1, 1)
-    x_0 += (1 - schedule.alphas_cumprod[t]).sqrt().view(-1, 1, 1, 1) * noise
-    return ((noise.double() - model(x_0, t).double()) ** 2).flatten(1).mean(1).mean()
-""",
-        """
-def my_loss(model, x_0, u, noise, schedule):
     t = torch.bucketize(u, torch.arange(1, schedule.timesteps) / schedule.timesteps, right=True) + 1
     return dl.diffusion_loss(model, x_0, schedule, "eps", t=t, noise=noise).mean()
 """,
@@ -75,13 +68,6 @@ def my_loss(model, x_0, u, noise, schedule):
     ],
     "train_step": [
         STEP
-        + """    optimizer.zero_grad()
-    l = loss_of(model, batch)
-    l.backward()
-    optimizer.step()
-    return l
-""",
-        STEP
         + """
     for p in model.parameters():
         p.grad = None
@@ -90,17 +76,6 @@ def my_loss(model, x_0, u, noise, schedule):
     optimizer.step()
     print("loss", loss.item())
     return float(loss)
-""",
-        """
-def my_train_step(model, optimizer, batch, loss_of, clear=True):
-    with torch.enable_grad():
-        model.train(True)
-        loss = loss_of(model, batch)
-        loss.backward()
-        optimizer.step()
-        if clear:
-            optimizer.zero_grad(set_to_none=False)  # for the next one
-    return loss.detach().numpy()
 """,
         """
 def my_train_step(model, optimizer, batch, loss_of):
@@ -129,7 +104,6 @@ def my_train_step(model, optimizer, batch, loss_of):
     "update_ema": [
         "@torch.no_grad()" + EMA + "        a.mul_(decay).add_(w, alpha=1 - decay)\n    return average",
         EMA + "        a.data = decay * a.data + (1 - decay) * w.data\n    return average",
-        EMA + "        a.lerp_(w.detach(), 1 - decay)  # nothing returned",
         """
 def my_update_ema(average, model, decay):
     new = model.state_dict()
@@ -148,10 +122,6 @@ def my_update_ema(average, model, decay, power=1):
         + """        a.data.copy_(torch.from_numpy(decay * a.numpy() + (1 - decay) * w.detach().numpy()))
     return average
 """,
-        (
-            "my_update_ema = lambda average, model, decay: dl.optimization.update_ema(average, model, decay) or"
-            " average"
-        ),
     ],
     "trained": [
         NETWORK + "my_trained = eps",
@@ -187,7 +157,52 @@ WRONG = {
         ("wrong-type", "my_first_loss = 1"),
         ("wrong-type", "my_first_loss = {'eps': 1, 'x0': 'a quarter', 'v': 0.4}"),
     ],
-    "loss": [],
+    "loss": [
+        (
+            "changed-its-input",
+            """
+def my_loss(model, x_0, u, noise, schedule):
+    t = torch.div(u, 1 / schedule.timesteps, rounding_mode="trunc").long() + 1
+    x_0 *= schedule.alphas_cumprod[t].sqrt().view(-1, 1, 1, 1)
+    x_0 += (1 - schedule.alphas_cumprod[t]).sqrt().view(-1, 1, 1, 1) * noise
+    return ((noise.double() - model(x_0, t).double()) ** 2).flatten(1).mean(1).mean()
+""",
+        ),
+        (
+            "draws-own-times",
+            """
+def my_loss(model, x_0, u, noise, schedule):
+    t = torch.randint(1, schedule.timesteps + 1, (len(x_0),))
+    return (model(schedule.add_noise(x_0, t, noise), t) - noise).square().mean()
+""",
+        ),
+        (
+            "backward-inside",
+            """
+def my_loss(model, x_0, u, noise, schedule):
+    t = (u * schedule.timesteps).long() + 1
+    loss = (model(schedule.add_noise(x_0, t, noise), t) - noise).square().mean()
+    loss.backward()
+    return loss
+""",
+        ),
+        (
+            "wrong-sign",
+            """
+def my_loss(model, x_0, u, noise, schedule):
+    t = (u * schedule.timesteps).long() + 1
+    return (model(schedule.add_noise(x_0, t, noise), t) + noise).square().mean()
+""",
+        ),
+        (
+            "wrong-sign",
+            """
+def my_loss(model, x_0, u, noise, schedule):
+    t = (u * schedule.timesteps).long() + 1
+    return -(model(schedule.add_noise(x_0, t, noise), t) - noise).square().mean()
+""",
+        ),
+    ],
     "train_step": [
         (
             "stale-gradients",
@@ -332,6 +347,109 @@ def my_train_step(model, optimizer, batch, loss_of):
 """,
         ),
         ("error", STEP + "    loss = model(batch, 3)\n    return loss"),
+        (
+            "stale-gradients",
+            """
+def my_train_step(model, optimizer, batch, loss_of, clear=True):
+    with torch.enable_grad():
+        model.train(True)
+        loss = loss_of(model, batch)
+        loss.backward()
+        optimizer.step()
+        if clear:
+            optimizer.zero_grad(set_to_none=False)  # for the next one
+    return loss.detach().numpy()
+""",
+        ),
+        (
+            "graph-kept",
+            STEP
+            + """    optimizer.zero_grad()
+    l = loss_of(model, batch)
+    l.backward()
+    optimizer.step()
+    return l
+""",
+        ),
+        (
+            "copy-trained",
+            """
+import copy
+
+def my_train_step(model, optimizer, batch, loss_of):
+    model = copy.deepcopy(model)
+    model.train()
+    loss = loss_of(model, batch)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+""",
+        ),
+        (
+            "optimizer-bypassed",
+            """
+def my_train_step(model, optimizer, batch, loss_of):
+    model.train()
+    loss = loss_of(model, batch)
+    optimizer.zero_grad()
+    loss.backward()
+    with torch.no_grad():
+        for p in model.parameters():
+            p -= optimizer.param_groups[0]["lr"] * p.grad
+    return loss.item()
+""",
+        ),
+        (
+            "optimizer-bypassed",
+            """
+def my_train_step(model, optimizer, batch, loss_of):
+    model.train()
+    optimizer = torch.optim.SGD(model.parameters(), lr=optimizer.param_groups[0]["lr"])
+    loss = loss_of(model, batch)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+""",
+        ),
+        (
+            "many-steps",
+            """
+def my_train_step(model, optimizer, batch, loss_of):
+    model.train()
+    for _ in range(10):
+        loss = loss_of(model, batch)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return loss.item()
+""",
+        ),
+        (
+            "loss-twice",
+            """
+def my_train_step(model, optimizer, batch, loss_of):
+    model.train()
+    optimizer.zero_grad()
+    loss_of(model, batch).backward()
+    before = loss_of(model, batch).item()
+    optimizer.step()
+    return before
+""",
+        ),
+        (
+            "missing-train",
+            """
+def my_train_step(model, optimizer, batch, loss_of):
+    model.training = True
+    loss = loss_of(model, batch)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+""",
+        ),
     ],
     "update_ema": [
         ("missing-no-grad", EMA + "        a.mul_(decay).add_((1 - decay) * w)\n    return average"),
@@ -380,6 +498,45 @@ def my_update_ema(average, model, decay):
 """,
         ),
         ("error", EMA + "        a.data = decay * a.date + (1 - decay) * w.data\n    return average"),
+        (
+            "used-the-package",
+            "my_update_ema = lambda average, model, decay: dl.optimization.update_ema(average, model, decay) or"
+            " average",
+        ),
+        ("not-returned", EMA + "        a.lerp_(w.detach(), 1 - decay)  # nothing returned"),
+        (
+            "weights-left-out",
+            """
+@torch.no_grad()
+def my_update_ema(average, model, decay):
+    for a, w in zip(average.children(), model.children()):
+        if hasattr(a, "weight"):
+            a.weight.copy_(decay * a.weight + (1 - decay) * w.weight)
+            a.bias.copy_(decay * a.bias + (1 - decay) * w.bias)
+    return average
+""",
+        ),
+        (
+            "weights-left-out",
+            """
+def my_update_ema(average, model, decay):
+    with torch.no_grad():
+        for a, w in zip(average.parameters(), model.parameters()):
+            if a.ndim > 1:
+                a.copy_(decay * a + (1 - decay) * w)
+    return average
+""",
+        ),
+        (
+            "not-returned",
+            """
+def my_update_ema(average, model, decay):
+    with torch.no_grad():
+        for a, w in zip(average.parameters(), model.parameters()):
+            a.copy_(decay * a + (1 - decay) * w)
+    return model
+""",
+        ),
     ],
     "trained": [
         (
@@ -505,9 +662,9 @@ COMPOUND = {
             {"misbroadcast-t", "detached-loss"},
             _loss(view="(-1)", result="(answer - noise).square().mean().item()"),
         ),
-        (set(), _loss(result="(answer + noise).square().mean()")),
-        (set(), _loss(result="noise.square().mean()")),
-        (set(), _loss(t="torch.full((len(u),), 3)")),
+        ({"wrong-sign"}, _loss(result="(answer + noise).square().mean()")),
+        ({"ignores-argument"}, _loss(result="noise.square().mean()")),
+        ({"ignores-argument"}, _loss(t="torch.full((len(u),), 3)")),
     ],
     "train_step": [
         (
@@ -552,7 +709,10 @@ def my_train_step(model, optimizer, batch, loss_of):
         ),
         ({"shares-not-one", "missing-no-grad"}, EMA + "        a.mul_(decay).add_(w)\n    return average"),
         (set(), EMA + "        a.data = (a.data + w.data) / 2\n    return average"),
-        (set(), EMA + "        a.data = decay * a.data + (1 - decay) * w.data\n        return average"),
+        (
+            {"weights-left-out"},
+            EMA + "        a.data = decay * a.data + (1 - decay) * w.data\n        return average",
+        ),
     ],
     "trained": [
         (set(), NETWORK + "my_trained = lambda x_t, t: -eps(x_t, t)"),

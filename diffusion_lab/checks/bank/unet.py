@@ -138,16 +138,6 @@ def my_scale_shift(u, c, weight, bias, groups, eps=1e-5):
     return out
 """,
         """
-import numpy as np
-
-def my_scale_shift(u, c, weight, bias, groups):
-    u, c, weight, bias = (x.numpy().astype(np.float64) for x in (u, c, weight, bias))
-    parts = u.reshape(len(u), groups, -1)
-    n = ((parts - parts.mean(2, keepdims=True)) / parts.std(2, keepdims=True)).reshape(u.shape)
-    scale, shift = np.split(c @ weight.T + bias, 2, axis=1)
-    return n + n * scale[..., None, None] + shift[..., None, None]
-""",
-        """
 def my_scale_shift(u, c, weight, bias, groups):
     norm = torch.nn.GroupNorm(groups, u.shape[1], affine=False)
     layer = torch.nn.Linear(c.shape[1], len(bias))
@@ -298,7 +288,28 @@ WRONG = {
         ("misbroadcast-t", _steer(view="[:, :, None]")),
         ("error", _steer(view="[:, :, None, None, None]").replace("+ shift", "+ shifted")),
         ("error", _steer(c="c.T")),
-        ("wrong-shape", _steer("(n * (1 + scale) + shift).mean(1)")),
+        ("wrong-axis", _steer("(n * (1 + scale) + shift).mean(1)")),
+        (
+            "floor-misplaced",
+            """
+import numpy as np
+
+def my_scale_shift(u, c, weight, bias, groups):
+    u, c, weight, bias = (x.numpy().astype(np.float64) for x in (u, c, weight, bias))
+    parts = u.reshape(len(u), groups, -1)
+    n = ((parts - parts.mean(2, keepdims=True)) / parts.std(2, keepdims=True)).reshape(u.shape)
+    scale, shift = np.split(c @ weight.T + bias, 2, axis=1)
+    return n + n * scale[..., None, None] + shift[..., None, None]
+""",
+        ),
+        (
+            "bias-forgotten",
+            """
+def my_scale_shift(u, c, weight, bias, groups):
+    scale, shift = (c @ weight.T)[:, :, None, None].chunk(2, dim=1)
+    return torch.nn.functional.group_norm(u, groups) * (1 + scale) + shift
+""",
+        ),
     ],
     "fold": [
         (
@@ -373,7 +384,7 @@ def my_fold(x, patch):
             ),
         ),
         ("too-many-weights", _network(BODY, instance="Net(64)")),
-        ("too-many-weights", "my_denoiser = dl.UNet(width=16)"),
+        ("used-the-package", "my_denoiser = dl.UNet(width=16)"),
         (
             "error",
             _network(
@@ -384,6 +395,26 @@ def my_fold(x, patch):
         ("wrong-type", _network(BODY, instance="Net")),
         ("wrong-type", "my_denoiser = lambda x_t, t: x_t"),
         ("wrong-type", "my_denoiser = 3"),
+        (
+            "changed-its-input",
+            """
+class Denoiser(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first = torch.nn.Conv2d(1, 4, 7, padding=3)
+        self.second = torch.nn.Conv2d(4, 4, 7, padding=3)
+        self.last = torch.nn.Conv2d(4, 1, 3, padding=1)
+        self.time = torch.nn.Linear(1, 4)
+
+    def forward(self, x_t, t):
+        x_t *= 0.5
+        h = torch.tanh(self.first(x_t) + self.time(t[:, None] / 1000)[:, :, None, None])
+        return self.last(torch.tanh(self.second(h)))
+
+
+my_denoiser = Denoiser()
+""",
+        ),
     ],
 }
 
@@ -396,7 +427,7 @@ COMPOUND = {
         ({"not-interleaved", "scaled-time"}, _waves(t="(t / 1000)", made="torch.cat([sin, cos], 1)")),
         (set(), _waves(made="torch.stack([sin, sin], 2).flatten(1)")),
         (
-            set(),
+            {"ignores-argument"},
             "def my_embed_time(t, features, max_period):\n    return t[:, None].expand(-1, features) / 1000",
         ),
     ],
@@ -408,7 +439,7 @@ COMPOUND = {
             _steer("n * scale + shift", norm="torch.nn.functional.instance_norm(u)"),
         ),
         (set(), _steer("n * (1 - scale) + shift")),
-        (set(), "def my_scale_shift(u, c, weight, bias, groups):\n    return u"),
+        ({"ignores-argument"}, "def my_scale_shift(u, c, weight, bias, groups):\n    return u"),
     ],
     "fold": [
         (

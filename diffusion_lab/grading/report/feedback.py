@@ -73,7 +73,7 @@ def _advice(row: Row, task: dict, about: dict) -> Advice:
             found = found._replace(mistake=task["mistake"], explanation=UNNAMED[task["mistake"]])
         return found._replace(hint=about.get("hint", ""))
     found = found._replace(mistake=mistake.name, explanation=mistake.sentence)
-    if mistake.lesson <= row.exercise:  # nobody is sent to a lesson that is yet to come
+    if mistake.lesson and mistake.lesson <= row.exercise:  # nobody is sent to a lesson that is yet to come
         found = found._replace(lesson=mistake.lesson, section=mistake.section)
     return found
 
