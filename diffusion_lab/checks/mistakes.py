@@ -340,6 +340,7 @@ _SECTIONS = {
         "not-guided": (
             "this is the plain answer, as with s = 1, or as if a label were guided away from itself"
         ),
+        "dice-thrown": "fresh noise was added on the way; here eta is 0, and all the chance is in the beginning",
         "difference-only": "s times the difference alone; it is added to the prediction without the label",
     },
     ("07", "7. What goes wrong: three lines, four mistakes"): {

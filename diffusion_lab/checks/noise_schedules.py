@@ -532,7 +532,7 @@ fewer_steps.wrong(
 
 def _within(count):
     """Ranges around counted steps."""
-    return {name: (number - 2, number + 2) for name, number in count.items()}
+    return {name: (number - 1, number + 1) for name, number in count.items()}
 
 
 @exercise.guess(
