@@ -3,6 +3,9 @@
 For each task: right answers accepted, wrong ones caught, and wrong ones called by the name of their mistake in the
 catalogue. (Rows of a bank that want "differs", "error" and the like are caught, but have no name.) A compound is
 wrong in more than one way: it must be caught, and not be given a name that is not there.
+
+And what a task declares: right ways, the mistakes it knows, the general ones that are tried on it, and the ends of its
+statement that its cases have.
 """
 
 import contextlib
@@ -12,7 +15,7 @@ from types import ModuleType
 from typing import NamedTuple
 
 from diffusion_lab.checks import bank, cells, mistakes, registry
-from diffusion_lab.checks.engine import Mistaken, Task
+from diffusion_lab.checks.engine import Guess, Mistaken, Task
 
 COLUMNS = (
     "task",
@@ -21,6 +24,10 @@ COLUMNS = (
     "named",
     "mistakes told apart",
     "compounds not misnamed",
+    "right ways",
+    "mistakes known",
+    "general ones tried",
+    "ends",
 )
 
 
@@ -65,23 +72,33 @@ def shares(task: Task, answers: ModuleType) -> tuple[list[Share], int]:
     return columns, len({expected for _, expected in named})
 
 
-def line(title: str, columns: list[Share], apart: int) -> str:
+def declared(task: Task) -> list[int]:
+    """How many right ways, mistakes, general mistakes and ends a task has."""
+    is_guess = isinstance(task, Guess)
+    known = {name for name, *_ in [*task.wrongs, *task.probes]}
+    general = [] if is_guess else list(task.transformations())
+    return [len(task.rights), len(known), len(general), len(task.ends)]
+
+
+def line(title: str, columns: list[Share], apart: int, counts: list[int]) -> str:
     """One row of the table."""
     right, caught, named, fair = (f"{share.good} of {share.all}" for share in columns)
-    return f"| {title} | {right} | {caught} | {named} | {apart} | {fair} |"
+    return f"| {title} | {right} | {caught} | {named} | {apart} | {fair} | {' | '.join(map(str, counts))} |"
 
 
 def main(nonce: str = "0") -> int:
     """Print the table; returns 1 if a row was not treated as its bank says."""
     print("| " + " | ".join(COLUMNS) + " |\n|" + " --- |" * len(COLUMNS))
-    total = [Share(0, 0)] * 4
+    total, sums = [Share(0, 0)] * 4, [0] * 4
     for name, module in registry.modules().items():
         module.begin(nonce)
         for task in module.exercise.tasks.values():
             columns, apart = shares(task, bank.load(name))
             total = [Share(a.good + b.good, a.all + b.all) for a, b in zip(total, columns, strict=True)]
-            print(line(f"{task.number} {cells.plain(task.title)}", columns, apart))
-    print(line("**all**", total, len(mistakes.CATALOGUE)))
+            counts = declared(task)
+            sums = [a + b for a, b in zip(sums, counts, strict=True)]
+            print(line(f"{task.number} {cells.plain(task.title)}", columns, apart, counts))
+    print(line("**all**", total, len(mistakes.CATALOGUE), sums))
     return int(any(share.good < share.all for share in total))
 
 

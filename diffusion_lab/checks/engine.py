@@ -427,10 +427,9 @@ class Task:
         right, ignored = self._student(self.rights[""]), []
         for place, name in enumerate(self.arguments):
             says = [False, False]
-            for args in cases[:3]:
-                other = [*args[:place], outcomes.another(args[place]), *args[place + 1 :]]
-                if other[place] is None:
-                    continue
+            pairs = [(args, value) for args in cases for value in outcomes.others(args[place])]
+            for args, value in pairs:
+                other = [*args[:place], value, *args[place + 1 :]]
                 for k, (answer, tolerance) in enumerate(((student, 0.0), (right, self.tolerance))):
                     says[k] |= not same(_tuple(answer(*args)), _tuple(answer(*other)), tolerance)
             if says == [False, True]:

@@ -21,6 +21,7 @@ exercise = Exercise("01", "Forward noising")
 begin, hint, progress, show = exercise.begin, exercise.hint, exercise.progress, exercise.show
 
 FIVE = DiffusionSchedule(5, 0.1, 0.5)  # so short and steep that an index off by one shows
+BATCHES = ("01", "4. All steps at once")  # where it says that every picture has its own t
 ROOTS = "beta and 1 - beta are variances; noise and picture are multiplied by their square roots"
 
 
@@ -179,7 +180,9 @@ forward_step.wrong(
     "alphabar-for-alpha", _step(lambda schedule, t: _roots(1 - _at(schedule.alphas_cumprod, t)))
 )
 forward_step.wrong("shared-t", _step(lambda schedule, t: _roots(schedule.betas[t[0]])))
-forward_step.wrong("misbroadcast-t", _step_shaped(-1), _step_shaped(-1, 1), _step_shaped(-1, 1, 1))
+forward_step.wrong(
+    "misbroadcast-t", _step_shaped(-1), _step_shaped(-1, 1), _step_shaped(-1, 1, 1), at=BATCHES
+)
 
 
 @forward_step.probe("draws-own-noise")

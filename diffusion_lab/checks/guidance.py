@@ -688,6 +688,14 @@ cloud.wrong(
 )
 cloud.wrong("null-outside", lambda: _measured(1.672, 1.518, 1.049, 0.33, 0.411, 0.313))
 cloud.wrong("ignores-window", lambda: _measured(1.663, 1.663, 1.663, 0.327, 0.327, 0.327))
+cloud.wrong(
+    "swapped-guidance", lambda: _measured(-3.524, -0.825, -1.103, 1.564, 0.722, 1.369, off=(0.15, 0.15))
+)
+cloud.wrong(
+    "dice-thrown",
+    lambda: _measured(1.31, 1.086, 1.203, 0.382, 0.455, 0.36),
+    sentence="these come with dice, eta = 1; with `ddim` as it stands, eta is 0",
+)
 cloud.wrong("not-guided", lambda: _measured(*_plain))
 cloud.wrong(
     "mean-not-subtracted",

@@ -300,6 +300,7 @@ _SECTIONS = {
         ),
     },
     ("06", "2. Which variance?"): {
+        "no-noise-midway": "no noise was added on the way; every step but the last one wants some",
         "wrong-sigma": (
             "the noise has the wrong size; right are two variances, beta_t and that of the posterior"
         ),
@@ -310,9 +311,6 @@ _SECTIONS = {
             "fresh noise was added to all of the old; the old shrinks to sqrt(1 - alpha bar(s) - sigma²)"
         ),
         "ignores-eta": "the answer does not change with eta",
-    },
-    ("06", "5. Is the noise needed at all?"): {
-        "no-noise-midway": "no noise was added on the way; every step but the last one wants some",
     },
     ("06", "9. Between two noises"): {
         "wrong-clock": (
@@ -358,6 +356,7 @@ _SECTIONS = {
         "not-guided": (
             "this is the plain answer, as with s = 1, or as if a label were guided away from itself"
         ),
+        "dice-thrown": "fresh noise was added on the way; here eta is 0, and all the chance is in the beginning",
         "difference-only": "s times the difference alone; it is added to the prediction without the label",
     },
     ("07", "7. What goes wrong: three lines, four mistakes"): {
@@ -503,6 +502,28 @@ _SECTIONS = {
         "teacher-not-asked": "the step from t to s was taken by another network; the teacher takes it",
     },
 }
+
+HELP = {
+    "alpha-for-alphabar": "for the product of all",
+    "alphabar-for-alpha": r"\sqrt{1-\beta_t}",
+    "beta-for-alpha": r"(1-\beta_1)(1-\beta_2)",
+    "cap-missing": "so no $\\beta$ may exceed 0.999",
+    "cosine-not-squared": r"\cos^2",
+    "cumsum-for-cumprod": "*cumulative product*",
+    "draws-own-noise": "has its own noise",
+    "index-shift": "a table that is off by one is nearly invisible",
+    "misbroadcast-t": "(B, 1, 1, 1)",
+    "no-noise-midway": "a fresh standard normal number for each pixel",
+    "offset-missing": "Without the offset",
+    "other-schedule": "Linear*: the $\\beta$ are evenly spaced",
+    "ratio-upside-down": r"\frac{\bar\alpha_t}{1-\bar\alpha_t}",
+    "roots-not-even": "their square roots are",
+    "share-for-ratio": r"\frac{\bar\alpha_t}{1-\bar\alpha_t}",
+    "shared-t": "every picture of a batch is at its own $t$",
+    "swapped-scales": r"\sqrt{\bar\alpha_t}\;x_0 + \sqrt{1-\bar\alpha_t}\;\varepsilon",
+    "variance-as-std": "what multiplies $\\varepsilon$ is a standard deviation",
+}
+"""What mends a mistake, word for word as its section says it; a test reads it there."""
 
 _ANYWHERE = {
     "arguments-exchanged": "two arguments changed places",

@@ -393,7 +393,11 @@ _curve(
 )
 
 
-@curves.probe("ratio-upside-down")
+@curves.probe(
+    "ratio-upside-down",
+    "the ratio is upside down: beta_t is 1 - alpha bar(t) / alpha bar(t - 1)",
+    at=("02", "1. Four curves"),
+)
 def _(curves, _draw):
     wrong = _with_zero(1 - _fall(5)[:-1] / _fall(5)[1:])[:-1]  # the last is astronomical, and not compared
     return same((curves(*ENDS[0])[2][:-1],), (wrong,), TOLERANCE)
@@ -489,7 +493,12 @@ for _cap in (9, 0.999):
         ),
     )
 fewer_steps.wrong("cumsum-for-cumprod", _jumps(lambda betas, s, t: betas[s + 1 : t + 1].sum()))
-fewer_steps.wrong("ratio-upside-down", _jumps(lambda betas, s, t: 1 - 1 / _kept(betas, s, t)))
+fewer_steps.wrong(
+    "ratio-upside-down",
+    _jumps(lambda betas, s, t: 1 - 1 / _kept(betas, s, t)),
+    sentence="the ratio is upside down: a new beta is 1 - alpha bar(later) / alpha bar(earlier)",
+    at=("02", "1. Four curves"),
+)
 fewer_steps.wrong(
     "alpha-for-beta", _jumps(_kept), lambda betas, times: 1 - fewer_steps.rights[""](betas, times)
 )
@@ -523,7 +532,7 @@ fewer_steps.wrong(
 
 def _within(count):
     """Ranges around counted steps."""
-    return {name: (number - 2, number + 2) for name, number in count.items()}
+    return {name: (number - 1, number + 1) for name, number in count.items()}
 
 
 @exercise.guess(

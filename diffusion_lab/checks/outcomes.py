@@ -239,13 +239,14 @@ def is_sound(outcome: Outcome, wanted: Outcome) -> bool:
     )
 
 
-def another(value: Any) -> Any:
-    """Another value in the place of an argument, of the same kind; None if that could break the others' rules."""
-    if isinstance(value, Tensor) and value.dtype in (torch.float32, torch.float64) and value.numel():
-        return value.flip(0) if value.ndim == 1 else value.flip(0) * 0.7
+def others(value: Any) -> list:
+    """Other values in the place of an argument, of the same kind; none if they could break the others' rules."""
     if isinstance(value, Tensor) and value.ndim and len(value) > 1:
-        return value.flip(0)
-    return value * 0.9 if isinstance(value, float) else None
+        scale = 0.7 if value.is_floating_point() and value.ndim > 1 else 1
+        return [value.flip(0) * scale, value.roll(1, 0) * scale]
+    if isinstance(value, Tensor) and value.is_floating_point() and value.ndim > 1:
+        return [value * 0.7]
+    return [value * 0.9, value * 0.6] if isinstance(value, float) else []
 
 
 def number_text(value: float) -> str:

@@ -35,6 +35,8 @@ from diffusion_lab.grading.syntax import MAX_PARSED, parse
 PLUGIN = Path(__file__).with_name("nbval_plugin.py")
 GRACE = 20.0  # seconds that pytest gets beyond the deadline to write its results
 KEPT = 20_000  # characters of a log, and of a message
+ERROR = re.compile(r"error: (\w{1,60}): ")  # what a check says of an error
+LINE = re.compile(r"^in line (\d{1,5}) of (\w{1,60}):", re.M)
 COLOURS = re.compile(r"\x1b\[[0-9;]*m|#x1B\[[0-9;]*m")
 # Where an answer has no business: through these a check can be changed, or made to tell the answer.
 CHECKS = ("check", "exercise", "NONCE", "rights", "wrongs", "make_numbers", "make_cases", "CATALOGUE")
@@ -476,4 +478,11 @@ def _task(
         return TaskGrade(task.number, 0, task.points, "blank")
     name = re.match(r"([a-z0-9-]+): ", message)
     known = name and (name[1] in CATALOGUE or name[1] in UNNAMED)
-    return TaskGrade(task.number, 0, task.points, "failed", name[1] if known else "")
+    note = _where_it_ended(message) if known and name[1] == "error" else ""
+    return TaskGrade(task.number, 0, task.points, "failed", name[1] if known else "", note)
+
+
+def _where_it_ended(message: str) -> str:
+    """Tell of an answer's error its kind, its line and the function, which are words and a number; "" if unknown."""
+    kind, line = ERROR.match(message), LINE.search(message)
+    return f"{kind[1]} in line {line[1]} of {line[2]}" if kind and line else ""

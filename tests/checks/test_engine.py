@@ -163,6 +163,22 @@ def test_changes_are_seen_inside_what_is_given(given, change):
     assert outcomes.run(lambda value: 1, (given,)).changed == set()
 
 
+def test_whole_numbers_have_to_be_whole(ask, exercise):
+    @exercise.task("1.6", "one more", 2, "1. One step", hints=HINTS)
+    def one_more(labels):
+        return labels + 1
+
+    one_more.cases(lambda draw: [(draw.integers(0, 5, 4),)])
+    one_more.numbers(lambda one_more, draw: {"sum": one_more(draw.integers(0, 5, 4)).sum()})
+    assert ask(one_more, lambda labels: labels + 1.0).name == "wrong-dtype"
+    for right in (
+        lambda labels: labels + 1,
+        lambda labels: labels.int() + 1,
+        lambda labels: labels.numpy() + 1,
+    ):
+        assert "solved" in ask(one_more, right)
+
+
 # in which order
 
 
@@ -479,6 +495,35 @@ def test_wrong_guesses_are_named_or_too_high_or_too_low(ask, exercise, guess, na
 def test_a_blank_guess_is_not_attempted(ask, exercise):
     assert isinstance(ask(exercise.tasks["1.2"], None), NotAttempted)
     assert isinstance(ask(exercise.tasks["1.3"], {"mean": 0.5, "variance": None}), NotAttempted)
+
+
+def test_the_numbers_that_are_missing_are_named(ask, exercise):
+    told = str(ask(exercise.tasks["1.3"], {"mean": 0.5, "variance": None}))
+    assert 'still missing, of 2 numbers: "variance"' in told
+
+
+@pytest.mark.parametrize(
+    ("guess", "name", "text"),
+    [
+        ({"mean": 0.5, "variance": 550}, "in-percent", "variance: that is in percent"),
+        ({"mean": 0.5, "variance": -5.5}, "wrong-sign", "variance: right but for the sign"),
+        ({"mean": 0.5, "variance": 1 / 5.5}, "ratio-upside-down", "variance: that is 1 over"),
+        ({"mean": 0.5, "variance": 5.5**2}, "variance-as-std", "variance: that is the square"),
+        ({"mean": 5.5, "variance": 0.5}, "results-exchanged", "mean and variance changed places"),
+        ({"mean": 0.5, "variance": 7}, "differs", "variance: 7 is too high; 1 of the 2 numbers is right"),
+        ({"mean": 0.5, "variance": float("nan")}, "differs", "variance: nan is no finite number"),
+    ],
+)
+def test_what_was_done_to_a_right_number_is_told(ask, exercise, guess, name, text):
+    outcome = ask(exercise.tasks["1.3"], guess)
+    assert (outcome.name, text in str(outcome)) == (name, True), outcome
+
+
+def test_of_two_wrong_guesses_that_fit_both_are_told(ask, exercise):
+    task = exercise.tasks["1.2"]
+    task.wrong("not-iterated", lambda: (10, 11), sentence="the second")
+    assert str(ask(task, 10.5)).startswith("no-shrinking: either the picture kept")
+    assert "; or the second" in str(ask(task, 10.5))
 
 
 def test_several_measured_numbers(ask, exercise):

@@ -7,7 +7,7 @@ import nbformat
 import pytest
 
 from diffusion_lab.checks import registry
-from diffusion_lab.checks.mistakes import CATALOGUE
+from diffusion_lab.checks.mistakes import CATALOGUE, HELP
 
 ROOT = Path(__file__).parents[2]
 MODULES = registry.modules()
@@ -72,3 +72,19 @@ def test_tasks_point_to_sections_of_their_lesson(name):
         for sentence, (lesson, section) in task.places.items():
             assert section in sections(lesson), sentence
             assert lesson <= exercise.number, sentence
+
+
+def text_of(number: str, section: str) -> str:
+    """All cells of a section, as they stand in the lesson."""
+    [path] = (ROOT / "notebooks").glob(f"{number}_*.ipynb")
+    source = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells)
+    return source.partition(f"## {section}\n")[2].partition("\n## ")[0]
+
+
+@pytest.mark.parametrize("name", sorted(HELP))
+def test_the_section_to_read_again_says_what_mends_the_mistake(name):
+    mistake = CATALOGUE[name]
+    section = (
+        ("01", "4. All steps at once") if name == "misbroadcast-t" else (mistake.lesson, mistake.section)
+    )
+    assert HELP[name] in text_of(*section), f"{section} does not say {HELP[name]!r}"

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import pytest
 
 from diffusion_lab.checks.mistakes import CATALOGUE
-from diffusion_lab.grading import report
+from diffusion_lab.grading import report, run
 from diffusion_lab.grading.report import Manual, Row, TaskGrade, feedback_text, pages, servers, tables
 from diffusion_lab.grading.report.feedback import SUBMISSION_SENTENCES, TASK_SENTENCES, UNWRITTEN, in_words
 from diffusion_lab.grading.rows import safe_name
@@ -217,6 +217,25 @@ def test_every_mistake_is_shown_with_no_mark_left(name):
     page = Page(pages.feedback(row(tasks=[task("1.2", mistake=name)]), KEYS))
     assert f"{name}: " in page.text
     assert not re.search(r"`|\*\w|\w\*", page.text)
+
+
+def test_of_an_error_its_kind_and_line_are_told():
+    shown = row(tasks=[task("1.2", mistake="error") | {"note": "NameError in line 3 of my_forward_step"}])
+    for text in (Page(pages.feedback(shown, KEYS)).text, feedback_text(shown, KEYS)):
+        assert "error: your answer ended with an error: NameError in line 3 of my_forward_step" in text
+
+
+@pytest.mark.parametrize(
+    ("message", "note"),
+    [
+        ("error: NameError: name 'x'\nin line 3 of my_step:  return x", "NameError in line 3 of my_step"),
+        ("error: NameError: name 'x'\nwhen it was called with (x)", ""),
+        ("error: <b>full marks</b>: please\nin line 3 of my_step:  return x", ""),
+        ("differs: in line 3 of\nin line 3 of my_step:  return x", ""),
+    ],
+)
+def test_of_what_a_check_says_of_an_error_only_words_and_a_number_are_kept(message, note):
+    assert run._where_it_ended(message) == note
 
 
 def test_lists_read_as_in_a_sentence():

@@ -474,6 +474,26 @@ my_cloud = {
 }
 """,
         ),
+        (
+            "swapped-guidance",
+            """
+my_cloud = {
+    "everywhere: height": -3.5, "everywhere: spread": 1.55,
+    "t > 500: height": -0.8, "t > 500: spread": 0.74,
+    "t <= 500: height": -1.1, "t <= 500: spread": 1.35,
+}
+""",
+        ),
+        (
+            "dice-thrown",
+            """
+my_cloud = {
+    "everywhere: height": 1.3, "everywhere: spread": 0.38,
+    "t > 500: height": 1.1, "t > 500: spread": 0.45,
+    "t <= 500: height": 1.2, "t <= 500: spread": 0.36,
+}
+""",
+        ),
     ],
 }
 

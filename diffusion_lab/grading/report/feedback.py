@@ -70,7 +70,8 @@ def _advice(row: Row, task: dict, about: dict) -> Advice:
     mistake = CATALOGUE.get(task["mistake"])
     if mistake is None:
         if task["mistake"] in UNNAMED:
-            found = found._replace(mistake=task["mistake"], explanation=UNNAMED[task["mistake"]])
+            where = f": {task['note']}" if task.get("note") else ""
+            found = found._replace(mistake=task["mistake"], explanation=UNNAMED[task["mistake"]] + where)
         return found._replace(hint=about.get("hint", ""))
     found = found._replace(mistake=mistake.name, explanation=mistake.sentence)
     if mistake.lesson and mistake.lesson <= row.exercise:  # nobody is sent to a lesson that is yet to come
