@@ -42,6 +42,8 @@ class Grader:
             asked=planned.asked,
             file=planned.file,
             sha256=planned.sha256,
+            handed_in=planned.handed_in,
+            marked_late=planned.marked_late,
         )
         try:
             log = self._fill(row, submission.read(), planned, key)

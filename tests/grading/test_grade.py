@@ -20,6 +20,7 @@ from diffusion_lab.grading import answers, grade, keys, report, run, submissions
 from diffusion_lab.grading.box import Box
 from diffusion_lab.grading.journal import JOURNAL, Journal
 from diffusion_lab.grading.plan import shard_of
+from diffusion_lab.grading.reporting import FORMATS, Reporting
 
 ROOT = Path(__file__).parents[2]
 SOLUTIONS = ROOT / "solutions"
@@ -473,7 +474,7 @@ def test_points_by_hand_are_merged_again_and_again(faked, school, tmp_path):
     manual = tmp_path / "manual.csv"
     manual.write_text("student,exercise,task,points,max\nchen,1,1.5,2,3\nnobody,01,1.5,1,\n")
     for _ in range(2):
-        result = graded(school, out, resume=True, manual=manual)
+        result = graded(school, out, resume=True, reporting=Reporting.read(manual=manual))
         rows = {row["student"]: row for row in gradebook(out)}
         assert (rows["chen"]["score"], rows["chen"]["max"], rows["chen"]["1.5"]) == ("5", "12", "2")
         assert (rows["anna"]["score"], rows["anna"]["max"]) == ("0", "12")
@@ -553,8 +554,8 @@ def test_page_says_what_the_grader_does():
     assert len(commands()) >= 10
     for status in report.STATUSES:
         assert f"| {status} |" in PAGE
-    for name in report.FORMATS:
-        assert f"| `{name}` |" in PAGE
+    for name in FORMATS:
+        assert f"`--format {name}`" in PAGE
     box = Box("", "")
     for fact in (
         f"{box.processes} processes",
