@@ -16,27 +16,21 @@ def add_options(parser: Parser) -> None:
 
     parser.add_argument("host", choices=sorted(HOSTS), help="the server that grades")
     parser.add_argument("--exercise", required=True, metavar="NUMBER", help="such as 01")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="zip; nothing is overwritten")
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="FILE", help="the zip; nothing is overwritten"
+        "--timeout", type=float, default=Settings.timeout, metavar="SECONDS", help="seconds for one run"
     )
-    parser.add_argument(
-        "--timeout",
-        type=float,
-        default=Settings.timeout,
-        metavar="SECONDS",
-        help="seconds for one run of a submission",
-    )
-    parser.add_argument(
-        "--attempts", type=int, default=0, metavar="N", help="grade so many only (default: any number)"
-    )
+    parser.add_argument("--attempts", type=int, metavar="N", help="grade so many only (default: any number)")
     parser.add_argument("--late", metavar="POLICY", help='what lateness costs, such as "-10%%/day,max 3"')
     parser.add_argument(
-        "--visibility", choices=VISIBILITIES, default=VISIBILITIES[0], help="when students see it"
+        "--visibility",
+        choices=VISIBILITIES,
+        default=VISIBILITIES[0],
+        metavar="WHEN",
+        help=f"when students see their results: {', '.join(VISIBILITIES)}",
     )
     parser.add_argument("--leaderboard", action="store_true", help="show points and attempts to the class")
-    parser.add_argument(
-        "--image", default="", metavar="NAME", help="of the container that PrairieLearn starts"
-    )
+    parser.add_argument("--image", metavar="NAME", help="of the container that PrairieLearn starts")
     add_source_option(parser)
 
 
@@ -57,11 +51,11 @@ def run(options: Namespace) -> int:
         key,
         solution.name,
         timeout=options.timeout,
-        attempts=options.attempts,
+        attempts=options.attempts or 0,
         late=options.late or "",
         visibility=options.visibility,
         leaderboard=options.leaderboard,
-        image=options.image,
+        image=options.image or "",
     )
     key_check.check_key(key, 1, find_box(None), options.timeout)
     size = bundle.write(options.out, host, chosen, solution)
@@ -71,7 +65,8 @@ def run(options: Namespace) -> int:
 
 def _check(options: Namespace, host) -> None:
     """See that the server can do what is asked for."""
-    check_range("--attempts", options.attempts, 0)
+    if options.attempts is not None:
+        check_range("--attempts", options.attempts, 1)
     if not 0 < options.timeout <= 500:
         raise ValueError(f"--timeout must be more than 0 and at most 500, got {options.timeout:g}")
     if options.out.exists():
