@@ -126,9 +126,11 @@ def moment(text: str) -> datetime:
 
 
 def in_words(late: timedelta) -> str:
-    """Say how late: "2 days", "3 hours", "5 minutes"; what has begun counts."""
-    for unit, length in (("day", timedelta(days=1)), ("hour", timedelta(hours=1))):
-        if late > length:
-            return f"{math.ceil(late / length)} {unit}s"
-    minutes = math.ceil(late / timedelta(minutes=1))
-    return f"{minutes} minute{'' if minutes == 1 else 's'}"
+    """Say how late: "2 days" for what has begun, and less than that rounded to hours or minutes."""
+    if late > UNITS["day"]:
+        count, unit = math.ceil(late / UNITS["day"]), "day"
+    elif late > UNITS["hour"]:
+        count, unit = round(late / UNITS["hour"]), "hour"
+    else:
+        count, unit = max(round(late / timedelta(minutes=1)), 1), "minute"
+    return f"{count} {unit}{'' if count == 1 else 's'}"

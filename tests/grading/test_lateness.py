@@ -111,7 +111,7 @@ def test_nothing_is_lost_where_nothing_is_known():
 
 def test_lateness_in_words():
     minutes = [in_words(timedelta(minutes=count)) for count in (0.5, 5, 60, 61, 24 * 60 + 1)]
-    assert minutes == ["1 minute", "5 minutes", "60 minutes", "2 hours", "2 days"]
+    assert minutes == ["1 minute", "5 minutes", "60 minutes", "1 hour", "2 days"]
     assert lateness_text(row(late="2 days", penalty=1.8)) == "2 days late: -1.8 points"
     assert lateness_text(row(late="2 days")) == "2 days late"
     assert lateness_text(row(marked_late=True)) == "late, says its name"
