@@ -112,8 +112,13 @@ class Reporting:
 
         Returns:
             The rows as they stand in the gradebook, and sentences on what does not fit.
+
+        Raises:
+            ValueError: if it does not fit the exercises of the gradebook, see `check`.
+            OSError: if a file cannot be written.
         """
         keys = run["keys"]
+        self.check(keys)
         rows, notes = self.manual.applied(rows, keys)
         if self.policy:
             rows = [self._judged_by_clock(row) for row in rows]

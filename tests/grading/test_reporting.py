@@ -105,6 +105,14 @@ def test_nobody_is_missing_before_all_are_graded(tmp_path):
     assert list(gradebook(tmp_path / "out")) == ["Anna Lee_1"]
 
 
+def test_one_worksheet_does_not_get_the_grades_of_two_exercises(tmp_path):
+    """A gradebook may hold more exercises than this run was of."""
+    reporting = Reporting.read(worksheets=[str(put(tmp_path, "moodle.csv", SHEET))])
+    with pytest.raises(ValueError, match=r"worksheet: the exercise that it is for"):
+        reporting.write(tmp_path / "out", [row("Anna Lee_1")], TWO)
+    assert not (tmp_path / "out").exists()
+
+
 def test_what_does_not_fit_is_said_before_anybody_is_graded(tmp_path):
     sheet, export = str(put(tmp_path, "moodle.csv", SHEET)), put(tmp_path, "export.csv", EXPORT)
     with pytest.raises(ValueError, match=r"formats must be of canvas, got 'blackboard'"):

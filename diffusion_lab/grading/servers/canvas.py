@@ -108,6 +108,7 @@ def grades(
     possible = export.possible[column].strip() if export and export.possible else ""
     lines = [[*IDENTITY, head], [f"    {POSSIBLE}", "", "", "", "", possible or worth]]
     notes = []
+    filled: dict[int, str] = {}  # whose grade stands for a line of the export
     for row in rows:
         score = EXCUSED if row.status == "EXCUSED" else row.score
         if score is None:
@@ -119,6 +120,9 @@ def grades(
         cells = export.find(row.student)
         if cells is None:
             notes.append(f"{export.source.name}: there is no line for {row.student}")
+            continue
+        if (first := filled.setdefault(id(cells), row.student)) != row.student:
+            notes.append(f"{export.source.name}: {first} and {row.student} are one line; the first is taken")
             continue
         is_excused = cells[column].strip().upper() == EXCUSED
         lines.append([*export.identity(cells), EXCUSED if is_excused else score])

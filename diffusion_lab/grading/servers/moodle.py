@@ -126,20 +126,23 @@ class Worksheet:
             for number, count in sorted(numbers.items())
             if count > 1
         ]
+        filled: dict[int, str] = {}  # whose grade stands in a line
         for row in rows:
-            if row.score is None:
-                continue
             number = name_and_id(row.student)[1].lstrip("0")
-            line = lines.get(number)
-            if line is None and numbers[number] <= 1:
-                found = finder.find(row.student)
-                line = None if found is None else order[found]
+            if row.score is None or numbers[number] > 1:
+                continue
+            found = None if number in lines else finder.find(row.student)
+            line = lines.get(number) if found is None else order[found]
             if line is None:
-                notes += (
-                    [] if numbers[number] > 1 else [f"{self.table.name}: there is no line for {row.student}"]
-                )
-            elif problem := self._fill(line, row):
-                notes.append(f"{self.table.name}: {row.student}: {problem}")
+                problem = f"there is no line for {row.student}"
+            elif line in filled:
+                problem = f"{filled[line]} and {row.student} are one line; the first is filled in"
+            else:
+                filled[line] = row.student
+                problem = self._fill(line, row)
+                problem = problem and f"{row.student}: {problem}"
+            if problem:
+                notes.append(f"{self.table.name}: {problem}")
         return self.table.data(), notes
 
     def _fill(self, line: int, row: Row) -> str:

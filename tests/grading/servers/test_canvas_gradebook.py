@@ -75,6 +75,12 @@ def test_students_are_known_by_id_login_or_name_and_strangers_are_told():
     assert notes == ["canvas: export.csv: there is no line for Zed_7"]
 
 
+def test_two_submissions_of_one_line_are_told():
+    text, notes = grades([row("x_12345", 1), row("Lee, Anna", 2)], "01", 9, export())
+    assert notes == ["canvas: export.csv: x_12345 and Lee, Anna are one line; the first is taken"]
+    assert [cells[5] for cells in csv.reader(io.StringIO(text))][2:] == ["1"]
+
+
 def test_without_an_export_the_id_in_the_name_is_enough():
     text, notes = grades([row("leeanna_12345"), row("bob"), row("eve_7", None)], "01", 9)
     assert list(csv.reader(io.StringIO(text)))[1:] == [

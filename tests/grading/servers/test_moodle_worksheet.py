@@ -175,6 +175,16 @@ def test_who_does_not_fit_is_told_by_name():
     assert Moodle().upload(data) == {"101", "102"}
 
 
+def test_two_submissions_of_one_line_are_told():
+    data, notes = sheet().filled([row("Anna Lee_101", 7), row("anna@uni.edu", 3)])
+    assert notes == [
+        "worksheet: moodle.csv: Anna Lee_101 and anna@uni.edu are one line; the first is filled in"
+    ]
+    moodle = Moodle()
+    moodle.upload(data)
+    assert moodle.grades["101"][0] == 7
+
+
 def test_scale_in_place_of_points_is_left_alone():
     text = ENGLISH.replace("9.00", "Good").replace("4.00", "Fair")
     data, notes = sheet(text).filled(ROWS)
