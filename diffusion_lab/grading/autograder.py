@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _results(host: Host, root: Path, bundle: Path, settings: Settings, visit: Visit) -> dict:
     if visit.is_beyond(settings):
-        sentence = f"Only {settings.attempts} attempts are graded, and this is attempt {visit.attempt}."
+        sentence = f"This is attempt {visit.attempt}, and the limit is {settings.attempts}."
         return host.refused(f"{sentence} Your best score so far stays.", settings, visit)
     found = find_submission(root / host.submission, settings)
     if found is None:

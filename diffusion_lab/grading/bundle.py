@@ -1,12 +1,13 @@
 """Making the zip that a server grades an exercise with.
 
-Beside the files of the server it holds what `autograder` needs there: the package without its weights, the solution of
-the one exercise, what to install, what was chosen, and the results to hand over if all else fails.
+Beside the files of the server it holds what `autograder` needs there: the package with those of its weights that the
+exercise loads, the solution of the one exercise, what to install, what was chosen, and the results to hand over if all else fails.
 """
 
 import dataclasses
 import io
 import json
+import re
 import zipfile
 from collections.abc import Iterator
 from importlib import metadata
@@ -26,9 +27,10 @@ from diffusion_lab.grading.servers.host import (
     Visit,
     grader_failed,
 )
+from diffusion_lab.shipped import FOLDER, shipped
 
 PACKAGE = Path(__file__).parents[1]
-LEFT_OUT = ("weights", "checks/bank", "component_map", "__pycache__")
+LEFT_OUT = ("checks/bank", "component_map", "__pycache__")
 """Folders of the package that grading has no use for."""
 NEEDED = ("ipykernel", "jinja2", "nbval", "pytest")
 """What grading needs of the extra ``course``."""
@@ -82,10 +84,22 @@ def _bundle(host: Host, chosen: Settings, solution: Path) -> Iterator[tuple[str,
     yield FAILED, json.dumps(failed).encode()
     yield "requirements.txt", "".join(f"{line}\n" for line in requirements()).encode()
     yield f"{SOLUTIONS}/{chosen.notebook}", solution.read_bytes()
+    weights = {"manifest.json", *loaded(solution)}
     for path in sorted(PACKAGE.rglob("*")):
         name = path.relative_to(PACKAGE).as_posix()
         if path.is_file() and not any(f"/{folder}/" in f"/{name}" for folder in LEFT_OUT):
+            if path.parent == FOLDER and path.name not in weights:
+                continue
             yield f"{COURSE}/{PACKAGE.name}/{name}", path.read_bytes()
+
+
+def loaded(solution: Path) -> set[str]:
+    """The files of weights that a solution loads: those whose name it writes in quotes, and the judge by its function."""
+    cells = json.loads(solution.read_text(encoding="utf-8"))["cells"]
+    code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    named = {name for name in shipped() if re.search(rf"""["']{re.escape(name)}["']""", code)}
+    named |= {"judge"} if "load_judge" in code else set()
+    return {shipped()[name]["file"] for name in named}
 
 
 def requirements() -> list[str]:

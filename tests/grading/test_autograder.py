@@ -130,7 +130,7 @@ def test_dates_and_attempts_of_the_server_count(server):
 def test_attempt_beyond_the_last_is_not_graded(server):
     results = server({"01_forward_noising.ipynb": notebook()}, LATE, attempts=1)
     assert results["score"] == 2
-    assert "Only 1 attempts are graded" in results["output"]
+    assert "This is attempt 2, and the limit is 1. Your best score so far stays." in results["output"]
 
 
 @pytest.mark.notebook
