@@ -1,7 +1,8 @@
 """Making the zip that a server grades an exercise with.
 
 Beside the files of the server it holds what `autograder` needs there: the package with those of its weights that the
-exercise loads, the solution of the one exercise, what to install, what was chosen, and the results to hand over if all else fails.
+exercise loads, the solution of the one exercise, what to install, what was chosen, and the results to hand over if all
+else fails.
 """
 
 import dataclasses
@@ -94,7 +95,7 @@ def _bundle(host: Host, chosen: Settings, solution: Path) -> Iterator[tuple[str,
 
 
 def loaded(solution: Path) -> set[str]:
-    """The files of weights that a solution loads: those whose name it writes in quotes, and the judge by its function."""
+    """The files of weights that a solution loads: those that it names in quotes, and the judge by its function."""
     cells = json.loads(solution.read_text(encoding="utf-8"))["cells"]
     code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
     named = {name for name in shipped() if re.search(rf"""["']{re.escape(name)}["']""", code)}

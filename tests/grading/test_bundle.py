@@ -83,6 +83,17 @@ def test_shell_scripts_parse(script):
     assert subprocess.run(["bash", "-n", path], capture_output=True, check=False).returncode == 0
 
 
+def test_weights_that_an_exercise_loads_are_in_its_zip():
+    solution = keys.found(ROOT / "solutions")["10"]
+    assert bundle.loaded(solution) == {"digits.safetensors"}
+    chosen = bundle.settings(keys.load("10", ROOT / "solutions"), solution.name)
+    data = bundle.made(HOSTS["classroom50"], chosen, solution)
+    names = zipfile.ZipFile(io.BytesIO(data)).namelist()
+    weights = {Path(name).name for name in names if "/weights/" in name}
+    assert weights == {"manifest.json", "digits.safetensors"}
+    assert len(data) < LONGEST_BUNDLE
+
+
 def test_requirements_are_those_of_the_package_without_cuda():
     lines = bundle.requirements()
     assert {line.split(">")[0] for line in lines} >= {
