@@ -105,12 +105,17 @@ class Roster:
         return None if number is None else self.entries[number]
 
     def missing(self, rows: list[Row], keys: dict) -> list[Row]:
-        """A row for every exercise that a student of the class handed in nothing of."""
+        """A row for every exercise that a student of the class handed in nothing of.
+
+        Who handed in a file of no exercise, and nothing else, has a row already.
+        """
         made = []
+        of_some = {row.student for row in rows if row.exercise}
         for exercise in sorted(keys):
             if self.exercises and exercise not in self.exercises:
                 continue
             there = {self._finder.find(row.student) for row in rows if row.exercise == exercise}
+            there |= {self._finder.find(row.student) for row in rows if row.student not in of_some}
             for number, entry in enumerate(self.entries):
                 if number not in there:
                     status = "EXCUSED" if entry.is_excused(exercise) else "MISSING"

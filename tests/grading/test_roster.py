@@ -65,6 +65,15 @@ def test_who_handed_in_nothing_has_a_row():
     assert all(absent.score is None for absent in roster().missing(rows, KEYS))
 
 
+def test_file_of_no_exercise_is_not_nothing():
+    made = roster("name\nanna\nbo\ncem\n").missing([row("anna", ""), row("bo", ""), row("bo", "02")], KEYS)
+    assert [(absent.student, absent.exercise) for absent in made] == [
+        ("bo", "01"),
+        ("cem", "01"),
+        ("cem", "02"),
+    ]
+
+
 def test_extension_is_read():
     assert roster().find("Cem Öz").due == moment("2026-12-24 12:00")
     assert roster().find("Bo Müller").due is None
