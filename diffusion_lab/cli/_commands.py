@@ -15,6 +15,7 @@ import argparse
 import importlib
 import inspect
 import pkgutil
+import re
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator
@@ -52,7 +53,7 @@ class Parser(argparse.ArgumentParser):
         """Parse as `argparse.ArgumentParser` does, but leave nothing to the parser above."""
         add_options, self.add_options = self.add_options, lambda parser: None
         add_options(self)
-        words = list(sys.argv[1:] if args is None else args)
+        words = _joined(sys.argv[1:] if args is None else args)
         names_a_command = bool(words) and not words[0].startswith("-")
         if self.default_command and not names_a_command and words[:1] not in (["-h"], ["--help"]):
             words.insert(0, self.default_command)
@@ -60,6 +61,18 @@ class Parser(argparse.ArgumentParser):
         if unknown:
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
         return options, unknown
+
+
+def _joined(words: Iterable[str]) -> list[str]:
+    """Join an option and a value that begins like a negative number, which argparse would take for an option."""
+    joined: list[str] = []
+    for word in words:
+        follows_option = bool(joined) and joined[-1].startswith("--") and "=" not in joined[-1]
+        if follows_option and len(joined[-1]) > 2 and re.match(r"-\d", word):
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 class _Help(argparse.ArgumentDefaultsHelpFormatter):

@@ -7,7 +7,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from diffusion_lab.cli._commands import Parser
-from diffusion_lab.cli._grading import add_report_options, find_box, print_outcome
+from diffusion_lab.cli._grading import add_report_options, find_box, print_outcome, read_reporting
 from diffusion_lab.cli._options import add_source_option, solutions
 from diffusion_lab.shapes import check_range
 
@@ -51,6 +51,7 @@ def run(options: Namespace) -> int:
     check_range("--jobs", options.jobs, 1)
     if not options.timeout > 0:
         raise ValueError(f"--timeout must be more than 0, got {options.timeout:g}")
+    reporting = read_reporting(options)
     box = find_box(None if options.box == "auto" else options.box, gpu=options.gpu)
     shard = None if options.shard is None else shard_of(options.shard)
     keys = solutions(options, Path.cwd())
@@ -72,8 +73,7 @@ def run(options: Namespace) -> int:
             resume=options.resume,
             pattern=options.pattern,
             shard=shard,
-            manual=options.manual,
-            formats=options.formats or (),
+            reporting=reporting,
             timeout=options.timeout,
             command=shlex.join(sys.argv),
         )

@@ -4,7 +4,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from diffusion_lab.cli._commands import Parser
-from diffusion_lab.cli._grading import add_report_options, print_outcome
+from diffusion_lab.cli._grading import add_report_options, print_outcome, read_reporting
 
 
 def add_options(parser: Parser) -> None:
@@ -21,9 +21,7 @@ def run(options: Namespace) -> int:
     from diffusion_lab.grading import grade as grading
 
     try:
-        merged = grading.merge(
-            options.parts, options.out, manual=options.manual, formats=options.formats or ()
-        )
+        merged = grading.merge(options.parts, options.out, reporting=read_reporting(options))
     except grading.PartUnfinished as error:
         raise ValueError(f"{error}: go on with grade --resume --out {error.folder}") from None
     return print_outcome(merged, options.out)

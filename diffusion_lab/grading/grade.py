@@ -1,7 +1,7 @@
 """Grading a class: every submission gets one row, which is on disk before the next one is begun.
 
 A run that was stopped or killed can be resumed: the rows stand in a `Journal`, and the gradebook is made from
-it (`report.write`).
+it (`Reporting.write`).
 """
 
 import contextlib
@@ -14,7 +14,7 @@ import secrets
 import signal
 import threading
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent import futures
 from functools import partial
 from importlib import metadata
@@ -25,14 +25,15 @@ import nbformat
 from nbformat import NotebookNode
 from tqdm import tqdm
 
-from diffusion_lab.grading import answers, keys, report, submissions
+from diffusion_lab.grading import answers, keys, submissions
 from diffusion_lab.grading.box import Box, sweep
 from diffusion_lab.grading.grader import Grader
 from diffusion_lab.grading.journal import JOURNAL, Journal
 from diffusion_lab.grading.key_check import check_key, run_key
 from diffusion_lab.grading.keys import Key
 from diffusion_lab.grading.plan import Planned, plan
-from diffusion_lab.grading.report import Manual, Row
+from diffusion_lab.grading.reporting import Reporting
+from diffusion_lab.grading.rows import Row
 from diffusion_lab.grading.submissions import Submission, Unreadable
 from diffusion_lab.interrupts import StopRequest
 
@@ -109,8 +110,7 @@ def grade(
     resume: bool = False,
     pattern: str | None = None,
     shard: tuple[int, int] | None = None,
-    manual: Path | None = None,
-    formats: Iterable[str] = (),
+    reporting: Reporting | None = None,
     timeout: int | float = 120.0,
     command: str = "",
 ) -> Graded:
@@ -130,8 +130,7 @@ def grade(
             has changed since, or the grader failed.
         pattern: for the students' names, see `submissions.find`.
         shard: (i, n), to grade the i-th of n parts of the class.
-        manual: a table of points given by hand, see `report.Manual`.
-        formats: of `report.FORMATS`.
+        reporting: what is added to the grades, and where they go beside the gradebook.
         timeout: seconds for one submission.
         command: what was typed, for the record.
 
@@ -143,7 +142,7 @@ def grade(
         BlockingIOError: if another grader writes to it.
         ValueError: if an argument or a key is not as it must be.
     """
-    by_hand = Manual(manual)
+    reporting = reporting or Reporting()
     _refuse_inside(source, out)
     sweep()
     known = keys.load_all(solutions)
@@ -153,6 +152,7 @@ def grade(
     needed = {entry.exercise for entry in planned.values() if entry.exercise}
     needed = {number: key for number, key in known.items() if number in needed}
     about = {number: described(key) for number, key in needed.items()}
+    reporting.check(about, is_whole_class=shard in (None, WHOLE))
     with contextlib.closing(Journal(out)) as journal:
         nonce = _begun_nonce(journal, out, resume, nonce, shard or WHOLE, about)
         ends_whole = journal.is_finished or not only
@@ -176,9 +176,11 @@ def grade(
         )
         if not stopped and ends_whole:
             journal.add("finished", {"rows": len(journal.rows())})
-        rows = list(journal.rows().values())
-        strangers = report.write(out, rows, _record(journal.of("run")), by_hand, formats)
-    return Graded(rows, stopped, strangers)
+        is_complete = journal.is_finished
+        rows, warnings = reporting.write(
+            out, journal.rows().values(), _record(journal.of("run")), is_complete
+        )
+    return Graded(rows, stopped, warnings)
 
 
 def _refuse_inside(source: Path, out: Path) -> None:
@@ -374,7 +376,7 @@ def _drop_running(*_args) -> None:
 # parts of a class
 
 
-def merge(parts: list[Path], out: Path, *, manual: Path | None = None, formats: Iterable[str] = ()) -> Graded:
+def merge(parts: list[Path], out: Path, *, reporting: Reporting | None = None) -> Graded:
     """Make one gradebook of those of all shards.
 
     Raises:
@@ -384,7 +386,7 @@ def merge(parts: list[Path], out: Path, *, manual: Path | None = None, formats: 
     """
     if not parts:
         raise ValueError("parts: the folder of at least one shard was wanted, got none")
-    by_hand = Manual(manual)
+    reporting = reporting or Reporting()
     rows: dict[tuple[str, str], Row] = {}
     runs: list[dict] = []
     folders: dict[int, Path] = {}  # by the number of the shard
@@ -408,8 +410,9 @@ def merge(parts: list[Path], out: Path, *, manual: Path | None = None, formats: 
         "merged": [str(part) for part in parts],
         "isolation": max((run["isolation"] for run in runs), key=lambda kind: kind["level"] == "none"),
     }
-    strangers = report.write(out, list(rows.values()), record, by_hand, formats)
-    return Graded(list(rows.values()), False, strangers)
+    reporting.check(record["keys"])
+    written, warnings = reporting.write(out, rows.values(), record)
+    return Graded(written, False, warnings)
 
 
 def _read_part(part: Path) -> tuple[list[dict], dict[tuple[str, str], Row]]:

@@ -1,6 +1,7 @@
 """Grading one submission, whatever it is: its row in the gradebook, and its log."""
 
 import dataclasses
+import hashlib
 import time
 import traceback
 
@@ -41,7 +42,9 @@ class Grader:
             notes=list(planned.notes),
             asked=planned.asked,
             file=planned.file,
-            sha256=planned.sha256,
+            sha256=hashlib.sha256(submission.data).hexdigest(),  # of what is graded, which may have changed
+            handed_in=planned.handed_in,
+            marked_late=planned.marked_late,
         )
         try:
             log = self._fill(row, submission.read(), planned, key)

@@ -23,6 +23,8 @@ class Planned:
     exercise: str  # "" if it is none of the course
     notes: list[str]
     missing: str = ""  # why there can be no answers in it
+    handed_in: str = ""
+    marked_late: bool = False
 
 
 def plan(
@@ -64,7 +66,16 @@ def plan(
 def _first_look(submission: Submission, known: dict[str, Key]) -> Planned:
     asked = submission.exercise or ""
     digest = hashlib.sha256(submission.data).hexdigest()
-    entry = Planned(submission.student, asked, submission.name, digest, asked, list(submission.notes))
+    entry = Planned(
+        submission.student,
+        asked,
+        submission.name,
+        digest,
+        asked,
+        list(submission.notes),
+        handed_in=submission.handed_in,
+        marked_late=submission.marked_late,
+    )
     if asked not in known:
         entry.exercise = ""
         with contextlib.suppress(Unreadable):

@@ -13,8 +13,12 @@ STATUSES = {
     "TIMEOUT": "it did not end in time, and no single task could be made out as the reason",
     "NO-ANSWERS": "no answer was found in it",
     "GRADER-ERROR": "the grader failed, not the student: its log says why, and grading again tries it once more",
+    "MISSING": "a student of the class handed in nothing",
+    "EXCUSED": "a student of the class handed in nothing, and need not",
 }
 """What may become of a submission, in words for the instructor."""
+ABSENT = ("MISSING", "EXCUSED")
+"""The statuses of students who handed in nothing."""
 TASKS = {
     "passed": "solved",
     "failed": "not right yet",
@@ -57,11 +61,22 @@ class Row:
     how: dict[str, str] = dataclasses.field(default_factory=dict)
     texts: dict[str, str] = dataclasses.field(default_factory=dict)  # answers that a human reads
     shapes: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)  # see `similarity`
+    handed_in: str = ""  # when, in ISO 8601 and the time of the machine that packed it; "" if nothing tells
+    marked_late: bool = False  # whether the server wrote so into the file's name
+    late: str = ""  # by how much, in words; "" if it was in time
+    penalty: int | float = 0  # points that this costs
+
+    @property
+    def points(self) -> int | float | None:
+        """The points of all tasks, or None where there is no score: that is never the same as 0."""
+        return sum(task["points"] for task in self.tasks) if self.tasks else None
 
     @property
     def score(self) -> int | float | None:
-        """All points, or None where there is no score: that is never the same as 0."""
-        return sum(task["points"] for task in self.tasks) if self.tasks else None
+        """The points, less what lateness costs."""
+        return (
+            self.points if not self.penalty or self.points is None else round(self.points - self.penalty, 2)
+        )
 
     @property
     def page(self) -> str:
@@ -87,6 +102,13 @@ def status_counts(rows: Iterable[Row]) -> str:
 def score_text(row: Row) -> str:
     """Write "7 of 9 points", or "no score"."""
     return "no score" if row.score is None else f"{row.score:g} of {row.max:g} points"
+
+
+def lateness_text(row: Row) -> str:
+    """Write "2 days late: -1.8 points", "2 days late", or "" for what came in time."""
+    if not row.late:
+        return "late, says its name" if row.marked_late else ""
+    return f"{row.late} late" + (f": -{row.penalty:g} points" if row.penalty else "")
 
 
 def points_text(task: dict) -> str:

@@ -19,6 +19,9 @@ Where the last would make one student of several, as of ``homework_01_anna.ipynb
 in the file's name; where there are none, that of the marks ``# ANSWER 1.2`` inside. One folder around
 everything in a zip is passed over, and so are hidden files and folders.
 
+When it was handed in is the date of the file, which Moodle and Canvas write into their zips; who unpacks one must keep
+the dates. ``_LATE`` in a name of Canvas is kept as well.
+
 Nothing is written, no link is followed, and a zip is never unpacked to disk.
 """
 
@@ -33,6 +36,7 @@ import unicodedata
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,12 +61,14 @@ MAX_CODE = 300_000
 """Characters in the code cells of one notebook."""
 MAX_CELLS = 5_000
 """Cells of one notebook."""
+FIRST_YEAR = 1980
+"""What a zip has for a date where nobody gave one; no older file is believed."""
 
 PATTERNS = tuple(
     re.compile(pattern, re.S)
     for pattern in (
         r"(?:.*/)?(?P<student>[^/]+?)_(?P<id>\d+)_assignsubmission_[a-z]+_?(?:/.*|[^/]*)",
-        r"(?:.*/)?(?P<student>[^/_]+)(?:_LATE)?_(?P<id>\d+)_\d{3,}_[^/]*",
+        r"(?:.*/)?(?P<student>[^/_]+)(?P<late>_LATE)?_(?P<id>\d+)_\d{3,}_[^/]*",
         r"(?:.*/)?(?P<student>[^/]+?) - [^/]*\.ipynb[^/]*",
         r"(?P<student>[^/]+)/.*",
         r"(?P<student>[^/]+?)(?:[-_ .]+(?P<exercise>\d\d)_[^/]*)?(?:\.ipynb[^/]*)?",
@@ -92,6 +98,10 @@ class Submission(NamedTuple):
     data: bytes
     notes: tuple[str, ...]
     problem: str = ""  # why there is no data, if there is none
+    handed_in: str = (
+        ""  # the file's date in ISO 8601, as the clock stood where it was written; "" if there is none
+    )
+    marked_late: bool = False  # whether Canvas wrote LATE into its name
 
     def read(self) -> NotebookNode:
         """Read the notebook, as `read` does; `Unreadable` says why it cannot be."""
@@ -303,6 +313,7 @@ class _Candidate(NamedTuple):
     student: str
     exercise: str | None
     notes: tuple[str, ...]
+    marked_late: bool = False
 
     @property
     def is_lesson(self) -> bool:
@@ -376,7 +387,8 @@ def _candidate(file: _File, patterns: tuple[re.Pattern, ...]) -> tuple[_Candidat
     begin = match.end("id") if groups.get("id") else 0  # a Moodle id of two digits looks like an exercise
     inside = _EXERCISE.search(file.path[begin:].rpartition("/")[2])
     exercise = named[0].zfill(2) if named else inside[1] if inside else None
-    return _Candidate(file, student, exercise, notes), match.re if match else None
+    candidate = _Candidate(file, student, exercise, notes, bool(groups.get("late")))
+    return candidate, match.re if match else None
 
 
 def _matched(pattern: re.Pattern, path: str) -> re.Match | None:
@@ -414,7 +426,25 @@ def _chosen(candidates: list[_Candidate]) -> Submission:
         )
     if len(older) > 20:
         notes.append(f"{len(older) - 20} more files of the same student; not graded")
-    return Submission(best.student, best.exercise, best.file.path, data, tuple(notes), problem)
+    return Submission(
+        best.student,
+        best.exercise,
+        best.file.path,
+        data,
+        tuple(notes),
+        problem,
+        _date(best.file.time),
+        best.marked_late,
+    )
+
+
+def _date(when: Any) -> str:
+    """The date of a file in a folder (seconds since 1970) or zip (year to second), or "" if it has none."""
+    try:
+        found = datetime(*when) if isinstance(when, tuple) else datetime.fromtimestamp(when)
+        return "" if found.year <= FIRST_YEAR else found.isoformat(timespec="seconds")
+    except (ValueError, OverflowError, OSError):
+        return ""
 
 
 # reading

@@ -10,6 +10,7 @@ import shlex
 import signal
 import threading
 import time
+from datetime import datetime
 from pathlib import Path
 
 import nbformat
@@ -20,6 +21,7 @@ from diffusion_lab.grading import answers, grade, keys, report, run, submissions
 from diffusion_lab.grading.box import Box
 from diffusion_lab.grading.journal import JOURNAL, Journal
 from diffusion_lab.grading.plan import shard_of
+from diffusion_lab.grading.reporting import FORMATS, Reporting
 
 ROOT = Path(__file__).parents[2]
 SOLUTIONS = ROOT / "solutions"
@@ -473,13 +475,61 @@ def test_points_by_hand_are_merged_again_and_again(faked, school, tmp_path):
     manual = tmp_path / "manual.csv"
     manual.write_text("student,exercise,task,points,max\nchen,1,1.5,2,3\nnobody,01,1.5,1,\n")
     for _ in range(2):
-        result = graded(school, out, resume=True, manual=manual)
+        result = graded(school, out, resume=True, reporting=Reporting.read(manual=manual))
         rows = {row["student"]: row for row in gradebook(out)}
         assert (rows["chen"]["score"], rows["chen"]["max"], rows["chen"]["1.5"]) == ("5", "14", "2")
         assert (rows["anna"]["score"], rows["anna"]["max"]) == ("0", "14")
         assert result.warnings == ["manual: there is no nobody, 01, 1.5 in the gradebook"]
     graded(school, out, resume=True)
     assert {row["student"]: row["score"] for row in gradebook(out)}["chen"] == "3"
+
+
+def test_class_list_late_work_and_worksheet_from_the_command_line(faked, school, tmp_path, capsys):
+    for name in NAMES:
+        path = school / name / "01_forward_noising.ipynb"
+        os.utime(path, (datetime(2026, 12, 2 if name == "chen" else 1, 12).timestamp(),) * 2)
+    (tmp_path / "class.csv").write_text("name\n" + "\n".join([*NAMES, "zoe"]))
+    head = "Identifier,Full name,Grade,Maximum Grade,Last modified (grade)\n"
+    lines = [f"Participant {k},{name},,9.00,-\n" for k, name in enumerate(NAMES)]
+    (tmp_path / "moodle.csv").write_text(head + "".join(lines))
+    arguments = [school, "--out", tmp_path / "out", "--source", SOLUTIONS, "--box", "none", "--jobs", 1]
+    arguments += ["--roster", tmp_path / "class.csv", "--worksheet", tmp_path / "moodle.csv"]
+    assert cli.main(["grade", *map(str, arguments), "--due", "2026-12-01", "--late", "-10%/day"]) == 0
+    said = capsys.readouterr()
+    assert "6 graded" in said.out or "MISSING" in said.out
+    assert "1 of the class handed in nothing of some exercise: zoe" in said.err
+    rows = {row["student"]: row for row in gradebook(tmp_path / "out")}
+    assert (rows["zoe"]["status"], rows["zoe"]["score"]) == ("MISSING", "")
+    assert (rows["chen"]["score"], rows["chen"]["late"], rows["chen"]["penalty"]) == (
+        "2.1",
+        "12 hours",
+        "0.9",
+    )
+    assert (rows["fay"]["score"], rows["fay"]["late"]) == ("3", "")
+    with open(tmp_path / "out/grades_moodle_01.csv", encoding="utf-8", newline="") as file:
+        grades = {line["Full name"]: line["Grade"] for line in csv.DictReader(file)}
+    assert (grades["chen"], grades["fay"]) == ("2.1", "3")
+    faked.graded.clear()
+    assert (
+        cli.main(["grade", *map(str, arguments), "--resume"]) == 0
+    )  # with no policy, and nobody is graded again
+    assert faked.graded == []
+    assert {row["student"]: row["score"] for row in gradebook(tmp_path / "out")}["chen"] == "3"
+
+
+def test_file_that_changed_while_others_were_graded_is_graded_again(faked, school, tmp_path):
+    """What was graded is what is noted, so --resume knows that a file is another one by now."""
+
+    def damage():
+        faked.during = lambda: None
+        hand_in(school, "fay", "not a notebook any more")
+
+    faked.during = damage
+    result = graded(school, tmp_path / "out")
+    assert {row.student: row.status for row in result.rows}["fay"] == "UNREADABLE"
+    hand_in(school, "fay", notebook(RIGHT))
+    result = graded(school, tmp_path / "out", resume=True)
+    assert {row.student: row.score for row in result.rows}["fay"] == 3
 
 
 @pytest.mark.notebook
@@ -553,8 +603,8 @@ def test_page_says_what_the_grader_does():
     assert len(commands()) >= 10
     for status in report.STATUSES:
         assert f"| {status} |" in PAGE
-    for name in report.FORMATS:
-        assert f"| `{name}` |" in PAGE
+    for name in FORMATS:
+        assert f"`--format {name}`" in PAGE
     box = Box("", "")
     for fact in (
         f"{box.processes} processes",

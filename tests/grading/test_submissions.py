@@ -5,6 +5,7 @@ import os
 import stat
 import time
 import zipfile
+from datetime import datetime
 from pathlib import Path
 
 import nbformat
@@ -577,3 +578,32 @@ def test_a_submission_reads_itself_or_says_why_not():
     assert len(Submission("a", "01", "a", BLANK, ()).read().cells) == len(json.loads(BLANK)["cells"])
     with pytest.raises(Unreadable, match="so it is"):
         Submission("a", "01", "a", b"", (), "so it is").read()
+
+
+def test_dates_of_files_are_when_they_were_handed_in(tmp_path):
+    path = put(tmp_path, {"anna/01_forward_noising.ipynb": b"{}"}) / "anna/01_forward_noising.ipynb"
+    os.utime(path, (datetime(2026, 11, 30, 23, 59, 10).timestamp(),) * 2)
+    (found,) = find(tmp_path)
+    assert (found.handed_in, found.marked_late) == ("2026-11-30T23:59:10", False)
+    os.utime(path, (0, 0))
+    assert next(find(tmp_path)).handed_in == ""
+
+
+@pytest.mark.parametrize(
+    ("date", "handed_in"),
+    [
+        ((2026, 12, 1, 8, 30, 2), "2026-12-01T08:30:02"),
+        ((1980, 1, 1, 0, 0, 0), ""),  # what there is where nobody gave a date
+        ((2026, 13, 1, 0, 0, 0), ""),
+    ],
+)
+def test_dates_in_a_zip_and_the_mark_of_canvas_are_kept(tmp_path, date, handed_in):
+    with zipfile.ZipFile(tmp_path / "in.zip", "w") as archive:
+        for name in (
+            "leeanna_LATE_12345_67890_01_forward_noising.ipynb",
+            "linbo_2_67891_01_forward_noising.ipynb",
+        ):
+            archive.writestr(zipfile.ZipInfo(name, date), "{}")
+    anna, bo = find(tmp_path / "in.zip")
+    assert (anna.student, anna.marked_late, bo.marked_late) == ("leeanna_12345", True, False)
+    assert anna.handed_in == bo.handed_in == handed_in

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from diffusion_lab.checks.mistakes import CATALOGUE, UNNAMED
-from diffusion_lab.grading.rows import TASKS, Row, points_text, score_text
+from diffusion_lab.grading.rows import TASKS, Row, lateness_text, points_text, score_text
 
 SUBMISSION_SENTENCES = {
     "graded": "",
@@ -13,6 +13,8 @@ SUBMISSION_SENTENCES = {
     "NO-ANSWERS": "There is no answer of yours in this file. Did you hand in the right one?",
     "GRADER-ERROR": "The grader failed. That is not your fault, and your work is not lost: your instructor will"
     " look at it.",
+    "MISSING": "Nothing of yours was found.",
+    "EXCUSED": "You are excused from this exercise.",
 }
 """What became of a submission, said to the student."""
 TASK_SENTENCES = {
@@ -87,6 +89,9 @@ def greeting(row: Row) -> list[str]:
         sentences = [f"You have {score_text(row)}."]
         if row.max and row.score >= row.max:
             sentences.append("Well done!")
+    if row.late:
+        cost = f", which costs {row.penalty:g} points" if row.penalty else ""
+        sentences.append(f"You handed it in {row.late} late{cost}.")
     if row.status != "graded":
         sentences.append(SUBMISSION_SENTENCES[row.status])
     waiting = [
@@ -114,6 +119,8 @@ def notes(row: Row) -> list[str]:
 def feedback_text(row: Row, keys: dict) -> str:
     """Say on a terminal what `pages.feedback` says in a browser."""
     lines = [f"exercise {row.exercise or '?'}: {score_text(row)}"]
+    if row.late:
+        lines.append(lateness_text(row))
     if row.status != "graded":
         lines.append(f"{row.status}: {SUBMISSION_SENTENCES[row.status]}")
     for part in advice(row, keys):

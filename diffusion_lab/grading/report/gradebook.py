@@ -2,42 +2,28 @@
 
 import dataclasses
 import json
-from collections.abc import Iterable
 from pathlib import Path
 
 from diffusion_lab.files import replacing
 from diffusion_lab.grading import similarity
 from diffusion_lab.grading.report import pages, tables
-from diffusion_lab.grading.report.manual import Manual
-from diffusion_lab.grading.report.servers import SERVERS
-from diffusion_lab.grading.rows import Row
+from diffusion_lab.grading.rows import ABSENT, Row
 
 
-def write(
-    out: Path, rows: list[Row], run: dict, manual: Manual | None = None, formats: Iterable[str] = ()
-) -> list[str]:
+def write(out: Path, rows: list[Row], run: dict) -> None:
     """Write the gradebook, the feedback and the summary into a folder.
 
     Args:
         out: the folder.
-        rows: one per submission.
+        rows: one per submission, and per student who handed in nothing.
         run: what is known of the run; ``run["keys"]`` has for each exercise its points, and its tasks with
             their number, title, max, section and hint.
-        manual: points given by hand.
-        formats: of `servers.FORMATS`; files for a course's server.
-
-    Returns:
-        Sentences on what of the points given by hand fits no row.
 
     Raises:
-        ValueError: if a format is unknown.
         OSError: if the folder cannot be written to.
     """
-    keys, formats = run["keys"], list(formats)
-    if unknown := [name for name in formats if name not in SERVERS]:
-        raise ValueError(f"formats must be of {', '.join(SERVERS)}, got {unknown[0]!r}")
-    rows, strangers = (manual or Manual()).applied(rows, keys)
-    rows.sort(key=lambda row: (row.student.casefold(), row.student, row.exercise, row.asked))
+    keys = run["keys"]
+    rows = sorted(rows, key=lambda row: (row.student.casefold(), row.student, row.exercise, row.asked))
     pairs = similarity.pairs((row.student, row.exercise, row.shapes) for row in rows if row.shapes)
     files = {
         "grades.csv": tables.grades(rows, keys),
@@ -45,15 +31,14 @@ def write(
         "run.json": _json(run),
         "to_read.csv": tables.to_read(rows, keys),
         "alike.csv": tables.alike(pairs),
-        **{f"feedback/{row.page}.html": pages.feedback(row, keys) for row in rows},
+        **{
+            f"feedback/{row.page}.html": pages.feedback(row, keys) for row in rows if row.status not in ABSENT
+        },
         "summary.html": pages.summary(rows, run, pairs),
     }
-    for name in formats:
-        files |= SERVERS[name](rows, keys)
     for name, text in files.items():
         with replacing(out / name) as part:
             part.write_text(text, encoding="utf-8", newline="")
-    return strangers
 
 
 def _stored(row: Row) -> dict:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from diffusion_lab.checks.mistakes import CATALOGUE, Mistake
 from diffusion_lab.grading import rows as rows_of_students
 from diffusion_lab.grading.report.feedback import advice, greeting, notes
-from diffusion_lab.grading.rows import STATUSES, Row
+from diffusion_lab.grading.rows import ABSENT, STATUSES, Row, lateness_text
 from diffusion_lab.grading.similarity import Pair
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ BINS = 10  # of the distribution of scores
 REASONS = {
     "held": "a task passed, but an answer reaches for the checks instead of answering. It has no points until you"
     " have looked and given them",
-    **{status: text for status, text in STATUSES.items() if status != "graded"},
+    **{status: text for status, text in STATUSES.items() if status not in ("graded", *ABSENT)},
 }
 """Why an instructor has to look at a submission."""
 _SPANS = re.compile(r"(?P<tick>`+)(?P<code>.+?)(?P=tick)|(?<![\w*])\*(?P<stress>\w(?:[^*`]*\w)?)\*(?![\w*])")
@@ -109,6 +109,9 @@ def exercise_view(exercise: str, key: dict, rows: list[Row]) -> ExerciseView:
 def summary(rows: list[Row], run: dict, pairs: list[Pair] | tuple[Pair, ...] = ()) -> str:
     """Make the page that shows the class at a glance; of `pairs` who are alike it shows the first."""
     isolation = run.get("isolation", {})
+    absent = {status: [row for row in rows if row.status == status] for status in ABSENT}
+    late = [(row, lateness_text(row)) for row in rows if lateness_text(row)]
+    rows = [row for row in rows if row.status not in ABSENT]
     to_look_at = [(row, _why(row)) for row in rows if _why(row)]
     views = [
         exercise_view(exercise, key, [row for row in rows if row.exercise == exercise])
@@ -123,6 +126,9 @@ def summary(rows: list[Row], run: dict, pairs: list[Pair] | tuple[Pair, ...] = (
             counts=rows_of_students.status_counts(rows),
             warning=isolation.get("reason", "") if isolation.get("level") == "none" else "",
             exercises=views,
+            missing=absent["MISSING"],
+            excused=absent["EXCUSED"],
+            late=late,
             to_look_at=to_look_at,
             reasons={why: text for why, text in REASONS.items() if why in {why for _, why in to_look_at}},
             pairs=list(pairs[:SHOWN]),

@@ -1,29 +1,35 @@
 """Tables for the instructor, as CSV: the gradebook, what a human has to read, and whose answers are alike."""
 
-import csv
-import io
 import re
 from collections.abc import Iterable
 
+from diffusion_lab.grading.delimited import quoted
 from diffusion_lab.grading.rows import Row
 from diffusion_lab.grading.similarity import Pair
 
-FORMULA_SIGNS = tuple("=+-@＝＋－＠\t\r\n")
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_FORMULA = re.compile(r"""^(?=[\t\r\n])|(?:^|(?<=[;\t\r\n]))(?=[\s"']*[=+\-@＝＋－＠])""")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+def printable(text: str) -> str:
+    """Write a text so that no terminal takes it for a command.
+
+    Of control characters only tabs and line breaks stay; the others become the signs that stand for them.
+    """
+    return _CONTROL.sub(lambda found: _picture(ord(found[0])), text)
 
 
 def defused(value) -> str:
     """Write a cell so that no spreadsheet takes it for a formula, and no terminal for a command.
 
-    A text that begins like a formula gets an apostrophe before it; of control characters only tabs and line
-    breaks stay, and the others become the signs that stand for them.
+    A text that begins like a formula gets an apostrophe before it. So does what would begin like one if the table was
+    split at semicolons, tabs or line ends, as spreadsheets of some countries do.
     """
     if value is None:
         return ""
     if not isinstance(value, str):
         return f"{value:g}" if isinstance(value, float) else str(value)
-    text = _CONTROL.sub(lambda found: _picture(ord(found[0])), value)
-    return f"'{text}" if text.startswith(FORMULA_SIGNS) else text
+    return _FORMULA.sub("'", printable(value))
 
 
 def _picture(code: int) -> str:
@@ -33,9 +39,7 @@ def _picture(code: int) -> str:
 
 def table(lines: Iterable[Iterable]) -> str:
     """Write lines of cells as CSV, every cell defused."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\r\n").writerows([defused(cell) for cell in line] for line in lines)
-    return text.getvalue()
+    return "".join(",".join(quoted(defused(cell)) for cell in line) + "\r\n" for line in lines)
 
 
 def task_points(row: Row) -> dict[str, int | float]:
@@ -47,12 +51,18 @@ def grades(rows: list[Row], keys: dict) -> str:
     """Make the gradebook: a line per submission, a column per task."""
     tasks = [(exercise, task["number"]) for exercise in sorted(keys) for task in keys[exercise]["tasks"]]
     numbers = [number for _, number in tasks]
-    lines = [["student", "exercise", "status", "score", "max", *numbers, "seconds", "notes"]]
+    heads = ["student", "exercise", "status", "score", "max", *numbers]
+    lines = [[*heads, "handed in", "late", "penalty", "seconds", "notes"]]
     for row in rows:
         points = task_points(row)
         own = [points.get(number) if exercise == row.exercise else None for exercise, number in tasks]
         grade = [row.student, row.exercise, row.status, row.score, row.max, *own]
-        lines.append([*grade, f"{row.seconds:.1f}", "; ".join(row.notes)])
+        when = [
+            row.handed_in.replace("T", " "),
+            row.late or ("yes" if row.marked_late else ""),
+            row.penalty or None,
+        ]
+        lines.append([*grade, *when, f"{row.seconds:.1f}", "; ".join(row.notes)])
     return table(lines)
 
 

@@ -1,0 +1,1 @@
+"""Servers that a class lives on, one module each: what they read, and what they run."""
