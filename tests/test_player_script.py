@@ -305,7 +305,7 @@ def test_what_is_left_out_is_undefined_for_the_others(node, write):
         {"field", "candidates"},
         {"sheet", "noise", "frames"},
     ],
-    ids=" ".join,
+    ids=lambda kinds: " ".join(sorted(kinds)),
 )
 def test_what_every_kind_of_player_carries_is_small(kinds):
     assert len(player_script(frozenset(kinds))) + len(player_style()) < MOST_BYTES
