@@ -517,6 +517,15 @@ _ANYWHERE = {
     "wrong-axis": "right numbers, but over or along the wrong axes",
     "wrong-factor": "right numbers, multiplied by something that does not belong there",
     "wrong-order": "right numbers in the wrong order",
+    "wrong-constant": "right numbers, plus or minus something that does not belong there",
+    "wrong-share": "one of the parts that are added up counts too much or too little",
+    "nearly-right": "nearly right, but not close enough: something was rounded, or a small number was added",
+    "input-rescaled": "numbers were brought to another range or spread; leave them as they come",
+    "not-repeatable": "two calls with the same input give different answers",
+    "gradient-lost": "the value is right and its gradient is not: something on the way was detached",
+    "gradients-left-off": (
+        "gradients were switched off and stayed off; `with torch.no_grad():` switches them on again"
+    ),
     "used-the-package": "a helper was called that the task wants you to do without; write it yourself",
     "changed-its-input": (
         "what the function is given was changed; it is still needed: make new tensors, or change a `.clone()`"

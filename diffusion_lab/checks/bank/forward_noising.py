@@ -698,6 +698,18 @@ def my_walk(x_0, noises, betas):
     ],
     "scrubber": [
         (
+            "arguments-exchanged",
+            """
+import ipywidgets
+
+def my_scrubber(x_0, noise, schedule, show):
+    def draw(t):
+        show(schedule.add_noise(noise, t, x_0))
+
+    return ipywidgets.interactive(draw, t=(0, schedule.timesteps))
+""",
+        ),
+        (
             "noise-not-added",
             """
 import ipywidgets
@@ -1270,18 +1282,6 @@ import ipywidgets
 def my_scrubber(x_0, noise, schedule, show):
     def draw(t):
         show(schedule.add_noise(x_0, max(0, t - 1)))
-
-    return ipywidgets.interactive(draw, t=(0, schedule.timesteps))
-""",
-        ),
-        (
-            set(),
-            """
-import ipywidgets
-
-def my_scrubber(x_0, noise, schedule, show):
-    def draw(t):
-        show(schedule.add_noise(noise, t, x_0))
 
     return ipywidgets.interactive(draw, t=(0, schedule.timesteps))
 """,
