@@ -504,6 +504,8 @@ class Task:
             for args, a, b in zip(cases, got, wanted[""], strict=True)
             if outcomes.is_sound(a, b) or not any(end.is_extreme for end in self.ends_of(args))
         ]
+        if all(same(*pair, self.tolerance) for pair in pairs):
+            return None
         if self.inputs_are_shown and pairs and all(len(a) == len(b) == 1 for a, b in pairs):
             numbers = ([a[0] for a, _ in pairs], [b[0] for _, b in pairs])
             return transformations.made_of_the_right_numbers(*numbers, self.tolerance)
@@ -521,7 +523,9 @@ class Task:
                 if other[place] is None:
                     continue
                 for k, (answer, tolerance) in enumerate(((student, 0.0), (right, self.tolerance))):
-                    says[k] |= not same(_tuple(answer(*args)), _tuple(answer(*other)), tolerance)
+                    pair = [run(answer, values) for values in (args, other)]
+                    failed = [bool(outcome.error or outcome.problem) for outcome in pair]
+                    says[k] |= any(failed) or not same(*(outcome.tensors for outcome in pair), tolerance)
             if says == [False, True]:
                 ignored.append(name)
         return ignored
@@ -682,6 +686,11 @@ class Guess(Task):
             if all(neighbours):
                 text = "; ".join(f"{a} has the number for {b}" for a, b in zip(off, neighbours, strict=True))
                 return "results-exchanged", text
+        middles = [sum(ranges[label]) / 2 or math.nan for label in off]
+        ratios = [numbers[label] / middle for label, middle in zip(off, middles, strict=True)]
+        if not found and all(abs(ratio - 1) < 0.03 for ratio in ratios):
+            text = f"{off[0]}: " if off[0] else ""
+            return "nearly-right", f"{text}{numbers[off[0]]:g} is nearly right, but not close enough"
         (name, first), *others = found.items() or [("", "")]
         which = f"{', '.join(off)}: " if off != [""] and len(off) < len(ranges) else ""
         return (name, which + (f"either {first}; or {others[0][1]}" if others else first)) if name else None
