@@ -499,11 +499,6 @@ def made_of_the_right_numbers(
             return "result-clipped", text
     if _rows_are_reordered(got, wanted, tolerance):
         return "wrong-order", "right rows, but in another order than that of the batch"
-    if _rows_have_factors(got, wanted, tolerance):
-        return (
-            "wrong-factor",
-            "every row of the batch is right but for a factor, and that is another one in each",
-        )
     largest = [float(y.abs().max()) for y in wanted]
     if all(
         float((x - y).abs().max()) <= 5e-3 * size for x, y, size in zip(got, wanted, largest, strict=True)
@@ -514,6 +509,11 @@ def made_of_the_right_numbers(
         return "nearly-right", (
             f"nearly right, off by up to {100 * off:.2g} %: was something rounded, computed in half precision, or a"
             " small number added?"
+        )
+    if _rows_have_factors(got, wanted, tolerance):
+        return (
+            "wrong-factor",
+            "every row of the batch is right but for a factor, and that is another one in each",
         )
     return None
 
