@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import torch
 
 from diffusion_lab import progress
-from diffusion_lab.checks import cards, cells, forbidden, outcomes, transformations
+from diffusion_lab.checks import cards, cells, ends, forbidden, outcomes, transformations
 from diffusion_lab.checks.ends import BATCH_OF_ONE, End
 from diffusion_lab.checks.mistakes import CATALOGUE, Mistaken, NotAttempted, Unsolved
 from diffusion_lab.checks.outcomes import (
@@ -55,6 +55,12 @@ _IGNORED = {
     "probability": "ignores-probability",
 }
 """What it is called if an answer does not change with one of these."""
+
+
+def _listed(names: Sequence[str], word: str = "and") -> str:
+    """Names as code, with a word before the last one."""
+    *others, last = (f"`{name}`" for name in names)
+    return f"{', '.join(others)} {word} {last}" if others else last
 
 
 def _tuple(value: Any) -> tuple:
@@ -271,16 +277,22 @@ class Task:
         if all(empty) or any(outcomes.says_not_implemented(outcome.error) for outcome in got):
             raise self._blank("your function returns nothing. If you have written it, is a `return` missing?")
         wanted = {name: [run(right, args) for args in cases] for name, right in self.rights.items()}
-        for k, outcome in enumerate(got):
+        for k, (outcome, right) in enumerate(zip(got, wanted[""], strict=True)):
             if outcomes.took_one_for_a_number(outcome.error) and BATCH_OF_ONE in self.ends_of(cases[k]):
-                got[k] = wanted[""][k]  # a slip of numpy's, and not worth a point
+                got[k] = right  # a slip of numpy's, and not worth a point
+            elif outcomes.lacks_its_axis(outcome, right) and not outcomes.reads_one_as_a_number(
+                answer, cases[k], outcome
+            ):
+                got[k] = outcome._replace(problem=("wrong-shape", "shape (1,) was wanted, got ()"))
         student = self._student(answer, without)
         used = next((name for name, ideal in wanted.items() if all(map(self._equal, got, ideal))), None)
         if used is None:
             raise self._diagnosis(student, cases, got, wanted)
-        self._try_probes(student, [probe for probe in self.probes if probe[-1]])
-        numbers = self._printable(student)
         self._refuse_changes(got)
+        self._try_probes(student, [probe for probe in self.probes if probe[-1]])
+        if any(outcome.left_gradients_off for outcome in got):
+            raise self._mistaken("gradients-left-off", CATALOGUE["gradients-left-off"].sentence)
+        numbers = self._printable(student)
         self._refuse_fractions(got, wanted[""])
         return used, numbers
 
@@ -297,16 +309,18 @@ class Task:
 
     def _refuse_changes(self, got: Iterable[Outcome]) -> None:
         """Raise if an answer, right in all else, has changed what it was given."""
-        places = {place for outcome in got for place in outcome.changed}
-        names = [name for k, name in enumerate(self.arguments) if k in places and name not in self.may_change]
-        if names:
-            *others, last = (f"`{name}`" for name in names)
-            which = f"{', '.join(others)} and {last}" if others else last
+        if which := self._changed_arguments(got):
             raise self._mistaken(
                 "changed-its-input",
-                f"the numbers are right, but {which} {'were' if others else 'was'} changed; whoever calls the"
-                " function still needs what it hands over: make new tensors, or change a `.clone()`",
+                f"the numbers are right, but {which} changed; whoever calls the function still needs what it hands"
+                " over: make new tensors, or change a `.clone()`",
             )
+
+    def _changed_arguments(self, got: Iterable[Outcome]) -> str:
+        """The arguments that an answer has changed and may not, such as "`x` was"; "" if there are none."""
+        places = {place for outcome in got for place in outcome.changed}
+        names = [name for k, name in enumerate(self.arguments) if k in places and name not in self.may_change]
+        return f"{_listed(names)} {'were' if len(names) > 1 else 'was'}" if names else ""
 
     def _is_declared(self, answer: Callable) -> bool:
         """Whether an answer is a formula of this package, which may use the rest of it."""
@@ -359,9 +373,10 @@ class Task:
                 explained = self._explained_in_general(cases, got, wanted)
                 return self._mistaken(*explained) if explained else self._error(outcome, args)
         first = wanted[""]
-        for outcome, right in zip(got, first, strict=True):
+        for outcome, right in self._ordinary_first(cases, got, first):
             if problem := outcome.problem or outcomes.form(outcome, right, self.results):
-                if explained := self._explained_in_general(cases, got, wanted):
+                explained = self._explained_in_general(cases, got, wanted)
+                if explained and (problem[0], explained[0]) != ("wrong-dtype", "nearly-right"):
                     return self._mistaken(*explained, printed=printed)
                 if problem[0] == "not-finite":
                     self._try_probes(student, [probe for probe in self.probes if probe[-1]])
@@ -369,13 +384,19 @@ class Task:
         self._try_probes(student, self.probes)
         if explained := self._explained_in_general(cases, got, wanted):
             return self._mistaken(*explained, printed=printed)
+        if not same(*(run(student, cases[0]).tensors for _ in range(2)), tolerance=0.0):
+            sentence = CATALOGUE["not-repeatable"].sentence
+            text = f"{sentence}: something is drawn in it, or kept from call to call"
+            return self._mistaken("not-repeatable", text, printed=printed)
         if ignored := self._without_a_say(student, cases):
-            *others, last = (f"`{name}`" for name in ignored)
-            sentence = (
-                f"the answer does not change with {(', '.join(others) + ' or ' + last) if others else last}"
-            )
-            name = "ignores-argument" if others else _IGNORED.get(ignored[0], "ignores-argument")
-            return self._mistaken(name, sentence, printed=printed)
+            name = _IGNORED.get(ignored[0], "") if len(ignored) == 1 else ""
+            sentence = f"the answer does not change with {_listed(ignored, 'or')}"
+            return self._mistaken(name or "ignores-argument", sentence, printed=printed)
+        if explained := self._shares_of_parts(cases, got, first) or self._gradient_alone(got, first):
+            return self._mistaken(*explained, printed=printed)
+        if which := self._changed_arguments(got):
+            text = f"{which} changed on the way, and the numbers are wrong, perhaps because of that; use a `.clone()`"
+            return self._mistaken("changed-its-input", text, printed=printed)
         found = [text for find in self.properties if (text := find(student, self._draw("property")))]
         at = next(k for k, outcome in enumerate(got) if not self._equal(outcome, first[k]))
         text = found[0] if found else "the numbers are not those that are wanted"
@@ -383,6 +404,73 @@ class Task:
         where = outcomes.where(*pair, self.tolerance, self.results, self.inputs_are_shown)
         departs = self._where_it_departs(cases, got, first)
         return self._mistaken("differs", text, departs, where, self._given(cases[at]), printed=printed)
+
+    def _ordinary_first(self, cases: list, got: list[Outcome], wanted: Sequence[Outcome]) -> list[tuple]:
+        """What came and what was wanted, ordinary cases first; without extreme ones if an ordinary one is wrong."""
+        extreme = [any(end.is_extreme for end in self.ends_of(args)) for args in cases]
+        rows = list(zip(extreme, got, wanted, strict=True))
+        ordinary = [(outcome, right) for is_extreme, outcome, right in rows if not is_extreme]
+        if any(not self._equal(*pair) for pair in ordinary):
+            return ordinary
+        return ordinary + [(outcome, right) for is_extreme, outcome, right in rows if is_extreme]
+
+    def _shares_of_parts(
+        self, cases: list, got: Sequence[Outcome], wanted: Sequence[Outcome]
+    ) -> tuple[str, str] | None:
+        """Which of the arguments that are added up counts too much or too little, if that is what is wrong."""
+        right_share: dict[str, bool] = {}
+        example: dict[str, str] = {}
+        for args, outcome, right in zip(cases, got, wanted, strict=True):
+            given = dict(zip(self.arguments, args, strict=True))
+            if not (len(outcome.tensors) == len(right.tensors) == 1 and right.tensors[0].ndim >= 2):
+                return None
+            x, y = outcome.tensors[0], right.tensors[0]
+            parts = {
+                name: value
+                for name, value in given.items()
+                if isinstance(value, torch.Tensor) and value.is_floating_point() and value.shape == y.shape
+            }
+            if len(parts) < 2 or x.shape != y.shape or not bool(x.isfinite().all()):
+                return None
+            found, ideal = (transformations.shares(z, parts, self.tolerance) for z in (x, y))
+            if found is None or ideal is None:
+                return None
+            for name in parts:
+                off = (found[name] - ideal[name]).abs()
+                right_share[name] = right_share.get(name, True) and bool(off.max() < 0.002)
+                row = int(off.argmax())
+                t = given.get("t")
+                at = f"at t = {int(t[row])} " if isinstance(t, torch.Tensor) and t.ndim == 1 else ""
+                if off[row] >= 0.002:
+                    text = f"{at}it counts {found[name][row]:.3f} times, and {ideal[name][row]:.3f} is wanted"
+                    example.setdefault(name, text)
+        wrong = [name for name, is_right in right_share.items() if not is_right]
+        if not wrong:
+            return None
+        fine = [name for name, is_right in right_share.items() if is_right]
+        if not fine and len(wrong) > 2:  # more than one mistake, or another kind
+            return None
+        rest = f"; the share of {_listed(fine)} is right" if fine else ""
+        also = f"; that of {_listed(wrong[1:])} is wrong, too" if wrong[1:] else ""
+        return "wrong-share", f"the share of `{wrong[0]}` is wrong: {example[wrong[0]]}{also}{rest}"
+
+    def _gradient_alone(self, got: Sequence[Outcome], wanted: Sequence[Outcome]) -> tuple[str, str] | None:
+        """Whether the first result is right everywhere, and what is wrong is a gradient that was added to it."""
+        if not any("gradient" in name for name in self.results[1:]):
+            return None
+        firsts = [(a.tensors[:1], b.tensors[:1]) for a, b in zip(got, wanted, strict=True)]
+        if not all(same(a, b, self.tolerance) for a, b in firsts):
+            return None
+        name = next(
+            name
+            for k, name in enumerate(self.results[1:], 1)
+            for a, b in zip(got, wanted, strict=True)
+            if not same(a.tensors[k : k + 1], b.tensors[k : k + 1], self.tolerance)
+        )
+        return (
+            "gradient-lost",
+            f"the value is right, but not {name}: something on the way was detached or cut",
+        )
 
     def _explained(
         self, formulas: Iterable, cases: list, got: list[Outcome], wanted: dict
@@ -413,11 +501,16 @@ class Task:
         """The same for the mistakes that are made anywhere; else the factor by which all numbers are too large."""
         if explained := self._explained(self.transformations(), cases, got, wanted):
             return explained
-        pairs = [(aligned(a.tensors, b.tensors), b.tensors) for a, b in zip(got, wanted[""], strict=True)]
-        if self.inputs_are_shown and all(len(a) == len(b) == 1 for a, b in pairs):
+        pairs = [
+            (aligned(a.tensors, b.tensors), b.tensors)
+            for args, a, b in zip(cases, got, wanted[""], strict=True)
+            if outcomes.is_sound(a, b) or not any(end.is_extreme for end in self.ends_of(args))
+        ]
+        if all(same(*pair, self.tolerance) for pair in pairs):
+            return None
+        if self.inputs_are_shown and pairs and all(len(a) == len(b) == 1 for a, b in pairs):
             numbers = ([a[0] for a, _ in pairs], [b[0] for _, b in pairs])
-            if found := transformations.factor(*numbers, self.tolerance):
-                return "wrong-factor", f"all numbers are {found:.4g} times what is wanted"
+            return transformations.made_of_the_right_numbers(*numbers, self.tolerance)
         return None
 
     def _without_a_say(self, student: Callable, cases: Sequence) -> list[str]:
@@ -431,21 +524,52 @@ class Task:
             for args, value in pairs:
                 other = [*args[:place], value, *args[place + 1 :]]
                 for k, (answer, tolerance) in enumerate(((student, 0.0), (right, self.tolerance))):
-                    says[k] |= not same(_tuple(answer(*args)), _tuple(answer(*other)), tolerance)
+                    pair = [run(answer, values) for values in (args, other)]
+                    failed = [bool(outcome.error or outcome.problem) for outcome in pair]
+                    says[k] |= any(failed) or not same(*(outcome.tensors for outcome in pair), tolerance)
             if says == [False, True]:
                 ignored.append(name)
         return ignored
 
     def _where_it_departs(self, cases: Sequence, got: Sequence[Outcome], wanted: Sequence[Outcome]) -> str:
-        """Say at which ends an answer is wrong that is right elsewhere; "" if that is not what is wrong with it."""
-        ends = [{end.name for end in self.ends_of(args)} for args in cases]
-        is_right = [self._equal(*pair) for pair in zip(got, wanted, strict=True)]
-        if not any(is_right):
+        """Say where an answer is wrong that is right elsewhere: with what all wrong cases have, and no right one.
+
+        Where a batch is answered row by row, this is asked of the rows first. "" if nothing explains it, or if
+        nearly everything is wrong.
+        """
+        pairs = list(zip(got, wanted, strict=True))
+        is_wrong = [not self._equal(*pair) for pair in pairs]
+        if sum(is_wrong) > 2 * is_wrong.count(False):
             return ""
-        fine = set().union(*(names for names, right in zip(ends, is_right, strict=True) if right))
-        wrong = [names - fine for names, right in zip(ends, is_right, strict=True) if not right]
-        named = [end.name for end in self.ends if any(end.name in names for names in wrong)]
-        return f"Right elsewhere, and wrong {' and '.join(named)}" if named and all(wrong) else ""
+        named = self._times_that_are_wrong(cases, pairs)
+        if not named:
+            given = [dict(zip(self.arguments, args, strict=True)) for args in cases]
+            properties = {
+                end.name: [bool(end.is_in(one)) for one in given] for end in (*self.ends, *ends.ORDINARY)
+            }
+            named = ends.explaining(properties, is_wrong)
+        return f"Right elsewhere, and wrong {' or '.join(named)}" if named else ""
+
+    def _times_that_are_wrong(self, cases: Sequence, pairs: Sequence[tuple[Outcome, Outcome]]) -> list[str]:
+        """The ends whose elements of the batches are all wrong, while all others are right."""
+        properties: dict[str, list[bool]] = {end.name: [] for end in self.ends if end.time}
+        is_wrong: list[bool] = []
+        for args, (outcome, right) in zip(cases, pairs, strict=True):
+            given = dict(zip(self.arguments, args, strict=True))
+            rows = {end.name: ends.rows_with(end, given) for end in self.ends if end.time}
+            tensors = aligned(outcome.tensors, right.tensors)
+            if not rows or any(mask is None for mask in rows.values()) or len(tensors) != len(right.tensors):
+                return []
+            number = len(next(iter(rows.values())))
+            wrong = torch.zeros(number, dtype=torch.bool)
+            for a, b in zip(tensors, right.tensors, strict=True):
+                if a.shape != b.shape or not b.ndim or len(b) != number:
+                    return []
+                wrong |= outcomes.differing_rows(a, b, self.tolerance)
+            is_wrong += wrong.tolist()
+            for name, mask in rows.items():
+                properties[name] += mask.tolist()
+        return ends.explaining(properties, is_wrong) if any(is_wrong) else []
 
     def _is(self, wrong: Callable, cases: list, got: list[Outcome], wanted: dict) -> bool:
         """Whether an answer does in every case what a wrong formula does, and in one that is surely not right."""
@@ -506,6 +630,8 @@ class Guess(Task):
             wanted = "a number" if "" in ranges else f"a dict of {', '.join(ranges)}"
             raise self._mistaken("wrong-type", f"{wanted} was wanted, got {answer!r}")
         try:
+            if any(isinstance(value, str | bytes) for value in given.values()):
+                raise TypeError("a text is no number")
             numbers = (self.prepare or dict)({label: float(value) for label, value in given.items()})
         except (TypeError, ValueError):
             raise self._mistaken("wrong-type", f"a number was wanted, such as 0.25; got {answer!r}") from None
@@ -556,6 +682,16 @@ class Guess(Task):
                     found.setdefault(
                         "results-exchanged", f"the numbers for {' and '.join(off)} changed places"
                     )
+        if off != [""] and not found:
+            neighbours = [next((b for b in ranges if is_close(b, numbers[label])), "") for label in off]
+            if all(neighbours):
+                text = "; ".join(f"{a} has the number for {b}" for a, b in zip(off, neighbours, strict=True))
+                return "results-exchanged", text
+        middles = [sum(ranges[label]) / 2 or math.nan for label in off]
+        ratios = [numbers[label] / middle for label, middle in zip(off, middles, strict=True)]
+        if not found and all(abs(ratio - 1) < 0.03 for ratio in ratios):
+            text = f"{off[0]}: " if off[0] else ""
+            return "nearly-right", f"{text}{numbers[off[0]]:g} is nearly right, but not close enough"
         (name, first), *others = found.items() or [("", "")]
         which = f"{', '.join(off)}: " if off != [""] and len(off) < len(ranges) else ""
         return (name, which + (f"either {first}; or {others[0][1]}" if others else first)) if name else None
@@ -578,6 +714,17 @@ _SLIPS = tuple(
         ("wrong-sign", "right but for the sign", lambda value: -value),
         ("ratio-upside-down", "that is 1 over the number that is wanted", lambda value: 1 / value),
         ("one-minus", "that is 1 minus the number that is wanted", lambda value: 1 - value),
+        ("wrong-factor", "that is twice the number that is wanted", lambda value: value / 2),
+        ("wrong-factor", "that is half the number that is wanted", lambda value: value * 2),
+        ("wrong-factor", "that is a thousandth of the number that is wanted", lambda value: value * 1000),
+        ("wrong-factor", "that is a thousand times the number that is wanted", lambda value: value / 1000),
+        ("wrong-factor", "that is a hundredth of the number that is wanted", lambda value: value * 100),
+        ("log-for-ratio", "that is the natural logarithm of the number that is wanted", math.exp),
+        (
+            "log-for-ratio",
+            "that is the logarithm to the base 10 of the wanted number",
+            lambda value: 10**value,
+        ),
         ("variance-as-std", "that is the square of the number that is wanted", math.sqrt),
         ("variance-as-std", "that is the root of the number that is wanted", lambda value: value**2),
     )

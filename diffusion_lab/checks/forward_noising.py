@@ -50,6 +50,20 @@ def _unrooted(variance):
     return [(keep.sqrt(), add), (keep, add.sqrt()), (keep, add)]
 
 
+def _shrunk_after(variance):
+    """Scales, if the noise is added first and then shrunk with the picture."""
+    keep, add = _roots(variance)
+    return keep, keep * add
+
+
+def _piled_up(x, t, noise, betas):
+    """All steps up to t, with the same noise in each."""
+    for step in range(1, len(betas)):
+        keep, add = _roots(betas[step])
+        x = torch.where(_at(t >= step, slice(None)), keep * x + add * noise, x)
+    return x
+
+
 # 1.1
 
 
@@ -85,6 +99,34 @@ signal_left.wrong(
 )
 signal_left.wrong(
     "no-shrinking", lambda: (0.99, 1.01), sentence="the noise has mean 0, but every step shrinks the rest"
+)
+signal_left.wrong(
+    "cumsum-for-cumprod",
+    lambda: (0.462, 0.482),
+    lambda: (0.218, 0.228),
+    sentence="that is exp(-sum of the betas), or its root; such large betas want the product itself",
+)
+signal_left.wrong(
+    "cumsum-for-cumprod",
+    lambda: (-0.51, -0.49),
+    lambda: (0.24, 0.26),
+    sentence="the losses were subtracted, one after the other; what is left has to be multiplied",
+)
+signal_left.wrong(
+    "beta-for-alpha",
+    lambda: (0.033, 0.036),
+    lambda: (0.001, 0.0014),
+    sentence="betas or their roots were multiplied, the share of the noise; multiply the roots of 1 - beta",
+)
+signal_left.wrong(
+    "one-minus-root",
+    lambda: (0.017, 0.0195),
+    sentence="that multiplies 1 - sqrt(beta); each step leaves sqrt(1 - beta)",
+)
+signal_left.wrong(
+    "not-iterated",
+    lambda: (0.828, 0.84),
+    sentence="that is what one average step leaves, of beta 0.3; there are five",
 )
 signal_left.wrong("noise-only", lambda: (-0.02, 0.02))
 signal_left.wrong(
@@ -173,6 +215,30 @@ for _k in range(3):
     _wrong = _step(lambda schedule, t, k=_k: _unrooted(_at(schedule.betas, t))[k])
     forward_step.wrong("variance-as-std", _wrong, sentence=ROOTS)
 forward_step.wrong("swapped-scales", _step(lambda schedule, t: _roots(_at(schedule.betas, t))[::-1]))
+forward_step.wrong(
+    "one-minus-root",
+    _step(lambda schedule, t: (1 - _at(schedule.betas, t).sqrt(), _at(schedule.betas, t).sqrt())),
+    sentence="1 - sqrt(beta) scales the picture; sqrt(1 - beta) is wanted",
+)
+forward_step.wrong(
+    "one-minus-root",
+    _step(lambda schedule, t: (_roots(_at(schedule.betas, t))[0], 1 - _roots(_at(schedule.betas, t))[0])),
+    sentence="1 - sqrt(1 - beta) scales the noise; sqrt(beta) is wanted",
+)
+forward_step.wrong(
+    "noise-shrunk-too",
+    _step(lambda schedule, t: _shrunk_after(_at(schedule.betas, t))),
+)
+forward_step.wrong(
+    "noise-forgotten",
+    _step(lambda schedule, t: (1, 0)),
+    sentence="the picture came back as it was: beta counted as 0. Was it cut to a whole number?",
+)
+forward_step.wrong(
+    "noise-reused",
+    lambda x_prev, t, schedule, noise: _piled_up(x_prev, t, noise, schedule.betas),
+    sentence="all steps up to t were taken, each with the same noise; only step t is wanted",
+)
 forward_step.wrong("no-shrinking", _step(lambda schedule, t: (1, _at(schedule.betas, t).sqrt())))
 forward_step.wrong("index-shift", _step(lambda schedule, t: _roots(_at(schedule.betas, t - 1))))
 forward_step.wrong("index-shift", _step(lambda schedule, t: _roots(_at(schedule.betas, t + 1))))
@@ -266,6 +332,25 @@ def _bar(betas):
     return (1 - betas).cumprod(0)
 
 
+def _with_noise_from(variance, other):
+    """The scale of the picture as it should be, and that of the noise from another variance."""
+    return _roots(variance)[0], other.sqrt()
+
+
+def _sum_of(betas, t, k):
+    """The variances of the steps up to t, added up as they are, or capped at 1."""
+    total = _at(betas.cumsum(0), t)
+    return total if k == 0 else total.clamp(max=1)
+
+
+def _with_product_of_betas(betas, t, first, k):
+    """The product of betas for that of 1 - beta: in both scales, or as the variance of the noise."""
+    products = betas[1:].cumprod(0)
+    table = products if first is None else torch.cat([first + 0 * betas[:1], products])
+    bar = _at(table, t - 1 if first is None else t)
+    return [_roots(1 - bar), _roots(bar), _with_noise_from(1 - _at(_bar(betas), t), bar)][k]
+
+
 def _jump_shaped(*shape):
     return _jump(lambda betas, t: _roots(1 - _at(_bar(betas), t, shape)))
 
@@ -298,6 +383,47 @@ add_noise.wrong(
 add_noise.wrong("beta-for-alpha", _jump(lambda betas, t: _roots(1 - _at(betas.cumprod(0), t))))
 add_noise.wrong("cumsum-for-cumprod", _jump(lambda betas, t: _roots(_at(betas.cumsum(0), t))))
 add_noise.wrong("cumsum-for-cumprod", _jump(lambda betas, t: _roots(_at(betas.cumsum(0), t).clamp(max=1))))
+add_noise.wrong(
+    "beta-for-alpha",
+    *(
+        _jump(lambda betas, t, first=first, k=k: _with_product_of_betas(betas, t, first, k))
+        for first in (0, 1, None)
+        for k in range(3)
+    ),
+)
+add_noise.wrong(
+    "cumsum-for-cumprod",
+    *(
+        _jump(lambda betas, t, k=k: _with_noise_from(1 - _at(_bar(betas), t), _sum_of(betas, t, k)))
+        for k in range(2)
+    ),
+    sentence="the variances of the steps were added; old noise shrinks in every step, so use 1 - alpha bar",
+)
+add_noise.wrong(
+    "noise-reused",
+    _piled_up,
+    sentence="all steps were taken, each with the same noise, which piles up; equation (3) takes one jump",
+)
+add_noise.wrong(
+    "noise-shrunk-too",
+    _jump(lambda betas, t: _shrunk_after(1 - _at(_bar(betas), t))),
+)
+add_noise.wrong(
+    "shared-t",
+    lambda x_0, t, noise, betas: x_0 if bool((t == 0).any()) else add_noise.rights[""](x_0, t, noise, betas),
+    sentence="one picture at t = 0 made the whole batch come back clean; each picture has its own t",
+)
+add_noise.wrong(
+    "shared-t",
+    _jump(lambda betas, t: _roots(1 - _bar(betas)[t].mean())),
+    _jump(lambda betas, t: tuple(scale.mean() for scale in _roots(1 - _bar(betas)[t]))),
+    sentence="the mean of all alpha bars in the batch was used for every picture; each has its own",
+)
+add_noise.wrong(
+    "endpoint-missed",
+    _jump(lambda betas, t: _roots(1 - _at(_bar(betas), t.clamp(min=1)))),
+    sentence="t = 0 was read as t = 1; at t = 0 nothing has happened yet, and alpha bar is 1",
+)
 add_noise.wrong("index-shift", _jump(lambda betas, t: _roots(1 - _at(_bar(betas), t - 1))))
 add_noise.wrong("index-shift", _jump(lambda betas, t: _roots(1 - _at(_bar(betas), (t - 1).clamp(min=0)))))
 add_noise.wrong("index-shift", _jump(lambda betas, t: _roots(1 - _at(_bar(betas), t + 1))))
@@ -401,6 +527,31 @@ def _cut(part):
     return lambda x_0, noises, betas: _walk()(x_0, noises, betas)[part]
 
 
+def _clipped_walk(low):
+    def walk(x_0, noises, betas):
+        path = [x_0]
+        for t in range(1, len(noises) + 1):
+            keep, add = _roots(betas[t])
+            path.append((keep * path[-1] + add * noises[t - 1]).clamp(low, 1))
+        return torch.stack(path)
+
+    return walk
+
+
+def _walk_of_sums(is_scaled):
+    """Each frame made of x_0 and the sum of all noises so far, brought to variance 1 or not."""
+
+    def walk(x_0, noises, betas):
+        path = [x_0]
+        for t in range(1, len(noises) + 1):
+            keep, add = _roots(1 - _bar(betas)[t])
+            total = noises[:t].sum(0)
+            path.append(keep * x_0 + add * (total / t**0.5 if is_scaled else total))
+        return torch.stack(path)
+
+    return walk
+
+
 def _aliased(begin):
     def walk(x_0, noises, betas):
         path = _walk()(x_0, noises, betas)
@@ -413,6 +564,19 @@ def _aliased(begin):
 for _k in range(3):
     walk.wrong("variance-as-std", _walk(scales=lambda variance, k=_k: _unrooted(variance)[k]), sentence=ROOTS)
 walk.wrong("swapped-scales", _walk(scales=lambda variance: _roots(variance)[::-1]))
+walk.wrong("noise-shrunk-too", _walk(scales=_shrunk_after))
+walk.wrong(
+    "one-minus-root",
+    _walk(scales=lambda variance: (1 - variance.sqrt(), variance.sqrt())),
+    sentence="1 - sqrt(beta) scales the picture; sqrt(1 - beta) is wanted",
+)
+for _low in (-1, 0):
+    walk.wrong(
+        "result-clipped",
+        _clipped_walk(_low),
+        sentence=f"every frame was clipped to [{_low}, 1], and the walk went on from the clipped one",
+    )
+walk.wrong("noises-alike", _walk_of_sums(True), _walk_of_sums(False))
 walk.wrong("no-shrinking", _walk(scales=lambda variance: (1, variance.sqrt())))
 walk.wrong("index-shift", _walk(betas_at=lambda betas, t: betas[t - 1]))
 walk.wrong("alphabar-for-alpha", _walk(betas_at=lambda betas, t: 1 - _bar(betas)[t]))
@@ -430,6 +594,9 @@ walk.wrong("aliased-states", _aliased(0), _aliased(1))
 exercise.explain("1.5", "why the square roots, in a sentence")
 
 # 1.6
+
+
+ONE_TIME = border("with T = 1", lambda x_0, noise, schedule, show: schedule.timesteps == 1)
 
 
 def _scrubbed(place=lambda t, timesteps: t, picture=DiffusionSchedule.add_noise):
@@ -450,6 +617,7 @@ def _scrubbed(place=lambda t, timesteps: t, picture=DiffusionSchedule.add_noise)
     "6. Handwritten digits",
     prepare=sliders.played,
     results=("what the slider does", "what is shown at t = 0 … T"),
+    ends=(NOT_SQUARE, ONE_TIME),
     hints=(
         (
             "`ipywidgets.interactive(f, t=(0, 10))` gives a widget: a slider from 0 to 10, and below it what"
@@ -473,10 +641,11 @@ def _draw_nothing(x_t):
 
 
 def _scrubbing(draw):
-    """A picture, its noise and a schedule: two of different lengths and shapes."""
+    """A picture, its noise and a schedule, of different lengths and shapes."""
     yield draw.normal(1, 1, 5, 5), draw.normal(1, 1, 5, 5), FIVE, _draw_nothing
     three = DiffusionSchedule.from_betas([0.4, 0.1, 0.6])
     yield draw.normal(1, 3, 4, 6), draw.normal(1, 3, 4, 6), three, _draw_nothing
+    yield draw.normal(1, 1, 3, 3), draw.normal(1, 1, 3, 3), DiffusionSchedule.from_betas([0.3]), _draw_nothing
 
 
 scrubber.cases(_scrubbing)

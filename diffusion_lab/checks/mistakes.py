@@ -27,6 +27,10 @@ _SECTIONS = {
         "alphabar-for-alpha": (
             "the product of all steps up to t was used; 1 - beta of the one step t is wanted"
         ),
+        "noise-shrunk-too": (
+            "the noise was added first and then shrunk with the picture; only the picture is to shrink"
+        ),
+        "noises-alike": "all noises so far count alike; an older one has shrunk in every step since it came",
         "not-iterated": "every x_t was made from x_0; a step goes from x_{t-1} to x_t",
         "aliased-states": (
             "one tensor was stored again and again and changed in place; store a new one for every step"
@@ -86,6 +90,9 @@ _SECTIONS = {
         "fence-posts": "the betas must go from the first end to the last in T values, which have T - 1 gaps",
         "roots-not-even": (
             "quadratic: the *roots* of the betas are evenly spaced, from sqrt(low) to sqrt(high)"
+        ),
+        "difference-for-ratio": (
+            "differences of alpha bar were taken; a beta is 1 - alpha bar(t) / alpha bar(s): divide"
         ),
         "cap-missing": "the last beta came out as 1, and destroys everything; it has to be capped at 0.999",
         "offset-missing": (
@@ -538,6 +545,16 @@ _ANYWHERE = {
     "wrong-axis": "right numbers, but over or along the wrong axes",
     "wrong-factor": "right numbers, multiplied by something that does not belong there",
     "wrong-order": "right numbers in the wrong order",
+    "wrong-constant": "right numbers, plus or minus something that does not belong there",
+    "wrong-share": "one of the parts that are added up counts too much or too little",
+    "safety-number": "a bound was set, or a small number added, for safety; it changes the result",
+    "nearly-right": "nearly right, but not close enough: something was rounded, or a small number was added",
+    "input-rescaled": "numbers were brought to another range or spread; leave them as they come",
+    "not-repeatable": "two calls with the same input give different answers",
+    "gradient-lost": "the value is right and its gradient is not: something on the way was detached",
+    "gradients-left-off": (
+        "gradients were switched off and stayed off; `with torch.no_grad():` switches them on again"
+    ),
     "used-the-package": "a helper was called that the task wants you to do without; write it yourself",
     "changed-its-input": (
         "what the function is given was changed; it is still needed: make new tensors, or change a `.clone()`"

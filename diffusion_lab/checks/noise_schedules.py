@@ -25,6 +25,7 @@ def _bar(betas):
 # 2.1
 
 HARDLY_NOISED = border("where the ratio is far above 1", lambda t, betas: _ratio(_bar(betas)[t]).max() > 20)
+TINY_BETAS = border("where the betas are tiny", lambda t, betas: _ratio(_bar(betas)[t]).max() > 1e4)
 NEARLY_NOISE = border("where the ratio is far below 1", lambda t, betas: _ratio(_bar(betas)[t]).max() < 0.05)
 
 
@@ -39,6 +40,7 @@ NEARLY_NOISE = border("where the ratio is far below 1", lambda t, betas: _ratio(
         BATCH_OF_ONE,
         FLOAT64,
         HARDLY_NOISED,
+        TINY_BETAS,
         NEARLY_NOISE,
     ),
     hints=(
@@ -62,6 +64,7 @@ def _(draw):
     yield torch.tensor([4, 2]), _table(draw, 4)
     yield torch.tensor([3]), _table(draw, 5)
     yield torch.tensor([1, 2]), _table(draw, 5, 0.01, 0.02)
+    yield torch.tensor([2, 1, 3]), _table(draw, 4, 1e-6, 3e-6)
     yield torch.tensor([8, 6, 7]), _table(draw, 8, 0.5, 0.7)
 
 
@@ -110,6 +113,45 @@ snr.wrong(
 )
 for _form in (torch.log, torch.log10, lambda ratio: 10 * ratio.log10()):
     snr.wrong("log-for-ratio", _at(_right_bar, lambda bar, form=_form: form(_ratio(bar))))
+_SAFE = "a small number below the line, or a bound, makes the first ratios too small; 1 - alpha bar is never 0 there"
+for _bound in (1e-5, 1e-4, 1e-3, 1e-2):
+    snr.wrong(
+        "safety-number",
+        _at(_right_bar, lambda bar, bound=_bound: bar / (1 - bar).clamp(min=bound)),
+        _at(_right_bar, lambda bar, bound=_bound: _ratio(bar.clamp(max=1 - bound))),
+        sentence=_SAFE,
+    )
+for _added in (1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2):
+    snr.wrong(
+        "safety-number",
+        _at(_right_bar, lambda bar, added=_added: bar / (1 - bar + added)),
+        sentence=_SAFE,
+    )
+snr.wrong(
+    "nearly-right",
+    _at(lambda betas, t: _bar(betas.float())[t]),
+    _at(lambda betas, t: _bar(betas).float()[t]),
+    _at(lambda betas, t: (1 - betas.float()).double().cumprod(0)[t]),
+    _at(lambda betas, t: (1 - betas).float().cumprod(0)[t]),
+    sentence="1 - alpha bar lost its digits in float32; stay in float64, the type of the table",
+)
+snr.wrong(
+    "ignores-t",
+    lambda t, betas: _ratio(_bar(betas)),
+    lambda t, betas: _ratio(_bar(betas))[1:],
+    sentence="the whole table came back; wanted are its entries at the times `t`",
+)
+snr.wrong(
+    "share-for-ratio",
+    _at(_right_bar, lambda bar: 1 - bar),
+    sentence="that is the noise alone, 1 - alpha bar; the ratio is wanted",
+)
+snr.wrong(
+    "shared-t",
+    _at(lambda betas, t: _bar(betas)[t].mean().expand(len(t))),
+    lambda t, betas: _ratio(_bar(betas)[t]).mean().expand(len(t)),
+    sentence="the mean over the whole batch came back; every time has a ratio of its own",
+)
 snr.wrong("alpha-for-alphabar", _at(lambda betas, t: 1 - betas[t]))
 snr.wrong("picked-too-early", _at(lambda betas, t: (1 - betas[t]).cumprod(0)))
 snr.wrong("beta-for-alpha", _at(lambda betas, t: betas[1:].cumprod(0)[t - 1]))
@@ -146,15 +188,43 @@ scale_left.wrong(
     lambda: (0.34, 0.39),
     sentence=(
         "either this is alpha bar, and its square root is wanted; or the root was taken, and the sum of the"
-        " betas is twice too large"
+        " betas is twice too large, as if every beta were 0.02"
     ),
+)
+scale_left.wrong(
+    "alpha-for-alphabar",
+    lambda: (0.128, 0.138),
+    sentence="the last beta, 0.02, was used for all 100 steps; the betas rise to it from 0.0001",
+)
+scale_left.wrong(
+    "other-schedule",
+    lambda: (0.94, 0.955),
+    lambda: (0.89, 0.905),
+    sentence="these are the first 100 of the 1000 steps; here 100 steps go all the way up to 0.02",
+)
+scale_left.wrong(
+    "wrong-factor",
+    lambda: (0.06, 0.07),
+    sentence="that is ten times what 1000 steps leave; but the sum of the betas stands in an exponent",
+)
+scale_left.wrong(
+    "cumsum-for-cumprod",
+    lambda: (0.49, 0.505),
+    lambda: (-0.01, 0.0),
+    sentence="the losses were subtracted; what each step leaves has to be multiplied",
 )
 scale_left.wrong(
     "betas-stretched",
     lambda: (0.002, 0.02),
     sentence="that is what 1000 steps with these ends leave; a hundred have a tenth of the sum of the betas",
 )
-scale_left.wrong("half-the-steps", lambda: (0.768, 0.789))
+scale_left.wrong(
+    "half-the-steps",
+    lambda: (0.768, 0.789),
+    sentence=(
+        "either that is what 50 steps leave, as in the lesson, and here there are 100; or a root was taken twice"
+    ),
+)
 scale_left.wrong(
     "swapped-scales", lambda: (0.79, 0.82), sentence="that is the scale of the noise, not of the picture"
 )
@@ -233,7 +303,8 @@ def curves(T, low, high):
     )
 
 
-ENDS = ((5, 0.05, 0.5), (8, 0.02, 0.3))
+RIGHT_CURVES = curves.rights[""]
+ENDS = ((5, 0.05, 0.5), (8, 0.02, 0.3), (40, 0.01, 0.3))
 
 
 @curves.cases
@@ -282,6 +353,19 @@ def _betas_of(f):
     return (1 - f[1:] / f[:-1]).clamp(max=0.999)
 
 
+def _cosine_squared(share):
+    return torch.cos(share.double() * math.pi / 2) ** 2
+
+
+def _short(T):
+    """The falling f at T times only, from 0 to 1."""
+    return _fall(T, times=_even(0, 1, T))
+
+
+def _geometric(low, high, number):
+    return _even(math.log(low), math.log(high), number).exp()
+
+
 def _even(low, high, number):
     return torch.linspace(low, high, number, dtype=torch.float64)
 
@@ -292,7 +376,11 @@ def _curve(name, which, *formulas, sentence=""):
 
         def made(curves, _draw, formula=formula):
             pairs = [(curves(*ends)[CURVES.index(which)], formula(*ends)) for ends in ENDS]
-            return all(same((got,), (wrong,), TOLERANCE) for got, wrong in pairs)
+            rights = [RIGHT_CURVES(*ends)[CURVES.index(which)] for ends in ENDS]
+            is_right = all(
+                same((got,), (right,), TOLERANCE) for (got, _), right in zip(pairs, rights, strict=True)
+            )
+            return not is_right and all(same((got,), (wrong,), TOLERANCE) for got, wrong in pairs)
 
         curves.probe(name, sentence)(made)
 
@@ -362,7 +450,7 @@ _curve("offset-missing", "cosine", lambda T, low, high: _with_zero(_betas_of(_fa
 _curve(
     "offset-missing",
     "cosine",
-    lambda T, low, high: _with_zero(_betas_of(_fall(T, s=0, times=torch.arange(T + 1) / T + 0.008))),
+    lambda T, low, high: _with_zero(_betas_of(_fall(T, s=0, times=_even(0, 1, T + 1) + 0.008))),
     sentence="the offset s was added, but not divided out again: (t/T + s) / (1 + s)",
 )
 _curve("cosine-not-squared", "cosine", lambda T, low, high: _with_zero(_betas_of(_fall(T, power=1))))
@@ -392,6 +480,106 @@ _curve(
     sentence="alpha bar was returned; what is wanted are the betas that lead there",
 )
 
+_curve(
+    "result-clipped",
+    "cosine",
+    lambda T, low, high: _with_zero(_betas_of(_fall(T)).clamp(max=high)),
+    lambda T, low, high: _with_zero(_betas_of(_fall(T)).clamp(low, high)),
+    lambda T, low, high: _with_zero(_betas_of(_fall(T)).clamp(min=low)),
+    sentence="the cosine was kept between `low` and `high`, or one of them; it does not use them",
+)
+_curve(
+    "cap-missing",
+    "cosine",
+    *(
+        lambda T, low, high, cap=cap: _with_zero(_betas_of(_fall(T)).clamp(max=cap))
+        for cap in (0.5, 0.9, 0.95, 0.99, 0.995, 0.998)
+    ),
+    *(
+        lambda T, low, high, cap=cap: _with_zero((1 - _fall(T)[1:] / _fall(T)[:-1]).clamp(max=cap))
+        for cap in (0.9999, 0.99999, 0.9995)
+    ),
+    sentence="the cosine has another cap; no beta above 0.999 is wanted",
+)
+for _floor in (1e-2, 1e-3, 1e-4, 1e-5):
+    _curve(
+        "safety-number",
+        "cosine",
+        lambda T, low, high, floor=_floor: _with_zero(_betas_of((_fall(T) / _fall(T)[0]).clamp(min=floor))),
+        lambda T, low, high, floor=_floor: _with_zero(_betas_of(_fall(T).clamp(min=floor))),
+        sentence="alpha bar was kept away from 0; it is the betas that are capped, at 0.999",
+    )
+_curve(
+    "difference-for-ratio",
+    "cosine",
+    lambda T, low, high: _with_zero(-_fall(T).diff()),
+    lambda T, low, high: _with_zero(-(_fall(T) / _fall(T)[0]).diff()),
+    lambda T, low, high: _with_zero(-(_fall(T) / _fall(T)[0]).diff().clamp(max=0.999)),
+)
+_curve(
+    "offset-missing",
+    "cosine",
+    lambda T, low, high: _with_zero(_betas_of(_cosine_squared((_even(0, T, T + 1) + 0.008) / (T + 0.008)))),
+    lambda T, low, high: _with_zero(_betas_of(_cosine_squared(_even(0, 1, T + 1) + 0.008))),
+    lambda T, low, high: _with_zero(_betas_of(_cosine_squared(_even(0, 1, T + 1) + 2 * 0.008))),
+    lambda T, low, high: _with_zero(_betas_of(_cosine_squared((_even(0, 1, T + 1)) / 1.008 + 0.008))),
+    lambda T, low, high: _with_zero(_betas_of(_cosine_squared(_even(0, 1, T + 1) / 1.008))),
+    sentence="the offset s is not where it belongs: (t/T + s) / (1 + s), with both brackets",
+)
+_curve(
+    "offset-missing",
+    "cosine",
+    lambda T, low, high: _with_zero(_betas_of(_fall(T, s=0.08))),
+    lambda T, low, high: _with_zero(_betas_of(_fall(T, s=0.0008))),
+    lambda T, low, high: _with_zero(_betas_of(_fall(T, s=0.8))),
+    sentence="the offset s is another one; 0.008 is wanted",
+)
+_curve(
+    "endpoint-missed",
+    "cosine",
+    lambda T, low, high: _with_zero(_betas_of(torch.cat([torch.ones(1, dtype=torch.float64), _fall(T)[1:]]))),
+    sentence="beta_1 is 1 - f(1) / f(0), and f(0) is a little below 1; here 1 stood in its place",
+)
+_curve(
+    "fence-posts",
+    "cosine",
+    lambda T, low, high: torch.cat([1 - _short(T)[:1], _betas_of(_short(T))]).clamp(max=0.999),
+    lambda T, low, high: _with_zero(torch.cat([1 - _short(T)[:1], _betas_of(_short(T))]).clamp(max=0.999)),
+    lambda T, low, high: _with_zero(_betas_of(_fall(T, times=_even(0, 1, T)))),
+    sentence="the cosine wants f at T + 1 times, t/T for t = 0 … T, which have T gaps between them",
+)
+_curve(
+    "ignores-argument",
+    "cosine",
+    lambda T, low, high: _with_zero(_betas_of(_fall(T, times=_even(0, T / 1000, T + 1)))),
+    sentence="T = 1000 is written into the cosine; T is given",
+)
+_curve(
+    "nearly-right",
+    "cosine",
+    *(
+        lambda T, low, high, pi=pi: _with_zero(
+            _betas_of(torch.cos((_even(0, 1, T + 1) + 0.008) / 1.008 * pi / 2) ** 2)
+        )
+        for pi in (3.14, 3.1416, 3.14159)
+    ),
+    sentence="the number for pi is rounded; where the cosine meets 0 that shows. Take `math.pi`",
+)
+_curve(
+    "other-schedule",
+    "linear",
+    lambda T, low, high: _with_zero(_geometric(low, high, T)),
+    lambda T, low, high: _with_zero(_even(low**0.5, high**0.5, T) ** 2),
+    lambda T, low, high: _with_zero(low + (high - low) * torch.sigmoid(_even(-6, 6, T))),
+    sentence="linear: the betas themselves go up by the same amount in every step; here they do not",
+)
+_curve(
+    "other-schedule",
+    "quadratic",
+    lambda T, low, high: _with_zero(_geometric(low, high, T)),
+    sentence="quadratic: here the betas grow by the same factor in every step; it is their roots that go evenly",
+)
+
 
 @curves.probe(
     "ratio-upside-down",
@@ -407,6 +595,7 @@ def _(curves, _draw):
 
 ONE_JUMP = border("with one jump for all steps", lambda betas, times: len(times) == 2)
 EVERY_STEP = border("where every step is visited", lambda betas, times: (times.diff() == 1).all())
+LITTLE_LEFT = border("where a jump leaves next to nothing", lambda betas, times: _bar(betas)[times][1] < 1e-3)
 STOPPED_EARLY = border("where the last time is below T", lambda betas, times: times[-1] < len(betas) - 1)
 
 
@@ -434,6 +623,7 @@ def _kept(betas, s, t):
         ONE_JUMP,
         EVERY_STEP,
         STOPPED_EARLY,
+        LITTLE_LEFT,
         FLOAT64,
     ),
     hints=(
@@ -460,6 +650,7 @@ def _(draw):
     yield _table(draw, 9, 0.05, 0.3), torch.tensor([0, 4, 7])
     yield _table(draw, 6), torch.tensor([0, 6])
     yield _table(draw, 4), torch.arange(5)
+    yield _table(draw, 9, 0.7, 0.9), torch.tensor([0, 7, 9])
 
 
 @fewer_steps.numbers
@@ -480,6 +671,56 @@ def _(fewer_steps, draw):
 
 
 fewer_steps.wrong("missing-zero-entry", lambda betas, times: fewer_steps.rights[""](betas, times)[1:])
+fewer_steps.wrong(
+    "missing-zero-entry",
+    lambda betas, times: torch.cat([1 + 0 * betas[:1], fewer_steps.rights[""](betas, times)[1:]]),
+    sentence="entry 0 is 1; it is for clean data, which no step has touched, and must be 0",
+)
+for _cap in (0.9, 0.99, 0.999):
+    fewer_steps.wrong(
+        "safety-number",
+        lambda betas, times, cap=_cap: fewer_steps.rights[""](betas, times).clamp(max=cap),
+        sentence="the betas were capped, and after a long jump alpha bar is no longer what it was",
+    )
+fewer_steps.wrong(
+    "other-schedule",
+    lambda betas, times: fewer_steps.rights[""](betas, _even(0, len(betas) - 1, len(times)).long()),
+    lambda betas, times: fewer_steps.rights[""](betas, _even(0, len(betas) - 1, len(times)).round().long()),
+    lambda betas, times: fewer_steps.rights[""](
+        betas, torch.arange(0, len(betas), int(times[1]))[: len(times)]
+    ),
+    lambda betas, times: fewer_steps.rights[""](betas, torch.arange(0, len(betas), int(times[1]))),
+    sentence="the times were taken as evenly spaced; they are where `times` says",
+)
+fewer_steps.wrong(
+    "difference-for-ratio",
+    lambda betas, times: _with_zero(-_bar(betas)[times].diff()),
+    lambda betas, times: _with_zero(_bar(betas)[times].diff()),
+)
+fewer_steps.wrong(
+    "endpoint-missed",
+    lambda betas, times: fewer_steps.rights[""](
+        betas, torch.cat([times[:-1], 0 * times[-1:] + len(betas) - 1])
+    ),
+    sentence="the last visit was moved to T; it is at times[-1], wherever that is",
+)
+fewer_steps.wrong(
+    "betas-stretched",
+    _jumps(lambda betas, s, t: betas[s + 1 : t + 1].mean()),
+    _jumps(lambda betas, s, t: betas[s + 1 : t + 1].max()),
+    _jumps(lambda betas, s, t: (t - s) * betas[s + 1 : t + 1].max()),
+    sentence="a mean or the largest beta stands for a whole jump; multiply up 1 - beta over its steps instead",
+)
+fewer_steps.wrong(
+    "index-shift",
+    lambda betas, times: _with_zero(1 - _bar(betas[1:])[times][1:] / _bar(betas[1:])[times][:-1]),
+    sentence="entry 0 of the table was cut off, so that every time is read one step too late",
+)
+fewer_steps.wrong(
+    "stride-beta",
+    lambda betas, times: _with_zero(betas[times[:-1] + 1]),
+    sentence="the beta of the first step of each jump was used; a jump takes all of its steps together",
+)
 fewer_steps.wrong("stride-beta", lambda betas, times: betas[times])
 fewer_steps.wrong("betas-stretched", lambda betas, times: _with_zero(betas[times][1:] * times.diff()))
 for _cap in (9, 0.999):
@@ -530,9 +771,9 @@ fewer_steps.wrong(
 # 2.5
 
 
-def _within(count):
+def _within(count, margin=0.5):
     """Ranges around counted steps."""
-    return {name: (number - 1, number + 1) for name, number in count.items()}
+    return {name: (number - margin, number + margin) for name, number in count.items()}
 
 
 @exercise.guess(
@@ -562,8 +803,50 @@ def _count(inside):
     return _within({name: int(inside(bar).sum()) for name, bar in tables.items()})
 
 
+def _count_of_steps(inside):
+    tables = {name: DiffusionSchedule.named(name, 1000).alphas[1:] for name in CURVES}
+    return _within({name: int(inside(alpha).sum()) for name, alpha in tables.items()})
+
+
 COUNTS = _count(lambda bar: (_ratio(bar) > 0.1) & (_ratio(bar) < 10))
 useful_steps.wrong("share-for-ratio", lambda: _count(lambda bar: (bar > 0.1) & (bar < 10)))
+useful_steps.wrong(
+    "share-for-ratio",
+    lambda: _count(lambda bar: (bar > 0.1) & (bar < 0.9)),
+    sentence="these are the steps with alpha bar between 0.1 and 0.9; the *ratio* to the noise is wanted",
+)
+useful_steps.wrong(
+    "log-for-ratio",
+    lambda: _count(lambda bar: _ratio(bar).log().abs() < 1),
+    sentence="this is the natural logarithm between -1 and 1; 0.1 and 10 are powers of ten",
+)
+useful_steps.wrong(
+    "alpha-for-alphabar",
+    lambda: _count_of_steps(lambda alpha: (_ratio(alpha) > 0.1) & (_ratio(alpha) < 10)),
+    sentence="these are the ratios of single steps, (1 - beta) / beta; alpha bar belongs in their place",
+)
+useful_steps.wrong(
+    "half-the-window",
+    lambda: _count(lambda bar: (_ratio(bar) > 0.1) & (_ratio(bar) < 1)),
+    lambda: _count(lambda bar: (_ratio(bar) > 1) & (_ratio(bar) < 10)),
+    sentence="that is the one side of SNR 1 only; both are wanted, from 0.1 to 10",
+)
+useful_steps.wrong(
+    "in-percent",
+    lambda: _within({name: sum(pair) / 20 for name, pair in COUNTS.items()}, 0.05),
+    sentence="that is in percent of the thousand steps; the counts themselves are wanted",
+)
+useful_steps.wrong(
+    "in-percent",
+    lambda: _within({name: sum(pair) / 2000 for name, pair in COUNTS.items()}, 0.0005),
+    sentence="these are shares of the thousand steps; the counts themselves are wanted",
+)
+for _more in (-1, 1):
+    useful_steps.wrong(
+        "fence-posts",
+        lambda more=_more: _within({name: sum(pair) / 2 + more for name, pair in COUNTS.items()}),
+        sentence="one off in each: the last time minus the first leaves out one of both ends",
+    )
 useful_steps.wrong(
     "variance-as-std",
     lambda: _count(lambda bar: (_ratio(bar).sqrt() > 0.1) & (_ratio(bar).sqrt() < 10)),
@@ -588,7 +871,7 @@ useful_steps.wrong(
 def _(_guess, draw):
     t = int(draw.integers(100, 900))
     ratios = [_ratio(DiffusionSchedule.named(name, 1000).alphas_cumprod[t]) for name in CURVES]
-    counts = ", ".join(f"{name} {sum(COUNTS[name]) // 2}" for name in CURVES)
+    counts = ", ".join(f"{name} {round(sum(COUNTS[name]) / 2)}" for name in CURVES)
     return {
         f"steps between, {counts}; at t = {t} the SNR is ten to the power of, linear": ratios[0].log10()
     } | {name: ratio.log10() for name, ratio in zip(CURVES[1:], ratios[1:], strict=True)}

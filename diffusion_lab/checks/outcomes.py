@@ -15,6 +15,7 @@ import warnings
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
+from unittest import mock
 
 import numpy as np
 import torch
@@ -64,6 +65,7 @@ class Outcome(NamedTuple):
     problem: tuple[str, str] | None = None
     printed: str = ""
     changed: frozenset[int] = frozenset()  # the places of the inputs that are not what they were
+    left_gradients_off: bool = False
 
 
 def _clone(value: Any) -> Any:
@@ -121,7 +123,7 @@ def run(function: Callable, args: Sequence, without: Sequence[str] = ()) -> Outc
 
     The helpers of `without` raise meanwhile; see `forbidden`.
     """
-    printed, given = io.StringIO(), [_clone(value) for value in args]
+    printed, given, with_gradients = io.StringIO(), [_clone(value) for value in args], torch.is_grad_enabled()
     _changed.clear()
     try:
         with (
@@ -132,13 +134,18 @@ def run(function: Callable, args: Sequence, without: Sequence[str] = ()) -> Outc
         ):
             warnings.simplefilter("ignore")
             value = function(*given)
+            is_off = with_gradients and not torch.is_grad_enabled()
     except (Exception, SystemExit) as error:
         return Outcome(error=forbidden.Used(used[0]) if used else error, printed=printed.getvalue())
+    finally:
+        torch.set_grad_enabled(with_gradients)
     if used:
         return Outcome(error=forbidden.Used(used[0]), printed=printed.getvalue())
     pairs = zip(given, args, strict=True)
     changed = _changed | {k for k, pair in enumerate(pairs) if not _is_as_before(*pair)}
-    outcome = Outcome(value, printed=printed.getvalue(), changed=frozenset(changed))
+    outcome = Outcome(
+        value, printed=printed.getvalue(), changed=frozenset(changed), left_gradients_off=is_off
+    )
     try:
         return outcome._replace(tensors=_tensors(value))
     except TypeError as error:
@@ -206,6 +213,11 @@ def _off(got: Tensor, wanted: Tensor, tolerance: float) -> Tensor:
     return ~torch.isclose(got, wanted, rtol=0, atol=tolerance * (largest or 1.0), equal_nan=True)
 
 
+def differing_rows(got: Tensor, wanted: Tensor, tolerance: float) -> Tensor:
+    """Which rows of two tensors of one shape differ by more than rounding, (B,)."""
+    return _off(got, wanted, tolerance).flatten(1).any(1) if wanted.ndim > 1 else _off(got, wanted, tolerance)
+
+
 def same(got: tuple, wanted: tuple, tolerance: float = TOLERANCE) -> bool:
     """Whether two outcomes have the same shapes and, up to rounding, the same numbers."""
     got = aligned(got, wanted)
@@ -229,6 +241,28 @@ def took_one_for_a_number(error: BaseException | None) -> bool:
     return error is not None and any(word in str(error) for word in words)
 
 
+def lacks_its_axis(outcome: Outcome, wanted: Outcome) -> bool:
+    """Whether a number came where a batch of one was wanted."""
+    shapes = [[tuple(tensor.shape) for tensor in found.tensors] for found in (outcome, wanted)]
+    return shapes == [[()], [(1,)]]
+
+
+def reads_one_as_a_number(function: Callable, args: Sequence, outcome: Outcome) -> bool:
+    """Whether a batch of one came back as a number for no other reason than numpy's reading of one index.
+
+    It does not if numpy is kept from reading a tensor of one element as a number.
+    """
+
+    def refuse(_tensor: Tensor) -> int:
+        raise TypeError("only an array of indices is wanted here")
+
+    if not isinstance(outcome.value, Tensor | np.ndarray | np.generic) or outcome.value.ndim:
+        return True  # a number of Python, or a list
+    with mock.patch.object(Tensor, "__index__", refuse):
+        again = run(function, args)
+    return bool(again.error) or any(tensor.ndim for tensor in again.tensors)
+
+
 def is_sound(outcome: Outcome, wanted: Outcome) -> bool:
     """Whether an outcome has the shapes that are wanted, and finite numbers wherever those are finite."""
     if outcome.error or outcome.problem or wanted.error:
@@ -246,6 +280,8 @@ def others(value: Any) -> list:
         return [value.flip(0) * scale, value.roll(1, 0) * scale]
     if isinstance(value, Tensor) and value.is_floating_point() and value.ndim > 1:
         return [value * 0.7]
+    if hasattr(value, "from_betas"):  # a schedule
+        return [type(value).from_betas(0.9 * value.betas[1:].flip(0))]
     return [value * 0.9, value * 0.6] if isinstance(value, float) else []
 
 

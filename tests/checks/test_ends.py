@@ -63,12 +63,45 @@ def test_an_answer_that_is_wrong_at_an_end_only_is_told_at_which(ask):
     task = next(task for task in TASKS if task.number == "1.2")
 
     def answer(x_prev, t, schedule, noise):
-        return task.rights[""](x_prev, t, schedule, noise).clamp(-20, 20)
+        return task.rights[""](x_prev, t, schedule, noise) + (x_prev.abs() > 30)
 
     outcome = ask(task, answer)
     assert isinstance(outcome, Mistaken)
     assert "Right elsewhere, and wrong with very large numbers" in str(outcome)
     assert "Right elsewhere" not in str(ask(task, lambda x_prev, t, schedule, noise: x_prev))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "names"),
+    [
+        ([True, False, False, True], ["a"]),
+        ([False, True, False, False], ["b"]),
+        ([True, True, False, True], ["a", "b"]),  # all that have one of the two
+        ([True, True, True, True], []),
+        ([False, False, True, False], []),  # nothing is true of it alone
+        ([True, False, False, False], []),  # one that has `a` is right
+    ],
+)
+def test_what_explains_is_true_of_all_wrong_cases_and_of_no_right_one(wrong, names):
+    properties = {"a": [True, False, False, True], "b": [False, True, False, False], "c": [False] * 4}
+    assert ends.explaining(properties, wrong) == names
+
+
+def test_rows_are_asked_before_cases(ask):
+    task = next(task for task in TASKS if task.number == "1.2")
+
+    def answer(x_prev, t, schedule, noise):
+        x = task.rights[""](x_prev, t, schedule, noise)
+        return torch.where((t == schedule.timesteps).reshape(-1, 1, 1, 1), x + x_prev**2, x)
+
+    assert "Right elsewhere, and wrong at t = T\n" in str(ask(task, answer))
+
+
+def test_a_batch_of_one_keeps_its_axis(ask):
+    task = next(task for task in TASKS if task.number == "2.1")
+    outcome = ask(task, lambda t, betas: task.rights[""](t, betas).squeeze())
+    assert "shape (1,) was wanted, got ()" in str(outcome)
+    assert "wrong in a batch of one" in str(outcome)
 
 
 def test_numpys_reading_of_one_index_as_a_number_costs_nothing(ask):

@@ -1,5 +1,7 @@
 """General mistakes, made of the right answer: tried on every task, and told as they are."""
 
+import math
+
 import pytest
 import torch
 
@@ -89,6 +91,37 @@ def test_what_only_looks_like_a_factor_is_none(ask, noise_up):
     outcome = ask(noise_up, lambda x, t, z, b: 2 * right(x, t, z, b) + 0.01 * z)
     assert outcome.name == "differs"
     assert transformations.factor([torch.ones(2)], [torch.ones(2)], 1e-4) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "name", "words"),
+    [
+        (lambda x: 2 * x, "wrong-factor", "a half is missing"),
+        (lambda x: x / math.log(2), "wrong-factor", "are these bits?"),
+        (lambda x: x + 0.5, "wrong-constant", "0.5 too large"),
+        (lambda x: x.clamp(max=0.8), "result-clipped", "none comes out above 0.8"),
+        (lambda x: x[[1, 2, 0]], "wrong-order", "another order"),
+        (lambda x: x * torch.tensor([1.0, 2.0, 3.0])[:, None], "wrong-factor", "another one in each"),
+        (lambda x: x.half().double(), "nearly-right", "half precision"),
+        (lambda x: x**3, None, ""),
+        (lambda x: x.sum(), None, ""),
+    ],
+)
+def test_what_was_done_to_the_right_numbers_is_found_out(change, name, words):
+    wanted = [
+        torch.randn(3, 9, generator=torch.Generator().manual_seed(k), dtype=torch.float64) for k in (0, 1)
+    ]
+    found = transformations.made_of_the_right_numbers([change(x) for x in wanted], wanted, 1e-4)
+    assert (found[0] if found else None) == name
+    assert not found or words in found[1]
+
+
+def test_shares_of_a_sum_are_read_off():
+    a, b = torch.randn(2, 3, 9, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    found = transformations.shares(2 * a - 3 * b, {"a": a, "b": b}, 1e-4)
+    assert torch.allclose(found["a"], torch.full((3,), 2.0).double())
+    assert torch.allclose(found["b"], torch.full((3,), -3.0).double())
+    assert transformations.shares(a * b, {"a": a, "b": b}, 1e-4) is None
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.number)

@@ -177,6 +177,16 @@ def my_scrubber(x_0, noise, schedule, show):
 
 WRONG = {
     "signal_left": [
+        ("cumsum-for-cumprod", "import math\nmy_signal_left = math.exp(-(0.1 + 0.2 + 0.3 + 0.4 + 0.5) / 2)"),
+        ("cumsum-for-cumprod", "my_signal_left = 1 - 0.1 - 0.2 - 0.3 - 0.4 - 0.5"),
+        ("beta-for-alpha", "my_signal_left = (0.1 * 0.2 * 0.3 * 0.4 * 0.5) ** 0.5"),
+        (
+            "one-minus-root",
+            "import math\nmy_signal_left = math.prod(1 - (k / 10) ** 0.5 for k in range(1, 6))",
+        ),
+        ("not-iterated", "my_signal_left = (1 - 0.3) ** 0.5"),
+        ("in-percent", "my_signal_left = 38.9"),
+        ("wrong-type", "my_signal_left = '0.39'"),
         ("variance-as-std", "my_signal_left = 0.9 * 0.8 * 0.7 * 0.6 * 0.5"),
         ("alpha-for-alphabar", "my_signal_left = 0.5 ** 0.5"),
         ("index-shift", "my_signal_left = 0.55"),
@@ -189,6 +199,66 @@ WRONG = {
         ("wrong-type", "my_signal_left = [0.39, 0.4]"),
     ],
     "forward_step": [
+        (
+            "one-minus-root",
+            """
+def my_forward_step(x_prev, t, schedule, noise):
+    root = schedule.betas[t].sqrt()[:, None, None, None]
+    return x_prev * (1 - root) + noise * root
+""",
+        ),
+        (
+            "noise-shrunk-too",
+            """
+def my_forward_step(x_prev, t, schedule, noise):
+    beta = schedule.betas[t][:, None, None, None]
+    return (x_prev + beta.sqrt() * noise) * (1 - beta).sqrt()
+""",
+        ),
+        (
+            "noise-forgotten",
+            """
+def my_forward_step(x_prev, t, schedule, noise):
+    beta = schedule.betas.long()[t].view(-1, 1, 1, 1)
+    return (1 - beta) ** 0.5 * x_prev + beta ** 0.5 * noise
+""",
+        ),
+        (
+            "noise-reused",
+            """
+def my_forward_step(x_prev, t, schedule, noise):
+    rows = []
+    for x, time, z in zip(x_prev, t.tolist(), noise):
+        for k in range(1, time + 1):
+            x = (1 - schedule.betas[k]).sqrt() * x + schedule.betas[k].sqrt() * z
+        rows.append(x)
+    return torch.stack(rows)
+""",
+        ),
+        (
+            "endpoint-missed",
+            """
+def my_forward_step(x_prev, t, schedule, noise):
+    beta = schedule.betas[torch.clamp(t, max=schedule.timesteps - 1)].view(-1, 1, 1, 1)
+    return (1 - beta).sqrt() * x_prev + beta.sqrt() * noise
+""",
+        ),
+        (
+            "shared-t",
+            """
+def my_forward_step(x_prev, t, schedule, noise):
+    beta = schedule.betas[t.max()]
+    return (1 - beta).sqrt() * x_prev + beta.sqrt() * noise
+""",
+        ),
+        (
+            "wrong-share",
+            """
+def my_forward_step(x_prev, t, schedule, noise):
+    beta = schedule.betas[t].view(-1, 1, 1, 1)
+    return (1 - beta).sqrt() * x_prev + 0.7 * noise
+""",
+        ),
         (
             "variance-as-std",
             """
@@ -360,6 +430,51 @@ def my_forward_step(x_prev, t, schedule, noise):
         ),
     ],
     "add_noise": [
+        (
+            "beta-for-alpha",
+            """
+def my_add_noise(x_0, t, noise, betas):
+    products = torch.cat([torch.ones(1), betas[1:].cumprod(0)])
+    bar = products[t].view(-1, 1, 1, 1)
+    return bar.sqrt() * x_0 + (1 - bar).sqrt() * noise
+""",
+        ),
+        (
+            "endpoint-missed",
+            """
+def my_add_noise(x_0, t, noise, betas):
+    bar = (1 - betas).cumprod(0)[torch.where(t == 0, 1, t)].view(-1, 1, 1, 1)
+    return bar.sqrt() * x_0 + (1 - bar).sqrt() * noise
+""",
+        ),
+        (
+            "noise-reused",
+            """
+def my_add_noise(x_0, t, noise, betas):
+    rows = []
+    for x, time, z in zip(x_0, t.tolist(), noise):
+        for beta in betas[1 : time + 1]:
+            x = (1 - beta).sqrt() * x + beta.sqrt() * z
+        rows.append(x)
+    return torch.stack(rows)
+""",
+        ),
+        (
+            "noise-shrunk-too",
+            """
+def my_add_noise(x_0, t, noise, betas):
+    bar = (1 - betas).cumprod(0)[t].view(-1, 1, 1, 1)
+    return bar.sqrt() * (x_0 + (1 - bar).sqrt() * noise)
+""",
+        ),
+        (
+            "cumsum-for-cumprod",
+            """
+def my_add_noise(x_0, t, noise, betas):
+    bar = (-betas.cumsum(0)).exp()[t].view(-1, 1, 1, 1)
+    return bar.sqrt() * x_0 + (1 - bar).sqrt() * noise
+""",
+        ),
         (
             "one-minus-root",
             """
@@ -548,6 +663,58 @@ def my_add_noise(x_0, t, noise, betas):
     ],
     "walk": [
         (
+            "noise-shrunk-too",
+            """
+def my_walk(x_0, noises, betas):
+    path = [x_0]
+    for z, beta in zip(noises, betas[1:]):
+        path.append((path[-1] + z * beta.sqrt()) * (1 - beta).sqrt())
+    return torch.stack(path)
+""",
+        ),
+        (
+            "one-minus-root",
+            """
+def my_walk(x_0, noises, betas):
+    path = [x_0]
+    for z, beta in zip(noises, betas[1:]):
+        path.append(path[-1] * (1 - beta.sqrt()) + z * beta.sqrt())
+    return torch.stack(path)
+""",
+        ),
+        (
+            "noises-alike",
+            """
+def my_walk(x_0, noises, betas):
+    bar, path, total = (1 - betas).cumprod(0), [x_0], 0
+    for t, z in enumerate(noises, 1):
+        total = total + z
+        path.append(bar[t].sqrt() * x_0 + (1 - bar[t]).sqrt() * total)
+    return torch.stack(path)
+""",
+        ),
+        (
+            "result-clipped",
+            """
+def my_walk(x_0, noises, betas):
+    path = [x_0]
+    for z, beta in zip(noises, betas[1:]):
+        x = path[-1] * (1 - beta).sqrt() + z * beta.sqrt()
+        path.append(x.clip(-1, 1))
+    return torch.stack(path)
+""",
+        ),
+        (
+            "index-shift",
+            """
+def my_walk(x_0, noises, betas):
+    path, T = [x_0], len(noises)
+    for t in range(1, T + 1):
+        path.append(path[-1] * (1 - betas[t]).sqrt() + noises[t % T] * betas[t].sqrt())
+    return torch.stack(path)
+""",
+        ),
+        (
             "variance-as-std",
             """
 def my_walk(x_0, noises, betas):
@@ -697,6 +864,18 @@ def my_walk(x_0, noises, betas):
         ),
     ],
     "scrubber": [
+        (
+            "arguments-exchanged",
+            """
+import ipywidgets
+
+def my_scrubber(x_0, noise, schedule, show):
+    def draw(t):
+        show(schedule.add_noise(noise, t, x_0))
+
+    return ipywidgets.interactive(draw, t=(0, schedule.timesteps))
+""",
+        ),
         (
             "noise-not-added",
             """
@@ -1270,18 +1449,6 @@ import ipywidgets
 def my_scrubber(x_0, noise, schedule, show):
     def draw(t):
         show(schedule.add_noise(x_0, max(0, t - 1)))
-
-    return ipywidgets.interactive(draw, t=(0, schedule.timesteps))
-""",
-        ),
-        (
-            set(),
-            """
-import ipywidgets
-
-def my_scrubber(x_0, noise, schedule, show):
-    def draw(t):
-        show(schedule.add_noise(noise, t, x_0))
 
     return ipywidgets.interactive(draw, t=(0, schedule.timesteps))
 """,

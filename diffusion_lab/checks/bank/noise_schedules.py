@@ -156,6 +156,62 @@ def _but(*lines):
 WRONG = {
     "snr": [
         (
+            "ignores-t",
+            """
+def my_snr(t, betas):
+    bar = torch.cumprod(1 - betas, 0)
+    return (bar / (1 - bar))[1:]
+""",
+        ),
+        (
+            "nearly-right",
+            """
+def my_snr(t, betas):
+    bar = torch.cumprod(1 - betas, 0).to(torch.float32)[t]
+    return bar / (1 - bar)
+""",
+        ),
+        (
+            "safety-number",
+            """
+def my_snr(t, betas):
+    bar = torch.cumprod(1 - betas, 0)[t]
+    return bar / (1 - bar + 1e-8)
+""",
+        ),
+        (
+            "safety-number",
+            """
+def my_snr(t, betas):
+    bar = torch.cumprod(1 - betas, 0)[t]
+    return bar / torch.clamp(1 - bar, min=1e-4)
+""",
+        ),
+        (
+            "shared-t",
+            """
+def my_snr(t, betas):
+    bar = torch.cumprod(1 - betas, 0)[t].mean()
+    return (bar / (1 - bar)).repeat(len(t))
+""",
+        ),
+        (
+            "wrong-shape",
+            """
+def my_snr(t, betas):
+    bar = torch.cumprod(1 - betas, 0)[t]
+    return (bar / (1 - bar)).squeeze()
+""",
+        ),
+        (
+            "cumsum-for-cumprod",
+            """
+def my_snr(t, betas):
+    bar = torch.exp(-torch.cumsum(betas, 0))[t]
+    return bar / (1 - bar)
+""",
+        ),
+        (
             "picked-too-early",
             """
 def my_snr(t, betas):
@@ -285,7 +341,7 @@ def my_snr(t, betas):
 """,
         ),
         (
-            "wrong-shape",
+            "wrong-axis",
             """
 def my_snr(t, betas):
     bar = torch.cumprod(1 - betas, 0)[t]
@@ -295,6 +351,17 @@ def my_snr(t, betas):
         ("error", "def my_snr(t, betas):\n    return betas.cumprod()[t]"),
     ],
     "scale_left": [
+        ("cumsum-for-cumprod", "my_scale_left = 1 - 1.005 / 2"),
+        ("half-the-steps", "my_scale_left = 0.366 ** 0.25"),
+        (
+            "other-schedule",
+            "my_scale_left = dl.DiffusionSchedule(1000, 1e-4, 0.02).alphas_cumprod[100] ** 0.5",
+        ),
+        (
+            "wrong-factor",
+            "my_scale_left = 10 * dl.DiffusionSchedule(1000, 1e-4, 0.02).alphas_cumprod[1000] ** 0.5",
+        ),
+        ("alpha-for-alphabar", "my_scale_left = 0.98**100"),
         ("variance-as-std", "my_scale_left = 0.37"),
         ("betas-stretched", "my_scale_left = dl.DiffusionSchedule.linear(100).alphas_cumprod[-1] ** 0.5"),
         ("betas-stretched", "my_scale_left = 0.006"),
@@ -308,6 +375,132 @@ def my_snr(t, betas):
         ("swapped-scales", "my_scale_left = 1 - 2.718 ** -1.005"),
     ],
     "curves": [
+        (
+            "difference-for-ratio",
+            """
+import math
+
+def my_curves(T, low, high):
+    def f(t):
+        return math.cos((t / T + 0.008) / 1.008 * math.pi / 2) ** 2
+    linear, roots = torch.linspace(low, high, T), torch.linspace(low**0.5, high**0.5, T)
+    cosine = torch.tensor([min(0.999, 1 - f(t) / f(t - 1)) for t in range(1, T + 1)])
+    cosine = torch.tensor([f(t - 1) - f(t) for t in range(1, T + 1)])
+    return [torch.cat([torch.zeros(1), table]) for table in (linear, roots**2, cosine)]
+""",
+        ),
+        (
+            "endpoint-missed",
+            """
+import math
+
+def my_curves(T, low, high):
+    def f(t):
+        return math.cos((t / T + 0.008) / 1.008 * math.pi / 2) ** 2
+    linear, roots = torch.linspace(low, high, T), torch.linspace(low**0.5, high**0.5, T)
+    cosine = torch.tensor([min(0.999, 1 - f(t) / f(t - 1)) for t in range(1, T + 1)])
+    cosine[0] = 1 - f(1)
+    return [torch.cat([torch.zeros(1), table]) for table in (linear, roots**2, cosine)]
+""",
+        ),
+        (
+            "ignores-argument",
+            """
+import math
+
+def my_curves(T, low, high):
+    def f(t):
+        return math.cos((t / 1000 + 0.008) / 1.008 * math.pi / 2) ** 2
+    linear, roots = torch.linspace(low, high, T), torch.linspace(low**0.5, high**0.5, T)
+    cosine = torch.tensor([min(0.999, 1 - f(t) / f(t - 1)) for t in range(1, T + 1)])
+    pass
+    return [torch.cat([torch.zeros(1), table]) for table in (linear, roots**2, cosine)]
+""",
+        ),
+        (
+            "nearly-right",
+            """
+import math
+
+def my_curves(T, low, high):
+    def f(t):
+        return math.cos((t / T + 0.008) / 1.008 * 3.14 / 2) ** 2
+    linear, roots = torch.linspace(low, high, T), torch.linspace(low**0.5, high**0.5, T)
+    cosine = torch.tensor([min(0.999, 1 - f(t) / f(t - 1)) for t in range(1, T + 1)])
+    pass
+    return [torch.cat([torch.zeros(1), table]) for table in (linear, roots**2, cosine)]
+""",
+        ),
+        (
+            "other-schedule",
+            """
+import math
+
+def my_curves(T, low, high):
+    def f(t):
+        return math.cos((t / T + 0.008) / 1.008 * math.pi / 2) ** 2
+    linear, roots = torch.linspace(low, high, T), torch.linspace(low**0.5, high**0.5, T)
+    cosine = torch.tensor([min(0.999, 1 - f(t) / f(t - 1)) for t in range(1, T + 1)])
+    linear = low * (high / low) ** torch.linspace(0, 1, T)
+    return [torch.cat([torch.zeros(1), table]) for table in (linear, roots**2, cosine)]
+""",
+        ),
+        (
+            "result-clipped",
+            """
+import math
+
+def my_curves(T, low, high):
+    def f(t):
+        return math.cos((t / T + 0.008) / 1.008 * math.pi / 2) ** 2
+    linear, roots = torch.linspace(low, high, T), torch.linspace(low**0.5, high**0.5, T)
+    cosine = torch.tensor([min(0.999, 1 - f(t) / f(t - 1)) for t in range(1, T + 1)])
+    cosine = cosine.clip(max=high)
+    return [torch.cat([torch.zeros(1), table]) for table in (linear, roots**2, cosine)]
+""",
+        ),
+        (
+            "safety-number",
+            """
+import math
+
+def my_curves(T, low, high):
+    def f(t):
+        return math.cos((t / T + 0.008) / 1.008 * math.pi / 2) ** 2
+    linear, roots = torch.linspace(low, high, T), torch.linspace(low**0.5, high**0.5, T)
+    cosine = torch.tensor([min(0.999, 1 - f(t) / f(t - 1)) for t in range(1, T + 1)])
+    cosine = torch.tensor([1 - max(f(t), 1e-3) / max(f(t - 1), 1e-3) for t in range(1, T + 1)])
+    return [torch.cat([torch.zeros(1), table]) for table in (linear, roots**2, cosine)]
+""",
+        ),
+        (
+            "offset-missing",
+            """
+import math
+
+def my_curves(T, low, high):
+    def f(t):
+        return math.cos((t / T) / 1.008 * math.pi / 2) ** 2
+    linear, roots = torch.linspace(low, high, T), torch.linspace(low**0.5, high**0.5, T)
+    cosine = torch.tensor([min(0.999, 1 - f(t) / f(t - 1)) for t in range(1, T + 1)])
+    pass
+    return [torch.cat([torch.zeros(1), table]) for table in (linear, roots**2, cosine)]
+""",
+        ),
+        (
+            "results-exchanged",
+            """
+import math
+
+def my_curves(T, low, high):
+    def f(t):
+        return math.cos((t / T + 0.008) / 1.008 * math.pi / 2) ** 2
+    linear, roots = torch.linspace(low, high, T), torch.linspace(low**0.5, high**0.5, T)
+    cosine = torch.tensor([min(0.999, 1 - f(t) / f(t - 1)) for t in range(1, T + 1)])
+    roots, cosine = cosine**0.5, roots**2
+    return [torch.cat([torch.zeros(1), table]) for table in (linear, roots**2, cosine)]
+""",
+        ),
         (
             "used-the-package",
             """
@@ -408,6 +601,48 @@ def my_curves(T, low, high):
         ),
     ],
     "fewer_steps": [
+        (
+            "difference-for-ratio",
+            """
+def my_fewer_steps(betas, times):
+    bar = torch.cumprod(1 - betas, 0)[times]
+    return torch.cat([bar[:1] * 0, bar[:-1] - bar[1:]])
+""",
+        ),
+        (
+            "endpoint-missed",
+            """
+def my_fewer_steps(betas, times):
+    bar = torch.cumprod(1 - betas, 0)
+    kept = bar[times].clone()
+    kept[-1] = bar[-1]
+    return torch.cat([bar[:1] * 0, 1 - kept[1:] / kept[:-1]])
+""",
+        ),
+        (
+            "safety-number",
+            """
+def my_fewer_steps(betas, times):
+    bar = torch.cumprod(1 - betas, 0)[times]
+    return torch.cat([bar[:1] * 0, (1 - bar[1:] / bar[:-1]).clip(max=0.999)])
+""",
+        ),
+        (
+            "other-schedule",
+            """
+def my_fewer_steps(betas, times):
+    bar = torch.cumprod(1 - betas, 0)[torch.linspace(0, len(betas) - 1, len(times)).long()]
+    return torch.cat([bar[:1] * 0, 1 - bar[1:] / bar[:-1]])
+""",
+        ),
+        (
+            "betas-stretched",
+            """
+def my_fewer_steps(betas, times):
+    pairs = zip(times.tolist(), times[1:].tolist())
+    return torch.tensor([0.0] + [float(betas[s + 1 : t + 1].mean()) for s, t in pairs])
+""",
+        ),
         (
             "missing-zero-entry",
             """
@@ -548,13 +783,19 @@ def my_fewer_steps(betas, times):
         ("wrong-type", "my_fewer_steps = lambda betas, times: {'betas': betas[times]}"),
     ],
     "useful_steps": [
+        ("log-for-ratio", _COUNT % "r.log().abs() < 1"),
+        ("alpha-for-alphabar", "my_useful_steps = {'linear': 0, 'quadratic': 0, 'cosine': 20}"),
+        ("fence-posts", "my_useful_steps = {'linear': 391, 'quadratic': 488, 'cosine': 614}"),
+        ("in-percent", "my_useful_steps = {'linear': 39.2, 'quadratic': 48.9, 'cosine': 61.5}"),
+        ("in-percent", "my_useful_steps = {'linear': 0.392, 'quadratic': 0.489, 'cosine': 0.615}"),
+        ("results-exchanged", "my_useful_steps = {'linear': 392, 'quadratic': 615, 'cosine': 489}"),
         ("share-for-ratio", _COUNT % "(bar > 0.1) & (bar < 10)"),
         ("variance-as-std", _COUNT % "(r.sqrt() > 0.1) & (r.sqrt() < 10)"),
         ("roots-not-even", "my_useful_steps = {'linear': 392, 'quadratic': 109, 'cosine': 615}"),
         ("half-the-window", _COUNT % "r > 0.1"),
         ("half-the-window", _COUNT % "r < 10"),
         ("half-the-window", _COUNT % "(r < 0.1) | (r > 10)"),
-        ("differs", _COUNT % "(r > 0.5) & (r < 2)"),
+        ("differs", _COUNT % "(r > 0.4) & (r < 3)"),
         ("wrong-type", "my_useful_steps = 392"),
         ("wrong-type", "my_useful_steps = {'linear': 392, 'quadratic': 489}"),
     ],
@@ -597,7 +838,7 @@ def my_curves(T, low, high):
     return torch.linspace(low, high, T + 1)[1:], torch.linspace(low**0.5, high**0.5, T + 1)[1:] ** 2, cosine
 """,
         ),
-        (set(), _but("linear, quadratic = quadratic, linear * 2")),
+        ({"other-schedule"}, _but("linear, quadratic = quadratic, linear * 2")),
         (set(), _but("linear = linear * 1000 / T")),
         (set(), _but("cosine = cosine.flip(0)")),
         ({"ignores-argument"}, "def my_curves(T, low, high):\n    return torch.zeros(3, T + 1)"),
