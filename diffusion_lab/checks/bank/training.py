@@ -149,7 +149,7 @@ WRONG = {
     "first_loss": [
         ("swapped-scales", "my_first_loss = {'eps': 1, 'x0': 0.25, 'v': 0.8 * 1 + 0.2 * 0.25}"),
         ("variance-as-std", "my_first_loss = {'eps': 1, 'x0': 0.25, 'v': 0.2 ** 0.5 + 0.8 ** 0.5 * 0.25}"),
-        ("variance-as-std", "my_first_loss = {'eps': 1, 'x0': 0.25, 'v': 0.2 ** 2 + 0.8 ** 2 * 0.25}"),
+        ("part-missing", "my_first_loss = {'eps': 1, 'x0': 0.25, 'v': 0.2 ** 2 + 0.8 ** 2 * 0.25}"),
         ("wrong-target", "my_first_loss = {'eps': 0.25, 'x0': 1, 'v': 0.4}"),
         ("error-not-squared", "my_first_loss = {'eps': 1, 'x0': 0.5, 'v': 0.4}"),
         ("zero-loss", "my_first_loss = {'eps': 0, 'x0': 0, 'v': 0}"),
