@@ -275,7 +275,7 @@ _SECTIONS = {
         "part-missing": "one of the parts that add up was left out",
         "mixed-term-kept": "a mixed term was kept that is 0 on average, since noise has mean 0",
         "other-pictures": "these numbers are right for other pictures, not for those that were asked for",
-        "uphill": (
+        "step-uphill": (
             "the weights moved up the gradient; the optimiser walks down by itself, so leave the sign of the loss"
         ),
         "gradient-clipped": (
@@ -378,6 +378,7 @@ _SECTIONS = {
         "wrong-clock": (
             "the sampler was told that it begins at T; a picture that was noised up to t begins at t"
         ),
+        "other-threshold": "other walkers were counted than those that arrive above 0.75",
         "no-way-up": (
             "nothing was noised up to t; what walks down from there is the shrunk picture *and* noise"
         ),

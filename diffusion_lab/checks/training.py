@@ -584,9 +584,16 @@ def _shares_of_right(answer, draw, times):
     shares = []
     for t in times:
         for _ in range(3):
-            given = _small(draw), draw.normal(1, 1, 3, 3), torch.tensor([(t - 0.5) / 5]), draw.normal(1, 1, 3, 3)
+            given = (
+                _small(draw),
+                draw.normal(1, 1, 3, 3),
+                torch.tensor([(t - 0.5) / 5]),
+                draw.normal(1, 1, 3, 3),
+            )
             got, wanted = (
-                torch.cat([torch.as_tensor(part).detach().double().flatten() for part in measure(*given, FIVE)])
+                torch.cat(
+                    [torch.as_tensor(part).detach().double().flatten() for part in measure(*given, FIVE)]
+                )
                 for measure in (answer, loss.rights[""])
             )
             share = float(got @ wanted / (wanted @ wanted)) if got.shape == wanted.shape else 0.0
@@ -699,7 +706,7 @@ def _steepest(model, batch):
     return torch.cat([gradients.get(p, torch.zeros_like(p)).detach().flatten() for p in model.parameters()])
 
 
-OTHER_GRADIENTS = ("uphill", "gradient-clipped", "wrong-factor")
+OTHER_GRADIENTS = ("step-uphill", "gradient-clipped", "wrong-factor")
 """What can be said of a gradient that was followed, by its number, from 1; see `_other_gradient`."""
 
 
@@ -933,6 +940,8 @@ train_step.wrong("no-backward", _step("zero", "step"))
 train_step.wrong(
     "missing-train",
     _step("zero", "backward", "step", mode=lambda model: None),
+    _step("zero", "backward", "step", mode=lambda model: model.eval()),
+    _step("zero", "backward", "step", mode=lambda model: model.train(model.training)),
     sentence="the loss was computed in evaluation mode; `model.train()` is wanted before it",
 )
 train_step.wrong(
@@ -1055,19 +1064,19 @@ def _(train_step, draw):
     return _kinds(train_step, draw)[1] == 1
 
 
+@train_step.probe(
+    "wrong-factor",
+    "the loss was multiplied or divided by a number, such as that of the batch; take it as `loss_of` gives it",
+)
+def _(train_step, draw):
+    return _kinds(train_step, draw)[2:] in ([2, 1], [3, 1], [0, 1])
+
+
 for _number, _name in enumerate(OTHER_GRADIENTS, start=1):
     _sentence = "the loss was multiplied by a number before `backward`, so its gradient is too large"
     train_step.probe(_name, _sentence if _name == "wrong-factor" else "")(
         lambda train_step, draw, number=_number: _kinds(train_step, draw)[2] == number
     )
-
-
-@train_step.probe(
-    "wrong-factor",
-    "the loss that came back was multiplied by a number; return it as `loss_of` gives it",
-)
-def _(train_step, draw):
-    return _kinds(train_step, draw)[3] == 1
 
 
 @train_step.probe("loss-rounded")
@@ -1146,7 +1155,9 @@ def _averaged(update):
         is_frozen = not all(p.requires_grad for p in model.parameters())
         _fill(model, moves[0] + 1)
         shares = not torch.equal(_flat(average), path[-1][0])
-        skips = torch.equal(path[-1][0], before) and _moves_once_it_wants_gradients(update, average, model, decay)
+        skips = torch.equal(path[-1][0], before) and _moves_once_it_wants_gradients(
+            update, average, model, decay
+        )
         flags = *flags, wants, shares, is_frozen, skips
         return _Measured((torch.stack(path), *(torch.tensor(float(flag)) for flag in flags)))
 
@@ -1157,7 +1168,9 @@ def _averaged(update):
 def _fill(model, numbers):
     """Write numbers into the weights of a network, in place, as an optimiser does."""
     with torch.no_grad():
-        for p, part in zip(model.parameters(), numbers.split([p.numel() for p in model.parameters()]), strict=True):
+        for p, part in zip(
+            model.parameters(), numbers.split([p.numel() for p in model.parameters()]), strict=True
+        ):
             p.copy_(part.reshape(p.shape))
 
 
@@ -1275,10 +1288,12 @@ update_ema.wrong(
 update_ema.wrong("average-into-model", _ema(_mix, into_model=True))
 update_ema.wrong("gradients-averaged", _ema(lambda a, w, d: d * a + (1 - d) * w.grad))
 update_ema.wrong(
-    "decay-capped", *(_ema(lambda a, w, d, cap=cap: _mix(a, w, min(d, cap))) for cap in (0.9, 0.99, 0.995, 0.999))
+    "decay-capped",
+    *(_ema(lambda a, w, d, cap=cap: _mix(a, w, min(d, cap))) for cap in (0.9, 0.99, 0.995, 0.999)),
 )
 update_ema.wrong(
-    "decay-capped", *(_ema(lambda a, w, d, floor=floor: _mix(a, w, max(d, floor))) for floor in (0.1, 0.5, 0.9))
+    "decay-capped",
+    *(_ema(lambda a, w, d, floor=floor: _mix(a, w, max(d, floor))) for floor in (0.1, 0.5, 0.9)),
 )
 
 
@@ -1451,7 +1466,7 @@ def _suspicions(network, x_0, t, noise, loss):
     )  # even in [0, 1); to answer 1/2: 0.083
     half = t <= 500
     early, late = (_error(network, x_0[when], t[when], noise[when]) for when in (half, ~half))
-    yield 8, late < LIMIT / 2 and early > 3 * LIMIT or early < 1.5 * LIMIT < late
+    yield 8, (late < LIMIT / 2 and early > 3 * LIMIT) or early < 1.5 * LIMIT < late
     try:
         yield 6, _error(network, x_0, t, noise, time=lambda t: t / 1000) < LIMIT
     except Exception:  # a network may insist on whole numbers
@@ -1471,8 +1486,12 @@ def _examined(network):
         if loss is None:
             return None
         if loss < LIMIT:
-            middle, late = (_error(network, x_0[when], t[when], noise[when]) for when in (_middle(t), t > 700))
-            left_out = late > max(1.3 * middle, LIMIT / 2)  # of a trained network the late times are the easy ones
+            middle, late = (
+                _error(network, x_0[when], t[when], noise[when]) for when in (_middle(t), t > 700)
+            )
+            left_out = late > max(
+                1.3 * middle, LIMIT / 2
+            )  # of a trained network the late times are the easy ones
             return torch.tensor([0.0, 8.0, 0.0] if left_out else [1.0, 0.0, 0.0])
         found = next((number for number, is_so in _suspicions(network, x_0, t, noise, loss) if is_so), 0)
         size = next((k for k, bound in ((1, 0.3), (2, 0.7), (3, float("inf"))) if loss < bound), 4)
@@ -1493,7 +1512,9 @@ class _Network(Task):
     """A task that is answered by a network."""
 
     def _check(self, answer):
-        if isinstance(answer, dict | list | tuple) or hasattr(answer, "state_dict") and not callable(answer):
+        if isinstance(answer, dict | list | tuple) or (
+            hasattr(answer, "state_dict") and not callable(answer)
+        ):
             raise self._mistaken("weights-for-network", CATALOGUE["weights-for-network"].sentence)
         return super()._check(answer)
 
