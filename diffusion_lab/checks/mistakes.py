@@ -356,7 +356,7 @@ _SECTIONS = {
         ),
         "noise-too-small": "old and fresh noise together have too small a variance; at s it is 1 - alpha bar(s)",
         "noise-rescaled": (
-            "the old noise was measured and brought to spread 1; divide it by sqrt(1 - alpha bar(t)), its size by theory"
+            "the old noise was measured and brought to spread 1; divide it by its size, sqrt(1 - alpha bar(t))"
         ),
         "wrong-share": "one of the parts of the step comes with a wrong size",
         "times-ignored": (

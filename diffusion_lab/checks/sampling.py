@@ -234,7 +234,7 @@ def _(step, draw):
 
 
 def _step_shares(step, draw):
-    """The shares of x_0_hat, x_t and z in steps from 3, 4 and 5, each with the right ones; None if they are none."""
+    """The shares of x_0_hat, x_t and z in steps from 3, 4 and 5, with the right ones; None if a step is no such sum."""
     rows = []
     for t in (3, 4, 5):
         x_t, x_0_hat, z = draw.normal(3, 3, 1, 5, 5)
@@ -656,7 +656,7 @@ def _(step, draw):
 
 
 def _ddim_parts(step, draw):
-    """Sizes of the signal, the old noise and the fresh noise in some steps, with the right ones; None if they are none."""
+    """Sizes of signal, old noise and fresh noise in some steps, with the right ones; None if it is no such sum."""
     rows = []
     for t, s, eta in ((6, 2, 0.5), (7, 3, 0.8), (5, 1, 0.3)):
         x_t, x_0_hat, z = draw.normal(3, 3, 1, 5, 5)
@@ -1254,7 +1254,7 @@ for _sigma in (_tilde, _stopped):
     ):
         sampler.wrong(
             "result-rescaled",
-            lambda *args, loop=_loop(_sigma), change=_change: change(loop(*args)),
+            lambda *args, sigma=_sigma, change=_change: change(_loop(sigma)(*args)),
             sentence=_sentence,
         )
     sampler.wrong(

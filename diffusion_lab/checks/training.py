@@ -86,10 +86,14 @@ first_loss.wrong(
     sentence="v mixes with the square roots of alpha bar and 1 - alpha bar; the squares of those are wanted",
 )
 first_loss.wrong(
-    "variance-as-std",
+    "error-not-squared",
     *_with_v(0.6, 0.63, x0=_about(0.5)),
-    _first(v=(0.629, 0.65)),
     sentence="a root was taken; the loss is the mean of the squares itself, and 1/4 is one already",
+)
+first_loss.wrong(
+    "variance-as-std",
+    _first(v=(0.629, 0.65)),
+    sentence="a root was taken of the loss for v; it is the mean of the squares itself",
 )
 first_loss.wrong(
     "one-step-too-many",
