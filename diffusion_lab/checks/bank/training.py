@@ -728,7 +728,7 @@ def my_train_step(model, optimizer, batch, loss_of):
 """,
         ),
         (
-            set(),
+            {"step-uphill"},
             STEP
             + """
     loss = loss_of(model, batch)
@@ -748,7 +748,7 @@ def my_train_step(model, optimizer, batch, loss_of):
 """,
         ),
         ({"shares-not-one", "missing-no-grad"}, EMA + "        a.mul_(decay).add_(w)\n    return average"),
-        (set(), EMA + "        a.data = (a.data + w.data) / 2\n    return average"),
+        ({"ignores-decay"}, EMA + "        a.data = (a.data + w.data) / 2\n    return average"),
         (
             {"weights-left-out"},
             EMA + "        a.data = decay * a.data + (1 - decay) * w.data\n        return average",
