@@ -1468,6 +1468,8 @@ def _suspicions(network, x_0, t, noise, loss):
         7,
         _error(network, x_0, t, torch.special.ndtr(noise)) < LIMIT / 3,
     )  # even in [0, 1); to answer 1/2: 0.083
+    early, late = (_error(network, x_0[when], t[when], noise[when]) for when in (t <= 150, t > 500))
+    yield 9, early > 1.05 and late < 0.6  # worse than an answer of 0, and no beginner
     half = t <= 500
     early, late = (_error(network, x_0[when], t[when], noise[when]) for when in (half, ~half))
     yield 8, (late < LIMIT / 2 and early > 3 * LIMIT) or early < 1.5 * LIMIT < late
@@ -1584,6 +1586,7 @@ trained.wrong("not-trained", _verdict(0, 5, 0))
 trained.wrong("scaled-time", _verdict(0, 6, 0))
 trained.wrong("uniform-noise", _verdict(0, 7, 0))
 trained.wrong("times-left-out", _verdict(0, 8, 0))
+trained.wrong("learned-by-heart", _verdict(0, 9, 0))
 for _size, _loss_is in enumerate(
     (
         "between 0.2 and 0.3; below 0.2 is wanted: nearly there, train for longer",
