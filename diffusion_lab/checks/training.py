@@ -1442,9 +1442,10 @@ def _held_out():
 def _error(network, x_0, t, noise, target="eps", time=lambda t: t):
     """Mean squared error on noisy pictures, infinite if the network cannot be asked this."""
     alpha, sigma = COSINE.alpha_sigma(t, x_0)
-    wanted = {"eps": noise, "x0": x_0, "v": alpha * noise - sigma * x_0}[target]
+    x_t = alpha * x_0 + sigma * noise
+    wanted = {"eps": noise, "x0": x_0, "v": alpha * noise - sigma * x_0, "x_t": x_t}[target]
     with torch.no_grad():
-        answer = network(alpha * x_0 + sigma * noise, time(t))
+        answer = network(x_t, time(t))
     if answer is None:
         return None
     if answer.shape != x_0.shape:
@@ -1468,15 +1469,14 @@ def _suspicions(network, x_0, t, noise, loss):
         7,
         _error(network, x_0, t, torch.special.ndtr(noise)) < LIMIT / 3,
     )  # even in [0, 1); to answer 1/2: 0.083
-    early, late = (_error(network, x_0[when], t[when], noise[when]) for when in (t <= 150, t > 500))
-    yield 9, early > 1.05 and late < 0.6  # worse than an answer of 0, and no beginner
     half = t <= 500
     early, late = (_error(network, x_0[when], t[when], noise[when]) for when in (half, ~half))
     yield 8, (late < LIMIT / 2 and early > 3 * LIMIT) or early < 1.5 * LIMIT < late
-    try:
+    with contextlib.suppress(Exception):  # a network may insist on whole numbers
         yield 6, _error(network, x_0, t, noise, time=lambda t: t / 1000) < LIMIT
-    except Exception:  # a network may insist on whole numbers
-        return
+    early, late = (_error(network, x_0[when], t[when], noise[when]) for when in (t <= 150, t > 500))
+    copies = _error(network, x_0, t, noise, "x_t") < 0.05
+    yield 9, early > 1.05 and late < 0.6 and not copies  # worse than an answer of 0, and no beginner
 
 
 def _examined(network):
