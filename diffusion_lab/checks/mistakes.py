@@ -272,12 +272,36 @@ _SECTIONS = {
         "loss-twice": "the loss was computed more than once for a step; the one that is walked back is returned",
         "many-steps": "more than one step was taken on the batch; one is wanted",
         "backward-inside": "`backward()` was called inside the loss; whoever asks for the loss does that",
+        "fixed-steps": (
+            "a number of steps of your own was used, such as 1000; T is `schedule.timesteps`, whatever it is"
+        ),
+        "mean-not-taken": "several numbers came; one is wanted, the mean over all pictures and pixels",
+        "loss-weighted": (
+            "the error of a picture was multiplied by something that depends on its time; all times count alike"
+        ),
+        "part-missing": "one of the parts that add up was left out",
+        "mixed-term-kept": "a mixed term was kept that is 0 on average, since noise has mean 0",
+        "other-pictures": "these numbers are right for other pictures, not for those that were asked for",
+        "step-uphill": (
+            "the weights moved up the gradient; the optimiser walks down by itself, so leave the sign of the loss"
+        ),
+        "gradient-clipped": (
+            "the gradient was made smaller before the step, by clipping or a factor; leave it as `backward` gives it"
+        ),
+        "batch-taken-apart": (
+            "the batch was unpacked or changed; hand it on to `loss_of` as it came, whatever it is"
+        ),
+        "loss-rounded": "the loss was rounded; return it as it is",
+        "frozen-weights-moved": (
+            "weights that were frozen (`requires_grad` False) moved; leave them to whoever froze them"
+        ),
         "draws-own-times": "the times were drawn in here; they are to be made of the numbers `u` that are given",
     },
     ("06", "1. The way back, if you knew the end"): {
         "precisions-not-added": (
             "the variances were added or averaged; 1 / variance, how sure a witness is, adds up"
         ),
+        "std-for-variance": "a standard deviation stands where a variance is wanted",
     },
     ("05", "4. Averaged weights"): {
         "swapped-decay": "the decay belongs to the average so far, and 1 - decay to the new weights",
@@ -289,10 +313,34 @@ _SECTIONS = {
             "the average did not change: the new numbers belong into its own weights, as with `copy_`"
         ),
         "weights-left-out": "some weights were left out; the average is one of all weights of the network",
+        "gradients-averaged": "the gradients of the weights were averaged; the weights themselves are wanted",
+        "decay-capped": "the decay was held below or above a bound of your own; use it as it is given",
+        "ignores-decay": "the answer does not change with the decay",
+        "shared-memory": (
+            "average and network now hold the very same numbers in memory, and move together; copy the numbers"
+        ),
+        "wrong-partners": (
+            "weights were mixed with those of another layer; go through both networks in the same order"
+        ),
+        "averaged-twice": (
+            "weights inside nested modules were averaged several times; `parameters()` of the whole gives each once"
+        ),
+        "frozen-skipped": (
+            "weights that want no gradient were skipped, and those of the average want none; all are to be averaged"
+        ),
         "not-returned": "the right weights were averaged, but what came back is not `average` itself",
         "not-averaged": "the average is a copy of the newest weights; nothing of the older ones is left",
     },
     ("05", "5. Train your network"): {
+        "weights-for-network": (
+            "weights came, or a list; hand over the network itself, which can be called with x_t and t"
+        ),
+        "times-left-out": (
+            "the network knows the noise at some times and not at others; train it at all times from 1 to T"
+        ),
+        "learned-by-heart": (
+            "on new digits it is worse than an answer of 0: was it always the same batch, or the same noise?"
+        ),
         "not-trained": (
             "the network answers 0 as before the first step: hand over one that was trained or updated"
         ),
@@ -317,12 +365,28 @@ _SECTIONS = {
         "noise-on-top": (
             "fresh noise was added to all of the old; the old shrinks to sqrt(1 - alpha bar(s) - sigma²)"
         ),
+        "noise-too-small": "old and fresh noise together have too small a variance; at s it is 1 - alpha bar(s)",
+        "noise-rescaled": (
+            "the old noise was measured and brought to spread 1; divide it by its size, sqrt(1 - alpha bar(t))"
+        ),
+        "wrong-share": "one of the parts of the step comes with a wrong size",
+        "times-ignored": (
+            "the times were made in here; `times` says where each step begins and ends, and may be uneven"
+        ),
+        "one-time-for-all": (
+            "the network wants a time for each picture, a tensor of shape (B,): `torch.full((len(x),), t)`"
+        ),
+        "gradients-off": (
+            "gradients are still switched off behind your function; `with torch.no_grad():` ends by itself"
+        ),
+        "result-rescaled": "the finished pictures were brought to another range; leave them in [-1, 1]",
         "ignores-eta": "the answer does not change with eta",
     },
     ("06", "9. Between two noises"): {
         "wrong-clock": (
             "the sampler was told that it begins at T; a picture that was noised up to t begins at t"
         ),
+        "other-threshold": "other walkers were counted than those that arrive above 0.75",
         "no-way-up": (
             "nothing was noised up to t; what walks down from there is the shrunk picture *and* noise"
         ),

@@ -16,6 +16,7 @@ from diffusion_lab.checks.ends import (
     border,
 )
 from diffusion_lab.checks.engine import Exercise
+from diffusion_lab.sampling import sampling_times
 from diffusion_lab.schedules import DiffusionSchedule
 
 exercise = Exercise("06", "Sampling")
@@ -33,6 +34,17 @@ def _bars(schedule, *times):
 def _read(x_t, x_0, abar):
     """The noise that is left of x_t when x_0 is taken out."""
     return (x_t - abar.sqrt() * x_0) / (1 - abar).sqrt()
+
+
+SHARES = ("x_0_hat", "x_t", "z")
+
+
+def _fitted(out, *pictures):
+    """The numbers by which pictures were added up to others, if they were."""
+    columns = torch.stack([picture.double().flatten() for picture in pictures], 1)
+    found = torch.linalg.lstsq(columns, out.double().flatten()[:, None]).solution
+    is_sum = bool((columns @ found - out.double().flatten()[:, None]).abs().max() < 1e-3)
+    return found.flatten().tolist() if is_sum and bool(found.isfinite().all()) else None
 
 
 class _Parts:
@@ -63,30 +75,89 @@ class _Parts:
 )
 def how_sure():
     """Variance of x_1 given x_0 and x_2, with beta_1 = 0.1 and beta_2 = 0.2; between these it is right."""
-    return 0.066, 0.078
+    return 0.0693, 0.0735
+
+
+def _near(*values, by=0.01):
+    """Ranges around wrong numbers, by a share of each."""
+    return [lambda value=value: (value * (1 - by), value * (1 + by)) for value in values]
 
 
 how_sure.wrong(
     "wrong-sigma",
-    lambda: (0.19, 0.21),
-    lambda: (0.24, 0.26),
-    lambda: (0.095, 0.105),
+    *_near(0.2, 0.25, 0.1),
     sentence="that is what one step or one witness says; two together are surer than either",
 )
-how_sure.wrong("precisions-not-added", lambda: (0.34, 0.36), lambda: (0.17, 0.18))
 how_sure.wrong(
-    "precisions-not-added", lambda: (13.5, 14.5), sentence="that is 1 / variance of both; turn it round"
+    "wrong-sigma",
+    *_near(0.28),
+    sentence="that is the variance of x_2, which x_0 alone leaves open; x_1 is asked",
+)
+how_sure.wrong(
+    "factor-missing",
+    *_near(1 / 15),
+    *_near(15),
+    sentence="x_2 is sure by alpha_2 / beta_2 = 4, and not by 1 / beta_2 = 5, since x_1 shrank on its way to x_2",
+)
+how_sure.wrong(
+    "factor-missing",
+    *_near(0.1 / 0.28 * 0.25, by=0.007),
+    sentence="in the formula for both, beta_2 itself stands behind the fraction, not beta_2 / alpha_2",
+)
+how_sure.wrong(
+    "factor-missing",
+    *_near(0.1 / 0.28, by=0.007),
+    sentence="that is the fraction of 1 - alpha bar at 1 and at 2; beta_2 has to be multiplied to it",
+)
+how_sure.wrong("precisions-not-added", *_near(0.35, by=0.012), *_near(0.175))
+how_sure.wrong(
+    "precisions-not-added",
+    *_near(0.0875, by=0.006),
+    sentence=(
+        "that is the variance of a plain mean of both; the surer witness counts more, and 1 / variance adds up"
+    ),
+)
+how_sure.wrong(
+    "precisions-not-added",
+    *_near(0.025),
+    sentence="the variances were multiplied; 1 / variance, how sure a witness is, adds up: 10 and 4",
+)
+how_sure.wrong(
+    "precisions-not-added",
+    *_near(1 / 7, 7),
+    sentence="10 and 4, how sure the two are, were averaged; they add up",
+)
+how_sure.wrong("precisions-not-added", *_near(14), sentence="that is 1 / variance of both; turn it round")
+how_sure.wrong(
+    "precisions-not-added",
+    *_near(1 / 0.35, 1 / 0.175),
+    sentence="the variances were added before they were turned round; turn each round first: 1 / 0.1 and 1 / 0.25",
+)
+how_sure.wrong(
+    "precisions-not-added",
+    *_near(1 / 6),
+    sentence="the difference of 10 and 4 was taken; how sure the two are adds up",
+)
+how_sure.wrong(
+    "std-for-variance",
+    *_near((0.1**-0.5 + 2) ** -1, (0.1**-0.5 + 2) ** -2),
+    sentence="1 / standard deviation was added; how sure a witness is, is 1 / variance",
 )
 how_sure.wrong(
     "ratio-upside-down",
-    lambda: (0.555, 0.565),
+    *_near(0.56),
     sentence=(
         "(1 - alpha bar) at 1 stands above the line, at 2 below; two together are surer than either alone,"
         " below 0.1"
     ),
 )
 how_sure.wrong(
-    "variance-as-std", lambda: (0.26, 0.275), sentence="that is the standard deviation; its square is asked"
+    "variance-as-std", *_near(14**-0.5), sentence="that is the standard deviation; its square is asked"
+)
+how_sure.wrong(
+    "swapped-scales",
+    *_near(0.15 / (1 / 0.1 + 1 / 0.25), 1 / (0.1 + 4), 1 / (10 + 0.25)),
+    sentence="of both witnesses, 1 / variance is to be taken: 10 and 4, which add up",
 )
 
 
@@ -162,6 +233,62 @@ def _(step, draw):
     return {f"mean at t = {t - 1}, with z = 0": step(x_t, x_0_hat, t, FIVE, still).mean() for t in (5, 3)}
 
 
+def _step_shares(step, draw):
+    """The shares of x_0_hat, x_t and z in steps from 3, 4 and 5, with the right ones; None if a step is no such sum."""
+    rows = []
+    for t in (3, 4, 5):
+        x_t, x_0_hat, z = draw.normal(3, 3, 1, 5, 5)
+        found = _fitted(step(x_t, x_0_hat, t, FIVE, z), x_0_hat, x_t, z)
+        if found is None:
+            return None
+        parts = _Parts(FIVE, t, t - 1)
+        rows.append((found, [float(parts.of_x_0), float(parts.of_x_t), float(parts.tilde.sqrt())], parts))
+    return rows
+
+
+def _wrong_shares(rows):
+    """Which of the three shares are wrong in all steps, and have the right sign in each."""
+    wrong = set()
+    for found, wanted, parts in rows:
+        for k in range(3):
+            sizes = [wanted[k], float(parts.stopped.sqrt())] if k == 2 else [wanted[k]]
+            if min(abs(found[k] - size) for size in sizes) > 1e-3 and found[k] > 1e-3:
+                wrong.add(k)
+    return wrong
+
+
+for _share, _name, _what in (
+    (
+        0,
+        "wrong-share",
+        "x_t and z come with the right sizes, but the share of x_0_hat is not that of equation (1)",
+    ),
+    (
+        1,
+        "wrong-share",
+        "x_0_hat and z come with the right sizes, but the share of x_t is not that of equation (1)",
+    ),
+    (2, "wrong-sigma", "the mean is right, but the noise has the root of neither variance for its size"),
+):
+
+    @ancestral_step.probe(_name, _what, at=("06", "2. Which variance?"))
+    def _(step, draw, share=_share):
+        rows = _step_shares(step, draw)
+        signs = rows and all(value > 1e-3 for found, *_ in rows for value in found)
+        return bool(signs) and _wrong_shares(rows) == {share}
+
+
+@ancestral_step.holds
+def _(step, draw):
+    rows = _step_shares(step, draw)
+    if rows and any(
+        abs(a - b) > 1e-3 for found, wanted, _ in rows[:1] for a, b in zip(found, wanted, strict=True)
+    ):
+        told = ", ".join(f"{value:.3f} {name}" for value, name in zip(rows[0][0], SHARES, strict=True))
+        ideal = ", ".join(f"{value:.3f} {name}" for value, name in zip(rows[0][1], SHARES, strict=True))
+        return f"at t = 3 your step is {told}; with the first variance it is {ideal}"
+
+
 @ancestral_step.holds
 def _(step, draw):
     x_t, x_0_hat, z = draw.normal(3, 2, 1, 4, 4)
@@ -190,6 +317,12 @@ def _ancestral(shares=lambda p, _s, _t: (p.of_x_0, p.of_x_t), sigmas=None, shift
 def _noise_again(x_t, x_0_hat, t, schedule, sigma):
     parts = _Parts(schedule, t, t - 1)
     return parts.of_x_0 * x_0_hat + parts.of_x_t * x_t + sigma(parts) * _read(x_t, x_0_hat, parts.abar_t)
+
+
+def _with_sigma_of(k, x_t, x_0_hat, t, schedule, z):
+    """A step from t with the variance of the step from k."""
+    parts = _Parts(schedule, t, t - 1)
+    return parts.of_x_0 * x_0_hat + parts.of_x_t * x_t + _Parts(schedule, k, k - 1).tilde.sqrt() * z
 
 
 def _renoised(x_t, x_0_hat, t, schedule, noise):
@@ -254,6 +387,141 @@ ancestral_step.wrong(
     "index-shift",
     *_ancestral(lambda p, _s, _t: (p.abar_t.sqrt() * p.beta / (1 - p.abar_t), (1 - p.beta).sqrt())),
 )
+
+
+def _from_table(entry, guard=False):
+    """Steps whose alpha and beta are those of another entry of the table than t."""
+
+    def shares(p, s, t):
+        beta = s.betas[entry(t)]
+        return p.abar_s.sqrt() * beta / (1 - p.abar_t), (1 - beta).sqrt() * (1 - p.abar_s) / (1 - p.abar_t)
+
+    def step(of_both):
+        def step(x_t, x_0_hat, t, schedule, z):
+            parts, beta = _Parts(schedule, t, t - 1), schedule.betas[entry(t)]
+            a, b = shares(parts, schedule, t)
+            variance = beta * ((1 - parts.abar_s) / (1 - parts.abar_t) if of_both else (parts.abar_s < 1))
+            return a * x_0_hat + b * x_t + variance.sqrt() * z
+
+        return step
+
+    return [step(True), step(False), *_ancestral(shares)]
+
+
+ancestral_step.wrong(
+    "index-shift",
+    *_from_table(lambda t: t - 1),
+    *_from_table(lambda t: min(t + 1, 5)),
+    sentence="alpha and beta were read one entry off; entry t of all tables is for step t",
+)
+for _low, _high in ((-1, 1), (0, 1)):
+    ancestral_step.wrong(
+        "result-clipped",
+        *(
+            lambda x_t, x_0_hat, t, schedule, z, step=step, low=_low, high=_high: step(
+                x_t, x_0_hat.clamp(low, high), t, schedule, z
+            )
+            for step in _ancestral()
+        ),
+        sentence="the guess x_0_hat was clipped; take it as it is",
+    )
+ancestral_step.wrong(
+    "ratio-upside-down",
+    *_ancestral(sigmas=[lambda p: (p.beta * (1 - p.abar_t) / (1 - p.abar_s)).sqrt() if p.abar_s < 1 else 0]),
+    sentence=(
+        "the fraction in the variance is upside down: 1 - alpha bar at t - 1 belongs above the line, at t below"
+    ),
+)
+ancestral_step.wrong(
+    "noise-at-end",
+    lambda x_t, x_0_hat, t, schedule, z: _with_sigma_of(max(t, 2), x_t, x_0_hat, t, schedule, z),
+    sentence=(
+        "at t = 1 the variance of another step was used, to keep a logarithm finite; it is 0, and nothing is added"
+    ),
+)
+ancestral_step.wrong(
+    "no-noise-midway",
+    *(
+        lambda x_t, x_0_hat, t, schedule, z, step=step: step(
+            x_t, x_0_hat, t, schedule, z * (t < schedule.timesteps)
+        )
+        for step in _ancestral(
+            sigmas=[lambda p: p.tilde.sqrt(), lambda p: p.stopped.sqrt(), lambda p: p.beta.sqrt()]
+        )
+    ),
+    sentence="the step from t = T, the first one, got no noise; the only step without is that from t = 1",
+)
+ancestral_step.wrong(
+    "factor-missing",
+    *_ancestral(lambda p, _s, _t: (p.of_x_0 * (1 - p.beta).sqrt(), p.of_x_t * (1 - p.beta).sqrt())),
+    sentence="the whole mean lacks the division by sqrt(alpha_t), with which x_t is brought back to the size before",
+)
+for _missing in (
+    lambda p, _s, _t: (p.of_x_0 / p.beta, p.of_x_t),
+    lambda p, _s, _t: (p.of_x_0, (1 - p.beta).sqrt() / (1 - p.abar_t)),
+    lambda p, _s, _t: (p.of_x_0 / p.beta, (1 - p.beta).sqrt() / (1 - p.abar_t)),
+    lambda p, _s, _t: (p.of_x_0 * (1 - p.abar_t), p.of_x_t * (1 - p.abar_t)),
+    lambda p, _s, _t: (p.of_x_0, p.of_x_t * (1 - p.abar_t)),
+    lambda p, _s, _t: (p.of_x_0 * (1 - p.abar_t), p.of_x_t),
+    lambda p, _s, _t: (p.of_x_0 / p.abar_s.sqrt(), p.of_x_t / (1 - p.beta).sqrt()),
+    lambda p, _s, _t: (p.of_x_0 / p.abar_s.sqrt(), p.of_x_t),
+):
+    ancestral_step.wrong(
+        "factor-missing",
+        *_ancestral(_missing),
+        sentence="a factor is missing in the mean; equation (1) has three in each of its two shares",
+        at=("06", "1. The way back, if you knew the end"),
+    )
+ancestral_step.wrong(
+    "wrong-target",
+    *_ancestral(
+        lambda p, _s, _t: (
+            -p.beta / (1 - p.abar_t).sqrt() / (1 - p.beta).sqrt(),
+            1 / (1 - p.beta).sqrt(),
+        ),
+        sigmas=[lambda p: p.tilde.sqrt(), lambda p: p.stopped.sqrt(), lambda p: p.beta.sqrt()],
+    ),
+    sentence="x_0_hat was read as a guess of the noise; it is one of the clean pictures",
+)
+
+
+def _of_witnesses(variance_of_x_t, variance=lambda p, joint: joint):
+    """Steps that weigh what x_t and x_0_hat say by how sure they are, x_t with a variance of its own."""
+
+    def step(x_t, x_0_hat, t, schedule, z):
+        if t == 1:
+            return x_0_hat
+        p = _Parts(schedule, t, t - 1)
+        sure_t, sure_0 = 1 / variance_of_x_t(p), 1 / (1 - p.abar_s)
+        joint = 1 / (sure_t + sure_0)
+        mean = joint * (sure_t * x_t / (1 - p.beta).sqrt() + sure_0 * p.abar_s.sqrt() * x_0_hat)
+        return mean + variance(p, joint).sqrt() * z
+
+    return step
+
+
+ancestral_step.wrong(
+    "factor-missing",
+    _of_witnesses(lambda p: p.beta),
+    _of_witnesses(lambda p: p.beta, lambda p, joint: p.beta),
+    sentence="what x_t says has the variance beta / alpha, since dividing by sqrt(alpha) stretches its noise as well",
+    at=("06", "1. The way back, if you knew the end"),
+)
+
+
+def _beta_in_mean(x_t, x_0_hat, t, schedule, z):
+    """Puts beta in the place of the variance of the posterior, in the mean as well."""
+    if t == 1:
+        return x_0_hat
+    p = _Parts(schedule, t, t - 1)
+    return (1 - p.beta).sqrt() * x_t + p.beta * p.abar_s.sqrt() / (1 - p.abar_s) * x_0_hat + p.beta.sqrt() * z
+
+
+ancestral_step.wrong(
+    "wrong-sigma",
+    _beta_in_mean,
+    sentence="beta took the place of the other variance in the mean as well; it may only be the size of the noise",
+)
 ancestral_step.wrong("index-shift", *_ancestral(shift=(0, 0)), *_ancestral(shift=(1, 0)))
 ancestral_step.wrong("index-shift", *_ancestral(shift=(-1, -2)))
 ancestral_step.wrong(
@@ -266,8 +534,16 @@ ancestral_step.wrong(
             lambda p: 1,
             lambda p: ((1 - p.abar_s) / (1 - p.abar_t)).sqrt(),
             lambda p: (1 - p.beta).sqrt(),
+            lambda p: (p.beta / (1 - p.beta)).sqrt() * (p.abar_s < 1),
+            lambda p: (1 - p.abar_t).sqrt() * (p.abar_s < 1),
+            lambda p: 1.0 * (p.abar_s < 1),
         ]
     ),
+)
+ancestral_step.wrong(
+    "wrong-sigma",
+    *_ancestral(sigmas=[lambda p: (p.tilde * p.beta) ** 0.25, lambda p: ((p.tilde + p.stopped) / 2).sqrt()]),
+    sentence="a variance between the two was taken; either of them is right, and nothing in between",
 )
 for _k in (lambda p: p.tilde.sqrt(), lambda p: p.stopped.sqrt(), lambda p: p.beta.sqrt()):
     ancestral_step.wrong(
@@ -307,6 +583,11 @@ def _ddim(
         parts = _Parts(schedule, t, s)
         parts.dense = schedule.betas[t] * (1 - parts.abar_s) / (1 - parts.abar_t)
         parts.dense_beta = schedule.betas[t]
+        parts.before = _Parts(schedule, t, t - 1)
+        parts.summed, parts.too_long = (
+            schedule.betas[s + 1 : t + 1].sum(),
+            1 - schedule.alphas[s : t + 1].prod(),
+        )
         eps, fresh = read(x_t, x_0_hat, parts.abar_t), sigma(parts, eta)
         return keep(parts) * x_0_hat + old(parts, fresh) * eps + fresh * z_of(z, eps)
 
@@ -374,6 +655,67 @@ def _(step, draw):
     return {"mean": x_s.mean(), "variance": x_s.var()}
 
 
+def _ddim_parts(step, draw):
+    """Sizes of signal, old noise and fresh noise in some steps, with the right ones; None if it is no such sum."""
+    rows = []
+    for t, s, eta in ((6, 2, 0.5), (7, 3, 0.8), (5, 1, 0.3)):
+        x_t, x_0_hat, z = draw.normal(3, 3, 1, 5, 5)
+        found = _fitted(step(x_t, x_0_hat, t, s, EIGHT, eta, z), x_0_hat, x_t, z)
+        if found is None:
+            return None
+        parts = _Parts(EIGHT, t, s)
+        abar_t, abar_s, sigma = float(parts.abar_t), float(parts.abar_s), eta * float(parts.tilde.sqrt())
+        signal, old = found[0] + found[1] * abar_t**0.5, found[1] * (1 - abar_t) ** 0.5
+        rows.append(
+            ([signal, old, found[2]], [abar_s**0.5, (1 - abar_s - sigma**2) ** 0.5, sigma], 1 - abar_s)
+        )
+    return rows
+
+
+def _is_off(rows, *places):
+    """Whether these sizes are wrong in all steps and the others right, and none is 0 or below."""
+    return bool(rows) and all(
+        all((abs(a - b) > 1e-3) == (k in places) for k, (a, b) in enumerate(zip(found, wanted, strict=True)))
+        and min(found) > 1e-3
+        for found, wanted, _ in rows
+    )
+
+
+@ddim_step.probe(
+    "wrong-sigma",
+    "all fits together, but sigma is not that of equation (3), so old and fresh noise have other shares",
+    at=("06", "3. The same step, rearranged"),
+)
+def _(step, draw):
+    rows = _ddim_parts(step, draw)
+    is_whole = rows and all(abs(old**2 + fresh**2 - room) < 1e-3 for (_, old, fresh), _, room in rows)
+    return bool(is_whole) and _is_off(rows, 1, 2)
+
+
+for _place, _what in enumerate(
+    (
+        "the noise is right, but x_0_hat comes with another size than sqrt(alpha bar(s))",
+        "x_0_hat and z come with the right sizes, but the old noise does not: sqrt(1 - alpha bar(s) - sigma²)",
+        "x_0_hat and the old noise come with the right sizes, but z does not: its size is sigma",
+    )
+):
+
+    @ddim_step.probe("wrong-share", _what, at=("06", "3. The same step, rearranged"))
+    def _(step, draw, place=_place):
+        return _is_off(_ddim_parts(step, draw), place)
+
+
+@ddim_step.holds
+def _(step, draw):
+    rows = _ddim_parts(step, draw)
+    if rows and any(abs(a - b) > 1e-3 for a, b in zip(*rows[0][:2], strict=True)):
+        told, ideal = (", ".join(f"{size:.3f}" for size in sizes) for sizes in rows[0][:2])
+        return (
+            f"with t = 6, s = 2 and eta = 0.5, the sizes of x_0_hat, the old noise and z in your step are {told};"
+            f" {ideal} are wanted"
+        )
+
+
 @ddim_step.holds
 def _(step, draw):
     x_0, eps, z = draw.normal(3, 2000, 1, 2, 2)
@@ -390,6 +732,39 @@ def _(step, draw):
 
 ddim_step.wrong(
     "stride-beta", _ddim(lambda p, eta: eta * p.dense.sqrt()), _ddim(lambda p, eta: eta * p.dense_beta.sqrt())
+)
+ddim_step.wrong(
+    "stride-beta",
+    _ddim(lambda p, eta: eta * p.before.tilde.sqrt()),
+    _ddim(lambda p, eta: eta * (p.before.beta * (1 - p.abar_s) / (1 - p.abar_t)).sqrt()),
+    sentence="in sigma stands a table at t - 1; the step goes to s, and everything there is read at t and s",
+)
+ddim_step.wrong(
+    "stride-beta",
+    *(
+        _ddim(
+            lambda p, eta, cap=cap: eta * (p.summed.clamp(max=cap) * (1 - p.abar_s) / (1 - p.abar_t)).sqrt()
+        )
+        for cap in (0.999, 1, 100)
+    ),
+    sentence="the betas of the steps were added up; the beta of the jump is 1 - alpha bar(t) / alpha bar(s)",
+)
+ddim_step.wrong(
+    "index-shift",
+    _ddim(lambda p, eta: eta * (p.too_long * (1 - p.abar_s) / (1 - p.abar_t)).sqrt()),
+    sentence="the product of the alphas began at s; the first step of the jump is s + 1",
+)
+
+
+def _small_steps_with_all_dice(x_t, x_0_hat, t, s, schedule, eta, z):
+    """With eta = 1 a step to t - 1, wherever it should go."""
+    return _ddim()(x_t, x_0_hat, t, t - 1 if eta == 1 else s, schedule, eta, z)
+
+
+ddim_step.wrong(
+    "stride-beta",
+    _small_steps_with_all_dice,
+    sentence="with eta = 1 the step went from t to t - 1; it goes to s, whatever eta is",
 )
 ddim_step.wrong("variance-as-std", _ddim(lambda p, eta: eta**2 * p.tilde))
 ddim_step.wrong("variance-as-std", _ddim(lambda p, eta: eta * p.tilde))
@@ -454,12 +829,117 @@ ddim_step.wrong(
 )
 ddim_step.wrong("ignores-eta", _ddim(lambda p, eta: p.tilde.sqrt()))
 ddim_step.wrong(
+    "ignores-eta",
+    _ddim(lambda p, eta: (eta > 0) * p.tilde.sqrt()),
+    _ddim(lambda p, eta: (eta == 1) * p.tilde.sqrt()),
+    _ddim(lambda p, eta: (eta > 0.5) * p.tilde.sqrt()),
+    sentence="eta was used as a switch, all dice or none; in between it makes sigma larger in proportion",
+)
+ddim_step.wrong(
+    "one-minus",
+    _ddim(lambda p, eta: (1 - eta) * p.tilde.sqrt()),
+    sentence="eta was read the wrong way round: 0 is no dice, and 1 is all of them",
+)
+ddim_step.wrong(
+    "variance-as-std",
+    _ddim(lambda p, eta: eta**2 * p.tilde.sqrt()),
+    sentence="eta was squared once too often: sigma² has eta², so sigma has eta",
+)
+ddim_step.wrong(
+    "variance-as-std",
+    lambda x_t, x_0_hat, t, s, schedule, eta, z: _ddim(
+        z_of=lambda z, eps: eta * _Parts(schedule, t, s).tilde.sqrt() * z
+    )(x_t, x_0_hat, t, s, schedule, eta, z),
+    sentence="the fresh noise was multiplied by sigma²; its size is sigma, the root",
+)
+
+
+def _all_room(x_t, x_0_hat, t, s, schedule, eta, z):
+    """The old noise makes room for all dice, whatever eta is."""
+    return _ddim(old=lambda p, sigma: (1 - p.abar_s - p.tilde).clamp(min=0).sqrt())(
+        x_t, x_0_hat, t, s, schedule, eta, z
+    )
+
+
+def _blended(x_t, x_0_hat, t, s, schedule, eta, z):
+    """A mixture of a step without dice and one with all of them."""
+    calm, wild = (_ddim()(x_t, x_0_hat, t, s, schedule, some, z) for some in (0.0, 1.0))
+    return (1 - eta) * calm + eta * wild
+
+
+ddim_step.wrong(
+    "noise-too-small",
+    _all_room,
+    sentence="the old noise made room for all the dice, and only the share eta of them was thrown; take sigma² off",
+)
+ddim_step.wrong(
+    "noise-too-small",
+    _blended,
+    sentence="two finished steps were mixed; eta belongs into sigma, so that the variances add up to 1 - alpha bar(s)",
+)
+for _clip in (lambda x: x.clamp(-1, 1), lambda x: x.clamp(0, 1)):
+    ddim_step.wrong(
+        "result-clipped",
+        lambda x_t, x_0_hat, t, s, schedule, eta, z, clip=_clip: _ddim()(
+            x_t, clip(x_0_hat), t, s, schedule, eta, z
+        ),
+        lambda x_t, x_0_hat, t, s, schedule, eta, z, clip=_clip: _ddim(
+            read=lambda x_t, x_0, abar: _read(x_t, x_0_hat, abar)
+        )(x_t, clip(x_0_hat), t, s, schedule, eta, z),
+        lambda x_t, x_0_hat, t, s, schedule, eta, z, clip=_clip: _ddim(
+            read=lambda x_t, x_0, abar: _read(x_t, clip(x_0), abar)
+        )(x_t, x_0_hat, t, s, schedule, eta, z),
+        sentence="the guess x_0_hat was clipped; take it as it is",
+    )
+ddim_step.wrong(
+    "noise-rescaled",
+    *(
+        _ddim(read=lambda x_t, x_0, abar, change=change: change(x_t - abar.sqrt() * x_0))
+        for change in (
+            lambda eps: eps / eps.std(),
+            lambda eps: (eps - eps.mean()) / eps.std(),
+            lambda eps: eps / eps.square().mean().sqrt(),
+            lambda eps: eps / eps.std(dim=(1, 2, 3), keepdim=True),
+            lambda eps: eps / eps.flatten(1).std(dim=1).reshape(-1, 1, 1, 1),
+        )
+    ),
+)
+for _when, _sentence in (
+    (
+        lambda t, s, eta: s <= 1,
+        "at s = 1 the guess came back as it is; there is still noise at t = 1, and none only at s = 0",
+    ),
+    (
+        lambda t, s, eta: eta == 0,
+        "with eta = 0 the guess came back; without dice the old noise stays, at the size of s",
+    ),
+    (lambda t, s, eta: t == 8, "from t = T the guess came back; a step from there is like any other"),
+):
+    ddim_step.wrong(
+        "endpoint-missed",
+        lambda x_t, x_0_hat, t, s, schedule, eta, z, when=_when: (
+            x_0_hat if when(t, s, eta) else _ddim()(x_t, x_0_hat, t, s, schedule, eta, z)
+        ),
+        sentence=_sentence,
+    )
+ddim_step.wrong(
     "wrong-sigma",
     _ddim(lambda p, eta: eta * p.beta.sqrt() * (1 - p.abar_s).sqrt()),
     _ddim(lambda p, eta: eta * p.beta.sqrt()),
     _ddim(lambda p, eta: eta * (1 - p.abar_s).sqrt()),
     _ddim(lambda p, eta: eta * ((1 - p.abar_s) / (1 - p.abar_t)).sqrt()),
     _ddim(lambda p, eta: torch.as_tensor(eta)),
+    _ddim(lambda p, eta: eta * p.beta.sqrt() * (p.abar_s < 1)),
+    _ddim(
+        lambda p, eta: (
+            eta * (p.beta * (1 - p.abar_t) / (1 - p.abar_s)).sqrt() if p.abar_s < 1 else 0 * p.tilde
+        )
+    ),
+    _ddim(lambda p, eta: eta * ((1 - p.abar_t) / (1 - p.abar_s)).sqrt() if p.abar_s < 1 else 0 * p.tilde),
+    _ddim(lambda p, eta: eta * (p.beta / (1 - p.abar_t)).sqrt()),
+    _ddim(lambda p, eta: eta * (1 - p.abar_t).sqrt()),
+    _ddim(lambda p, eta: eta * (1 - p.abar_t / p.abar_s) * ((1 - p.abar_s) / (1 - p.abar_t)).sqrt()),
+    _ddim(lambda p, eta: eta * ((1 - p.abar_s) / (1 - p.abar_t)) * (1 - p.abar_t / p.abar_s).sqrt()),
     sentence="sigma is not that of equation (3): two factors, of which the second is the beta of the jump",
     at=("06", "3. The same step, rearranged"),
 )
@@ -499,7 +979,7 @@ BELOW_THE_LAST = border(
 class Painter(nn.Module):
     """A stand-in for a network: says v, depends on x_t and t, and draws paler in training mode."""
 
-    def __init__(self, schedule, note=lambda training, x_t: None):
+    def __init__(self, schedule, note=lambda training, x_t, t: None):
         """Know the schedule; `note` is told the mode and the input of every call."""
         super().__init__()
         self.schedule, self.note = schedule, note
@@ -507,12 +987,16 @@ class Painter(nn.Module):
 
     def forward(self, x_t, t):
         """Say v, (B, C, H, W), of x_t at times t, (B,)."""
-        if not isinstance(t, torch.Tensor) or t.shape != (len(x_t),):
+        self.note(self.training, x_t, t)
+        t = torch.as_tensor(t)
+        if t.numel() not in (1, len(x_t)):
             wanted = f"({len(x_t)},)"
             raise TypeError(
                 f"a network wants t as a tensor of shape {wanted}, one time per picture, got {t!r}"[:300]
             )
-        self.note(self.training, x_t)
+        if t.is_floating_point():  # what is wrong with it, `note` tells
+            t = (t * (self.schedule.timesteps if bool((t <= 1).all()) else 1)).round().long()
+        t = t.flatten().expand(len(x_t))
         alpha, sigma = self.schedule.alpha_sigma(t, x_t)
         x_0 = (
             0.9
@@ -541,16 +1025,17 @@ def _loop(
     steps=lambda pairs: pairs,
     join=lambda p, x_0, x: p.of_x_0 * x_0 + p.of_x_t * x,
     always_x_T=False,
+    asks_once=False,
 ):
     """The loop with something changed; see 6.4 for its arguments."""
 
     @torch.no_grad()
     def sampler(model, schedule, times, x_T, noises):
-        x = x_T
+        x, out = x_T, None
         model.eval()
         for k, (t, s) in enumerate(steps(list(pairwise(times)))):
             x = x_T if always_x_T else x
-            out = model(x, torch.full((len(x),), ask(t, s, k)))
+            out = out if asks_once and k else model(x, torch.full((len(x),), ask(t, s, k)))
             abar_t = schedule.alphas_cumprod[t].float()
             x_0, p = read(out, x, abar_t), parts_of(schedule, t, s)
             x = join(p, x_0, x) + sigma(p) * z_of(noises, k, _read(x, x_0, abar_t))
@@ -621,7 +1106,7 @@ def _(sampler, draw):
 @sampler.probe("missing-eval", always=True)
 def _(sampler, draw):
     modes = []
-    model = Painter(EIGHT, lambda training, x_t: modes.append(training))
+    model = Painter(EIGHT, lambda training, x_t, t: modes.append(training))
     sampler(model, EIGHT, [8, 4, 0], draw.normal(2, 1, 3, 3), draw.normal(2, 2, 1, 3, 3))
     return any(modes)
 
@@ -629,9 +1114,50 @@ def _(sampler, draw):
 @sampler.probe("missing-no-grad", always=True)
 def _(sampler, draw):
     graphs = []
-    model = Painter(EIGHT, lambda training, x_t: graphs.append(x_t.requires_grad))
-    sampler(model, EIGHT, [8, 4, 0], draw.normal(2, 1, 3, 3), draw.normal(2, 2, 1, 3, 3))
+    model = Painter(EIGHT, lambda training, x_t, t: graphs.append(x_t.requires_grad))
+    with torch.enable_grad():
+        sampler(model, EIGHT, [8, 4, 0], draw.normal(2, 1, 3, 3), draw.normal(2, 2, 1, 3, 3))
     return any(graphs)
+
+
+@sampler.probe("gradients-off", always=True)
+def _(sampler, draw):
+    with torch.enable_grad():
+        sampler(Painter(EIGHT), EIGHT, [8, 4, 0], draw.normal(2, 1, 3, 3), draw.normal(2, 2, 1, 3, 3))
+        return not torch.is_grad_enabled()
+
+
+def _told_times(sampler, draw):
+    """What the network is told as times, by a sampler that goes from 8 to 4 and to 0 with three pictures."""
+    told = []
+    model = Painter(EIGHT, lambda training, x_t, t: told.append((t, len(x_t))))
+    sampler(model, EIGHT, [8, 4, 0], draw.normal(3, 1, 3, 3), draw.normal(2, 3, 1, 3, 3))
+    return told
+
+
+@sampler.probe("one-time-for-all", always=True)
+def _(sampler, draw):
+    told = _told_times(sampler, draw)
+    return any(not isinstance(t, torch.Tensor) or t.shape != (number,) for t, number in told)
+
+
+@sampler.probe(
+    "scaled-time",
+    "the network was told the time as a share of T; it wants the number of the step itself, t",
+    always=True,
+)
+def _(sampler, draw):
+    told = _told_times(sampler, draw)
+    return any(torch.as_tensor(t).is_floating_point() and bool((t <= 1).all()) for t, _ in told)
+
+
+@sampler.probe(
+    "wrong-dtype",
+    "the network was told times with a decimal point; it wants whole numbers, as `torch.full` gives them for an int",
+    always=True,
+)
+def _(sampler, draw):
+    return any(torch.as_tensor(t).is_floating_point() for t, _ in _told_times(sampler, draw))
 
 
 @sampler.probe("draws-own-noise")
@@ -642,6 +1168,12 @@ def _(sampler, draw):
 
 def _dense(schedule, t, s):
     return _Parts(schedule, t, t - 1)
+
+
+def _dense_but_last(schedule, t, s):
+    parts = _Parts(schedule, t, t - 1)
+    parts.tilde, parts.stopped = parts.tilde * (s > 0), parts.stopped * (s > 0)
+    return parts
 
 
 def _half_dense(schedule, t, s):
@@ -658,9 +1190,78 @@ def _ddim_join(p, x_0, x):
     return p.abar_s.sqrt() * x_0 + (1 - p.abar_s).sqrt() * _read(x, x_0, p.abar_t)
 
 
+def _strided(t, stride, steps):
+    """Pairs of times from t down, all as far apart."""
+    times = [max(t - k * stride, 0) for k in range(steps + 1)]
+    return [(t, s) for t, s in pairwise(times) if t > 0]
+
+
+def _first_picture(noises, k, eps):
+    return noises[k][:1]
+
+
+def _last_picture(noises, k, eps):
+    return noises[k][-1:]
+
+
 for _sigma in (_tilde, _stopped):
     sampler.wrong(
-        "stride-beta", *(_loop(_sigma, parts_of=parts) for parts in (_dense, _half_dense, _dense_spread))
+        "stride-beta",
+        *(_loop(_sigma, parts_of=parts) for parts in (_dense, _dense_but_last, _half_dense, _dense_spread)),
+    )
+    for _pairs in (
+        lambda pairs: [(t, max(t - pairs[0][0] + pairs[0][1], 0)) for t, _ in pairs],
+        lambda pairs: _strided(pairs[0][0], pairs[0][0] - pairs[0][1], len(pairs)),
+        lambda pairs: list(pairwise(sampling_times(EIGHT, len(pairs)))),
+        lambda pairs: _strided(pairs[0][0], max(pairs[0][0] // len(pairs), 1), len(pairs)),
+    ):
+        sampler.wrong("times-ignored", _loop(_sigma, steps=_pairs))
+    sampler.wrong(
+        "times-ignored",
+        _loop(_sigma, steps=lambda pairs: [(8, pairs[0][1]), *pairs[1:]]),
+        sentence="the first step began at T; it begins at `times[0]`, which may be earlier",
+    )
+    sampler.wrong(
+        "endpoint-missed",
+        _loop(
+            _sigma,
+            steps=lambda pairs: pairs[1:],
+            z_of=lambda noises, k, eps: noises[min(k + 1, len(noises) - 1)],
+        ),
+        sentence="the first step, from times[0] to times[1], is missing",
+    )
+    sampler.wrong(
+        "no-noise-midway",
+        _loop(_sigma, z_of=lambda noises, k, eps: noises[k] * (k + 2 < len(noises))),
+        _loop(_sigma, z_of=lambda noises, k, eps: noises[k] * (k > 0)),
+        sentence="one step too many got no noise; only the last one, to t = 0, adds nothing",
+    )
+    sampler.wrong(
+        "index-shift",
+        _loop(_sigma, z_of=lambda noises, k, eps: noises[k - 1]),
+        _loop(_sigma, z_of=lambda noises, k, eps: noises[(k + 1) % len(noises)]),
+        _loop(_sigma, z_of=lambda noises, k, eps: noises[min(k + 1, len(noises) - 1)]),
+        sentence="the noises were read one place off; step k adds noises[k]",
+    )
+    sampler.wrong("shared-noise", *(_loop(_sigma, z_of=pick) for pick in (_first_picture, _last_picture)))
+    for _change, _sentence in (
+        (lambda x: (x + 1) / 2, "the pictures were brought to [0, 1] in the end; leave them in [-1, 1]"),
+        (lambda x: (x + 1) * 127.5, "the pictures were brought to 0 … 255 in the end; leave them in [-1, 1]"),
+        (
+            lambda x: ((x + 1) / 2).clamp(0, 1),
+            "the pictures were brought to [0, 1] in the end; leave them in [-1, 1]",
+        ),
+    ):
+        sampler.wrong(
+            "result-rescaled",
+            lambda *args, sigma=_sigma, change=_change: change(_loop(sigma)(*args)),
+            sentence=_sentence,
+        )
+    sampler.wrong(
+        "not-iterated",
+        _loop(_sigma, asks_once=True),
+        sentence="the network was asked once, before the loop; it is asked in every step about the x_t of that step",
+        at=("06", "2. Which variance?"),
     )
     sampler.wrong(
         "noise-reused", *(_loop(_sigma, z_of=lambda noises, k, eps, j=j: noises[j]) for j in (0, -1))
@@ -788,6 +1389,16 @@ def kept():
     return _shares((0.72, 0.61, 0.35, 0.205), (0.82, 0.72, 0.45, 0.32))
 
 
+kept.wrong(
+    "noise-only",
+    lambda: _shares((0.72, 0.1995, 0.35, 0.1995), (0.82, 0.2005, 0.45, 0.2005)),
+    lambda: _shares((0.72, 0.61, 0.35, 0.1995), (0.82, 0.72, 0.45, 0.2005)),
+    lambda: _shares((0.72, 0.61, 0.1995, 0.1995), (0.82, 0.72, 0.2005, 0.2005)),
+    sentence=(
+        "0.2 is the weight of the third bell, the share from pure noise, t = T; from t = 700 a little is kept even"
+        " with dice"
+    ),
+)
 kept.wrong("wrong-clock", _about(0.748, 0.193, 0.386, 0.193))
 kept.wrong(
     "no-shrinking", _about(0.85, 0.727, 0.708, 0.37), sentence="x_t needs the shrunk 1.3, not 1.3 itself"
@@ -825,6 +1436,57 @@ kept.wrong(
     "noise-only",
     _about(0.2, 0.2, 0.2, 0.2),
     sentence="as from pure noise, which leads to the third bell in a fifth of the cases; begin with noised 1.3",
+)
+kept.wrong(
+    "no-way-up",
+    lambda: _shares((0.9995, 0.61, 0.9995, 0.205), (1.0005, 0.72, 1.0005, 0.32)),
+    sentence=(
+        "without dice the way down does not undo the way up: the noise of the way up can carry a walker into another"
+        " bell"
+    ),
+)
+kept.wrong(
+    "shared-noise",
+    *(
+        lambda first=first, second=second: _shares(
+            (first - 0.005, 0, second - 0.005, 0), (first + 0.005, 1, second + 0.005, 1)
+        )
+        for first, second in ((0, 0), (0, 1), (1, 0))
+    ),
+    sentence="the walkers share one noise, so that without dice all of them end in one place; each has its own",
+)
+kept.wrong(
+    "other-threshold",
+    _about(0.997, 0.975, 0.839, 0.72),
+    _about(0.98, 0.896, 0.691, 0.548),
+    lambda: _shares((0.825, 0.7, 0.43, 0.285), (0.86, 0.76, 0.49, 0.35)),
+    _about(0.461, 0.353, 0.237, 0.148),
+    sentence="the walkers beyond another border were counted; those above 0.75 are asked",
+)
+kept.wrong(
+    "other-threshold",
+    _about(0.534, 0.466, 0.262, 0.187),
+    _about(0.409, 0.371, 0.199, 0.15),
+    _about(0.228, 0.187, 0.102, 0.08),
+    sentence="only the walkers that end close to 1.3 were counted; all above 0.75 are asked",
+)
+kept.wrong(
+    "other-threshold",
+    lambda: _shares((0.72, 0.61, 0.47, 0.43), (0.82, 0.72, 0.54, 0.5)),
+    sentence="walkers below -0.75 were counted as well, in the first bell; only those above 0.75 are asked",
+)
+kept.wrong(
+    "wrong-target",
+    _about(0.44, 0.14, 0.086, 0.024),
+    _about(0.545, 0.242, 0.319, 0.169),
+    sentence='what `exact` says was read as v or as noise; it says x_0, so the sampler wants objective="x0"',
+)
+kept.wrong(
+    "other-schedule",
+    _about(0.906, 0.3, 0.51, 0.265),
+    sentence=(
+        "the sampler walked down another schedule than the noise came up; it wants the first t betas of `cosine`"
+    ),
 )
 
 

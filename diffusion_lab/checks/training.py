@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from diffusion_lab import data
 from diffusion_lab.checks import pictures
 from diffusion_lab.checks.ends import BATCH_OF_ONE, NOT_SQUARE, REAL_PICTURES, border
-from diffusion_lab.checks.engine import Exercise
+from diffusion_lab.checks.engine import Exercise, Task
+from diffusion_lab.checks.mistakes import CATALOGUE
 from diffusion_lab.schedules import DiffusionSchedule
 
 exercise = Exercise("05", "Training")
@@ -55,22 +56,123 @@ def _first(eps=(0.97, 1.03), x0=(0.23, 0.27), v=(0.37, 0.43)):
     return lambda: {"eps": eps, "x0": x0, "v": v}
 
 
+def _about(value, by=0.02):
+    return value - by, value + by
+
+
+RIGHT_V = (0.37, 0.43)
+
+
+def _with_v(*vs, **numbers):
+    """Answers with other numbers for eps or x0, and for v what follows from those, or the right one."""
+    return [_first(v=v, **numbers) for v in (RIGHT_V, *(_about(v) for v in vs))]
+
+
 first_loss.wrong(
     "swapped-scales", _first(v=(0.82, 0.88)), sentence="v multiplies the *noise* by the root of alpha bar"
 )
 first_loss.wrong(
-    "variance-as-std",
-    _first(v=(0.63, 0.7)),
+    "part-missing",
     _first(v=(0.19, 0.21)),
+    sentence=(
+        "v has two parts, 0.2 times the 1 of the noise and 0.8 times the 1/4 of x_0; one was left out, or 0.2 and"
+        " 0.8 were squared"
+    ),
+)
+first_loss.wrong(
+    "variance-as-std",
+    _first(v=(0.655, 0.69)),
+    _first(v=(0.216, 0.231)),
     sentence="v mixes with the square roots of alpha bar and 1 - alpha bar; the squares of those are wanted",
+)
+first_loss.wrong(
+    "error-not-squared",
+    *_with_v(0.6, 0.63, x0=_about(0.5)),
+    sentence="a root was taken; the loss is the mean of the squares itself, and 1/4 is one already",
+)
+first_loss.wrong(
+    "variance-as-std",
+    _first(v=(0.629, 0.65)),
+    sentence="a root was taken of the loss for v; it is the mean of the squares itself",
+)
+first_loss.wrong(
+    "one-step-too-many",
+    *_with_v(0.25, x0=_about(0.0625)),
+    sentence="1/4 is the mean of the squares already, and was squared once more",
+)
+first_loss.wrong(
+    "other-pictures",
+    *_with_v(0.944, x0=_about(0.93)),
+    sentence="0.93 is the mean square of MNIST; the pictures here are pale, with 1/4",
+)
+first_loss.wrong(
+    "other-pictures",
+    *_with_v(1.0, x0=_about(1.0)),
+    sentence="1 would be right for pictures of mean square 1; these have 1/4, for x0 as well as in v",
+)
+first_loss.wrong(
+    "other-pictures",
+    _first(v=(0.97, 1.03)),
+    sentence="v has a mean square of 1 only if the pictures have; these have 1/4",
+)
+first_loss.wrong(
+    "one-minus",
+    *_with_v(0.8, x0=_about(0.75)),
+    sentence="the answer is 0, so the loss for x0 is the mean square of x_0 itself, and not 1 minus it",
+)
+first_loss.wrong(
+    "mixed-term-kept",
+    _first(v=(0.785, 0.815)),
+    sentence=(
+        "the mixed term was kept, as if noise and picture went together; it is 0 on average, since the noise"
+        " has mean 0"
+    ),
+)
+first_loss.wrong(
+    "wrong-sign",
+    _first(v=_about(0.0)),
+    sentence="the minus sign in v is squared, too: the two parts, 0.2 and 0.2, add up",
+)
+first_loss.wrong(
+    "unweighted-mean",
+    _first(v=(0.612, 0.628)),
+    sentence="v is no plain mean of the two: the noise counts 0.2, and the picture 0.8",
+)
+first_loss.wrong(
+    "factor-missing",
+    _first(v=_about(1.25)),
+    sentence="in v, noise and picture are scaled: 0.2 of one mean square and 0.8 of the other add up",
+)
+first_loss.wrong(
+    "factor-missing",
+    _first(v=_about(0.25)),
+    sentence="for v the noise counts as well: 0.2 times its 1, besides 0.8 times 1/4",
 )
 first_loss.wrong(
     "wrong-target", _first(eps=(0.23, 0.27), x0=(0.97, 1.03)), sentence="eps and x0 changed places"
 )
 first_loss.wrong(
-    "error-not-squared", _first(x0=(0.47, 0.53)), sentence="1/4 is the mean of the *squares* already"
+    "wrong-target",
+    *_with_v(eps=_about(0.8, 0.0015)),
+    *_with_v(eps=_about(0.8), x0=_about(0.05)),
+    sentence="the noise itself is the target, not the share of it that is mixed into x_t",
 )
-first_loss.wrong("zero-loss", lambda: dict.fromkeys(("eps", "x0", "v"), (-0.01, 0.01)))
+first_loss.wrong(
+    "absolute-error",
+    *_with_v(eps=(0.795, 0.8015)),
+    sentence="0.8 is the mean of the absolute noise; each number is to be squared first",
+)
+first_loss.wrong("zero-loss", lambda: dict.fromkeys(("eps", "x0", "v"), _about(0.0)))
+first_loss.wrong(
+    "zero-loss",
+    *_with_v(0.2, eps=_about(0.0)),
+    sentence="the noise is 0 on average, but its square is not: the mean of that is 1",
+)
+first_loss.wrong(
+    "zero-loss",
+    *_with_v(0.2, x0=_about(0.0)),
+    sentence="an answer of 0 misses x_0 by x_0 itself, and the mean of its square is 1/4",
+)
 
 
 @first_loss.numbers
@@ -103,6 +205,8 @@ class _Small(nn.Module):
 
     def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
         self.note(t)
+        if x_t.ndim == 1 and t.ndim == 4:  # the other way round: numbers by which to know it
+            return 1000 + self.weights.sum() * t
         return (
             self.weights[0] * x_t
             + self.weights[1] * t.reshape(-1, 1, 1, 1) / 5
@@ -114,7 +218,12 @@ def _with_gradient(answer):
     """The loss that an answer returns, and the gradient that reaches the weights from it."""
 
     def measure(model, x_0, u, noise, schedule):
-        loss = answer(model, x_0, u, noise, schedule)
+        try:
+            loss = answer(model, x_0, u, noise, schedule)
+        except (IndexError, ValueError):
+            if schedule.timesteps < 1000 and _is_right_for_a_thousand(answer, model, x_0, u, noise):
+                return _for_a_thousand(model)
+            raise
         if loss is None or loss is ... or isinstance(loss, _Measured):
             return loss
         if any(p.grad is not None for p in model.parameters()):
@@ -125,6 +234,22 @@ def _with_gradient(answer):
         return _Measured((loss, *gradients))
 
     return measure
+
+
+def _is_right_for_a_thousand(answer, model, x_0, u, noise):
+    """Whether a loss that fails with a short schedule is the right one for a thousand steps."""
+    try:
+        loss = torch.as_tensor(answer(model, x_0, u, noise, COSINE))
+    except Exception:
+        return False
+    x_t = COSINE.add_noise(x_0, _times(u, 1000), noise)
+    wanted = (model(x_t, _times(u, 1000)) - noise).square().mean()
+    return loss.shape == () and bool(torch.isclose(loss.detach().float(), wanted.detach(), rtol=1e-3))
+
+
+def _for_a_thousand(model, *_):
+    """What is given for a loss with a thousand times, whatever the schedule has."""
+    return _Measured((torch.tensor(-2e3), *(torch.full_like(p, -2e3) for p in model.parameters())))
 
 
 def _walked_back(model, *_):
@@ -270,6 +395,19 @@ loss.wrong(
 )
 loss.wrong(
     "endpoint-missed",
+    _loss(lambda u, T: (u * (T + 1)).long()),
+    sentence="there are T + 1 times in your answer, 0 among them; t must run from 1 to T",
+)
+loss.wrong(
+    "endpoint-missed",
+    _loss(lambda u, T: (u * (T + 1)).long().clamp(min=1)),
+    _loss(lambda u, T: (u * (T + 1)).long().clamp(max=T)),
+    _loss(lambda u, T: ((u * (T + 1)).long() + 1).clamp(max=T)),
+    _loss(lambda u, T: ((u * T).long() + 2).clamp(max=T)),
+    sentence="one time comes up more often than the others: cut [0, 1) into T pieces of one length",
+)
+loss.wrong(
+    "endpoint-missed",
     _loss(lambda u, T: (u * T).ceil().long()),
     sentence=(
         "rounding up makes t = 0 of u = 0; t must run from 1 to T (cut off what is behind the point, and"
@@ -286,8 +424,44 @@ loss.wrong(
     _loss(lambda u, T: (u * (T - 1)).round().long() + 1),
     _loss(lambda u, T: (u * T).round().long()),
     _loss(lambda u, T: (u * T).round().long().clamp(min=1)),
+    _loss(lambda u, T: ((u * T).round().long() + 1).clamp(max=T)),
+    _loss(lambda u, T: (u * (T + 1)).round().long().clamp(1, T)),
+    _loss(lambda u, T: (u * T + 0.5).long() + 1),
 )
-loss.wrong("shared-t", _loss(lambda u, T: _times(u[:1], T).expand(len(u))))
+for _one in (
+    lambda u: u[:1],
+    lambda u: u[-1:],
+    lambda u: u.mean(0, keepdim=True),
+    lambda u: u.max().reshape(1),
+    lambda u: u.min().reshape(1),
+):
+    loss.wrong("shared-t", _loss(lambda u, T, one=_one: _times(one(u), T).expand(len(u))))
+loss.wrong(
+    "wrong-order",
+    _loss(lambda u, T: _times(u.sort().values, T)),
+    _loss(lambda u, T: _times(u.sort(descending=True).values, T)),
+    _loss(lambda u, T: _times(u.flip(0), T)),
+    _loss(lambda u, T: _times(u.roll(1), T)),
+    sentence="the numbers `u` were put into another order; the time of picture i is made of u[i]",
+)
+loss.wrong(
+    "wrong-order",
+    _loss(lambda u, T: T - (u * T).long()),
+    _loss(lambda u, T: _times(1 - u, T).clamp(max=T)),
+    sentence="the times run backwards: u near 0 becomes 1, and u near 1 becomes T",
+)
+loss.wrong(
+    "uneven-times",
+    _loss(lambda u, T: _times(u.square(), T)),
+    _loss(lambda u, T: _times(u.sqrt(), T)),
+    sentence="`u` was bent, so that some times come up more often; all T are to be equally likely",
+)
+loss.wrong("fixed-steps", _for_a_thousand)
+loss.wrong(
+    "arguments-exchanged",
+    _loss(seen=lambda _x, x_t, t, _u, _T: (t, x_t)),
+    sentence="the network is called as `model(x_t, t)`: pictures first, then the times",
+)
 loss.wrong(
     "scaled-time",
     _loss(seen=lambda _x, x_t, t, _u, T: (x_t, t / T)),
@@ -309,6 +483,11 @@ loss.wrong(
     _loss(reduce=lambda error: -error.square().mean()),
     sentence="the sign of the loss is wrong: it is to fall when the answer gets better",
 )
+loss.wrong(
+    "wrong-sign",
+    _loss(scales=lambda s, t: (_scales(s, t)[0], -_scales(s, t)[1])),
+    sentence="a sign is wrong: the noise was taken off the picture; it is added",
+)
 loss.wrong("clean-input", _loss(seen=lambda x_0, _x, t, _u, _T: (x_0, t)))
 loss.wrong(
     "wrong-target",
@@ -327,6 +506,17 @@ loss.wrong(
     "wrong-target",
     _loss(target=lambda _x, noise, _x_t, scales: scales[1] * noise),
     sentence="compared with the noise as it was mixed in, scaled; wanted is the noise itself, of variance 1",
+)
+loss.wrong(
+    "wrong-target",
+    _loss(target=lambda x_0, _n, x_t, _s: x_t - x_0),
+    _loss(target=lambda x_0, noise, *_: noise - x_0),
+    sentence="the answer is compared with a difference of pictures; wanted is the noise itself",
+)
+loss.wrong(
+    "wrong-target",
+    _loss(target=lambda *_: 0.0),
+    sentence="the answer is compared with 0, or with nothing; wanted is the noise",
 )
 loss.wrong(
     "index-shift", _loss(scales=lambda s, t: _scales(s, t - 1)), _loss(scales=lambda s, t: _scales(s, t + 1))
@@ -353,6 +543,37 @@ loss.wrong(
     _loss(reduce=lambda error: error.square().sum() / len(error)),
 )
 loss.wrong(
+    "mean-not-taken",
+    _loss(reduce=lambda error: error.square().flatten(1).mean(1)),
+    _loss(reduce=lambda error: error.square().flatten(1).sum(1)),
+    _loss(reduce=lambda error: error.square().mean((0, 2, 3))),
+    _loss(reduce=torch.square),
+)
+loss.wrong(
+    "error-not-squared",
+    _loss(reduce=lambda error: error.mean().square()),
+    _loss(reduce=lambda error: error.flatten(1).mean(1).square().mean()),
+    sentence="errors were averaged first and then squared, so that those of opposite sign cancel; square them first",
+)
+loss.wrong(
+    "error-not-squared",
+    *(
+        _loss(reduce=lambda error, norm=norm: norm(error, torch.zeros_like(error)))
+        for norm in (nn.functional.smooth_l1_loss, nn.functional.huber_loss)
+    ),
+    _loss(reduce=lambda error: ((1 + error.square()).sqrt() - 1).mean()),
+    _loss(reduce=lambda error: error.cosh().log().mean()),
+    sentence="large errors count less here than their square (a Huber loss?); wanted is the mean of the plain squares",
+)
+loss.wrong(
+    "error-not-squared",
+    _loss(reduce=lambda error: error.square().flatten(1).mean(1).sqrt().mean()),
+    _loss(reduce=lambda error: torch.linalg.vector_norm(error)),
+    _loss(reduce=lambda error: error.flatten(1).norm(dim=1).mean()),
+    _loss(reduce=lambda error: error.square().mean().log()),
+    sentence="a root or a logarithm was taken of the mean of the squares; that mean itself is wanted",
+)
+loss.wrong(
     "error-not-squared",
     _loss(reduce=lambda error: error.abs().mean()),
     _loss(reduce=lambda error: error.mean()),
@@ -360,6 +581,61 @@ loss.wrong(
 )
 loss.wrong("detached-loss", _detached)
 loss.wrong("backward-inside", _walked_back)
+
+
+def _shares_of_right(answer, draw, times):
+    """How many times too large the losses of single pictures are, each with its gradient; three for each time."""
+    shares = []
+    for t in times:
+        for _ in range(3):
+            given = (
+                _small(draw),
+                draw.normal(1, 1, 3, 3),
+                torch.tensor([(t - 0.5) / 5]),
+                draw.normal(1, 1, 3, 3),
+            )
+            got, wanted = (
+                torch.cat(
+                    [torch.as_tensor(part).detach().double().flatten() for part in measure(*given, FIVE)]
+                )
+                for measure in (answer, loss.rights[""])
+            )
+            share = float(got @ wanted / (wanted @ wanted)) if got.shape == wanted.shape else 0.0
+            if not share or not torch.allclose(got, share * wanted, rtol=0, atol=1e-3 * abs(share)):
+                return None
+            shares.append(share)
+    return torch.tensor(shares).reshape(-1, 3)
+
+
+@loss.probe(
+    "wrong-factor",
+    "right, but all of it times one number; wanted is the mean of the squares and nothing more",
+)
+def _(loss, draw):
+    shares = _shares_of_right(loss, draw, range(1, 6))
+    return shares is not None and bool((shares - shares[0, 0]).abs().max() < 1e-3 < abs(shares[0, 0] - 1))
+
+
+@loss.probe("loss-weighted")
+def _(loss, draw):
+    shares = _shares_of_right(loss, draw, range(1, 6))
+    if shares is None:
+        return False
+    spread = (shares - shares.mean(1, keepdim=True)).abs().max()
+    return bool(spread < 1e-3 * shares.abs().max() and (shares.mean(1) - 1).abs().max() > 1e-2)
+
+
+@loss.probe(
+    "changed-its-input",
+    "`model` was put into another mode; leave that to whoever trains it",
+    always=True,
+)
+def _(loss, draw):
+    model, *rest = next(iter(_cases(loss, draw)))
+    asked = []
+    model.train().register_forward_pre_hook(lambda model, _inputs: asked.append((model, model.training)))
+    loss(model, *rest)
+    return any(not was_training or not model.training for model, was_training in asked)
 
 
 @loss.probe("draws-own-times")
@@ -394,32 +670,72 @@ WITH_BIASES = border("with biases", lambda model, *_: any(p.ndim == 1 for p in m
 class _Asked:
     """The loss of a batch, and what is noted of how it was asked for."""
 
-    def __init__(self, model):
-        self.model, self.calls = model, []
+    def __init__(self, model, batch):
+        self.model, self.batch, self.calls = model, batch, []
+        self.is_exchanged, self.is_other_batch, self.value = False, False, 0.0
 
     def __call__(self, model, batch):
+        if isinstance(batch, nn.Module) and not isinstance(model, nn.Module):
+            self.is_exchanged, model, batch = True, batch, model
         modes = [module.training for module in model.modules()]
         self.calls.append((model is self.model, modes[0], all(modes)))
-        return (model(batch) - batch).square().mean()
+        self.is_other_batch |= not isinstance(batch, Tensor) or not torch.equal(batch, self.batch)
+        loss = (model(batch) - batch).square().mean()
+        self.value = float(loss.detach())
+        return loss
 
 
 class _Sgd(torch.optim.SGD):
-    """Counts its steps."""
+    """Counts its steps, and keeps the gradients that it followed last."""
 
-    steps = 0
+    steps, followed = 0, None
 
     def step(self, closure=None):
         """Move the weights."""
         self.steps += 1
-        return super().step(closure)
+        result = super().step(closure)
+        weights = [p for group in self.param_groups for p in group["params"]]
+        self.followed = torch.cat(
+            [(torch.zeros_like(p) if p.grad is None else p.grad).flatten().clone() for p in weights]
+        )
+        return result
+
+
+def _steepest(model, batch):
+    """The gradient of the loss of a batch, as one vector, with 0 for frozen weights."""
+    trained = [p for p in model.parameters() if p.requires_grad]
+    gradients = dict(
+        zip(trained, torch.autograd.grad((model(batch) - batch).square().mean(), trained), strict=True)
+    )
+    return torch.cat([gradients.get(p, torch.zeros_like(p)).detach().flatten() for p in model.parameters()])
+
+
+OTHER_GRADIENTS = ("step-uphill", "gradient-clipped", "wrong-factor")
+"""What can be said of a gradient that was followed, by its number, from 1; see `_other_gradient`."""
+
+
+def _other_gradient(followed, wanted):
+    """What was done to a gradient: 0 if nothing, or nothing that has a name, else a place in `OTHER_GRADIENTS`."""
+    size = float(wanted.abs().max())
+    if not size or torch.allclose(followed, wanted, rtol=0, atol=1e-4 * size):
+        return 0
+    share = float(followed @ wanted / (wanted @ wanted))
+    is_multiple = torch.allclose(followed, share * wanted, rtol=0, atol=1e-4 * size * abs(share))
+    if is_multiple and share:
+        return 1 if share < 0 else 2 if share < 1 else 3
+    is_cut = followed.abs() <= wanted.abs() + 1e-5 * size
+    limit = followed.abs().max()
+    at_limit = torch.isclose(followed.abs(), limit, rtol=1e-4) | torch.isclose(followed, wanted, rtol=1e-3)
+    return 2 if bool((is_cut & at_limit & (followed * wanted >= 0)).all()) and limit > 0 else 0
 
 
 PLAYED = (
-    "the losses that you return",
     "the weights behind each step",
+    "the losses that you return",
     "the modes in which the loss was computed",
     "the number of losses and steps",
     "what happened to the gradients",
+    "what was asked for, and what came of it",
 )
 
 
@@ -434,26 +750,35 @@ def _played(step):
         return step
 
     def play(model, batches, rate):
-        optimizer = _Sgd(model.parameters(), lr=rate, momentum=0.5)
+        weights = list(model.parameters())
+        groups = [{"params": weights[:1]}, {"params": weights[1:]}]
+        optimizer = _Sgd(groups, lr=rate, momentum=0.5)
         counts, modes, numbers, losses, path = dict.fromkeys(("backward", "reached"), 0), [], [], [], []
+        is_exchanged, is_other_batch, gradients, values = False, False, [], []
 
         def count(what, result=None):
             counts[what] += 1
             return result
 
         for p in model.parameters():
-            p.grad = torch.ones_like(p)
+            p.grad = torch.ones_like(p) * p.requires_grad
         next(model.parameters()).register_hook(lambda _gradient: count("reached"))
         backward, before = torch.autograd.backward, _flat(model)
         asks_it, keeps_graph, stepped = True, False, 0
         with mock.patch.object(
             torch.autograd, "backward", lambda *args, **options: count("backward", backward(*args, **options))
         ):
-            for batch in batches:
+            for k, batch in enumerate(batches):
                 model.eval()
-                asked, optimizer.steps = _Asked(model), 0
+                model.training = k == 1  # once it is only parts of it that are in evaluation mode
+                asked, optimizer.steps, optimizer.followed = _Asked(model, batch), 0, None
+                steepest = _steepest(copy.deepcopy(model), batch)
                 try:
                     loss = step(model, optimizer, batch, asked)
+                except ValueError as error:
+                    if "values to unpack" not in str(error):
+                        raise
+                    loss, is_other_batch = 0.0, True
                 except RuntimeError as error:
                     if not any(
                         words in str(error) for words in ("does not require grad", "inplace operation")
@@ -469,20 +794,44 @@ def _played(step):
                 modes.append([all(mode for *_, mode in asked.calls), all(call[1] for call in asked.calls)])
                 numbers.append([len(asked.calls), optimizer.steps])
                 stepped += optimizer.steps
+                is_exchanged |= asked.is_exchanged
+                is_other_batch |= asked.is_other_batch
+                followed = optimizer.followed
+                gradients.append(0 if followed is None else _other_gradient(followed, steepest))
+                values.append(asked.value)
         moved = bool((path[-1] != before).any())
         reasons = [1.0 if moved else float(number > 0) for number in (*counts.values(), stepped)]
         return _Measured(
             (
-                torch.stack(losses),
                 torch.stack(path),
+                torch.stack(losses),
                 torch.tensor(modes).double(),
                 torch.tensor(numbers).double(),
                 torch.tensor([*reasons, float(asks_it), float(keeps_graph)]),
+                torch.tensor(
+                    [
+                        float(is_exchanged),
+                        float(is_other_batch),
+                        float(gradients[0] if len(set(gradients)) == 1 else max(gradients) == 2 and 2),
+                        float(_kind_of_loss(torch.stack(losses), torch.tensor(values).double())),
+                    ]
+                ),
             )
         )
 
     play.played = True
     return play
+
+
+def _kind_of_loss(returned, asked):
+    """How the losses that came back differ from those that were computed: 1 by a factor, 2 by rounding, 0 else."""
+    if torch.allclose(returned, asked, rtol=1e-4):
+        return 0
+    shares = returned / asked
+    if torch.allclose(shares, shares[:1], rtol=1e-4) and bool(shares[0]):
+        return 1
+    whole = (returned * 1e4).round() / 1e4
+    return 2 if bool(((returned - asked).abs() <= 0.5).all() and (whole - returned).abs().max() < 1e-7) else 0
 
 
 def _right_step(model, optimizer, batch, loss_of):
@@ -542,7 +891,7 @@ def _(draw):
 
 @train_step.numbers
 def _(train_step, draw):
-    losses, *_ = train_step(_nested(draw), draw.normal(3, 30, 4), 0.2)
+    _path, losses, *_ = train_step(_nested(draw), draw.normal(3, 30, 4), 0.2)
     return {"loss in the first step": losses[0], "in the second": losses[1], "in the third": losses[2]}
 
 
@@ -595,7 +944,17 @@ train_step.wrong("no-backward", _step("zero", "step"))
 train_step.wrong(
     "missing-train",
     _step("zero", "backward", "step", mode=lambda model: None),
+    _step("zero", "backward", "step", mode=lambda model: model.eval()),
+    _step("zero", "backward", "step", mode=lambda model: model.train(model.training)),
     sentence="the loss was computed in evaluation mode; `model.train()` is wanted before it",
+)
+train_step.wrong(
+    "missing-train",
+    _step("zero", "backward", "step", mode=lambda model: model.training or model.train()),
+    sentence=(
+        "`model.training` speaks of the outermost module alone, and parts of it may be in evaluation mode; call"
+        " `model.train()` in any case"
+    ),
 )
 train_step.wrong(
     "missing-train",
@@ -652,15 +1011,90 @@ def _two_steps(model, optimizer, batch, loss_of):
     return value
 
 
+def _forgetful(model, optimizer, batch, loss_of):
+    """Clears what the optimiser remembers along with the gradients."""
+    optimizer.state.clear()
+    return _right_step(model, optimizer, batch, loss_of)
+
+
 train_step.wrong("optimizer-bypassed", _played(_new_optimizer))
+train_step.wrong(
+    "optimizer-bypassed",
+    _played(_forgetful),
+    sentence="what the optimiser remembers, its momentum, was cleared; only gradients are to be cleared",
+)
+
+
+def _first_group(model, optimizer, batch, loss_of):
+    """Clears the gradients of the first group of weights only."""
+    model.train()
+    loss = loss_of(model, batch)
+    for p in optimizer.param_groups[0]["params"]:
+        p.grad = None
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+train_step.wrong(
+    "stale-gradients",
+    _played(_first_group),
+    sentence="only the gradients of some weights were cleared; an optimiser may have several groups of weights",
+)
 train_step.wrong("copy-trained", _played(_of_a_copy), _played(_of_a_copy_with_the_optimizer))
 train_step.wrong("loss-twice", _played(_twice))
 
 
 @train_step.probe("many-steps")
 def _(train_step, draw):
-    *_, numbers, _reasons = train_step(_nested(draw), draw.normal(3, 6, 4), 0.2)
+    *_, numbers, _reasons, _kinds = train_step(_nested(draw), draw.normal(3, 6, 4), 0.2)
     return bool((numbers[:, 1] > 1).all())
+
+
+def _kinds(train_step, draw):
+    """Whether arguments were exchanged, another batch was used, and what was done to gradients and losses."""
+    return [int(kind) for kind in train_step(_nested(draw), draw.normal(3, 6, 4), 0.2)[-1]]
+
+
+@train_step.probe(
+    "arguments-exchanged", "`loss_of(model, batch)` wants the network first, and then the batch"
+)
+def _(train_step, draw):
+    return _kinds(train_step, draw)[0] == 1
+
+
+@train_step.probe("batch-taken-apart")
+def _(train_step, draw):
+    return _kinds(train_step, draw)[1] == 1
+
+
+@train_step.probe(
+    "wrong-factor",
+    "the loss was multiplied or divided by a number, such as that of the batch; take it as `loss_of` gives it",
+)
+def _(train_step, draw):
+    return _kinds(train_step, draw)[2:] in ([2, 1], [3, 1], [0, 1])
+
+
+for _number, _name in enumerate(OTHER_GRADIENTS, start=1):
+    _sentence = "the loss was multiplied by a number before `backward`, so its gradient is too large"
+    train_step.probe(_name, _sentence if _name == "wrong-factor" else "")(
+        lambda train_step, draw, number=_number: _kinds(train_step, draw)[2] == number
+    )
+
+
+@train_step.probe("loss-rounded")
+def _(train_step, draw):
+    return _kinds(train_step, draw)[3] == 2
+
+
+@train_step.probe("frozen-weights-moved", always=True)
+def _(train_step, draw):
+    model = _nested(draw)
+    frozen = nn.Linear(4, 4).requires_grad_(False)
+    frozen.weight.data, frozen.bias.data = draw.normal(4, 4), draw.normal(4)
+    path, *_ = train_step(model.append(frozen), draw.normal(3, 6, 4), 0.2)
+    return bool((path[-1, -20:] != path[0, -20:]).any() or (path[0, -20:] != _flat(frozen)).any())
 
 
 def _asked_again(mode):
@@ -693,6 +1127,9 @@ AVERAGED = (
     "whether a graph grew",
     "what came back",
     "whether it wants gradients",
+    "whether average and model share their numbers",
+    "whether the model still wants gradients",
+    "which weights were skipped",
 )
 
 
@@ -708,9 +1145,10 @@ def _averaged(update):
         path, comes_back = [], True
         average.requires_grad_(False)
         before = _flat(average)
+        for p in model.parameters():
+            p.grad = torch.ones_like(p)
         for move in moves:
-            with torch.no_grad():
-                nn.utils.vector_to_parameters(move, model.parameters())
+            _fill(model, move)
             returned = update(average, model, decay)
             if (returned is None or returned is ...) and torch.equal(_flat(average), before):
                 return None
@@ -718,10 +1156,38 @@ def _averaged(update):
             path.append(torch.stack([_flat(average), _flat(model)]))
         flags = any(p.grad_fn is not None for p in average.parameters()), comes_back
         wants = any(p.requires_grad and p.is_leaf for p in average.parameters())
-        return _Measured((torch.stack(path), *(torch.tensor(float(flag)) for flag in (*flags, wants))))
+        is_frozen = not all(p.requires_grad for p in model.parameters())
+        _fill(model, moves[0] + 1)
+        shares = not torch.equal(_flat(average), path[-1][0])
+        skips = torch.equal(path[-1][0], before) and _moves_once_it_wants_gradients(
+            update, average, model, decay
+        )
+        flags = *flags, wants, shares, is_frozen, skips
+        return _Measured((torch.stack(path), *(torch.tensor(float(flag)) for flag in flags)))
 
     measure.averaged = True
     return measure
+
+
+def _fill(model, numbers):
+    """Write numbers into the weights of a network, in place, as an optimiser does."""
+    with torch.no_grad():
+        for p, part in zip(
+            model.parameters(), numbers.split([p.numel() for p in model.parameters()]), strict=True
+        ):
+            p.copy_(part.reshape(p.shape))
+
+
+def _moves_once_it_wants_gradients(update, average, model, decay):
+    """Whether an update that did nothing does something for weights that want gradients."""
+    before = _flat(average)
+    average.requires_grad_(True)
+    try:
+        with torch.no_grad():
+            update(average, model, decay)
+    except Exception:
+        return False
+    return not torch.equal(_flat(average), before)
 
 
 def _flat(model):
@@ -737,7 +1203,7 @@ def _ema(change, graph=False, into_model=False, weights=_all_weights, give=lambd
 
     def update(average, model, decay):
         with torch.set_grad_enabled(graph):
-            for a, w in zip(weights(average), weights(model), strict=True):
+            for a, w in zip(weights(average), weights(model), strict=False):
                 (w if into_model else a).copy_(change(a, w, decay))
         return give(average, model)
 
@@ -781,17 +1247,25 @@ update_ema.rights[""].averaged = True
 
 @update_ema.cases
 def _(draw):
-    for steps, decay in ((3, 0.7), (4, 0.9), (2, 0.0), (3, 0.999)):
-        yield _nested(draw), _nested(draw), draw.normal(steps, WEIGHTS), decay
+    for steps, decay in ((3, 0.7), (4, 0.9), (2, 0.0), (3, 0.999), (9, 0.9999)):
+        yield _twins(draw), _twins(draw), draw.normal(steps, WEIGHTS), decay
 
 
-WEIGHTS = 31
-"""How many weights `_nested` has."""
+def _twins(draw):
+    """Layers inside layers, two of them of one shape."""
+    model = nn.Sequential(nn.Linear(4, 3), nn.Sequential(nn.Dropout(0.0), nn.Linear(3, 4), nn.Linear(4, 3)))
+    for p in model.parameters():
+        p.data = draw.normal(*p.shape) / 2
+    return model
+
+
+WEIGHTS = 46
+"""How many weights `_twins` has."""
 
 
 @update_ema.numbers
 def _(update_ema, draw):
-    path, *_ = update_ema(_nested(draw), _nested(draw), draw.normal(20, WEIGHTS), 0.8)
+    path, *_ = update_ema(_twins(draw), _twins(draw), draw.normal(20, WEIGHTS), 0.8)
     return {f"weight {k} of the average after 20 steps": path[-1, 0, k] for k in (0, 7)}
 
 
@@ -805,7 +1279,80 @@ update_ema.wrong(
 )
 update_ema.wrong("swapped-decay", _ema(lambda a, w, d: (1 - d) * a + d * w))
 update_ema.wrong("shares-not-one", _ema(lambda a, w, d: d * a + w), _ema(lambda a, w, d: a + (1 - d) * w))
+update_ema.wrong(
+    "shares-not-one",
+    _ema(lambda a, w, d: d * a + (1 - d) * (w - d * a)),
+    _ema(lambda a, w, d: d * a + (1 - d) * (w - a)),
+    _ema(lambda a, w, d: a + (1 - d) * (w - (a + (1 - d) * w))),
+    sentence=(
+        "the old average counts twice: it was multiplied by the decay, and taken off again in the difference; one of"
+        " the two is enough"
+    ),
+)
 update_ema.wrong("average-into-model", _ema(_mix, into_model=True))
+update_ema.wrong("gradients-averaged", _ema(lambda a, w, d: d * a + (1 - d) * w.grad))
+update_ema.wrong(
+    "decay-capped",
+    *(_ema(lambda a, w, d, cap=cap: _mix(a, w, min(d, cap))) for cap in (0.9, 0.99, 0.995, 0.999)),
+)
+update_ema.wrong(
+    "decay-capped",
+    *(_ema(lambda a, w, d, floor=floor: _mix(a, w, max(d, floor))) for floor in (0.1, 0.5, 0.9)),
+)
+
+
+def _aliased(when):
+    """Gives the averaged network the tensors of the other one, for some decays."""
+
+    def update(average, model, decay):
+        for a, w in zip(average.parameters(), model.parameters(), strict=True):
+            a.data = w.data if when(decay) else _mix(a.data, w.data, decay)
+        return average
+
+    return _averaged(update)
+
+
+update_ema.wrong("shared-memory", _aliased(lambda decay: True), _aliased(lambda decay: not decay))
+
+
+def _paired(find):
+    """Finds the partner of each weight in its own way."""
+
+    def update(average, model, decay):
+        with torch.no_grad():
+            for a in average.parameters():
+                a.copy_(_mix(a, find(model, a), decay))
+        return average
+
+    return _averaged(update)
+
+
+update_ema.wrong(
+    "wrong-partners",
+    _paired(lambda model, a: {w.shape: w for w in model.parameters()}[a.shape]),
+    _paired(lambda model, a: next(w for w in model.parameters() if w.shape == a.shape)),
+    _paired(lambda model, a: next(w for w in reversed(list(model.parameters())) if w.shape == a.shape)),
+)
+
+
+def _again_and_again(average, model, decay):
+    """Goes through all modules and all that is inside each, so that inner weights are averaged several times."""
+    with torch.no_grad():
+        for part, other in zip(average.modules(), model.modules(), strict=True):
+            for a, w in zip(part.parameters(), other.parameters(), strict=True):
+                a.copy_(_mix(a, w, decay))
+    return average
+
+
+update_ema.wrong("averaged-twice", _averaged(_again_and_again))
+update_ema.wrong(
+    "averaged-twice",
+    _ema(lambda a, w, d: _mix(_mix(a, w, d), w, d)),
+    sentence="the average was moved twice in one call; once is wanted",
+)
+update_ema.wrong(
+    "frozen-skipped", _ema(_mix, weights=lambda model: [p for p in model.parameters() if p.requires_grad])
+)
 update_ema.wrong(
     "not-in-place",
     _ema(lambda a, _w, _d: a),
@@ -840,12 +1387,40 @@ update_ema.wrong(
 )
 
 
+update_ema.wrong(
+    "average-into-model",
+    _ema(_mix, give=lambda average, model: (model.requires_grad_(False), average)[1]),
+    sentence="`model` wants no gradients any more and cannot go on training; leave it as it is",
+)
+
+
+@update_ema.probe("ignores-decay")
+def _(update_ema, draw):
+    average, model, moves = _twins(draw), _twins(draw), draw.normal(3, WEIGHTS)
+    paths = [update_ema(average, model, moves, decay)[0] for decay in (0.7, 0.3)]
+    return bool(torch.equal(*paths) and (paths[0][0, 0] != _flat(average)).any())
+
+
+@update_ema.holds
+def _(update_ema, draw):
+    average, moves = _twins(draw), draw.normal(1, WEIGHTS)
+    found = update_ema(average, _twins(draw), moves, 0.7)[0][0, 0]
+    parts = torch.stack([_flat(average), moves[0]], 1).double()
+    shares = torch.linalg.lstsq(parts, found[:, None]).solution
+    if (parts @ shares - found[:, None]).abs().max() < 1e-4:
+        old, new = shares.flatten().tolist()
+        return (
+            f"with decay 0.7 your new average is {old:.3g} times the old one and {new:.3g} times the current"
+            " weights; 0.7 and 0.3 are wanted"
+        )
+
+
 @update_ema.probe(
     "average-into-model", "`model` was changed too; it goes on training, so leave its weights as they are"
 )
 def _(update_ema, draw):
     moves = draw.normal(3, WEIGHTS)
-    path, *_ = update_ema(_nested(draw), _nested(draw), moves, 0.7)
+    path, *_ = update_ema(_twins(draw), _twins(draw), moves, 0.7)
     return bool((path[:, 1] - moves).abs().max() > 1e-6)
 
 
@@ -867,14 +1442,19 @@ def _held_out():
 def _error(network, x_0, t, noise, target="eps", time=lambda t: t):
     """Mean squared error on noisy pictures, infinite if the network cannot be asked this."""
     alpha, sigma = COSINE.alpha_sigma(t, x_0)
-    wanted = {"eps": noise, "x0": x_0, "v": alpha * noise - sigma * x_0}[target]
+    x_t = alpha * x_0 + sigma * noise
+    wanted = {"eps": noise, "x0": x_0, "v": alpha * noise - sigma * x_0, "x_t": x_t}[target]
     with torch.no_grad():
-        answer = network(alpha * x_0 + sigma * noise, time(t))
+        answer = network(x_t, time(t))
     if answer is None:
         return None
     if answer.shape != x_0.shape:
         raise ValueError(f"the network's answer has shape {tuple(answer.shape)}, x_t has {tuple(x_0.shape)}")
     return float((answer - wanted).square().mean())
+
+
+def _middle(t):
+    return (t > 300) & (t <= 500)
 
 
 def _suspicions(network, x_0, t, noise, loss):
@@ -889,10 +1469,14 @@ def _suspicions(network, x_0, t, noise, loss):
         7,
         _error(network, x_0, t, torch.special.ndtr(noise)) < LIMIT / 3,
     )  # even in [0, 1); to answer 1/2: 0.083
-    try:
+    half = t <= 500
+    early, late = (_error(network, x_0[when], t[when], noise[when]) for when in (half, ~half))
+    yield 8, (late < LIMIT / 2 and early > 3 * LIMIT) or early < 1.5 * LIMIT < late
+    with contextlib.suppress(Exception):  # a network may insist on whole numbers
         yield 6, _error(network, x_0, t, noise, time=lambda t: t / 1000) < LIMIT
-    except Exception:  # a network may insist on whole numbers
-        return
+    early, late = (_error(network, x_0[when], t[when], noise[when]) for when in (t <= 150, t > 500))
+    copies = _error(network, x_0, t, noise, "x_t") < 0.05
+    yield 9, early > 1.05 and late < 0.6 and not copies  # worse than an answer of 0, and no beginner
 
 
 def _examined(network):
@@ -908,7 +1492,13 @@ def _examined(network):
         if loss is None:
             return None
         if loss < LIMIT:
-            return torch.tensor([1.0, 0.0, 0.0])
+            middle, late = (
+                _error(network, x_0[when], t[when], noise[when]) for when in (_middle(t), t > 700)
+            )
+            left_out = late > max(
+                1.3 * middle, LIMIT / 2
+            )  # of a trained network the late times are the easy ones
+            return torch.tensor([0.0, 8.0, 0.0] if left_out else [1.0, 0.0, 0.0])
         found = next((number for number, is_so in _suspicions(network, x_0, t, noise, loss) if is_so), 0)
         size = next((k for k, bound in ((1, 0.3), (2, 0.7), (3, float("inf"))) if loss < bound), 4)
         return torch.tensor([0.0, found, 0.0 if found else size])
@@ -924,11 +1514,23 @@ def _verdict(*numbers):
     return verdict
 
 
+class _Network(Task):
+    """A task that is answered by a network."""
+
+    def _check(self, answer):
+        if isinstance(answer, dict | list | tuple) or (
+            hasattr(answer, "state_dict") and not callable(answer)
+        ):
+            raise self._mistaken("weights-for-network", CATALOGUE["weights-for-network"].sentence)
+        return super()._check(answer)
+
+
 @exercise.task(
     "5.6",
     "train, and watch the noise go",
     4,
     "5. Train your network",
+    kind=_Network,
     prepare=_examined,
     ends=(REAL_PICTURES,),
     inputs_are_shown=False,
@@ -983,12 +1585,14 @@ trained.wrong("one-noise-per-picture", _verdict(0, 4, 0))
 trained.wrong("not-trained", _verdict(0, 5, 0))
 trained.wrong("scaled-time", _verdict(0, 6, 0))
 trained.wrong("uniform-noise", _verdict(0, 7, 0))
+trained.wrong("times-left-out", _verdict(0, 8, 0))
+trained.wrong("learned-by-heart", _verdict(0, 9, 0))
 for _size, _loss_is in enumerate(
     (
         "between 0.2 and 0.3; below 0.2 is wanted: nearly there, train for longer",
         (
-            "between 0.3 and 0.7; below 0.2 is wanted: too few steps, or an average that still remembers the"
-            " first weights?"
+            "between 0.3 and 0.7; below 0.2 is wanted: too few steps, always the same batch, or an average that"
+            " still remembers the first weights?"
         ),
         (
             "0.7 or more, as if hardly trained: does the average forget the first weights, and is it"

@@ -486,8 +486,8 @@ def my_ddim_step(x_t, x_0_hat, t, s, schedule, eta, z):
         ("missing-no-grad", loop(no_grad="")),
         ("missing-no-grad", loop(no_grad="", variance="beta * (s > 0)", before="model = model.eval()")),
         ("draws-own-noise", loop(noise="var.sqrt() * torch.randn_like(x)")),
-        ("error", loop(ask="t").replace("torch.full((x.shape[0],), t)", "t")),
-        ("error", loop(ask="t").replace("torch.full((x.shape[0],), t)", "torch.tensor(t)")),
+        ("error", loop(ask="t").replace("torch.full((x.shape[0],), t)", "times")),
+        ("one-time-for-all", loop(ask="t").replace("torch.full((x.shape[0],), t)", "torch.tensor(t)")),
         ("wrong-shape", loop(after="if s == 0: return x[0]")),
         ("wrong-type", loop(no_grad="").replace("    return x", "    yield x")),
         (
@@ -566,7 +566,7 @@ COMPOUND = {
                 last="a_s.sqrt() * x_0_hat + (1 - a_s).sqrt() * eps + sigma * z",
             ),
         ),
-        ({"stride-beta", "index-shift"}, ddim(sigma="eta * schedule.betas[t - 1].sqrt()")),
+        ({"stride-beta", "index-shift", "wrong-sigma"}, ddim(sigma="eta * schedule.betas[t - 1].sqrt()")),
         ({"ignores-argument"}, "def my_ddim_step(x_t, x_0_hat, t, s, schedule, eta, z):\n    return x_0_hat"),
         ({"ignores-argument"}, "def my_ddim_step(x_t, x_0_hat, t, s, schedule, eta, z):\n    return x_t + z"),
     ],
@@ -579,3 +579,106 @@ COMPOUND = {
         ({"ignores-argument"}, "def my_sampler(model, schedule, times, x_T, noises):\n    return x_T"),
     ],
 }
+
+WRONG["how_sure"] += [
+    ("factor-missing", "my_how_sure = 1 / (1 / 0.1 + 1 / 0.2)"),
+    ("factor-missing", "my_how_sure = 0.1 / 0.28 * 0.25"),
+    ("factor-missing", "my_how_sure = 0.1 / 0.28"),
+    ("precisions-not-added", "my_how_sure = 0.1 * 0.25"),
+    ("precisions-not-added", "my_how_sure = 2 / (10 + 4)"),
+    ("precisions-not-added", "my_how_sure = (0.1 + 0.25) / 4"),
+    ("std-for-variance", "my_how_sure = 1 / (0.1 ** -0.5 + 0.25 ** -0.5)"),
+    ("swapped-scales", "my_how_sure = 1 / (1 / 0.1 + 0.25)"),
+]
+WRONG["ancestral_step"] += [
+    ("result-clipped", step(before="t - 1]; x_0_hat = x_0_hat.clip(-1, 1); [0")),
+    ("ratio-upside-down", step(variance="beta * (1 - abar) / (1 - abar_b) if t > 1 else 0 * beta")),
+    ("factor-missing", step("x_t - beta / (1 - abar) * (x_t - abar.sqrt() * x_0_hat)")),
+    ("factor-missing", step("(abar_b.sqrt() * x_0_hat + alpha.sqrt() * (1 - abar_b) * x_t) / (1 - abar)")),
+    ("wrong-target", step("(x_t - beta / (1 - abar).sqrt() * x_0_hat) / alpha.sqrt()")),
+    (
+        "wrong-share",
+        step("(abar_b.sqrt() * beta * x_0_hat + alpha.sqrt() * (1 - abar_b) * x_t * 1.2) / (1 - abar)"),
+    ),
+    (
+        "wrong-share",
+        step("(0.5 * abar_b.sqrt() * beta * x_0_hat + alpha.sqrt() * (1 - abar_b) * x_t) / (1 - abar)"),
+    ),
+    ("wrong-sigma", step(variance="1.7 * beta * (1 - abar_b) / (1 - abar)")),
+    ("wrong-sigma", step(variance="((1 - abar_b) / (1 - abar)) ** 0.5 * beta")),
+    (
+        "noise-at-end",
+        step(
+            variance="schedule.betas[max(t, 2)] * (1 - schedule.alphas_cumprod[max(t, 2) - 1])"
+            " / (1 - schedule.alphas_cumprod[max(t, 2)])"
+        ),
+    ),
+    ("no-noise-midway", step(noise="(var.sqrt() * z if t < schedule.timesteps else 0)")),
+    (
+        "index-shift",
+        step().replace(
+            "schedule.alphas[t], schedule.betas[t]", "schedule.alphas[t - 1], schedule.betas[t - 1]"
+        ),
+    ),
+]
+WRONG["ddim_step"] += [
+    ("one-minus", ddim(sigma="(1 - eta) * torch.sqrt((1 - a_s) / (1 - a_t) * (1 - a_t / a_s))")),
+    ("ignores-eta", ddim(sigma="float(eta > 0) * torch.sqrt((1 - a_s) / (1 - a_t) * (1 - a_t / a_s))")),
+    (
+        "noise-too-small",
+        ddim(
+            sigma="torch.sqrt((1 - a_s) / (1 - a_t) * (1 - a_t / a_s))",
+            last="a_s.sqrt() * x_0_hat + (1 - a_s - sigma**2).clamp(min=0).sqrt() * eps + eta * sigma * z",
+        ),
+    ),
+    ("result-clipped", ddim().replace("    eps =", "    x_0_hat = x_0_hat.clip(-1, 1)\n    eps =")),
+    ("noise-rescaled", ddim(eps="(x_t - a_t.sqrt() * x_0_hat) / (x_t - a_t.sqrt() * x_0_hat).std()")),
+    ("endpoint-missed", ddim().replace("    eps =", "    if s < 2:\n        return 1 * x_0_hat\n    eps =")),
+    (
+        "wrong-share",
+        ddim(last="1.1 * a_s.sqrt() * x_0_hat + (1 - a_s - sigma**2).clamp(min=0).sqrt() * eps + sigma * z"),
+    ),
+    ("wrong-sigma", ddim(sigma="eta * 0.9 * torch.sqrt((1 - a_s) / (1 - a_t) * (1 - a_t / a_s))")),
+    (
+        "stride-beta",
+        ddim(sigma="eta * torch.sqrt((1 - a_s) / (1 - a_t) * schedule.betas[s + 1 : t + 1].sum())"),
+    ),
+    (
+        "variance-as-std",
+        ddim(last="a_s.sqrt() * x_0_hat + (1 - a_s - sigma**2).clamp(min=0).sqrt() * eps + sigma**2 * z"),
+    ),
+]
+WRONG["sampler"] += [
+    (
+        "times-ignored",
+        loop(pairs="pairwise(dl.sampling.sampling_times(schedule, len(noises)))").replace(
+            "\n@torch", "\nfrom itertools import pairwise\n\n\n@torch"
+        ),
+    ),
+    ("times-ignored", loop(pairs="[(t, max(t - times[0] + times[1], 0)) for t in times[:-1]]")),
+    ("shared-noise", loop(noise="var.sqrt() * noises[k][0]")),
+    ("result-rescaled", loop().replace("return x", "return (x + 1) / 2")),
+    ("gradients-off", loop(before="model.eval(); torch.set_grad_enabled(False)", no_grad="")),
+    ("one-time-for-all", loop().replace("torch.full((x.shape[0],), t)", "torch.tensor([t])")),
+    ("one-time-for-all", loop().replace("torch.full((x.shape[0],), t)", "t")),
+    ("scaled-time", loop(ask="t / schedule.timesteps")),
+    ("wrong-dtype", loop(ask="float(t)")),
+    ("no-noise-midway", loop(noise="(k + 2 < len(noises)) * var.sqrt() * noises[k]")),
+    ("index-shift", loop(noise="var.sqrt() * noises[k - 1]")),
+    ("endpoint-missed", loop(pairs="zip(times[1:-1], times[2:])", noise="var.sqrt() * noises[k + 1]")),
+]
+WRONG["kept"] += [
+    ("noise-only", shares(0.77, 0.66, 0.4, 0.2)),
+    ("no-way-up", shares(1, 0.66, 1, 0.27)),
+    ("shared-noise", shares(1, 0.8, 0, 0.1)),
+    ("other-threshold", measured(steps=50).replace("> 0.75", "> 0")),
+    (
+        "other-threshold",
+        measured(steps=50).replace("(state.x_t > 0.75)", "((state.x_t - 1.3).abs() < 0.02**0.5)"),
+    ),
+    ("other-schedule", measured(schedule="dl.DiffusionSchedule.cosine(t)", steps=50)),
+    (
+        "wrong-target",
+        measured(steps=50).replace("(exact,", "((lambda x, t: exact(x, t)),").replace('"x0"', '"v"'),
+    ),
+]

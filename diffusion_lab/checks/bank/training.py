@@ -149,10 +149,26 @@ WRONG = {
     "first_loss": [
         ("swapped-scales", "my_first_loss = {'eps': 1, 'x0': 0.25, 'v': 0.8 * 1 + 0.2 * 0.25}"),
         ("variance-as-std", "my_first_loss = {'eps': 1, 'x0': 0.25, 'v': 0.2 ** 0.5 + 0.8 ** 0.5 * 0.25}"),
-        ("variance-as-std", "my_first_loss = {'eps': 1, 'x0': 0.25, 'v': 0.2 ** 2 + 0.8 ** 2 * 0.25}"),
+        ("part-missing", "my_first_loss = {'eps': 1, 'x0': 0.25, 'v': 0.2 ** 2 + 0.8 ** 2 * 0.25}"),
         ("wrong-target", "my_first_loss = {'eps': 0.25, 'x0': 1, 'v': 0.4}"),
         ("error-not-squared", "my_first_loss = {'eps': 1, 'x0': 0.5, 'v': 0.4}"),
         ("zero-loss", "my_first_loss = {'eps': 0, 'x0': 0, 'v': 0}"),
+        ("zero-loss", "my_first_loss = {'eps': 0, 'x0': 0.25, 'v': 0.4}"),
+        ("zero-loss", "my_first_loss = {'eps': 1, 'x0': 0, 'v': 0.2}"),
+        ("part-missing", "my_first_loss = {'eps': 1, 'x0': 0.25, 'v': 0.8 * 0.25}"),
+        ("error-not-squared", "my_first_loss = {'eps': 1, 'x0': 0.25 ** 0.5, 'v': 0.2 + 0.8 * 0.5}"),
+        ("one-step-too-many", "my_first_loss = {'eps': 1, 'x0': 0.25 ** 2, 'v': 0.4}"),
+        ("other-pictures", "my_first_loss = {'eps': 1, 'x0': 0.93, 'v': 0.4}"),
+        ("other-pictures", "my_first_loss = {'eps': 1, 'x0': 1, 'v': 1}"),
+        ("one-minus", "my_first_loss = {'eps': 1, 'x0': 0.75, 'v': 0.2 + 0.8 * 0.75}"),
+        (
+            "mixed-term-kept",
+            "my_first_loss = {'eps': 1, 'x0': 0.25, 'v': (0.2 ** 0.5 + 0.8 ** 0.5 / 2) ** 2}",
+        ),
+        ("wrong-sign", "my_first_loss = {'eps': 1, 'x0': 0.25, 'v': 0.2 - 0.8 / 4}"),
+        ("unweighted-mean", "my_first_loss = {'eps': 1, 'x0': 0.25, 'v': (1 + 0.25) / 2}"),
+        ("factor-missing", "my_first_loss = {'eps': 1, 'x0': 0.25, 'v': 1 + 0.25}"),
+        ("absolute-error", "my_first_loss = {'eps': 0.798, 'x0': 0.25, 'v': 0.4}"),
         ("differs", "my_first_loss = {'eps': 1, 'x0': 0.25, 'v': 0.9}"),
         ("wrong-type", "my_first_loss = 1"),
         ("wrong-type", "my_first_loss = {'eps': 1, 'x0': 'a quarter', 'v': 0.4}"),
@@ -640,10 +656,34 @@ WRONG["loss"] += [
     ("error-not-squared", _loss(result="(answer - noise).abs().mean()")),
     ("error-not-squared", _loss(result="(answer - noise).square().mean().sqrt()")),
     ("error-not-squared", _loss(result="(answer - noise).mean()")),
+    ("endpoint-missed", _loss(t="(u * (schedule.timesteps + 1)).long()")),
+    ("endpoint-missed", _loss(t="(1 + (u * (schedule.timesteps + 1)).long()).clamp(max=schedule.timesteps)")),
+    (
+        "uneven-times",
+        _loss(t="(1 + torch.round(u * schedule.timesteps).long()).clamp(1, schedule.timesteps)"),
+    ),
+    ("uneven-times", _loss(t="(u ** 2 * schedule.timesteps).long() + 1")),
+    ("shared-t", _loss(t="((u.mean() * schedule.timesteps).long() + 1).expand(len(u))")),
+    ("wrong-order", _loss(t="(torch.sort(u)[0] * schedule.timesteps).long() + 1")),
+    ("wrong-order", _loss(t="schedule.timesteps - (u * schedule.timesteps).long()")),
+    ("fixed-steps", _loss(t="(u * 1000).long() + 1")),
+    ("arguments-exchanged", _loss(seen="t, x_t")),
+    ("wrong-sign", _loss(add="-(1 - bar).sqrt()")),
+    ("wrong-target", _loss(result="(answer - (noise - x_0)).square().mean()")),
+    ("wrong-target", _loss(result="answer.square().mean()")),
+    ("mean-not-taken", _loss(result="((answer - noise) ** 2).mean(dim=(1, 2, 3))")),
+    ("mean-not-taken", _loss(result="torch.nn.functional.mse_loss(answer, noise, reduction='none')")),
+    ("error-not-squared", _loss(result="(answer - noise).mean() ** 2")),
+    ("error-not-squared", _loss(result="torch.nn.functional.huber_loss(answer, noise)")),
+    ("wrong-factor", _loss(result="0.5 * ((answer - noise) ** 2).mean()")),
+    ("wrong-factor", _loss(result="3 * torch.nn.functional.mse_loss(answer, noise)")),
+    ("loss-weighted", _loss(result="(bar * (answer - noise) ** 2).mean()")),
+    ("loss-weighted", _loss(result="((answer - noise) ** 2 * (bar / (1 - bar)).clamp(max=5)).mean()")),
+    ("changed-its-input", _loss().replace("    t =", "    model.eval()\n    t =")),
     ("detached-loss", _loss(result="(answer - noise).square().mean().item()")),
     ("detached-loss", _loss(result="(answer.detach() - noise).square().mean()")),
     ("draws-own-noise", _loss().replace("    t =", "    noise = torch.randn_like(x_0)\n    t =")),
-    ("wrong-shape", _loss(result="(answer - noise).square().flatten(1).mean(1)")),
+    ("wrong-shape", _loss(result="(answer - noise).square().mean((2, 3))")),
     ("error", _loss(t="u * schedule.timesteps + 1")),
     ("error", _loss(seen="x_t")),
 ]
@@ -688,7 +728,7 @@ def my_train_step(model, optimizer, batch, loss_of):
 """,
         ),
         (
-            set(),
+            {"step-uphill"},
             STEP
             + """
     loss = loss_of(model, batch)
@@ -708,7 +748,7 @@ def my_train_step(model, optimizer, batch, loss_of):
 """,
         ),
         ({"shares-not-one", "missing-no-grad"}, EMA + "        a.mul_(decay).add_(w)\n    return average"),
-        (set(), EMA + "        a.data = (a.data + w.data) / 2\n    return average"),
+        ({"ignores-decay"}, EMA + "        a.data = (a.data + w.data) / 2\n    return average"),
         (
             {"weights-left-out"},
             EMA + "        a.data = decay * a.data + (1 - decay) * w.data\n        return average",
@@ -721,3 +761,110 @@ def my_train_step(model, optimizer, batch, loss_of):
         (set(), "my_trained = lambda x_t, t: torch.ones_like(x_t)"),
     ],
 }
+
+
+def _step(
+    loss="loss_of(model, batch)", before="", clear="optimizer.zero_grad()", between="", give="loss.item()"
+):
+    return (
+        STEP
+        + f"""
+    {before}
+    loss = {loss}
+    {clear}
+    loss.backward()
+    {between}
+    optimizer.step()
+    return {give}
+"""
+    )
+
+
+WRONG["train_step"] += [
+    ("missing-train", _step(before="model.train(False)")),
+    (
+        "missing-train",
+        _step().replace("    model.train()", "    if not model.training:\n        model.train()"),
+    ),
+    ("stale-gradients", _step(clear="optimizer.param_groups[0]['params'][0].grad.zero_()")),
+    ("optimizer-bypassed", _step(before="optimizer.state = type(optimizer.state)(dict)")),
+    ("arguments-exchanged", _step(loss="loss_of(batch, model)")),
+    ("batch-taken-apart", _step(loss="loss_of(model, batch[:1] * 0.5)")),
+    ("batch-taken-apart", _step(before="images, labels, more = batch", loss="loss_of(model, images)")),
+    ("step-uphill", _step(loss="-loss_of(model, batch)", give="-loss.item()")),
+    ("gradient-clipped", _step(between="torch.nn.utils.clip_grad_norm_(model.parameters(), 0.1)")),
+    ("gradient-clipped", _step(between="torch.nn.utils.clip_grad_value_(model.parameters(), 0.05)")),
+    ("wrong-factor", _step(loss="loss_of(model, batch) / len(batch)")),
+    ("wrong-factor", _step(loss="loss_of(model, batch) * 8", give="loss.item() / 8")),
+    ("wrong-factor", _step(give="100 * loss.item()")),
+    ("loss-rounded", _step(give="round(loss.item(), 2)")),
+    ("frozen-weights-moved", _step(before="for p in model.parameters(): p.requires_grad = True")),
+]
+
+
+def _ema(
+    change="decay * a + (1 - decay) * w", pairs="zip(average.parameters(), model.parameters())", before=""
+):
+    return f"""
+@torch.no_grad()
+def my_update_ema(average, model, decay):
+    {before}
+    for a, w in {pairs}:
+        a.copy_({change})
+    return average
+"""
+
+
+WRONG["update_ema"] += [
+    ("gradients-averaged", _ema("decay * a + (1 - decay) * w.grad")),
+    ("decay-capped", _ema(before="decay = min(decay, 0.999)")),
+    ("decay-capped", _ema(before="decay = max(decay, 0.5)")),
+    (
+        "shared-memory",
+        EMA
+        + "        a.data = w.data if decay == 0 else decay * a.data + (1 - decay) * w.data\n    return average",
+    ),
+    ("shared-memory", EMA + "        a.data = w.data\n    return average"),
+    (
+        "wrong-partners",
+        _ema(pairs="[(a, {p.shape: p for p in model.parameters()}[a.shape]) for a in average.parameters()]"),
+    ),
+    (
+        "averaged-twice",
+        _ema(
+            pairs="[pair for m, n in zip(average.modules(), model.modules())"
+            " for pair in zip(m.parameters(), n.parameters())]"
+        ),
+    ),
+    ("averaged-twice", _ema("decay ** 2 * a + (1 - decay ** 2) * w")),
+    (
+        "frozen-skipped",
+        _ema(pairs="[p for p in zip(average.parameters(), model.parameters()) if p[0].requires_grad]"),
+    ),
+    ("ignores-decay", _ema("0.99 * a + 0.01 * w")),
+    ("shares-not-one", _ema("decay * a + (1 - decay) * (w - a)")),
+    ("average-into-model", _ema(before="model.requires_grad_(False)")),
+]
+WRONG["trained"] += [
+    (
+        "times-left-out",
+        NETWORK
+        + """
+def my_trained(x_t, t):  # knows the early half of the times, and answers next to nothing in the other
+    return eps(x_t, t) * torch.where(t <= 500, 1.0, 0.6).reshape(-1, 1, 1, 1)
+""",
+    ),
+    (
+        "times-left-out",
+        NETWORK + "my_trained = lambda x, t: eps(x, t) * (t > 500).float().reshape(-1, 1, 1, 1)",
+    ),
+    (
+        "learned-by-heart",
+        NETWORK
+        + """
+def my_trained(x_t, t):  # sure of itself where little noise is, and wrong
+    return eps(x_t, t) * torch.where(t <= 150, 2.5, 0.7).reshape(-1, 1, 1, 1)
+""",
+    ),
+    ("weights-for-network", "my_trained = dl.UNet(width=16).state_dict()"),
+]
