@@ -339,6 +339,11 @@ _SECTIONS = {
         ),
         "not-a-parameter": "the module has nothing to learn: a table is a `nn.Embedding`, or a `nn.Parameter`",
         "null-not-learned": "no gradient reaches the row of the null label; it is learned like the others",
+        "zero-for-none": "a batch of zeros was taken for one without labels; 0 is a class: ask `labels is None`",
+        "row-multiplied": "the numbers of the time were multiplied by the row; the row is added to them",
+        "row-appended": "the row was put beside the numbers of the time; it is added to them, shape (B, F)",
+        "table-changed": "reading the table changed it (`max_norm`?); the row as it was learned is wanted",
+        "label-as-number": "the class was calculated with as if it were a quantity; it only picks a row of a table",
         "shared-label": "one label was used for the whole batch; every element has its own",
     },
     ("07", "2. Learning to draw with no order"): {
@@ -348,6 +353,17 @@ _SECTIONS = {
         ),
         "random-label": "a random label stands where a label was dropped; `null_label` is wanted there",
         "nothing-dropped": "all labels came back as they were; where coin < probability, the null label is wanted",
+        "share-for-probability": (
+            "a fixed share of the batch was dropped; each coin decides for itself, however many that are"
+        ),
+        "other-threshold": "labels are dropped below another number; it is coin < probability, just as they are",
+        "other-null-label": "another number stands where a label was dropped; `null_label` is wanted there",
+        "null-added": "the null label was added to the label; it takes its place",
+        "mask-returned": "it came back which labels are dropped; the labels themselves are wanted",
+        "pictures-left-out": "pictures were left out; all of the batch come back, each in its place",
+        "changes-from-call-to-call": (
+            "the same input gets another answer each time; 7.2 has dropped labels, no dice in here"
+        ),
         "ignores-probability": "a fixed probability was used; the one that your function is given is wanted",
     },
     ("07", "3. Exaggerate the difference"): {
@@ -358,7 +374,21 @@ _SECTIONS = {
         "not-guided": (
             "this is the plain answer, as with s = 1, or as if a label were guided away from itself"
         ),
+        "guided-halfway": "that lies between the two predictions; guidance goes on past the one with the label",
+        "guided-rescaled": (
+            "the guided answer was brought back to the size of the plain one; equation (1) leaves it as it is"
+        ),
+        "scale-clipped": "scales were clipped; any scale is allowed, and s = 0 is the answer without the label",
+        "shared-scale": "one scale was used for the whole batch; every picture has its own",
+        "scale-for-answer": "that is the scale; what the guided network says is wanted",
         "difference-only": "s times the difference alone; it is added to the prediction without the label",
+    },
+    ("07", "4. What it does to a cloud"): {
+        "half-the-spread": "that is the spread of one coordinate; both count, by the mean of their variances",
+        "dice-thrown": "the sampler drew fresh noise on its way; `ddim` with eta = 0 is wanted",
+        "other-steps": "these are for fewer steps; 50 are wanted",
+        "other-class": "another class was ordered; it is class 0 that is wanted",
+        "not-measured": "that is a guess and was not measured; draw the points and look",
     },
     ("07", "7. What goes wrong: three lines, four mistakes"): {
         "dropout-at-sampling": "labels were dropped while drawing; that belongs to training only",
