@@ -161,6 +161,7 @@ def _(draw):
         yield draw.integers(1, null_label - 2, 12), null_label, probability, coins.flip(0)
     never = torch.tensor([0.0, 0.02, 0.07, 0.15, 0.4, 0.45])[draw.shuffled(range(6))]
     yield draw.integers(1, 8, 6), 10, 0.0, never
+    yield draw.integers(1, 8, 5), 10, 0.35, draw.uniform(0.4, 1, 5)
     first_only = torch.tensor([0.1, 0.6, 0.3, 0.9, 0.2, 0.7])
     yield torch.tensor([1, 2, 3, 4, 5, 6]), 8, 0.35, first_only
     yield draw.integers(1, 8, 6), 10, 1.0, draw.uniform(0, 0.99, 6)
@@ -1010,7 +1011,6 @@ for _join in (
 for _join in (
     lambda out_null, out, s: (out_null + s * out) / (1 + s),
     lambda out_null, out, s: (out_null + out) / 2,
-    lambda out_null, out, s: s * out_null + (1 - s) * out,
     lambda out_null, out, s: out_null + (out - out_null) / s,
 ):
     guided.wrong("guided-halfway", *_everywhere_or_inside(_join))
@@ -1095,8 +1095,7 @@ guided.wrong(
 guided.wrong(
     "index-shift",
     _guided(within=lambda t, low, high: (low < t - 1) & (t - 1 <= high)),
-    _guided(within=lambda t, low, high: (low < t + 1) & (t + 1 <= high)),
-    sentence="the window is a step too early or too late: guided is where low < t <= high",
+    sentence="the window is a step too late: guided is where low < t <= high",
 )
 guided.wrong(
     "null-outside",
@@ -1302,13 +1301,13 @@ _spreads = _RIGHT[3:]
 cloud.wrong(
     "summed-not-averaged",
     lambda: _measured(*_RIGHT[:3], *(2**0.5 * spread for spread in _spreads)),
-    lambda: _measured(*_RIGHT[:3], *(2 * spread**2 for spread in _spreads)),
+    lambda: _measured(*_RIGHT[:3], *(2 * spread**2 for spread in _spreads), off=(0.06, 0.015)),
     sentence="the two variances were added up; the spread is the root of their mean",
 )
 cloud.wrong(
     "half-the-spread",
     lambda: _measured(*_RIGHT[:3], 0.282, 0.349, 0.267, off=(0.06, 0.015)),
-    sentence="that is the spread of the second coordinate alone; both count, by the mean of their variances",
+    sentence="that is the spread of the second coordinate alone, or of fewer than 50 steps; both coordinates count",
 )
 cloud.wrong(
     "half-the-spread",
@@ -1341,7 +1340,6 @@ cloud.wrong("dice-thrown", lambda: _measured(1.532, 1.395, 1.206, 0.363, 0.417, 
 cloud.wrong(
     "other-steps",
     lambda: _measured(1.622, 1.56, 1.242, 0.236, 0.264, 0.19),
-    lambda: _measured(1.642, 1.52, 1.233, 0.286, 0.34, 0.261, off=(0.06, 0.02)),
 )
 cloud.wrong(
     "other-null-label",
@@ -1364,7 +1362,7 @@ cloud.wrong(
 def _untouched(*kept):
     """What somebody expects who has not measured: spreads that guidance left as they were, and no others."""
     ranges = {f"{name}: height": (0.7, 2.1) for name in NAMES}
-    return ranges | {f"{name}: spread": (0.455, 0.53) if name in kept else (0.2, 0.43) for name in NAMES}
+    return ranges | {f"{name}: spread": (0.47, 0.53) if name in kept else (0.2, 0.43) for name in NAMES}
 
 
 cloud.wrong(

@@ -406,6 +406,18 @@ _SECTIONS = {
         "half-missing": "a factor 1/2 is missing",
         "log-to-the-base-2": "these are bits; nats are wanted, with the natural logarithm and no log(2)",
         "mean-not-squared": "the mean costs its *square*, and the square is missing",
+        "term-missing": "a term is missing from the bracket: mean² + exp(logvar) - 1 - logvar",
+        "not-summed": "several prices for a picture came back; add up all its numbers, shape (B,)",
+        "one-bell-for-all": "many numbers of a latent share one bell; every number has a bell of its own",
+        "logvar-clipped": "logvar was clipped; it is wanted as it is, from -30 to 20",
+        "price-floored": "a floor was put under the price; a number that tells nothing costs nothing",
+        "price-for-training-only": "where no gradient is asked for, the price is 0; it is the same with and without",
+        "other-base": "another base than e: logvar is a natural logarithm, and exp takes it back",
+        "softplus-for-exp": "another function stands for exp; only exp takes back the logarithm",
+        "mean-scaled": "the mean was multiplied too; exp(logvar / 2) belongs before the noise alone",
+        "noise-standardised": "the noise was measured and brought to mean 0 or size 1; it is wanted as it is given",
+        "noise-clipped": "the noise was clipped; it is wanted as it is given, far from 0 too",
+        "spread-with-floor": "the standard deviation has a floor; exp(logvar / 2) is above 0 without help",
         "one-for-the-batch": "one number came for the whole batch; every picture wants its own, shape (B,)",
         "kl-reversed": (
             "the other direction was taken: what N(0, 1) would cost in the code of N(mean, exp(logvar))"
@@ -420,6 +432,19 @@ _SECTIONS = {
         ),
         "scale-per-channel": "every channel got a scale of its own; one number for all of them is wanted",
         "scale-per-batch": "the scale was measured on the batch at hand; measure it once, on many latents",
+        "scale-per-picture": "pictures were measured one by one; one number for all of them is wanted",
+        "scale-per-place": "every place of a latent got a scale of its own; one number for all is wanted",
+        "scale-averaged": "several spreads were measured and averaged; measure all numbers together, once",
+        "scale-of-the-largest": (
+            "the largest numbers were brought to 1, as with pixels; it is the standard deviation that becomes 1"
+        ),
+        "another-spread": "the scale is 1 over another measure of size; the standard deviation is wanted",
+        "measured-twice": (
+            "it was measured again behind the U-Net, which undoes what that did to the size; measure once"
+        ),
+        "decoded-too-early": "the scale was undone at the wrong place: it belongs between the U-Net and `decode`",
+        "many-for-few": "the latents to measure went through the U-Net; it is `z` that goes",
+        "unet-twice": "latents went through the U-Net twice; once is wanted",
         "mean-subtracted": "the mean was subtracted too; only the scale is changed, by one number",
         "mean-square-for-variance": (
             "that is 1 / the root of the mean square; a variance takes the mean away first"
