@@ -212,7 +212,7 @@ WRONG = {
         ("scale-for-answer", "my_guided_number = 1 + 3"),
         ("result-clipped", "my_guided_number = min(1.0, 0.2 + 4 * (0.5 - 0.2))"),
         ("wrong-sign", "my_guided_number = (1 + 3) * 0.5 + 3 * 0.2"),
-        ("wrong-sign", "my_guided_number = 0.2 + 4 * (0.5 + 0.2)"),
+        ("wrong-sign", "my_guided_number = 0.2 + 3 * (0.5 + 0.2)"),
         ("not-guided", "my_guided_number = 0.2"),
         ("guided-halfway", "my_guided_number = (0.2 + 4 * 0.5) / 5"),
         ("difference-only", "my_guided_number = 4 * (0.5 - 0.2)"),
@@ -380,7 +380,7 @@ def my_drop_labels(labels, null_label, probability, coins):
             module(
                 forward=(
                     "if (labels == self.num_classes).any():\n"
-                    "            return self(condition)\n"
+                    "            labels = torch.full_like(labels, self.num_classes)\n"
                     "        return condition + self.label(labels)"
                 )
             ),

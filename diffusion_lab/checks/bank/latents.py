@@ -375,14 +375,20 @@ def my_through_latent(latents, z, unet, decode):
 
 COMPOUND = {
     "price": [
-        ({"half-missing", "mean-for-sum"}, price("(mean**2 + logvar.exp() - 1 - logvar).mean((1, 2, 3))")),
-        ({"wrong-sign", "half-missing"}, price("(1 + logvar - mean**2 - logvar.exp()).flatten(1).sum(1)")),
+        (
+            {"half-missing", "mean-for-sum", "wrong-factor"},
+            price("(mean**2 + logvar.exp() - 1 - logvar).mean((1, 2, 3))"),
+        ),
+        (
+            {"wrong-sign", "half-missing", "wrong-factor"},
+            price("(1 + logvar - mean**2 - logvar.exp()).flatten(1).sum(1)"),
+        ),
         (
             {"logvar-as-variance", "one-for-the-batch"},
             price("0.5 * (mean**2 + logvar - 1 - logvar.log()).sum()"),
         ),
         ({"ignores-argument"}, price("mean.flatten(1).sum(1)")),
-        ({"ignores-argument"}, price("0.5 * (mean**2).flatten(1).sum(1)")),
+        ({"ignores-argument", "term-missing"}, price("0.5 * (mean**2).flatten(1).sum(1)")),
         ({"ignores-argument"}, price("torch.zeros(len(mean))")),
     ],
     "draw_code": [
