@@ -217,8 +217,12 @@ drop_labels.wrong(
 drop_labels.wrong("ignores-probability", _dropped(lambda coins, p: coins.round() < p))
 drop_labels.wrong(
     "in-percent",
-    _dropped(lambda coins, p: coins < p / 100),
     _dropped(lambda coins, p: coins < 100 * p),
+    sentence="every label was dropped: the probability was read in percent, or the coins were rounded down to 0",
+)
+drop_labels.wrong(
+    "in-percent",
+    _dropped(lambda coins, p: coins < p / 100),
     sentence="the probability was read in percent; it is a number from 0 to 1, like the coins",
 )
 drop_labels.wrong(
@@ -318,6 +322,14 @@ def _lowest_that_stays(drop, draw, probability):
     return ends if ends[0] < ends[1] else None
 
 
+def _due_and_dropped(drop, draw):
+    """Which labels have to go and which went; None if anything else happened to the labels."""
+    labels, coins = draw.integers(0, 39, 60), draw.uniform(0, 1, 60)
+    out = drop(labels, 40, 0.3, coins)
+    is_known = out.shape == labels.shape and bool(((out == labels) | (out == 40)).all())
+    return (coins < 0.3, out == 40) if is_known else None
+
+
 @drop_labels.probe("ignores-probability")
 def _(drop, draw):
     low, high = (_lowest_that_stays(drop, draw, p) for p in (0.3, 0.7))
@@ -328,6 +340,18 @@ def _(drop, draw):
 def _(drop, draw):
     found = {p: _lowest_that_stays(drop, draw, p) for p in (0.3, 0.7)}
     return all(found.values()) and any(not low < p <= high for p, (low, high) in found.items())
+
+
+@drop_labels.probe("too-many-dropped")
+def _(drop, draw):
+    due, dropped = _due_and_dropped(drop, draw) or (None, None)
+    return due is not None and bool(dropped[due].all() and dropped[~due].any() and not dropped.all())
+
+
+@drop_labels.probe("too-few-dropped")
+def _(drop, draw):
+    due, dropped = _due_and_dropped(drop, draw) or (None, None)
+    return due is not None and bool(not dropped[~due].any() and dropped.any() and not dropped[due].all())
 
 
 # 7.3
@@ -352,8 +376,9 @@ def _fill(module, table):
         if view.ndim not in (1, 2) or view.shape[-1] != features:
             raise ValueError(complaint)
         view = view.reshape(-1, features) if view.ndim == 1 else view
-        view.zero_()[: rows - at].copy_(table[at : at + len(view)])
-        places.append((parameter, turned, min(len(view), rows - at)))
+        number = min(len(view), max(rows - at, 0))
+        view.zero_()[:number].copy_(table[at : at + number])
+        places.append((parameter, turned, number))
         at += len(view)
     if 0 < at < rows - 1:
         raise ValueError(complaint)
@@ -764,8 +789,9 @@ conditioning.wrong(
 
 @conditioning.probe("changes-from-call-to-call", always=True)
 def _(conditioning, draw):
-    given = draw.normal(600, 5), draw.integers(0, 2, 600), draw.normal(4, 5)
-    return bool((conditioning(*given)[0] != conditioning(*given)[0]).any())
+    condition, labels, table = draw.normal(600, 5), draw.integers(0, 2, 600), draw.normal(4, 5)
+    first, second = ([conditioning(condition, order, table)[0] for order in (labels, None)] for _ in range(2))
+    return any(a.shape != b.shape or bool((a != b).any()) for a, b in zip(first, second, strict=True))
 
 
 # 7.4
@@ -870,6 +896,7 @@ def _(draw):
     s = torch.tensor([0.0, 1.0, 3.0, 2.0])
     yield Painter(null_label=10), draw.normal(4, 2, 3, 4), t, torch.tensor([2, 9, 0, 4]), 10, s, 10, 20
     yield Painter(), draw.normal(4, 1, 3, 4), torch.tensor([3, 2, 1, 4]), labels, 3, s + 0.5, 1, 3
+    yield Painter(), draw.normal(4, 1, 3, 4), t, labels, 3, s / 4, 5, 25
     for size in (1, 50):
         given = size * draw.normal(1, 1, 3, 3), torch.tensor([12]), torch.tensor([1])
         yield Painter(), *given, 3, torch.tensor([2.0]), 5, 15
@@ -1225,6 +1252,57 @@ def _(guided, draw):
     return (
         sum(int((labels == 3).sum()) for labels in asked) > number
     )  # one null label per picture is asked about, no more
+
+
+def _found_scales(guided, draw):
+    """The scale that each picture was given, and s, and who is inside; None if it is no question of scales."""
+    number = 60
+    x_t, t = draw.normal(number, 1, 3, 3), draw.integers(1, 20, number)
+    labels, s = draw.integers(0, 2, number), draw.uniform(-1, 5, number)
+    model = Painter()
+    out_null, out = model(x_t, t).double(), model(x_t, t, labels).double()
+    answer, apart = guided(model, x_t, t, labels, 3, s, 6, 14), out - out_null
+    if answer.shape != out.shape:
+        return None
+    scales = ((answer - out_null) * apart).sum((1, 2, 3)) / apart.square().sum((1, 2, 3))
+    is_mix = (out_null + scales[:, None, None, None] * apart - answer).abs().max() < 1e-3
+    return (scales, s.double(), (t > 6) & (t <= 14)) if is_mix else None
+
+
+def _are_close(a, b):
+    return bool((a - b).abs().max() < 1e-3)
+
+
+@guided.probe("another-scale")
+def _(guided, draw):
+    scales, s, inside = _found_scales(guided, draw) or (None, None, None)
+    return (
+        scales is not None and _are_close(scales[~inside], 1.0) and not _are_close(scales[inside], s[inside])
+    )
+
+
+@guided.probe("plain-is-one")
+def _(guided, draw):
+    scales, s, inside = _found_scales(guided, draw) or (None, None, None)
+    return (
+        scales is not None and _are_close(scales[inside], s[inside]) and not _are_close(scales[~inside], 1.0)
+    )
+
+
+@guided.probe("another-null-answer")
+def _(guided, draw):
+    x_t, t, labels = draw.normal(8, 1, 3, 3), draw.integers(7, 14, 8), draw.integers(0, 2, 8)
+    model = Painter()
+
+    def answer(s):
+        return guided(model, x_t, t, labels, 3, torch.full((8,), float(s)), 6, 14)
+
+    out_null, out = model(x_t, t).double(), model(x_t, t, labels).double()
+    none, plain, strong = answer(0), answer(1), answer(3)
+    is_guided = plain.shape == none.shape == out.shape and _are_close(plain, out)
+    if not is_guided or _are_close(none, plain) or _found_scales(guided, draw):
+        return False
+    return _are_close(strong, none + 3 * (plain - none)) and not _are_close(none, out_null)
 
 
 # 7.5

@@ -356,6 +356,8 @@ _SECTIONS = {
         "share-for-probability": (
             "a fixed share of the batch was dropped; each coin decides for itself, however many that are"
         ),
+        "too-many-dropped": "labels were dropped whose own coin is not below `probability`; coin i is for label i",
+        "too-few-dropped": "some labels stayed whose coin is below `probability`; every such label is dropped",
         "other-threshold": "labels are dropped below another number; it is coin < probability, just as they are",
         "other-null-label": "another number stands where a label was dropped; `null_label` is wanted there",
         "null-added": "the null label was added to the label; it takes its place",
@@ -380,6 +382,11 @@ _SECTIONS = {
         ),
         "scale-clipped": "scales were clipped; any scale is allowed, and s = 0 is the answer without the label",
         "shared-scale": "one scale was used for the whole batch; every picture has its own",
+        "another-scale": "inside the window the difference is right, but each picture's own `s` is not its scale",
+        "plain-is-one": "right inside the window; outside of it the scale is 1, which is the plain answer",
+        "another-null-answer": (
+            "the answer without the label is another; ask the model about the same x_t and t, with `null_label`"
+        ),
         "scale-for-answer": "that is the scale; what the guided network says is wanted",
         "difference-only": "s times the difference alone; it is added to the prediction without the label",
     },

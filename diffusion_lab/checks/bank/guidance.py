@@ -240,6 +240,14 @@ WRONG = {
         ("other-null-label", drop("torch.where(coins < probability, -1, labels)")),
         ("other-null-label", drop("torch.where(coins < probability, labels.max() + 1, labels)")),
         ("in-percent", drop("torch.where(coins < probability / 100, null_label, labels)")),
+        (
+            "too-many-dropped",
+            drop("torch.where((coins < probability) | (labels % 3 == 0), null_label, labels)"),
+        ),
+        (
+            "too-few-dropped",
+            drop("torch.where((coins < probability) & (labels % 3 > 0), null_label, labels)"),
+        ),
         ("in-percent", drop("torch.where(coins / 100 < probability, null_label, labels)")),
         ("mask-returned", drop("coins < probability")),
         ("mask-returned", drop("null_label * (coins < probability)")),
@@ -502,6 +510,13 @@ my_conditioning = Conditioning
         ("guided-halfway", guided(out="(out_null + scale * out_cond) / (1 + scale)")),
         ("wrong-sign", guided(out="scale * out_cond + (scale - 1) * out_null")),
         ("difference-only", guided(out="out_null + scale * out_cond")),
+        ("another-scale", guided(scale="torch.where(inside, s / 2 + 0.1, 1.0)")),
+        ("another-scale", guided(scale="torch.where(inside, s.clamp(max=1.5), 1.0)")),
+        ("plain-is-one", guided(scale="torch.where(inside, s, 0.3)")),
+        (
+            "another-null-answer",
+            guided().replace("model(x_t, t, labels=torch.full", "model(x_t, t * 0, labels=torch.full"),
+        ),
         ("index-shift", guided(inside="(low < t - 1) & (t - 1 <= high)")),
         ("wrong-window", guided(inside="(low < s) & (s <= high)")),
         (
