@@ -1,5 +1,7 @@
 """Checks of exercise 07, guidance: labels that are dropped, a table with a row for none, and the guided answer."""
 
+import itertools
+
 import torch
 from torch import nn
 
@@ -34,7 +36,11 @@ guided_number.wrong(
 )
 guided_number.wrong("w-for-s", lambda: (0.78, 0.82), sentence="that is for s = 2; s is 1 + w, not w - 1")
 guided_number.wrong(
-    "w-for-s", lambda: (1.68, 1.72), sentence="that is for s = 5; s is 1 + w, and you added 1 twice"
+    "w-for-s",
+    lambda: (1.68, 1.72),
+    sentence=(
+        "that is for s = 5: the 1 of s = 1 + w was added twice, or the 0.5 was scaled and not the difference"
+    ),
 )
 guided_number.wrong("swapped-guidance", lambda: (-0.72, -0.68), lambda: (-0.42, -0.38))
 guided_number.wrong("not-guided", lambda: (0.49, 0.51))
@@ -50,6 +56,43 @@ guided_number.wrong(
     lambda: (1.48, 1.52),
     sentence="the answer with the order was multiplied; its *difference* to the other one is what grows",
 )
+
+
+guided_number.wrong(
+    "difference-only",
+    lambda: (2.18, 2.22),
+    lambda: (1.78, 1.82),
+    lambda: (1.28, 1.32),
+    sentence="s belongs before the whole difference, s (0.5 - 0.2), and not before one of the two",
+)
+guided_number.wrong(
+    "difference-only",
+    lambda: (0.29, 0.31),
+    sentence="that is the difference alone; it is made s times as large and added to 0.2",
+)
+guided_number.wrong(
+    "scale-for-answer",
+    lambda: (3.95, 4.05),
+    lambda: (2.98, 3.02),
+    sentence="that is the scale; what the guided network says at this pixel is wanted",
+)
+guided_number.wrong(
+    "result-clipped",
+    lambda: (0.99, 1.01),
+    sentence="the answer was cut back to 1; a guided answer may well leave the range of the two, leave it as it comes",
+)
+guided_number.wrong(
+    "wrong-sign",
+    lambda: (2.58, 2.62),
+    lambda: (1.88, 1.92),
+    lambda: (2.28, 2.32),
+    lambda: (3.28, 3.32),
+    sentence="the answer without an order is taken away, (1 + w) · 0.5 - w · 0.2, and was added here",
+)
+guided_number.wrong(
+    "not-guided", lambda: (0.19, 0.21), sentence="that is the answer without an order, as with s = 0"
+)
+guided_number.wrong("guided-halfway", lambda: (0.22, 0.48))
 
 
 @guided_number.numbers
@@ -116,7 +159,11 @@ def _(draw):
         ]
         yield draw.integers(1, null_label - 2, 12), null_label, probability, coins
         yield draw.integers(1, null_label - 2, 12), null_label, probability, coins.flip(0)
-    yield draw.integers(1, 8, 6), 10, 0.0, draw.uniform(0.01, 1, 6)
+    never = torch.tensor([0.0, 0.02, 0.07, 0.15, 0.4, 0.45])[draw.shuffled(range(6))]
+    yield draw.integers(1, 8, 6), 10, 0.0, never
+    yield draw.integers(1, 8, 5), 10, 0.35, draw.uniform(0.4, 1, 5)
+    first_only = torch.tensor([0.1, 0.6, 0.3, 0.9, 0.2, 0.7])
+    yield torch.tensor([1, 2, 3, 4, 5, 6]), 8, 0.35, first_only
     yield draw.integers(1, 8, 6), 10, 1.0, draw.uniform(0, 0.99, 6)
     yield torch.tensor([3]), 10, 0.5, torch.tensor([0.2])
     yield torch.tensor([4, 2, 6, 5]), 10, 0.25, torch.tensor([0.25, 0.1, 0.7, 0.25])
@@ -162,6 +209,76 @@ for _p in (0.1, 0.5, 0.2):
     drop_labels.wrong("ignores-probability", _dropped(lambda coins, _, p=_p: coins < p))
 
 
+drop_labels.wrong(
+    "ignores-probability",
+    *(_dropped(lambda coins, p, other=other: coins < (p or other)) for other in (0.1, 0.2, 0.5)),
+    sentence="a probability of 0 was read as none given; with 0 no label is dropped",
+)
+drop_labels.wrong("ignores-probability", _dropped(lambda coins, p: coins.round() < p))
+drop_labels.wrong(
+    "in-percent",
+    _dropped(lambda coins, p: coins < 100 * p),
+    sentence="every label was dropped: the probability was read in percent, or the coins were rounded down to 0",
+)
+drop_labels.wrong(
+    "in-percent",
+    _dropped(lambda coins, p: coins < p / 100),
+    sentence="the probability was read in percent; it is a number from 0 to 1, like the coins",
+)
+drop_labels.wrong(
+    "batch-dropout",
+    _dropped(lambda coins, p: (coins < p).cumsum(0) > 0),
+    sentence="once one label was dropped, so were all behind it; every one has a coin of its own",
+)
+drop_labels.wrong(
+    "batch-dropout",
+    _dropped(lambda coins, p: ((coins < p).cumsum(0) == 1) & (coins < p)),
+    sentence="only the first was dropped; every label with its coin below `probability` is",
+)
+for _count in (round, int, lambda number: -int(-number // 1)):
+    drop_labels.wrong(
+        "share-for-probability",
+        _dropped(lambda coins, p, n=_count: coins.argsort().argsort() < n(p * len(coins))),
+        _dropped(lambda coins, p, n=_count: torch.arange(len(coins)) < n(p * len(coins))),
+    )
+drop_labels.wrong("share-for-probability", _dropped(lambda coins, p: coins < coins.quantile(p)))
+drop_labels.wrong(
+    "wrong-order",
+    *(
+        _dropped(lambda coins, p, f=f: f(coins) < p)
+        for f in (
+            lambda coins: coins.flip(0),
+            lambda coins: coins.roll(1),
+            lambda coins: coins.roll(-1),
+            lambda coins: coins.sort().values,
+        )
+    ),
+    sentence="the coins were read in another order; coin i decides about label i",
+)
+drop_labels.wrong(
+    "pictures-left-out",
+    lambda labels, null_label, probability, coins: labels[coins >= probability],
+    lambda labels, null_label, probability, coins: labels[coins < probability],
+    sentence="labels were taken out of the batch; each keeps its place, and a dropped one becomes `null_label`",
+)
+drop_labels.wrong(
+    "mask-returned",
+    lambda labels, null_label, probability, coins: coins < probability,
+    lambda labels, null_label, probability, coins: coins >= probability,
+    lambda labels, null_label, probability, coins: (coins < probability) * null_label,
+    lambda labels, null_label, probability, coins: torch.where(coins < probability)[0],
+)
+drop_labels.wrong(
+    "null-is-class-0",
+    lambda labels, null_label, probability, coins: (labels + 1) * (coins >= probability),
+    sentence="all labels moved up to make 0 the null label; classes keep their numbers, and `null_label` is given",
+)
+drop_labels.wrong(
+    "null-added",
+    lambda labels, null_label, probability, coins: labels + null_label * (coins < probability),
+)
+
+
 @drop_labels.probe("random-label")
 def _(drop, draw):
     labels = draw.integers(1, 8, 200)
@@ -179,6 +296,62 @@ def _(drop, draw):
 def _(drop, draw):
     given = draw.integers(1, 8, 200), 10, 0.5, draw.uniform(0, 1, 200)
     return bool((drop(*given) != drop(*given)).any())
+
+
+@drop_labels.probe("other-null-label")
+def _(drop, draw):
+    for null_label, top in ((7, 5), (12, 8)):
+        labels, coins = draw.integers(1, top, 200), draw.uniform(0, 1, 200)
+        out = drop(labels, null_label, 0.4, coins)
+        dropped = coins < 0.4
+        if out.shape != labels.shape or not bool((out == labels)[~dropped].all()):
+            return False
+        if bool((out == labels)[dropped].any()) or bool((out == null_label)[dropped].any()):
+            return False
+    return True
+
+
+def _lowest_that_stays(drop, draw, probability):
+    """The highest coin that drops a label and the lowest that does not; None if another rule decides."""
+    labels, coins = draw.integers(1, 8, 400), draw.uniform(0, 1, 400)
+    out = drop(labels, 10, probability, coins)
+    dropped = out != labels
+    if out.shape != labels.shape or bool((out != 10)[dropped].any()) or not dropped.any() or dropped.all():
+        return None
+    ends = float(coins[dropped].max()), float(coins[~dropped].min())
+    return ends if ends[0] < ends[1] else None
+
+
+def _due_and_dropped(drop, draw):
+    """Which labels have to go and which went; None if anything else happened to the labels."""
+    labels, coins = draw.integers(0, 39, 60), draw.uniform(0, 1, 60)
+    out = drop(labels, 40, 0.3, coins)
+    is_known = out.shape == labels.shape and bool(((out == labels) | (out == 40)).all())
+    return (coins < 0.3, out == 40) if is_known else None
+
+
+@drop_labels.probe("ignores-probability")
+def _(drop, draw):
+    low, high = (_lowest_that_stays(drop, draw, p) for p in (0.3, 0.7))
+    return low is not None and high is not None and max(low[0], high[0]) < min(low[1], high[1])
+
+
+@drop_labels.probe("other-threshold")
+def _(drop, draw):
+    found = {p: _lowest_that_stays(drop, draw, p) for p in (0.3, 0.7)}
+    return all(found.values()) and any(not low < p <= high for p, (low, high) in found.items())
+
+
+@drop_labels.probe("too-many-dropped")
+def _(drop, draw):
+    due, dropped = _due_and_dropped(drop, draw) or (None, None)
+    return due is not None and bool(dropped[due].all() and dropped[~due].any() and not dropped.all())
+
+
+@drop_labels.probe("too-few-dropped")
+def _(drop, draw):
+    due, dropped = _due_and_dropped(drop, draw) or (None, None)
+    return due is not None and bool(not dropped[~due].any() and dropped.any() and not dropped[due].all())
 
 
 # 7.3
@@ -200,11 +373,12 @@ def _fill(module, table):
     for parameter in sorted(module.parameters(), key=lambda p: -p.numel()):
         turned = parameter.ndim == 2 and parameter.shape[1] != features
         view = parameter.data.T if turned else parameter.data
-        if view.shape[-1] != features:
+        if view.ndim not in (1, 2) or view.shape[-1] != features:
             raise ValueError(complaint)
         view = view.reshape(-1, features) if view.ndim == 1 else view
-        view.zero_()[: rows - at].copy_(table[at : at + len(view)])
-        places.append((parameter, turned, min(len(view), rows - at)))
+        number = min(len(view), max(rows - at, 0))
+        view.zero_()[:number].copy_(table[at : at + number])
+        places.append((parameter, turned, number))
         at += len(view)
     if 0 < at < rows - 1:
         raise ValueError(complaint)
@@ -238,15 +412,24 @@ def _conditioned(answer):
             raise TypeError(
                 f"a subclass of torch.nn.Module was wanted; yours makes a {type(module).__name__}"
             )
-        gradient = _fill(module, table)
+        try:
+            gradient = _fill(module, table)
+        except ValueError:
+            if _is_line(module, table):
+                return _label_as_number(condition, labels, table)
+            raise
+        gradient = _reordered(module, table, gradient)
+        before = [parameter.detach().clone() for parameter in module.parameters()]
         leaf = condition.detach().requires_grad_()
         handed_on, condition = condition, leaf * 1
         try:
             out = module(condition) if labels is None else module(condition, labels)
         except IndexError:
-            if labels is not None or sum(p.numel() for p in module.parameters()) != table[:-1].numel():
+            if labels is not None:
                 raise
-            return _no_such_row(handed_on, table, labels)  # K rows, so there is none for the label K
+            return _no_such_row(handed_on, table, labels)
+        if any(not torch.equal(*pair) for pair in zip(module.parameters(), before, strict=True)):
+            return _table_changed(handed_on, labels, table)
         note_changes([condition], [leaf.detach()])
         if out is None:
             return None
@@ -257,6 +440,39 @@ def _conditioned(answer):
         return out, gradient(), torch.zeros_like(leaf) if leaf.grad is None else leaf.grad
 
     return call
+
+
+def _reordered(module, table, gradient):
+    """Let rows stand where the module looks for them: label l may have any row, if no other label has it.
+
+    Returns the function that reads the gradient of the table back, in the order of the labels.
+    """
+    labels = torch.arange(len(table))
+    try:
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            rows = module(torch.zeros_like(table), labels)
+        found = [int((table - row).abs().sum(1).argmin()) for row in rows]
+        is_order = sorted(found) == labels.tolist() and torch.allclose(rows, table[found])
+    except Exception:  # whatever is wrong with it shows when it is asked in earnest
+        is_order = False
+    moved = torch.empty_like(table)
+    if not is_order or found == labels.tolist():
+        _fill(module, table)
+        return gradient
+    moved[found] = table
+    gradient = _fill(module, moved)
+    return lambda: gradient()[found]
+
+
+def _is_line(module, table):
+    """Whether what a module adds grows evenly with the number of the class."""
+    number = len(table) - 1
+    try:
+        with torch.no_grad():
+            rows = module(torch.zeros(number, table.shape[1]), torch.arange(number))
+        return bool(rows.diff(n=2, dim=0).abs().max() < 1e-4 * rows.abs().max())
+    except Exception:
+        return False
 
 
 def _table(join):
@@ -284,6 +500,13 @@ def _row(table, labels, null=-1):
     return table[null] if labels is None else table[labels]
 
 
+def _with_null(table, labels, null):
+    """The rows of the labels, with other numbers in the place of the null label's."""
+    if labels is None:
+        return null
+    return torch.where((labels == len(table) - 1)[:, None], null, table[labels])
+
+
 def _no_such_row(condition, table, labels):
     """What stands for the answer of a module that asked a table of K rows for row K."""
     return torch.full_like(condition, -987.0), torch.zeros_like(table), torch.zeros_like(condition)
@@ -293,6 +516,26 @@ def _no_such_row(condition, table, labels):
 def _no_parameters(condition, labels, table):
     """What stands for the answer of a module that has no parameters."""
     return torch.full_like(condition, -986.0), torch.zeros_like(table), torch.zeros_like(condition)
+
+
+@_takes_table
+def _table_changed(condition, labels, table):
+    """What stands for the answer of a module whose table is another one when it was read."""
+    return torch.full_like(condition, -985.0), torch.zeros_like(table), torch.zeros_like(condition)
+
+
+@_takes_table
+def _label_as_number(condition, labels, table):
+    """What stands for the answer of a module that calculates with the number of the class."""
+    return torch.full_like(condition, -984.0), torch.zeros_like(table), torch.zeros_like(condition)
+
+
+@_takes_table
+def _none_without_row(condition, labels, table):
+    """Rows by label, and with no labels one that is not in the table."""
+    if labels is None:
+        return _no_such_row(condition, table, labels)
+    return _table(lambda c, rows, labels: c + rows[labels])(condition, labels, table)
 
 
 @_takes_table
@@ -353,6 +596,7 @@ def _(draw):
     yield draw.normal(6, 5), torch.cat([torch.tensor([3, 0]), draw.shuffled((1, 2, 3, 3))]), draw.normal(4, 5)
     yield draw.normal(1, 5), torch.tensor([2]), draw.normal(4, 5)
     yield draw.normal(3, 5), torch.tensor([3, 3, 3]), draw.normal(4, 5)
+    yield draw.normal(3, 5), torch.tensor([0, 0, 0]), draw.normal(4, 5)
 
 
 @conditioning.numbers
@@ -400,6 +644,122 @@ conditioning.wrong(
     _k_rows,
     sentence='the table has K rows, and label K, "no label", has none: num_classes + 1 rows are wanted',
 )
+conditioning.wrong(
+    "null-without-row",
+    _none_without_row,
+    sentence='without labels a row was asked for that the table does not have; "no label" is row num_classes',
+)
+for _average in (
+    lambda table: table[:-1].mean(0),
+    lambda table: table.mean(0),
+    lambda table: table[:-1].sum(0),
+):
+    conditioning.wrong(
+        "null-without-row",
+        _table(lambda c, table, labels, f=_average: c + (f(table) if labels is None else table[labels])),
+        _table(lambda c, table, labels, f=_average: c + _with_null(table, labels, f(table))),
+        sentence='all classes together stand for "no label"; it has a row of its own, which is learned',
+    )
+for _without in (
+    lambda c, table, labels: c if labels is None else c + table[labels.clamp(max=len(table) - 2)],
+    lambda c, table, labels: c if labels is None else c + table[labels % (len(table) - 1)],
+    lambda c, table, labels: (
+        c if labels is None or bool((labels == len(table) - 1).any()) else c + table[labels]
+    ),
+):
+    conditioning.wrong(
+        "null-without-row",
+        _table(_without),
+        sentence='"no label" has no row of its own here, not even if labels is None; it is row num_classes',
+    )
+conditioning.wrong(
+    "null-without-row",
+    _table(lambda c, table, labels: c + _with_null(table, labels, 1.0 + 0 * table[0])),
+    sentence='a fixed number stands for "no label"; it has a row of its own, which is learned',
+)
+conditioning.wrong(
+    "zero-for-none",
+    *(
+        _table(
+            lambda c, table, labels, f=f: (
+                f(c, table) if labels is None or not labels.any() else c + table[labels]
+            )
+        )
+        for f in (lambda c, table: c + table[-1], lambda c, table: c)
+    ),
+)
+conditioning.wrong(
+    "row-multiplied",
+    _table(lambda c, table, labels: c * _row(table, labels)),
+    _table(lambda c, table, labels: c * (1 + _row(table, labels))),
+    _table(lambda c, table, labels: c * _row(table, labels).sigmoid()),
+)
+conditioning.wrong(
+    "row-appended",
+    _table(lambda c, table, labels: torch.cat([c, _row(table, labels).expand_as(c)], 1)),
+    _table(lambda c, table, labels: torch.cat([_row(table, labels).expand_as(c), c], 1)),
+    _table(lambda c, table, labels: torch.cat([c, _row(table, labels).expand_as(c)], 0)),
+    _table(lambda c, table, labels: torch.stack([c, _row(table, labels).expand_as(c)])),
+    _table(lambda c, table, labels: torch.stack([c, _row(table, labels).expand_as(c)], 1)),
+)
+conditioning.wrong(
+    "wrong-sign",
+    _table(lambda c, table, labels: c - _row(table, labels)),
+    sentence="the row was taken away from the numbers of the time; it is added",
+)
+conditioning.wrong(
+    "wrong-sign",
+    _table(lambda c, table, labels: _row(table, labels) - c),
+    sentence="the numbers of the time were taken away from the row; both are added",
+)
+for _k in ("half", "root 2", "root F", "1 / root F"):
+    _factor = {
+        "half": lambda c, row: (c + row) / 2,
+        "root 2": lambda c, row: (c + row) / 2**0.5,
+        "root F": lambda c, row: c + row * row.shape[-1] ** 0.5,
+        "1 / root F": lambda c, row: c + row / row.shape[-1] ** 0.5,
+    }[_k]
+    conditioning.wrong(
+        "wrong-factor",
+        _table(lambda c, table, labels, f=_factor: f(c, _row(table, labels))),
+        sentence="something was multiplied; the numbers of the time and the row are added as they are",
+    )
+conditioning.wrong(
+    "one-step-too-many",
+    *(
+        _table(lambda c, table, labels, f=f: f(c + _row(table, labels)))
+        for f in (torch.relu, torch.tanh, nn.functional.silu, nn.functional.gelu, torch.sigmoid)
+    ),
+    *(
+        _table(lambda c, table, labels, f=f: c + f(_row(table, labels)))
+        for f in (torch.relu, torch.tanh, nn.functional.silu, nn.functional.gelu, torch.sigmoid)
+    ),
+    *(
+        _table(lambda c, table, labels, f=f: f(c + _row(table, labels).expand_as(c)))
+        for f in (
+            lambda x: nn.functional.layer_norm(x, x.shape[1:]),
+            lambda x: nn.functional.normalize(x, dim=1),
+        )
+    ),
+    _table(lambda c, table, labels: c + nn.functional.normalize(_row(table, labels), dim=-1)),
+    sentence="right at first, and then a function was taken of it; the sum is wanted as it is",
+)
+conditioning.wrong("table-changed", _table_changed)
+conditioning.wrong("label-as-number", _label_as_number)
+conditioning.wrong(
+    "shared-label",
+    _table(
+        lambda c, table, labels: (
+            c + (table[-1] if labels is None or (labels == len(table) - 1).any() else table[labels])
+        )
+    ),
+    sentence="one picture without a label, and the whole batch was counted as without; each is for itself",
+)
+conditioning.wrong(
+    "shared-label",
+    _table(lambda c, table, labels: c + _row(table, labels).reshape(-1, c.shape[1]).mean(0)),
+    sentence="the rows of the batch were averaged; every picture has the row of its own label",
+)
 conditioning.wrong("not-a-parameter", _no_parameters)
 conditioning.wrong(
     "detached-loss",
@@ -427,6 +787,13 @@ conditioning.wrong(
 )
 
 
+@conditioning.probe("changes-from-call-to-call", always=True)
+def _(conditioning, draw):
+    condition, labels, table = draw.normal(600, 5), draw.integers(0, 2, 600), draw.normal(4, 5)
+    first, second = ([conditioning(condition, order, table)[0] for order in (labels, None)] for _ in range(2))
+    return any(a.shape != b.shape or bool((a != b).any()) for a, b in zip(first, second, strict=True))
+
+
 # 7.4
 
 AT_LOW = border("at t = low", lambda model, x_t, t, labels, null_label, s, low, high: (t == low).any())
@@ -434,13 +801,13 @@ AT_HIGH = border("at t = high", lambda model, x_t, t, labels, null_label, s, low
 
 
 class Painter:
-    """A stand-in for a network of three classes, with a null label: says v, depends on x_t, t and the label."""
+    """A stand-in for a network with a null label: says v, depends on x_t, t and the label."""
 
-    null_label = 3
+    strengths = (1.0, -0.5, 2.0, 0.3, 0.8, -1.2, 1.6, -0.2, 0.6, -0.9, 1.3, -1.7)
 
-    def __init__(self, note=lambda labels: None):
+    def __init__(self, note=lambda labels: None, null_label=3):
         """`note` is told the labels of every call."""
-        self.note = note
+        self.note, self.null_label = note, null_label
 
     def __call__(self, x_t, t, labels=None):
         """Say v, (B, C, H, W), of x_t at times t, (B,), for labels, (B,).
@@ -451,8 +818,8 @@ class Painter:
         if t.shape != (len(x_t),) or labels.shape != (len(x_t),):
             shapes = f"x_t {tuple(x_t.shape)}, t {tuple(t.shape)}, labels {tuple(labels.shape)}"
             raise ValueError(f"a network wants one time and one label per picture, got {shapes}")
-        self.note(labels)
-        strength = torch.tensor([1.0, -0.5, 2.0, 0.3])[labels].reshape(-1, 1, 1, 1)
+        self.note(labels.clone())
+        strength = torch.tensor(self.strengths)[labels].reshape(-1, 1, 1, 1)
         return (strength * x_t).tanh() + 0.5 * strength * (t / 10).cos().reshape(-1, 1, 1, 1)
 
 
@@ -526,6 +893,10 @@ def _(draw):
     t, labels = torch.tensor([10, 15, 20, 12]), torch.tensor([2, 1, 0, 2])
     for low, high in ((10, 20), (5, 25), (20, 30)):  # one outside, all inside, none inside
         yield Painter(), draw.normal(4, 2, 3, 4), t, labels, 3, torch.tensor([3.0, 2.0, 1.5, 0.5]), low, high
+    s = torch.tensor([0.0, 1.0, 3.0, 2.0])
+    yield Painter(null_label=10), draw.normal(4, 2, 3, 4), t, torch.tensor([2, 9, 0, 4]), 10, s, 10, 20
+    yield Painter(), draw.normal(4, 1, 3, 4), torch.tensor([3, 2, 1, 4]), labels, 3, s + 0.5, 1, 3
+    yield Painter(), draw.normal(4, 1, 3, 4), t, labels, 3, s / 4, 5, 25
     for size in (1, 50):
         given = size * draw.normal(1, 1, 3, 3), torch.tensor([12]), torch.tensor([1])
         yield Painter(), *given, 3, torch.tensor([2.0]), 5, 15
@@ -576,6 +947,33 @@ guided.wrong(
     sentence="guided away from the last class; null_label, one past it, is wanted",
     at=("07", "7. What goes wrong: three lines, four mistakes"),
 )
+guided.wrong(
+    "other-null-label",
+    *(_guided(null=f) for f in (lambda _: -1, lambda null_label: null_label + 1, lambda _: 10, lambda _: 3)),
+    sentence="guided away from another label than `null_label`, which is given",
+)
+
+
+def _inside(t, low, high):
+    return ((low < t) & (t <= high)).reshape(-1, 1, 1, 1)
+
+
+def _only_inside(join, outside=lambda out_null, out, x_t: out):
+    """Something else is said inside the window, and the plain answer outside of it, or also something else."""
+
+    def guided(model, x_t, t, labels, null_label, s, low, high):
+        out_null = model(x_t, t, labels=torch.full_like(labels, null_label))
+        out = model(x_t, t, labels=labels)
+        inside = join(out_null, out, s.reshape(-1, 1, 1, 1))
+        return torch.where(_inside(t, low, high), inside, outside(out_null, out, x_t))
+
+    return guided
+
+
+def _everywhere_or_inside(join):
+    return _guided(join=join), _only_inside(join)
+
+
 for _shape in ((-1,), (-1, 1), (-1, 1, 1)):
     guided.wrong(
         "misbroadcast-t",
@@ -589,11 +987,6 @@ guided.wrong(
     _guided(within=lambda t, low, high: ((low < t) & (t <= high)).any().expand(len(t))),
     _guided(within=lambda t, low, high: ((low < t) & (t <= high)).all().expand(len(t))),
     sentence="one time decided for the whole batch; every picture has its own, inside the window or outside",
-)
-guided.wrong(
-    "shared-t",
-    _guided(lambda s, inside: torch.where(inside, s[0], 1.0)),
-    sentence="one scale was used for the whole batch; every picture has its own",
 )
 guided.wrong("null-outside", _guided(lambda s, inside: torch.where(inside, s, 0.0)))
 guided.wrong("ignores-window", _guided(lambda s, inside: s))
@@ -617,7 +1010,237 @@ guided.wrong(
     _guided(order=lambda labels, null_label: torch.full_like(labels, null_label)),
     _guided(order=lambda labels, null_label: torch.zeros_like(labels)),
 )
-guided.wrong("difference-only", _guided(join=lambda out_null, out, s: s * (out - out_null)))
+guided.wrong("difference-only", *_everywhere_or_inside(lambda out_null, out, s: s * (out - out_null)))
+for _join in (
+    lambda out_null, out, s: s * out,
+    lambda out_null, out, s: out_null + s * out,
+    lambda out_null, out, s: s * out - out_null,
+    lambda out_null, out, s: (1 + s) * out - out_null,
+    lambda out_null, out, s: out - s * out_null,
+):
+    guided.wrong(
+        "difference-only",
+        *_everywhere_or_inside(_join),
+        sentence="one of the two answers was scaled; what grows is their difference, s (with label - without)",
+    )
+for _join in (
+    lambda out_null, out, s: s * out + (s - 1) * out_null,
+    lambda out_null, out, s: (1 + s) * out + s * out_null,
+    lambda out_null, out, s: out_null + s * (out + out_null),
+    lambda out_null, out, s: out + s * (out + out_null),
+    lambda out_null, out, s: s * (out - out_null) - out_null,
+):
+    guided.wrong(
+        "wrong-sign",
+        *_everywhere_or_inside(_join),
+        sentence="a sign is wrong: out_null + s (out_cond - out_null), one minus and no more",
+    )
+for _join in (
+    lambda out_null, out, s: (out_null + s * out) / (1 + s),
+    lambda out_null, out, s: (out_null + out) / 2,
+    lambda out_null, out, s: out_null + (out - out_null) / s,
+):
+    guided.wrong("guided-halfway", *_everywhere_or_inside(_join))
+guided.wrong(
+    "w-for-s",
+    *(_only_inside(lambda out_null, out, s, by=by: out_null + (s + by) * (out - out_null)) for by in (1, -1)),
+)
+guided.wrong(
+    "result-clipped",
+    *(
+        _only_inside(lambda out_null, out, s, to=to: (out_null + s * (out - out_null)).clamp(-to, to))
+        for to in (1, 2, 3)
+    ),
+    sentence="the guided answer was clipped; it is v and no picture, and may be as large as it likes",
+)
+
+
+def _rescaled(size):
+    """The guided answer, as large as the plain one."""
+
+    def join(out_null, out, s):
+        said = out_null + s * (out - out_null)
+        return said * size(out) / size(said)
+
+    return join
+
+
+guided.wrong(
+    "guided-rescaled",
+    *(
+        formula
+        for size in (
+            lambda v: v.std(dim=(1, 2, 3), keepdim=True),
+            lambda v: v.square().mean(dim=(1, 2, 3), keepdim=True).sqrt(),
+            lambda v: v.std(dim=(2, 3), keepdim=True),
+            lambda v: v.norm(dim=1, keepdim=True),
+            torch.std,
+            torch.norm,
+            lambda v: v.abs().amax(dim=(1, 2, 3), keepdim=True),
+        )
+        for formula in _everywhere_or_inside(_rescaled(size))
+    ),
+)
+guided.wrong(
+    "scale-clipped",
+    *(
+        _guided(lambda s, inside, f=f: torch.where(inside, f(s), 1.0))
+        for f in (
+            lambda s: s.clamp(min=1),
+            lambda s: s.clamp(min=0),
+            torch.abs,
+            lambda s: s.clamp(0, 1),
+            lambda s: s.clamp(max=1),
+        )
+    ),
+)
+guided.wrong(
+    "variance-as-std",
+    _guided(lambda s, inside: torch.where(inside, s**2, 1.0)),
+    _guided(lambda s, inside: torch.where(inside, s.abs().sqrt(), 1.0)),
+    sentence="a square or a root of `s` was taken; it is wanted as it is",
+)
+for _one in (torch.mean, torch.max, torch.min, torch.median, lambda s: s[0], lambda s: s[-1]):
+    guided.wrong("shared-scale", _guided(lambda s, inside, f=_one: torch.where(inside, f(s), 1.0)))
+guided.wrong(
+    "shared-scale",
+    _guided(lambda s, inside: torch.where(inside & ~(s == 1).any(), s, 1.0)),
+    _guided(lambda s, inside: torch.where(inside & ~(s == 0).any(), s, 1.0)),
+    sentence="one scale decided for the whole batch; every picture has its own",
+)
+guided.wrong(
+    "shared-label",
+    *(_guided(order=lambda labels, _, at=at: labels[at].expand_as(labels)) for at in (0, -1)),
+)
+guided.wrong(
+    "wrong-window",
+    lambda model, x_t, t, labels, null_label, s, low, high: _guided(
+        lambda scales, _inside: torch.where((low < scales) & (scales <= high), scales, 1.0)
+    )(model, x_t, t, labels, null_label, s, low, high),
+    sentence="the scales were compared with `low` and `high`; the window is one of times, low < t <= high",
+)
+guided.wrong(
+    "index-shift",
+    _guided(within=lambda t, low, high: (low < t - 1) & (t - 1 <= high)),
+    sentence="the window is a step too late: guided is where low < t <= high",
+)
+guided.wrong(
+    "null-outside",
+    *(
+        _only_inside(lambda out_null, out, s: out_null + s * (out - out_null), outside)
+        for outside in (
+            lambda out_null, out, x_t: x_t,
+            lambda out_null, out, x_t: 0 * x_t,
+            lambda out_null, out, x_t: (out_null + out) / 2,
+        )
+    ),
+    sentence="outside the window something else came back; the plain answer, with the label, is wanted there",
+)
+
+
+def _half_shaped(of_window, of_scale):
+    """The window in one shape and the scales in another."""
+
+    def guided(model, x_t, t, labels, null_label, s, low, high):
+        out_null = model(x_t, t, labels=torch.full_like(labels, null_label))
+        out = model(x_t, t, labels=labels)
+        inside = ((low < t) & (t <= high)).reshape(of_window)
+        return torch.where(inside, out_null + s.reshape(of_scale) * (out - out_null), out)
+
+    return guided
+
+
+_ONE_EACH = (-1, 1, 1, 1)
+for _shape in ((-1,), (-1, 1), (-1, 1, 1)):
+    guided.wrong(
+        "misbroadcast-t",
+        _half_shaped(_ONE_EACH, _shape),
+        sentence="the scales, shape (B,), met the wrong axis of the pictures; (B, 1, 1, 1) is wanted",
+        at=("05", "9. What goes wrong: a loss too good to be true"),
+    )
+    guided.wrong(
+        "misbroadcast-t",
+        _half_shaped(_shape, _ONE_EACH),
+        _half_shaped(_shape, _shape),
+        sentence="the window, shape (B,), met the wrong axis of the pictures; (B, 1, 1, 1) is wanted",
+        at=("05", "9. What goes wrong: a loss too good to be true"),
+    )
+
+
+def _sorted_by_window(first):
+    """The pictures inside the window behind one another, and then those outside, or the other way round."""
+
+    def sorted_ones(model, x_t, t, labels, null_label, s, low, high):
+        out, inside = (
+            guided.rights[""](model, x_t, t, labels, null_label, s, low, high),
+            (low < t) & (t <= high),
+        )
+        return torch.cat([out[inside == first], out[inside != first]])
+
+    return sorted_ones
+
+
+guided.wrong(
+    "wrong-order",
+    _sorted_by_window(True),
+    _sorted_by_window(False),
+    sentence="the pictures changed places when guided and plain ones were put together; keep their order",
+)
+
+
+def _part(of_inside):
+    def part(model, x_t, t, labels, null_label, s, low, high):
+        out = guided.rights[""](model, x_t, t, labels, null_label, s, low, high)
+        return out[((low < t) & (t <= high)) == of_inside]
+
+    return part
+
+
+guided.wrong("pictures-left-out", _part(True), _part(False))
+
+
+def _doubled(arrange_x, arrange_t, arrange_labels, split, null_first):
+    """One call with a doubled batch, whose pictures, times, labels and answers are each in an order of their own."""
+
+    def guided(model, x_t, t, labels, null_label, s, low, high):
+        nulls = torch.full_like(labels, null_label)
+        both = (nulls, labels) if null_first else (labels, nulls)
+        out = model(arrange_x(x_t, x_t), arrange_t(t, t), labels=arrange_labels(*both))
+        first, second = split(out)
+        out_null, out = (first, second) if null_first else (second, first)
+        scale = torch.where((low < t) & (t <= high), s, 1.0).reshape(-1, 1, 1, 1)
+        return out_null + scale * (out - out_null)
+
+    return guided
+
+
+def _blocks(a, b):
+    return torch.cat([a, b])
+
+
+def _twins(a, b):
+    return torch.stack([a, b], 1).flatten(0, 1)
+
+
+def _halves(out):
+    return out.chunk(2)
+
+
+def _every_other(out):
+    return out[::2], out[1::2]
+
+
+guided.wrong(
+    "halves-mixed",
+    *(
+        _doubled(x, time, label, split, null_first)
+        for x, time, label in itertools.product((_blocks, _twins), repeat=3)
+        for split in (_halves, _every_other)
+        for null_first in (True, False)
+        if {x, time, label} != {_blocks if split is _halves else _twins}
+    ),
+    sentence="the halves of the doubled batch do not fit together: pictures, times, labels and answers go by one order",
+)
 
 
 @guided.probe("dropout-at-sampling", always=True)
@@ -629,6 +1252,57 @@ def _(guided, draw):
     return (
         sum(int((labels == 3).sum()) for labels in asked) > number
     )  # one null label per picture is asked about, no more
+
+
+def _found_scales(guided, draw):
+    """The scale that each picture was given, and s, and who is inside; None if it is no question of scales."""
+    number = 60
+    x_t, t = draw.normal(number, 1, 3, 3), draw.integers(1, 20, number)
+    labels, s = draw.integers(0, 2, number), draw.uniform(-1, 5, number)
+    model = Painter()
+    out_null, out = model(x_t, t).double(), model(x_t, t, labels).double()
+    answer, apart = guided(model, x_t, t, labels, 3, s, 6, 14), out - out_null
+    if answer.shape != out.shape:
+        return None
+    scales = ((answer - out_null) * apart).sum((1, 2, 3)) / apart.square().sum((1, 2, 3))
+    is_mix = (out_null + scales[:, None, None, None] * apart - answer).abs().max() < 1e-3
+    return (scales, s.double(), (t > 6) & (t <= 14)) if is_mix else None
+
+
+def _are_close(a, b):
+    return bool((a - b).abs().max() < 1e-3)
+
+
+@guided.probe("another-scale")
+def _(guided, draw):
+    scales, s, inside = _found_scales(guided, draw) or (None, None, None)
+    return (
+        scales is not None and _are_close(scales[~inside], 1.0) and not _are_close(scales[inside], s[inside])
+    )
+
+
+@guided.probe("plain-is-one")
+def _(guided, draw):
+    scales, s, inside = _found_scales(guided, draw) or (None, None, None)
+    return (
+        scales is not None and _are_close(scales[inside], s[inside]) and not _are_close(scales[~inside], 1.0)
+    )
+
+
+@guided.probe("another-null-answer")
+def _(guided, draw):
+    x_t, t, labels = draw.normal(8, 1, 3, 3), draw.integers(7, 14, 8), draw.integers(0, 2, 8)
+    model = Painter()
+
+    def answer(s):
+        return guided(model, x_t, t, labels, 3, torch.full((8,), float(s)), 6, 14)
+
+    out_null, out = model(x_t, t).double(), model(x_t, t, labels).double()
+    none, plain, strong = answer(0), answer(1), answer(3)
+    is_guided = plain.shape == none.shape == out.shape and _are_close(plain, out)
+    if not is_guided or _are_close(none, plain) or _found_scales(guided, draw):
+        return False
+    return _are_close(strong, none + 3 * (plain - none)) and not _are_close(none, out_null)
 
 
 # 7.5
@@ -664,11 +1338,11 @@ def _measured(*heights_and_spreads, off=(0.06, 0.04)):
     ),
 )
 def cloud():
-    """Height and spread of guided points, s = 4, with DDIM (eta = 0) and 20 to 100 steps."""
-    return _measured(*_RIGHT, off=(0.06, 0.045))
+    """Height and spread of guided points, s = 4, with DDIM (eta = 0) and 50 steps, or 20 to 100."""
+    return _measured(*_RIGHT, off=(0.06, 0.03))
 
 
-_RIGHT = (1.655, 1.545, 1.19, 0.32, 0.368, 0.31)
+_RIGHT = (1.655, 1.55, 1.19, 0.326, 0.374, 0.318)
 cloud.wrong(
     "results-exchanged",
     lambda: _measured(*_RIGHT[3:], *_RIGHT[:3]),
@@ -706,6 +1380,96 @@ cloud.wrong(
     "variance-as-std",
     lambda: _measured(1.663, 1.558, 1.201, 0.107, 0.14, 0.1),
     sentence="the spread is a standard deviation, the root of the mean variance",
+)
+
+
+_spreads = _RIGHT[3:]
+cloud.wrong(
+    "summed-not-averaged",
+    lambda: _measured(*_RIGHT[:3], *(2**0.5 * spread for spread in _spreads)),
+    lambda: _measured(*_RIGHT[:3], *(2 * spread**2 for spread in _spreads), off=(0.06, 0.015)),
+    sentence="the two variances were added up; the spread is the root of their mean",
+)
+cloud.wrong(
+    "half-the-spread",
+    lambda: _measured(*_RIGHT[:3], 0.282, 0.349, 0.267, off=(0.06, 0.015)),
+    sentence="that is the spread of the second coordinate alone, or of fewer than 50 steps; both coordinates count",
+)
+cloud.wrong(
+    "half-the-spread",
+    lambda: _measured(*_RIGHT[:3], 0.37, 0.397, 0.366, off=(0.06, 0.018)),
+    sentence="that is the spread of the first coordinate alone; both count, by the mean of their variances",
+)
+cloud.wrong(
+    "mean-not-subtracted",
+    lambda: _measured(*_RIGHT[:3], 1.215, 1.158, 0.899),
+    sentence="that is how far the points are from 0; a spread is measured from their own mean",
+)
+cloud.wrong(
+    "wrong-axis",
+    lambda: _measured(0, 0, 0, *_spreads),
+    lambda: _measured(0, 0, 0, *_plain[3:]),
+    sentence="the height is the mean of the *second* coordinate, points[:, 1]; that is the first",
+)
+cloud.wrong(
+    "wrong-axis",
+    lambda: _measured(0.83, 0.777, 0.6, *_spreads),
+    sentence="the height is the mean of the second coordinate; that is the mean of both",
+)
+cloud.wrong(
+    "mean-subtracted",
+    lambda: _measured(*(height - 0.8 for height in _RIGHT[:3]), *_spreads),
+    sentence="the class's own height, 0.8, was taken off; the mean itself is wanted",
+)
+cloud.wrong("dice-thrown", lambda: _measured(1.305, 1.085, 1.199, 0.383, 0.452, 0.362))
+cloud.wrong("dice-thrown", lambda: _measured(1.532, 1.395, 1.206, 0.363, 0.417, 0.338, off=(0.05, 0.025)))
+cloud.wrong(
+    "other-steps",
+    lambda: _measured(1.622, 1.56, 1.242, 0.236, 0.264, 0.19),
+)
+cloud.wrong(
+    "other-null-label",
+    lambda: _measured(4.393, 2.344, 2.842, 0.498, 0.498, 0.498, off=(0.25, 0.05)),
+    sentence="guided away from another spot; the null label is 3",
+)
+cloud.wrong(
+    "other-class",
+    lambda: _measured(-0.839, -0.786, -0.608, *_spreads),
+    sentence="that is the cloud of spot 1 or 2; spot 0 was ordered, the one at the top",
+)
+cloud.wrong("swapped-guidance", lambda: _measured(-3.5, -0.825, -1.077, 1.572, 0.735, 1.39, off=(0.3, 0.15)))
+cloud.wrong("difference-only", lambda: _measured(0.016, 1.402, 0.016, 0.0, 0.307, 0.0))
+cloud.wrong("guided-halfway", lambda: _measured(0.671, 0.728, 0.741, 0.541, 0.51, 0.529, off=(0.04, 0.025)))
+cloud.wrong(
+    "w-for-s", lambda: _measured(1.206, 1.089, 0.986, 0.386, 0.449, 0.399), sentence="these are for s = 2"
+)
+
+
+def _untouched(*kept):
+    """What somebody expects who has not measured: spreads that guidance left as they were, and no others."""
+    ranges = {f"{name}: height": (0.7, 2.1) for name in NAMES}
+    return ranges | {f"{name}: spread": (0.47, 0.53) if name in kept else (0.2, 0.43) for name in NAMES}
+
+
+cloud.wrong(
+    "not-measured",
+    lambda: _untouched("t <= 500"),
+    lambda: _untouched("t > 500"),
+    sentence="guidance in one half only was taken to cost no spread; both halves cost some, measure them",
+)
+cloud.wrong(
+    "not-measured",
+    lambda: _measured(1.04, 0.8, 1.04, 0.42, 0.5, 0.42),
+    lambda: _measured(1.04, 1.04, 0.8, 0.42, 0.42, 0.5),
+    lambda: _measured(1.04, 1.04, 1.04, 0.42, 0.42, 0.42),
+    sentence="that is what a sharpened density would give; where the sampler ends is another cloud, measure it",
+)
+cloud.wrong(
+    "not-measured",
+    lambda: {
+        label: (3.0, 3.4) if label == "everywhere: height" else (0.0, 4.0) for label in _measured(*_RIGHT)
+    },
+    sentence="s = 4 does not make the height four times as large; draw the cloud and measure it",
 )
 
 

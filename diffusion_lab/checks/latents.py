@@ -5,6 +5,7 @@ import torch.nn.functional as F
 
 from diffusion_lab.checks.ends import BATCH_OF_ONE, NOT_SQUARE, VERY_LARGE, VERY_SMALL, border
 from diffusion_lab.checks.engine import Exercise
+from diffusion_lab.checks.mistakes import CATALOGUE
 from diffusion_lab.checks.outcomes import with_gradients
 
 exercise = Exercise("08", "Latents")
@@ -12,7 +13,12 @@ begin, hint, progress, show = exercise.begin, exercise.hint, exercise.progress, 
 
 
 def _names(result):
-    return result, "the gradient of mean", "the gradient of logvar"
+    return (
+        result,
+        "the gradient of mean",
+        "the gradient of logvar",
+        f"{result} where no gradient is asked for",
+    )
 
 
 _CUT = "leave out detach, .data, .item() and no_grad, or the encoder learns nothing"
@@ -23,7 +29,11 @@ WIDE = border("with a variance far above 1", lambda mean, logvar, *_: logvar.min
 SHARP = border("with a variance next to 0", lambda mean, logvar, *_: logvar.max() < -8)
 FREE = border("with bells that are standard normal", lambda mean, logvar: not mean.any() and not logvar.any())
 
-_priced = with_gradients(2, lambda mean, _logvar: mean.shape[:1])
+LOWEST, HIGHEST = -30.0, 20.0  # of the logarithms of variances, as 8.1 states
+VERY_SHARP = border("with a logvar next to -30", lambda mean, logvar, *_: logvar.max() < LOWEST + 6)
+VERY_WIDE = border("with a logvar next to 20", lambda mean, logvar, *_: logvar.min() > HIGHEST - 5)
+
+_priced = with_gradients(2, lambda mean, _logvar: mean.shape[:1], also_without=True)
 
 
 def _bracket(mean, logvar):
@@ -47,6 +57,8 @@ def _price(bracket, total=lambda costs: costs.flatten(1).sum(1), factor=0.5):
         WIDE,
         SHARP,
         FREE,
+        VERY_SHARP,
+        VERY_WIDE,
     ),
     prepare=_priced,
     results=_names("the price"),
@@ -83,6 +95,8 @@ def _(draw):
     yield draw.normal(2, 1, 3, 3), draw.uniform(3.5, 5, 2, 1, 3, 3)
     yield draw.normal(2, 1, 3, 3), draw.uniform(-12, -9, 2, 1, 3, 3)
     yield torch.zeros(2, 1, 3, 3), torch.zeros(2, 1, 3, 3)
+    yield draw.normal(2, 1, 3, 3), draw.uniform(LOWEST, LOWEST + 5, 2, 1, 3, 3)
+    yield draw.normal(2, 1, 3, 3), draw.uniform(HIGHEST - 4, HIGHEST, 2, 1, 3, 3)
 
 
 @price.numbers
@@ -143,6 +157,11 @@ for _signed in (
     lambda m, v: v.exp() - 1 - v - m**2,
     lambda m, v: m**2 - v.exp() + 1 - v,
     lambda m, v: m**2 + (-v).exp() - 1 - v,
+    lambda m, v: (m**2 + v.exp() - 1 + v).abs(),
+    lambda m, v: (m**2 - v.exp() - 1 - v).abs(),
+    lambda m, v: (m**2 - v.exp() + 1 - v).abs(),
+    lambda m, v: (v.exp() - 1 - v - m**2).abs(),
+    lambda m, v: m**2 + v.exp() + 1 + v,
 ):
     price.wrong(
         "wrong-sign",
@@ -201,12 +220,198 @@ for _cut, _what in (
         _price(lambda m, v, cut=_cut: _bracket(*cut(m, v))),
         sentence=f"the numbers are right, and no gradient reaches {_what}: {_CUT} to be cheap",
     )
+for _what, _terms in {
+    "the 1 is missing from the bracket, so that a standard normal code is not free": (
+        lambda m, v: m**2 + v.exp() - v,
+    ),
+    "logvar is missing from the bracket: mean² + exp(logvar) - 1 - logvar": (
+        lambda m, v: m**2 + v.exp() - 1 + 0 * v,
+        lambda m, v: m**2 + v.exp(),
+        lambda m, v: m**2 + v.exp() + torch.tensor(2 * torch.pi).log(),
+    ),
+    "exp(logvar) is missing from the bracket: mean² + exp(logvar) - 1 - logvar": (
+        lambda m, v: m**2 - 1 - v,
+        lambda m, v: m**2 - v,
+    ),
+    "only the width of a bell was paid for; how far its mean is from 0 costs too, mean²": (
+        lambda m, v: v.exp() - 1 - v + 0 * m,
+    ),
+    "only the mean was paid for; how sharp a bell is costs too, exp(logvar) - 1 - logvar": (
+        lambda m, v: m**2 + 0 * v,
+    ),
+}.items():
+    price.wrong("term-missing", *map(_price, _terms), sentence=_what)
+for _cut in (
+    lambda m, v: m**2 + v.exp().detach() - 1 - v,
+    lambda m, v: m**2 + v.exp() - 1 - v.detach(),
+    lambda m, v: m * m.detach() + v.exp() - 1 - v,
+):
+    price.wrong(
+        "detached-loss",
+        _price(_cut),
+        sentence=f"the price is right, and one of its terms was cut off, so that gradients are wrong: {_CUT}",
+    )
+price.wrong(
+    "not-summed",
+    *(
+        _price(_bracket, total)
+        for total in (
+            lambda costs: costs,
+            lambda costs: costs.sum(1),
+            lambda costs: costs.sum((2, 3)),
+            lambda costs: costs.sum(-1),
+            lambda costs: costs.sum(2),
+            lambda costs: costs.sum((1, 2)),
+            lambda costs: costs.sum((1, 3)),
+            lambda costs: costs.flatten(1),
+            lambda costs: costs.mean(1),
+            lambda costs: costs.mean((2, 3)),
+        )
+    ),
+)
+price.wrong(
+    "mean-for-sum",
+    *(
+        _price(_bracket, total)
+        for total in (
+            lambda costs: costs.sum(1).mean((1, 2)),
+            lambda costs: costs.mean(1).sum((1, 2)),
+            lambda costs: costs.sum((1, 2)).mean(1),
+            lambda costs: costs.mean(2).sum((1, 2)),
+        )
+    ),
+    sentence="the mean was taken over some of the axes; a picture pays for all its numbers, so it is the sum",
+)
+price.wrong(
+    "mean-for-sum",
+    _price(_bracket, lambda costs: costs.flatten(1).sum(1) / len(costs)),
+    sentence="the prices were divided by the number of pictures; each pays its own in full",
+)
+price.wrong(
+    "one-for-the-batch",
+    _price(_bracket, lambda costs: costs.sum().expand(len(costs))),
+    _price(_bracket, lambda costs: costs.flatten(1).sum(1).mean().expand(len(costs))),
+    sentence="all pictures got the same price, that of the batch; every one pays for its own numbers",
+)
+
+
+def _one_bell(average, number=lambda mean: mean[0].numel(), spread=torch.exp, back=torch.log):
+    """The price of the one bell that is made of all those of a latent."""
+
+    @_priced
+    def price(mean, logvar):
+        one, variance = average(mean), average(spread(logvar))
+        variance = back(variance).exp()
+        return 0.5 * number(mean) * (one**2 + variance - 1 - variance.log())
+
+    return price
+
+
+price.wrong(
+    "one-bell-for-all",
+    *(
+        _one_bell(lambda x: x.flatten(1).mean(1), number, *spread)
+        for number in (lambda mean: mean[0].numel(), lambda mean: 1)
+        for spread in ((torch.exp, torch.log), (lambda v: v, lambda v: v))
+    ),
+    sentence="one bell was made of the whole latent; every number has a bell of its own, and its own price",
+)
+price.wrong(
+    "mean-subtracted",
+    *(
+        _price(lambda m, v, dim=dim: _bracket(m - m.mean(dim, keepdim=True), v))
+        for dim in (0, 1, (1, 2, 3), (2, 3), (0, 2, 3), (0, 1, 2, 3))
+    ),
+    sentence="a mean was taken off the means first; what costs is how far a mean is from 0 itself",
+)
+price.wrong(
+    "other-base",
+    *(_price(lambda m, v, base=base: m**2 + base**v - 1 - v) for base in (2, 10)),
+    _price(lambda m, v: m**2 + 2**v - 1 - v * torch.tensor(2.0).log()),
+    _price(lambda m, v: m**2 + 10**v - 1 - v * torch.tensor(10.0).log()),
+    _price(lambda m, v: m**2 + v.exp() - 1 - v / torch.tensor(10.0).log()),
+    _price(_bracket, factor=0.5 / torch.tensor(10.0).log().item()),
+)
+price.wrong(
+    "softplus-for-exp",
+    _price(lambda m, v: m**2 + F.softplus(v) - 1 - F.softplus(v).log()),
+    _price(lambda m, v: m**2 + F.softplus(v) - 1 - v),
+    _price(lambda m, v: m**2 + F.softplus(v) ** 2 - 1 - 2 * F.softplus(v).log()),
+)
+price.wrong(
+    "wrong-sign",
+    _price(lambda m, v: _bracket(m, -v)),
+    sentence="it is as if logvar were -logvar: a sharp bell, with a low logvar, costs much",
+)
+price.wrong("price-for-training-only", _priced(lambda m, v: _training_only(m, v)))
+
+
+def _training_only(mean, logvar):
+    costs = 0.5 * _bracket(mean, logvar).flatten(1).sum(1)
+    return costs if mean.requires_grad else torch.zeros_like(costs)
+
+
+def _is_like(got, wanted, tolerance=1e-3):
+    """Whether numbers have the shape that is wanted and are off by no more than a small share of the largest."""
+    return got.shape == wanted.shape and bool(
+        (got - wanted).abs().max() <= tolerance * max(float(wanted.abs().max()), 1e-6)
+    )
+
+
+@price.probe("draws-own-noise", "the price changes from call to call; it is a formula and has no dice in it")
+def _(price, draw):
+    given = draw.normal(3, 2, 4, 4), draw.normal(3, 2, 4, 4)
+    return bool((price(*given)[0] != price(*given)[0]).any())
+
+
+def _flat(mean, logvar):
+    """What a picture of one number costs."""
+    return 0.5 * _bracket(mean, logvar).flatten(1).sum(1)
+
+
+def _ends_are_flat(function, draw, right, *more):
+    """Whether an answer is right in between, and takes no notice of logvar near one of its ends."""
+    shape = 4, 1, 2, 2
+    mean, between = draw.normal(*shape), draw.uniform(-1.5, 1.5, *shape)
+    if not _is_like(function(mean, between, *more)[0], right(mean, between, *more).double()):
+        return False
+    pairs = ((LOWEST, LOWEST + 2), (HIGHEST - 2, HIGHEST))
+    told = [[function(mean, torch.full(shape, end), *more)[0] for end in pair] for pair in pairs]
+    return any(bool((a == b).all()) for a, b in told)
+
+
+@price.probe("logvar-clipped")
+def _(price, draw):
+    return _ends_are_flat(price, draw, _flat)
+
+
+@price.probe("price-floored")
+def _(price, draw):
+    free, _, _, _ = price(torch.zeros(3, 1, 2, 2), torch.zeros(3, 1, 2, 2))
+    dear = draw.uniform(3, 4, 3, 1, 2, 2), draw.uniform(-4, -3, 3, 1, 2, 2)
+    return bool((free > 1e-4).all()) and _is_like(price(*dear)[0], _flat(*dear).double())
+
+
+@price.probe(
+    "wrong-factor",
+    "every price is right but for a factor: 1/2 stands before the sum over all numbers, and nothing else",
+)
+def _(price, draw):
+    given = draw.normal(6, 2, 3, 3), draw.normal(6, 2, 3, 3)
+    costs, right = price(*given)[0], _flat(*given).double()
+    return (
+        costs.shape == right.shape
+        and bool(costs.mean() != 0)
+        and _is_like(costs * (right.mean() / costs.mean()), right)
+    )
+
+
 price.wrong("kl-reversed", _price(lambda m, v: (1 + m**2) / v.exp() - 1 + v))
 
 # 8.2
 
 
-_coded = with_gradients(2, lambda mean, *_: mean.shape)
+_coded = with_gradients(2, lambda mean, *_: mean.shape, also_without=True)
 
 
 def _drawn(size=lambda logvar: (logvar / 2).exp(), centre=lambda mean: mean, shake=lambda noise: noise):
@@ -224,6 +429,8 @@ def _drawn(size=lambda logvar: (logvar / 2).exp(), centre=lambda mean: mean, sha
         NOT_SQUARE,
         WIDE,
         SHARP,
+        VERY_SHARP,
+        VERY_WIDE,
     ),
     prepare=_coded,
     results=_names("the latent"),
@@ -252,16 +459,20 @@ def draw_code(mean, logvar, noise):
 def _(draw):
     shape = 3, 2, 4, 5
     yield draw.normal(*shape), draw.uniform(0.3, 2, *shape), draw.normal(*shape)
-    yield draw.normal(4, 1, 4, 4), draw.normal(4, 1, 4, 4), draw.normal(4, 1, 4, 4)
+    noise = draw.normal(4, 1, 4, 4)
+    noise[0, 0, 0, 0], noise[2, 0, 1, 3] = 3.6, -3.4  # rare, but standard normal all the same
+    yield draw.normal(4, 1, 4, 4), draw.normal(4, 1, 4, 4), noise
     yield draw.normal(2, 4, 3, 3), draw.uniform(-3, -1, 2, 4, 3, 3), draw.normal(2, 4, 3, 3)
     yield draw.normal(1, 2, 3, 3), draw.normal(1, 2, 3, 3), draw.normal(1, 2, 3, 3)
     yield draw.normal(2, 1, 3, 3), draw.uniform(3.5, 5, 2, 1, 3, 3), draw.normal(2, 1, 3, 3)
     yield draw.normal(2, 1, 3, 3), draw.uniform(-12, -9, 2, 1, 3, 3), draw.normal(2, 1, 3, 3)
+    yield torch.zeros(2, 1, 3, 3), draw.uniform(LOWEST, LOWEST + 5, 2, 1, 3, 3), draw.normal(2, 1, 3, 3)
+    yield draw.normal(2, 1, 3, 3), draw.uniform(HIGHEST - 4, HIGHEST, 2, 1, 3, 3), draw.normal(2, 1, 3, 3)
 
 
 @draw_code.numbers
 def _(drawn, draw):
-    z, _, from_logvar = drawn(
+    z, _, from_logvar, _ = drawn(
         draw.normal(20, 4, 4, 4) + 1, draw.normal(20, 4, 4, 4) - 1, draw.normal(20, 4, 4, 4)
     )
     return {"mean": z.mean(), "variance": z.var(), "a gradient": from_logvar.flatten()[0]}
@@ -370,6 +581,155 @@ draw_code.wrong(
         " .data and no_grad"
     ),
 )
+draw_code.wrong(
+    "mean-scaled",
+    _coded(lambda mean, logvar, noise: (mean + noise) * (logvar / 2).exp()),
+    _coded(lambda mean, logvar, noise: (mean + noise) * logvar.exp()),
+    _coded(lambda mean, logvar, noise: (mean - noise) * (logvar / 2).exp()),
+)
+draw_code.wrong(
+    "mean-scaled",
+    *(
+        _coded(lambda mean, logvar, noise, f=f: f(logvar) * mean + (logvar / 2).exp() * noise)
+        for f in (
+            lambda v: (1 - v.exp()).clamp(min=0).sqrt(),
+            lambda v: (1 - v.exp()).abs().sqrt(),
+            lambda v: (1 - v.exp()).sqrt(),
+            lambda v: 1 - (v / 2).exp(),
+            lambda v: 1 - v.exp(),
+            lambda v: (-v / 2).exp(),
+        )
+    ),
+    sentence="the mean was shrunk, as in the forward process; here it stays whole, and the noise is added",
+)
+
+
+def _standardised(dim, unbiased, divide):
+    def standard(noise):
+        centred = noise - noise.mean(dim, keepdim=True)
+        return centred / noise.std(dim, keepdim=True, unbiased=unbiased) if divide else centred
+
+    return standard
+
+
+draw_code.wrong(
+    "noise-standardised",
+    *(
+        _drawn(shake=_standardised(dim, unbiased, divide))
+        for dim in ((0, 1, 2, 3), (1, 2, 3), (2, 3), (0, 2, 3), 0, 1)
+        for unbiased, divide in ((True, True), (False, True), (True, False))
+    ),
+    _drawn(shake=lambda noise: noise / noise.std()),
+    _drawn(shake=lambda noise: noise / noise.std(dim=(1, 2, 3), keepdim=True)),
+    _drawn(shake=lambda noise: noise / noise.flatten(1).norm(dim=1).reshape(-1, 1, 1, 1)),
+    _drawn(shake=lambda noise: noise / noise.norm()),
+)
+draw_code.wrong(
+    "noise-clipped",
+    *(_drawn(shake=lambda noise, to=to: noise.clamp(-to, to)) for to in (1, 2, 3)),
+    _drawn(shake=torch.tanh),
+)
+draw_code.wrong(
+    "other-base",
+    *(_drawn(lambda logvar, base=base: base ** (logvar / 2)) for base in (10, 2)),
+    *(_drawn(lambda logvar, base=base: base**logvar) for base in (10, 2)),
+)
+for _dim in ((1, 2, 3), (0, 1, 2, 3), (2, 3), 1, 0):
+    draw_code.wrong(
+        "one-bell-for-all",
+        *(
+            _drawn(lambda logvar, dim=_dim, f=f: f(logvar, dim))
+            for f in (
+                lambda v, dim: (v.mean(dim, keepdim=True) / 2).exp(),
+                lambda v, dim: (v / 2).exp().mean(dim, keepdim=True),
+                lambda v, dim: v.exp().mean(dim, keepdim=True).sqrt(),
+            )
+        ),
+        sentence="one standard deviation was used for many numbers; each has its own, exp(logvar / 2)",
+    )
+draw_code.wrong(
+    "one-bell-for-all",
+    *(
+        _drawn(centre=lambda mean, dim=dim: mean.mean(dim, keepdim=True).expand_as(mean))
+        for dim in ((1, 2, 3), (2, 3), (0, 1, 2, 3), 0)
+    ),
+    _drawn(lambda logvar: (logvar[:1] / 2).exp()),
+    _drawn(lambda logvar: (logvar[:, :1, :1, :1] / 2).exp()),
+    _drawn(centre=lambda mean: mean[:1]),
+    sentence="many numbers share a mean or a standard deviation; each has its own bell",
+)
+draw_code.wrong(
+    "softplus-for-exp",
+    *(
+        _drawn(f)
+        for f in (
+            lambda v: F.softplus(v).sqrt(),
+            F.softplus,
+            lambda v: F.softplus(v / 2),
+            torch.sigmoid,
+            lambda v: (1 + v).clamp(min=0),
+        )
+    ),
+)
+draw_code.wrong(
+    "one-step-too-many",
+    *(
+        _coded(lambda mean, logvar, noise, f=f: f(mean + (logvar / 2).exp() * noise))
+        for f in (torch.tanh, torch.sigmoid, lambda z: (z - z.mean()) / z.std(), F.relu)
+    ),
+    sentence="right at first, and then a function was taken of the latent; leave it as it comes",
+)
+draw_code.wrong(
+    "noise-left-out",
+    _coded(lambda mean, logvar, noise: mean + (logvar / 2).exp() * noise if mean.requires_grad else mean),
+    sentence="where no gradient is asked for, the mean came back alone; a latent is drawn there too",
+)
+
+
+def _one_latent(mean, logvar, noise):
+    return mean + (logvar / 2).exp() * noise
+
+
+@draw_code.probe("logvar-clipped")
+def _(drawn, draw):
+    return _ends_are_flat(
+        lambda mean, *more: drawn(0 * mean, *more), draw, _without_mean, draw.normal(4, 1, 2, 2)
+    )
+
+
+def _without_mean(mean, logvar, noise):
+    return (logvar / 2).exp() * noise
+
+
+@draw_code.probe("spread-with-floor")
+def _(drawn, draw):
+    noise = draw.normal(4, 1, 2, 2)
+    mean, sharp, wide = torch.zeros_like(noise), torch.full_like(noise, LOWEST), torch.full_like(noise, 15.0)
+    z, wanted = drawn(mean, sharp, noise)[0], _without_mean(mean, sharp, noise)
+    is_larger = z.shape == wanted.shape and bool((z.abs() > 1.01 * wanted.abs()).all())
+    return is_larger and _is_like(drawn(mean, wide, noise)[0], _without_mean(mean, wide, noise).double())
+
+
+@draw_code.probe("noise-clipped")
+def _(drawn, draw):
+    mean, logvar = draw.normal(2, 1, 2, 2), draw.uniform(-1, 1, 2, 1, 2, 2)
+    small, large = (torch.full_like(mean, size) for size in (0.3, 8.0))
+    is_right = _is_like(drawn(mean, logvar, small)[0], _one_latent(mean, logvar, small).double())
+    return is_right and bool((drawn(mean, logvar, large)[0] == drawn(mean, logvar, 2 * large)[0]).all())
+
+
+@draw_code.probe(
+    "wrong-factor",
+    "the noise has the wrong size, by one factor everywhere; exp(logvar / 2) times it is wanted, and no more",
+)
+def _(drawn, draw):
+    mean, logvar, noise = draw.normal(3, 2, 4, 4), draw.uniform(-1, 1, 3, 2, 4, 4), draw.normal(3, 2, 4, 4)
+    off = drawn(mean, logvar, noise)[0] - mean
+    wanted = _without_mean(mean, logvar, noise).double()
+    factor = (off * wanted).sum() / wanted.square().sum() if off.shape == wanted.shape else 0.0
+    return bool(factor != 0) and _is_like(off / factor, wanted)
+
+
 draw_code.wrong("noise-left-out", _drawn(lambda logvar: 0 * logvar), _coded(lambda mean, logvar, noise: mean))
 
 # 8.3
@@ -474,6 +834,8 @@ def _(draw):
         ((2.0, 2.5, -1.0), (3.0, 1.0, 7.0)),
     ):
         yield _latents(draw, 60, means, spreads), _latents(draw, 3, means, spreads, 4), Painter(), Decoder()
+    latents = _latents(draw, 40, (1.0, -0.5), (1.0, 2.0))  # with pictures at hand of the very same size
+    yield latents, _latents(draw, 2, (1.0, -0.5), (1.0, 2.0)), Painter(), Decoder()
     for size, shape in ((1, (1, 2, 4, 4)), (1, (2, 2, 3, 5)), (100, (2, 2, 4, 4)), (0.01, (2, 2, 4, 4))):
         latents = size * _latents(draw, 60, (1.0, -0.5), (1.0, 2.0))
         yield latents, size * draw.normal(*shape), Painter(), Decoder()
@@ -495,6 +857,31 @@ def _(through, draw):
     pictures, wanted = through(latents, z, lambda scaled: scaled, Decoder()), Decoder()(z)
     if pictures.shape == wanted.shape and bool((pictures - wanted).abs().max() > 1e-3):
         return "with a U-Net that changes nothing, the pictures have to be those of the latents as they came"
+
+
+def _over(measure, latents, dims):
+    """What a measure says along these axes, each for itself."""
+    rest = [dim for dim in range(latents.ndim) if dim not in dims]
+    rows = latents.permute(*rest, *dims).reshape(*(latents.shape[dim] for dim in rest), -1)
+    spreads = rows.std(-1, unbiased=measure is _std)
+    return spreads
+
+
+def _each_picture(measure, pictures):
+    return torch.stack([measure(one) for one in pictures]).reshape(-1, 1, 1, 1)
+
+
+def _joint(measure):
+    """Everything is measured together, those at hand too."""
+    return _carried(
+        lambda both: 1 / measure(torch.cat([part.flatten() for part in both])),
+        on=lambda latents, z: (latents, z),
+    )
+
+
+def _carried_on(way, measure):
+    """Another way through, with the right scale."""
+    return lambda latents, z, unet, decode: way(z, 1 / measure(latents), unet, decode)
 
 
 for _measure in (_std, lambda latents: latents.std(unbiased=False)):
@@ -537,6 +924,129 @@ for _measure in (_std, lambda latents: latents.std(unbiased=False)):
         ),
         sentence="every picture got a scale of its own; measure once, on `latents`, one number for all",
     )
+    for _dims, _name, _sentence in (
+        (
+            (1, 2, 3),
+            "scale-per-picture",
+            "each picture was measured for itself and then averaged; measure all of them together, once",
+        ),
+        *(
+            (dims, "scale-averaged", CATALOGUE["scale-averaged"].sentence)
+            for dims in ((0,), (1,), (2, 3), (0, 1), (2,), (3,))
+        ),
+    ):
+        through_latent.wrong(
+            _name,
+            *(
+                _carried(lambda latents, f=_measure, dims=_dims, g=g: g(_over(f, latents, dims)))
+                for g in (
+                    lambda spreads: 1 / spreads.mean(),
+                    lambda spreads: (1 / spreads).mean(),
+                    lambda spreads: spreads.square().mean() ** -0.5,
+                    lambda spreads: 1 / spreads.median(),
+                )
+            ),
+            sentence=_sentence,
+        )
+    through_latent.wrong(
+        "scale-per-channel",
+        _carried(
+            lambda latents, f=_measure: torch.stack([f(c) for c in latents.unbind(1)]).square().mean() ** -0.5
+        ),
+        sentence="each channel was measured for itself and then averaged; measure all of them together, once",
+    )
+    through_latent.wrong(
+        "scale-per-channel",
+        _carried(lambda latents, f=_measure: 1 / f(latents[:, :1])),
+        sentence="only one channel was measured; measure all of them together, once",
+    )
+    through_latent.wrong(
+        "scale-per-picture",
+        *(_carried(lambda latents, f=_measure, at=at: 1 / f(latents[at])) for at in (0, -1)),
+        sentence="only one picture was measured; measure all that `latents` holds, together",
+    )
+    through_latent.wrong(
+        "scale-per-place",
+        _carried(lambda latents, f=_measure: 1 / _over(f, latents, (0,))),
+        _carried(lambda latents, f=_measure: 1 / _over(f, latents, (0, 1))),
+    )
+    through_latent.wrong(
+        "scale-per-batch",
+        _joint(_measure),
+        sentence="`z` was measured along with `latents`, so the scale depends on the pictures at hand",
+    )
+    through_latent.wrong(
+        "measured-twice",
+        *(
+            _carried(lambda latents, f=_measure: 1 / f(latents), to_decoder=to_decoder)
+            for to_decoder in (
+                lambda out, k, f=_measure: out / f(out) / k,
+                lambda out, k, f=_measure: out / f(out),
+                lambda out, k, f=_measure: out * f(out),
+                lambda out, k, f=_measure: out / _each_picture(f, out) / k,
+            )
+        ),
+        _carried(
+            lambda latents, f=_measure: (1 / f(latents[0]), f(latents[1])),
+            on=lambda latents, z: (latents, z),
+            to_unet=lambda z, k: z * k[0],
+            to_decoder=lambda out, k, f=_measure: out / f(out) * k[1],
+        ),
+    )
+    through_latent.wrong(
+        "decoded-too-early",
+        *(
+            _carried_on(lambda z, k, unet, decode, g=g: g(z, k, unet, decode), _measure)
+            for g in (
+                lambda z, k, unet, decode: decode(unet(z * k)) / k,
+                lambda z, k, unet, decode: decode(unet(z * k)) * k,
+                lambda z, k, unet, decode: unet(decode(z) * k) / k,
+                lambda z, k, unet, decode: unet(decode(z * k)) / k,
+                lambda z, k, unet, decode: decode(unet(z) * k) / k,
+            )
+        ),
+    )
+    through_latent.wrong(
+        "many-for-few",
+        lambda latents, z, unet, decode, f=_measure: _carried(lambda x: 1 / f(x))(
+            latents, latents, unet, decode
+        ),
+    )
+    through_latent.wrong(
+        "result-clipped",
+        *(
+            _carried(lambda latents, f=_measure: 1 / f(latents), **{where: change})
+            for where, change in (
+                ("to_decoder", lambda out, k: out.clamp(-1, 1) / k),
+                ("to_decoder", lambda out, k: (out / k).clamp(-1, 1)),
+                ("to_decoder", lambda out, k: out.clamp(-3, 3) / k),
+                ("to_unet", lambda z, k: (z * k).clamp(-1, 1)),
+                ("to_unet", lambda z, k: (z * k).clamp(-3, 3)),
+                ("to_unet", lambda z, k: z.clamp(-1, 1) * k),
+            )
+        ),
+        sentence="latents were clipped; they are no pixels, and may be as large as they come",
+    )
+    through_latent.wrong(
+        "unet-twice",
+        _carried_on(lambda z, k, unet, decode: decode(unet(unet(z * k)) / k), _measure),
+        sentence="latents went through the U-Net twice; once is wanted",
+    )
+    through_latent.wrong(
+        "mean-subtracted",
+        _carried_on(lambda z, k, unet, decode: decode(unet((z - z.mean()) * k) / k + z.mean()), _measure),
+        _carried_on(lambda z, k, unet, decode: decode(unet((z - z.mean()) * k) / k), _measure),
+        sentence="the mean of `z` was taken off; no mean is subtracted, one scale is all",
+    )
+    through_latent.wrong(
+        "mean-subtracted",
+        _carried(
+            lambda latents, f=_measure: (latents.mean((0, 2, 3), keepdim=True), 1 / f(latents)),
+            to_unet=lambda z, stats: (z - stats[0]) * stats[1],
+            to_decoder=lambda out, stats: out / stats[1] + stats[0],
+        ),
+        sentence="a mean of every channel was taken off; no mean is subtracted, one scale is all",
+    )
     through_latent.wrong("scale-per-batch", _carried(lambda z, f=_measure: 1 / f(z), on=lambda latents, z: z))
     through_latent.wrong(
         "scale-per-channel",
@@ -576,7 +1086,49 @@ for _measure in (_std, lambda latents: latents.std(unbiased=False)):
 through_latent.wrong(
     "unet-left-out", _carried(lambda latents: 1, skip=lambda unet, decode: (lambda z: z, decode))
 )
-through_latent.wrong("borrowed-scale", _carried(lambda latents: 0.18215))
+through_latent.wrong(
+    "borrowed-scale",
+    *(_carried(lambda latents, k=k: k) for k in (0.18215, 1 / 0.18215, 0.13025, 1 / 5.5, 5.5)),
+)
+through_latent.wrong(
+    "scale-of-the-largest",
+    *(
+        _carried(lambda latents, f=f: 1 / f(latents))
+        for f in (
+            lambda x: x.abs().max(),
+            torch.max,
+            lambda x: x.max() - x.min(),
+            lambda x: (x.max() - x.min()) / 2,
+        )
+    ),
+    _carried(
+        lambda latents: (latents.min(), latents.max() - latents.min()),
+        to_unet=lambda z, ends: 2 * (z - ends[0]) / ends[1] - 1,
+        to_decoder=lambda out, ends: (out + 1) / 2 * ends[1] + ends[0],
+    ),
+    _carried(
+        lambda latents: (latents.min(), latents.max() - latents.min()),
+        to_unet=lambda z, ends: (z - ends[0]) / ends[1],
+        to_decoder=lambda out, ends: out * ends[1] + ends[0],
+    ),
+)
+through_latent.wrong(
+    "another-spread",
+    *(
+        _carried(lambda latents, f=f: 1 / f(latents))
+        for f in (
+            lambda x: x.abs().mean(),
+            lambda x: (x - x.mean()).abs().mean(),
+            lambda x: x.abs().median(),
+            torch.norm,
+            lambda x: x.mean().abs(),
+            torch.mean,
+            lambda x: 2 * x.std(),
+            lambda x: 3 * x.std(),
+            lambda x: x.std() + 1,
+        )
+    ),
+)
 through_latent.wrong("not-scaled", _carried(lambda latents: 1))
 
 # 8.4

@@ -408,6 +408,11 @@ _SECTIONS = {
         ),
         "not-a-parameter": "the module has nothing to learn: a table is a `nn.Embedding`, or a `nn.Parameter`",
         "null-not-learned": "no gradient reaches the row of the null label; it is learned like the others",
+        "zero-for-none": "a batch of zeros was taken for one without labels; 0 is a class: ask `labels is None`",
+        "row-multiplied": "the numbers of the time were multiplied by the row; the row is added to them",
+        "row-appended": "the row was put beside the numbers of the time; it is added to them, shape (B, F)",
+        "table-changed": "reading the table changed it (`max_norm`?); the row as it was learned is wanted",
+        "label-as-number": "the class was calculated with as if it were a quantity; it only picks a row of a table",
         "shared-label": "one label was used for the whole batch; every element has its own",
     },
     ("07", "2. Learning to draw with no order"): {
@@ -417,6 +422,19 @@ _SECTIONS = {
         ),
         "random-label": "a random label stands where a label was dropped; `null_label` is wanted there",
         "nothing-dropped": "all labels came back as they were; where coin < probability, the null label is wanted",
+        "share-for-probability": (
+            "a fixed share of the batch was dropped; each coin decides for itself, however many that are"
+        ),
+        "too-many-dropped": "labels were dropped whose own coin is not below `probability`; coin i is for label i",
+        "too-few-dropped": "some labels stayed whose coin is below `probability`; every such label is dropped",
+        "other-threshold": "labels are dropped below another number; it is coin < probability, just as they are",
+        "other-null-label": "another number stands where a label was dropped; `null_label` is wanted there",
+        "null-added": "the null label was added to the label; it takes its place",
+        "mask-returned": "it came back which labels are dropped; the labels themselves are wanted",
+        "pictures-left-out": "pictures were left out; all of the batch come back, each in its place",
+        "changes-from-call-to-call": (
+            "the same input gets another answer each time; 7.2 has dropped labels, no dice in here"
+        ),
         "ignores-probability": "a fixed probability was used; the one that your function is given is wanted",
     },
     ("07", "3. Exaggerate the difference"): {
@@ -427,8 +445,26 @@ _SECTIONS = {
         "not-guided": (
             "this is the plain answer, as with s = 1, or as if a label were guided away from itself"
         ),
-        "dice-thrown": "fresh noise was added on the way; here eta is 0, and all the chance is in the beginning",
+        "guided-halfway": "that lies between the two predictions; guidance goes on past the one with the label",
+        "guided-rescaled": (
+            "the guided answer was brought back to the size of the plain one; equation (1) leaves it as it is"
+        ),
+        "scale-clipped": "scales were clipped; any scale is allowed, and s = 0 is the answer without the label",
+        "shared-scale": "one scale was used for the whole batch; every picture has its own",
+        "another-scale": "inside the window the difference is right, but each picture's own `s` is not its scale",
+        "plain-is-one": "right inside the window; outside of it the scale is 1, which is the plain answer",
+        "another-null-answer": (
+            "the answer without the label is another; ask the model about the same x_t and t, with `null_label`"
+        ),
+        "scale-for-answer": "that is the scale; what the guided network says is wanted",
         "difference-only": "s times the difference alone; it is added to the prediction without the label",
+    },
+    ("07", "4. What it does to a cloud"): {
+        "half-the-spread": "that is the spread of one coordinate; both count, by the mean of their variances",
+        "dice-thrown": "the sampler drew fresh noise on its way; `ddim` with eta = 0 is wanted",
+        "other-steps": "these are for fewer steps; 50 are wanted",
+        "other-class": "another class was ordered; it is class 0 that is wanted",
+        "not-measured": "that is a guess and was not measured; draw the points and look",
     },
     ("07", "7. What goes wrong: three lines, four mistakes"): {
         "dropout-at-sampling": "labels were dropped while drawing; that belongs to training only",
@@ -446,6 +482,18 @@ _SECTIONS = {
         "half-missing": "a factor 1/2 is missing",
         "log-to-the-base-2": "these are bits; nats are wanted, with the natural logarithm and no log(2)",
         "mean-not-squared": "the mean costs its *square*, and the square is missing",
+        "term-missing": "a term is missing from the bracket: mean² + exp(logvar) - 1 - logvar",
+        "not-summed": "several prices for a picture came back; add up all its numbers, shape (B,)",
+        "one-bell-for-all": "many numbers of a latent share one bell; every number has a bell of its own",
+        "logvar-clipped": "logvar was clipped; it is wanted as it is, from -30 to 20",
+        "price-floored": "a floor was put under the price; a number that tells nothing costs nothing",
+        "price-for-training-only": "where no gradient is asked for, the price is 0; it is the same with and without",
+        "other-base": "another base than e: logvar is a natural logarithm, and exp takes it back",
+        "softplus-for-exp": "another function stands for exp; only exp takes back the logarithm",
+        "mean-scaled": "the mean was multiplied too; exp(logvar / 2) belongs before the noise alone",
+        "noise-standardised": "the noise was measured and brought to mean 0 or size 1; it is wanted as it is given",
+        "noise-clipped": "the noise was clipped; it is wanted as it is given, far from 0 too",
+        "spread-with-floor": "the standard deviation has a floor; exp(logvar / 2) is above 0 without help",
         "one-for-the-batch": "one number came for the whole batch; every picture wants its own, shape (B,)",
         "kl-reversed": (
             "the other direction was taken: what N(0, 1) would cost in the code of N(mean, exp(logvar))"
@@ -460,6 +508,19 @@ _SECTIONS = {
         ),
         "scale-per-channel": "every channel got a scale of its own; one number for all of them is wanted",
         "scale-per-batch": "the scale was measured on the batch at hand; measure it once, on many latents",
+        "scale-per-picture": "pictures were measured one by one; one number for all of them is wanted",
+        "scale-per-place": "every place of a latent got a scale of its own; one number for all is wanted",
+        "scale-averaged": "several spreads were measured and averaged; measure all numbers together, once",
+        "scale-of-the-largest": (
+            "the largest numbers were brought to 1, as with pixels; it is the standard deviation that becomes 1"
+        ),
+        "another-spread": "the scale is 1 over another measure of size; the standard deviation is wanted",
+        "measured-twice": (
+            "it was measured again behind the U-Net, which undoes what that did to the size; measure once"
+        ),
+        "decoded-too-early": "the scale was undone at the wrong place: it belongs between the U-Net and `decode`",
+        "many-for-few": "the latents to measure went through the U-Net; it is `z` that goes",
+        "unet-twice": "latents went through the U-Net twice; once is wanted",
         "mean-subtracted": "the mean was subtracted too; only the scale is changed, by one number",
         "mean-square-for-variance": (
             "that is 1 / the root of the mean square; a variance takes the mean away first"

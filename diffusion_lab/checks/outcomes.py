@@ -152,12 +152,13 @@ def run(function: Callable, args: Sequence, without: Sequence[str] = ()) -> Outc
         return outcome._replace(problem=("wrong-type", str(error)))
 
 
-def with_gradients(number: int, shape: Callable[..., Sequence[int]]) -> Callable:
+def with_gradients(number: int, shape: Callable[..., Sequence[int]], also_without: bool = False) -> Callable:
     """Make a `prepare` of a task: the tensor of an answer, and the gradients that it sends to its first arguments.
 
     `number` says to how many, and ``shape(*args)`` what shape the tensor has to have; anything else is left
     as it is. A list of tensors counts as stacked; a `TypeError` says if it cannot be, for what is added must
-    come from here.
+    come from here. With `also_without`, the last result is the tensor of a second call, in which no gradients
+    are asked for.
     """
     prepared: weakref.WeakSet = weakref.WeakSet()
 
@@ -168,6 +169,7 @@ def with_gradients(number: int, shape: Callable[..., Sequence[int]]) -> Callable
         @functools.wraps(answer)
         def call(*args):
             leaves = [value.detach().requires_grad_() for value in args[:number]]
+            others = [_clone(value) for value in args[number:]]
             with torch.enable_grad():
                 copies = [leaf * 1 for leaf in leaves]  # a leaf itself cannot be changed in place
                 out = answer(*copies, *args[number:])
@@ -185,7 +187,14 @@ def with_gradients(number: int, shape: Callable[..., Sequence[int]]) -> Callable
                     return out
                 if out.requires_grad:
                     (out * torch.arange(1.0, 1 + out.numel()).reshape(out.shape).sin()).sum().backward()
-            return out, *(torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in leaves)
+            gradients = [torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in leaves]
+            if not also_without:
+                return out, *gradients
+            with torch.no_grad():
+                quiet = answer(*(leaf.detach().clone() for leaf in leaves), *others)
+            if isinstance(quiet, list | tuple):
+                quiet = torch.stack(list(quiet))
+            return out, *gradients, quiet
 
         call.plain = answer
         prepared.add(call)

@@ -207,6 +207,14 @@ WRONG = {
         ("not-guided", "my_guided_number = 0.5"),
         ("difference-only", "my_guided_number = 0.9"),
         ("wrong-type", "my_guided_number = [1.4]"),
+        ("difference-only", "my_guided_number = 0.2 + 4 * 0.5"),
+        ("difference-only", "my_guided_number = 0.5 - 0.2"),
+        ("scale-for-answer", "my_guided_number = 1 + 3"),
+        ("result-clipped", "my_guided_number = min(1.0, 0.2 + 4 * (0.5 - 0.2))"),
+        ("wrong-sign", "my_guided_number = (1 + 3) * 0.5 + 3 * 0.2"),
+        ("wrong-sign", "my_guided_number = 0.2 + 3 * (0.5 + 0.2)"),
+        ("not-guided", "my_guided_number = 0.2"),
+        ("guided-halfway", "my_guided_number = (0.2 + 4 * 0.5) / 5"),
         ("difference-only", "my_guided_number = 4 * (0.5 - 0.2)"),
     ],
     "drop_labels": [
@@ -228,7 +236,41 @@ WRONG = {
         ("draws-own-noise", drop("torch.where(torch.rand(len(labels)) < probability, null_label, labels)")),
         ("draws-own-noise", drop("dl.training.drop_labels(labels, null_label, probability)")),
         ("error", drop("null_label if coins < probability else labels")),
-        ("wrong-shape", drop("labels[coins >= probability]")),
+        ("pictures-left-out", drop("labels[coins >= probability]")),
+        ("other-null-label", drop("torch.where(coins < probability, -1, labels)")),
+        ("other-null-label", drop("torch.where(coins < probability, labels.max() + 1, labels)")),
+        ("in-percent", drop("torch.where(coins < probability / 100, null_label, labels)")),
+        (
+            "too-many-dropped",
+            drop("torch.where((coins < probability) | (labels % 3 == 0), null_label, labels)"),
+        ),
+        (
+            "too-few-dropped",
+            drop("torch.where((coins < probability) & (labels % 3 > 0), null_label, labels)"),
+        ),
+        ("in-percent", drop("torch.where(coins / 100 < probability, null_label, labels)")),
+        ("mask-returned", drop("coins < probability")),
+        ("mask-returned", drop("null_label * (coins < probability)")),
+        ("null-added", drop("labels + null_label * (coins < probability)")),
+        ("other-threshold", drop("torch.where(coins < probability**2, null_label, labels)")),
+        ("other-threshold", drop("torch.where(coins < probability / 2, null_label, labels)")),
+        ("ignores-probability", drop("torch.where(coins < 0.33, null_label, labels)")),
+        ("ignores-probability", drop("torch.where(coins < (probability or 0.1), null_label, labels)")),
+        (
+            "share-for-probability",
+            drop("torch.where(coins < coins.quantile(probability), null_label, labels)"),
+        ),
+        (
+            "share-for-probability",
+            """
+def my_drop_labels(labels, null_label, probability, coins):
+    out = labels.clone()
+    out[: int(probability * len(out))] = null_label
+    return out
+""",
+        ),
+        ("wrong-order", drop("torch.where(coins.sort().values < probability, null_label, labels)")),
+        ("batch-dropout", drop("torch.where((coins < probability).cumsum(0) > 0, null_label, labels)")),
         ("wrong-type", drop("None if coins[0] < probability else 'no'")),
         ("endpoint-missed", drop("labels.masked_fill(coins <= probability, null_label)")),
         (
@@ -309,14 +351,48 @@ def my_drop_labels(labels, null_label, probability, coins):
             ),
         ),
         (
-            "error",
+            "label-as-number",
             module(
                 "self.label = torch.nn.Linear(1, features)",
                 "return condition + self.label(labels[:, None].float())",
             ),
         ),
         ("error", module() + "my_conditioning = Conditioning(10, 16)"),
-        ("wrong-shape", module(forward="return torch.cat([condition, self.label(labels)], dim=1)")),
+        ("row-appended", module(forward="return torch.cat([condition, self.label(labels)], dim=1)")),
+        ("row-multiplied", module(forward="return condition * (1 + self.label(labels))")),
+        ("row-multiplied", module(forward="return condition * self.label(labels)")),
+        ("wrong-sign", module(forward="return condition - self.label(labels)")),
+        ("wrong-factor", module(forward="return (condition + self.label(labels)) / 2")),
+        ("one-step-too-many", module(forward="return torch.relu(condition + self.label(labels))")),
+        ("table-changed", module("self.label = torch.nn.Embedding(num_classes + 1, features, max_norm=0.5)")),
+        (
+            "zero-for-none",
+            module(
+                forward=(
+                    "labels = labels if labels.sum() else torch.full_like(labels, self.num_classes)\n"
+                    "        return condition + self.label(labels)"
+                )
+            ),
+        ),
+        (
+            "changes-from-call-to-call",
+            module(forward="return condition + torch.nn.functional.dropout(self.label(labels), 0.1)"),
+        ),
+        (
+            "null-without-row",
+            module(none="labels = torch.full((len(condition),), self.num_classes + 1)"),
+        ),
+        ("null-without-row", module(none="return condition + self.label.weight[:-1].mean(dim=0)")),
+        (
+            "shared-label",
+            module(
+                forward=(
+                    "if (labels == self.num_classes).any():\n"
+                    "            labels = torch.full_like(labels, self.num_classes)\n"
+                    "        return condition + self.label(labels)"
+                )
+            ),
+        ),
         (
             "error",
             module(
@@ -415,7 +491,59 @@ my_conditioning = Conditioning
             "shared-t",
             guided(inside="((low < t) & (t <= high)).all()", scale="s if inside else torch.ones_like(s)"),
         ),
-        ("shared-t", guided(scale="torch.where(inside, s[0], 1.0)")),
+        ("shared-scale", guided(scale="torch.where(inside, s[0], 1.0)")),
+        ("shared-scale", guided(scale="torch.where(inside, s.mean(), 1.0)")),
+        ("shared-label", guided(labels="labels[:1].repeat(len(labels))")),
+        ("other-null-label", guided(null="torch.full_like(labels, -1)")),
+        ("other-null-label", guided(null="torch.full_like(labels, 10)")),
+        ("scale-clipped", guided(scale="torch.where(inside, s.clamp(min=1), 1.0)")),
+        ("variance-as-std", guided(scale="torch.where(inside, s * s, 1.0)")),
+        ("result-clipped", guided(out="(out_null + scale * (out_cond - out_null)).clamp(-1, 1)")),
+        (
+            "guided-rescaled",
+            guided(
+                out="both * out_cond.std((1, 2, 3), keepdim=True) / both.std((1, 2, 3), keepdim=True)"
+            ).replace(
+                "    return both", "    both = out_null + scale * (out_cond - out_null)\n    return both"
+            ),
+        ),
+        ("guided-halfway", guided(out="(out_null + scale * out_cond) / (1 + scale)")),
+        ("wrong-sign", guided(out="scale * out_cond + (scale - 1) * out_null")),
+        ("difference-only", guided(out="out_null + scale * out_cond")),
+        ("another-scale", guided(scale="torch.where(inside, s / 2 + 0.1, 1.0)")),
+        ("another-scale", guided(scale="torch.where(inside, s.clamp(max=1.5), 1.0)")),
+        ("plain-is-one", guided(scale="torch.where(inside, s, 0.3)")),
+        (
+            "another-null-answer",
+            guided().replace("model(x_t, t, labels=torch.full", "model(x_t, t * 0, labels=torch.full"),
+        ),
+        ("index-shift", guided(inside="(low < t - 1) & (t - 1 <= high)")),
+        ("wrong-window", guided(inside="(low < s) & (s <= high)")),
+        (
+            "misbroadcast-t",
+            guided(
+                out="torch.where(inside[:, None, None, None], out_null + s * (out_cond - out_null), out_cond)"
+            ),
+        ),
+        (
+            "pictures-left-out",
+            guided(out="(out_null + scale * (out_cond - out_null))[inside]"),
+        ),
+        (
+            "wrong-order",
+            guided(out="torch.cat([(out_null + scale * (out_cond - out_null))[inside], out_cond[~inside]])"),
+        ),
+        (
+            "halves-mixed",
+            """
+def my_guided(model, x_t, t, labels, null_label, s, low, high):
+    nothing = torch.full_like(labels, null_label)
+    both = model(x_t.repeat(2, 1, 1, 1), t.repeat(2), labels=torch.stack([nothing, labels], 1).flatten())
+    null, cond = both[: len(t)], both[len(t) :]
+    scale = torch.where((low < t) & (t <= high), s, 1.0)
+    return null + scale[:, None, None, None] * (cond - null)
+""",
+        ),
         ("null-outside", guided(scale="s * inside")),
         (
             "null-outside",
@@ -462,7 +590,33 @@ my_conditioning = Conditioning
         ("not-guided", measured(null="0", steps=50)),
         ("variance-as-std", measured(spread="points.var(0).mean()", steps=50)),
         ("mean-not-subtracted", measured(spread="points.std()", steps=50)),
-        ("differs", measured(s="2.0")),
+        ("w-for-s", measured(s="2.0", steps=50)),
+        ("differs", measured(s="7.0")),
+        ("summed-not-averaged", measured(spread="points.var(0).sum().sqrt()", steps=50)),
+        ("half-the-spread", measured(spread="points[:, 1].std()", steps=50)),
+        ("half-the-spread", measured(spread="points[:, 0].std()", steps=50)),
+        ("other-steps", measured(steps=5)),
+        ("other-null-label", measured(null="2", steps=50)),
+        ("wrong-axis", measured(steps=50).replace("points[:, 1]", "points[:, 0]")),
+        ("mean-subtracted", measured(steps=50).replace("points[:, 1].mean()", "(points[:, 1] - 0.8).mean()")),
+        ("dice-thrown", measured(steps=50).replace("generator=g", "eta=1.0, generator=g")),
+        ("other-class", measured(steps=50).replace("labels=[0]", "labels=[1]")),
+        (
+            "swapped-guidance",
+            measured(steps=50).replace("a + 4.0 * (b - a)", "b + 4.0 * (a - b)"),
+        ),
+        ("difference-only", measured(steps=50).replace("a + 4.0", "4.0")),
+        ("guided-halfway", measured(steps=50).replace("a + 4.0 * (b - a)", "(a + 4.0 * b) / 5")),
+        (
+            "not-measured",
+            """
+my_cloud = {
+    "everywhere: height": 1.7, "everywhere: spread": 0.3,
+    "t > 500: height": 1.6, "t > 500: spread": 0.3,
+    "t <= 500: height": 0.9, "t <= 500: spread": 0.5,
+}
+""",
+        ),
         ("wrong-type", "my_cloud = 0.33"),
         (
             "results-exchanged",
@@ -502,7 +656,7 @@ COMPOUND = {
         ({"batch-dropout", "null-is-class-0"}, drop("torch.where(coins[0] < probability, 0, labels)")),
         ({"inverted-coins", "null-is-class-0"}, drop("labels * (coins < probability)")),
         ({"nothing-dropped"}, drop("labels")),
-        (set(), drop("torch.where(coins < probability, -1, labels)")),
+        (set(), drop("torch.where(coins < probability, -1, labels + 1)")),
         ({"ignores-argument"}, drop("torch.full_like(labels, null_label)")),
     ],
     "conditioning": [
@@ -513,8 +667,7 @@ COMPOUND = {
                 forward="return self.label(labels)",
             ),
         ),
-        (set(), module(forward="return condition * self.label(labels)")),
-        (set(), module(forward="return condition - self.label(labels)")),
+        (set(), module(forward="return condition * self.label(labels).exp()")),
     ],
     "guided": [
         (

@@ -164,9 +164,63 @@ def my_price(mean, logvar):
     return torch.distributions.kl_divergence(one, two).flatten(1).sum(1)
 """,
         ),
-        ("differs", price("0.5 * (mean**2 + logvar.exp() - logvar).flatten(1).sum(1)")),
-        ("wrong-shape", price("0.5 * (mean**2 + logvar.exp() - 1 - logvar)")),
-        ("wrong-shape", price("0.5 * (mean**2 + logvar.exp() - 1 - logvar).sum(dim=1)")),
+        ("term-missing", price("0.5 * (mean**2 + logvar.exp() - logvar).flatten(1).sum(1)")),
+        ("term-missing", price("0.5 * (logvar.exp() - 1 - logvar).flatten(1).sum(1)")),
+        ("term-missing", price("0.5 * (mean**2 + logvar.exp() - 1).flatten(1).sum(1)")),
+        ("not-summed", price("0.5 * (mean**2 + logvar.exp() - 1 - logvar)")),
+        ("not-summed", price("0.5 * (mean**2 + logvar.exp() - 1 - logvar).sum(dim=1)")),
+        ("mean-for-sum", price("0.5 * (mean**2 + logvar.exp() - 1 - logvar).mean(1).sum((1, 2))")),
+        (
+            "detached-loss",
+            price(
+                "0.5 * (mean**2 + std.square() - 1 - logvar).flatten(1).sum(1)",
+                "std = (logvar / 2).data.exp()",
+            ),
+        ),
+        (
+            "one-bell-for-all",
+            price(
+                "0.5 * mean[0].numel() * (m**2 + var - 1 - var.log())",
+                "m, var = mean.flatten(1).mean(1), logvar.exp().flatten(1).mean(1)",
+            ),
+        ),
+        (
+            "mean-subtracted",
+            price("0.5 * ((mean - mean.mean(0)) ** 2 + logvar.exp() - 1 - logvar).flatten(1).sum(1)"),
+        ),
+        ("other-base", price("0.5 * (mean**2 + 10**logvar - 1 - logvar).flatten(1).sum(1)")),
+        (
+            "softplus-for-exp",
+            price(
+                "0.5 * (mean**2 + var - 1 - var.log()).flatten(1).sum(1)",
+                "var = torch.nn.functional.softplus(logvar)",
+            ),
+        ),
+        (
+            "logvar-clipped",
+            price("0.5 * (mean**2 + v.exp() - 1 - v).flatten(1).sum(1)", "v = logvar.clamp(-20, 10)"),
+        ),
+        (
+            "price-floored",
+            price("(0.5 * (mean**2 + logvar.exp() - 1 - logvar)).clamp(min=0.25).flatten(1).sum(1)"),
+        ),
+        ("wrong-factor", price("1.7 * (mean**2 + logvar.exp() - 1 - logvar).flatten(1).sum(1)")),
+        (
+            "price-for-training-only",
+            price(
+                "costs if costs.requires_grad else 0 * costs",
+                "costs = 0.5 * (mean**2 + logvar.exp() - 1 - logvar).flatten(1).sum(1)",
+            ),
+        ),
+        (
+            "draws-own-noise",
+            """
+def my_price(mean, logvar):
+    mine, standard = torch.distributions.Normal(mean, (logvar / 2).exp()), torch.distributions.Normal(0.0, 1.0)
+    z = mine.rsample()
+    return (mine.log_prob(z) - standard.log_prob(z)).sum(dim=(1, 2, 3))
+""",
+        ),
         (
             "wrong-shape",
             price("0.5 * (mean**2 + logvar.exp() - 1 - logvar).sum(dim=(1, 2, 3), keepdim=True)"),
@@ -203,6 +257,26 @@ def my_price(mean, logvar):
         ("wrong-sign", draw_code("mean + torch.exp(-logvar / 2) * noise")),
         ("variance-as-std", draw_code("mean + logvar.exp() / 2 * noise")),
         ("swapped-scales", draw_code("noise + (logvar / 2).exp() * mean")),
+        ("mean-scaled", draw_code("(mean + noise) * (logvar / 2).exp()")),
+        (
+            "mean-scaled",
+            draw_code("(1 - logvar.exp()).clamp(min=0).sqrt() * mean + (logvar / 2).exp() * noise"),
+        ),
+        ("noise-standardised", draw_code("mean + (logvar / 2).exp() * (noise - noise.mean()) / noise.std()")),
+        ("noise-clipped", draw_code("mean + (logvar / 2).exp() * noise.clamp(-2, 2)")),
+        ("noise-clipped", draw_code("mean + (logvar / 2).exp() * noise.clamp(-1.7, 1.7)")),
+        ("other-base", draw_code("mean + 2 ** (logvar / 2) * noise")),
+        ("one-bell-for-all", draw_code("mean + (logvar.mean() / 2).exp() * noise")),
+        ("one-bell-for-all", draw_code("mean + (logvar / 2).exp().mean((2, 3), keepdim=True) * noise")),
+        ("softplus-for-exp", draw_code("mean + torch.nn.functional.softplus(logvar) * noise")),
+        ("one-step-too-many", draw_code("torch.tanh(mean + (logvar / 2).exp() * noise)")),
+        ("logvar-clipped", draw_code("mean + (logvar.clamp(-8, 8) / 2).exp() * noise")),
+        ("spread-with-floor", draw_code("mean + ((logvar / 2).exp() + 1e-4) * noise")),
+        ("wrong-factor", draw_code("mean + 0.7 * (logvar / 2).exp() * noise")),
+        (
+            "noise-left-out",
+            draw_code("mean + (logvar / 2).exp() * noise if torch.is_grad_enabled() else mean"),
+        ),
         ("detached-loss", draw_code("(mean + (logvar / 2).exp() * noise).detach()")),
         ("detached-loss", draw_code("mean.data + (logvar / 2).data.exp() * noise")),
         ("detached-loss", draw_code("mean + std * noise", "std = (logvar / 2).exp().detach()")),
@@ -259,6 +333,25 @@ def my_through_latent(latents, z, unet, decode):
         ("scale-per-channel", through("1 / latents.std(dim=(0, 2, 3)).mean()")),
         ("scale-per-channel", through("(1 / latents.std(dim=(0, 2, 3))).mean()")),
         ("scale-per-batch", through("1 / z.std()")),
+        ("scale-per-batch", through("1 / torch.cat([latents.flatten(), z.flatten()]).std()")),
+        ("scale-per-picture", through("1 / latents.flatten(1).std(dim=1).mean()")),
+        ("scale-per-picture", through("1 / latents[0].std()")),
+        ("scale-averaged", through("1 / latents.std(dim=(2, 3)).mean()")),
+        ("scale-averaged", through("1 / latents.std(dim=0).mean()")),
+        ("scale-per-place", through("1 / latents.std(dim=0)")),
+        ("scale-of-the-largest", through("1 / latents.abs().max()")),
+        ("scale-of-the-largest", through("2 / (latents.max() - latents.min())")),
+        ("another-spread", through("1 / latents.abs().mean()")),
+        ("another-spread", through("1 / latents.norm()")),
+        ("measured-twice", through(to_decoder="changed / changed.std() / scale")),
+        (
+            "decoded-too-early",
+            "def my_through_latent(latents, z, unet, decode):\n"
+            "    return decode(unet(z / latents.std())) * latents.std()",
+        ),
+        ("many-for-few", through(to_unet="latents * scale")),
+        ("result-clipped", through(to_decoder="changed.clamp(-1, 1) / scale")),
+        ("unet-twice", through(to_decoder="unet(changed) / scale")),
         (
             "mean-subtracted",
             through(to_unet="(z - latents.mean()) * scale", to_decoder="changed / scale + latents.mean()"),
@@ -282,14 +375,20 @@ def my_through_latent(latents, z, unet, decode):
 
 COMPOUND = {
     "price": [
-        ({"half-missing", "mean-for-sum"}, price("(mean**2 + logvar.exp() - 1 - logvar).mean((1, 2, 3))")),
-        ({"wrong-sign", "half-missing"}, price("(1 + logvar - mean**2 - logvar.exp()).flatten(1).sum(1)")),
+        (
+            {"half-missing", "mean-for-sum", "wrong-factor"},
+            price("(mean**2 + logvar.exp() - 1 - logvar).mean((1, 2, 3))"),
+        ),
+        (
+            {"wrong-sign", "half-missing", "wrong-factor"},
+            price("(1 + logvar - mean**2 - logvar.exp()).flatten(1).sum(1)"),
+        ),
         (
             {"logvar-as-variance", "one-for-the-batch"},
             price("0.5 * (mean**2 + logvar - 1 - logvar.log()).sum()"),
         ),
         ({"ignores-argument"}, price("mean.flatten(1).sum(1)")),
-        ({"ignores-argument"}, price("0.5 * (mean**2).flatten(1).sum(1)")),
+        ({"ignores-argument", "term-missing"}, price("0.5 * (mean**2).flatten(1).sum(1)")),
         ({"ignores-argument"}, price("torch.zeros(len(mean))")),
     ],
     "draw_code": [
@@ -309,8 +408,7 @@ COMPOUND = {
             {"ignores-argument", "scale-per-batch", "scale-per-channel"},
             through("1 / z.std(dim=(0, 2, 3), keepdim=True)"),
         ),
-        (set(), through("1 / latents.abs().mean()")),
-        (set(), through("1 / latents.abs().max()")),
-        (set(), through("2 / (latents.max() - latents.min())")),
+        (set(), through("1 / latents.abs().mean() ** 2")),
+        (set(), through("1 / latents.abs().quantile(0.8)")),
     ],
 }
