@@ -483,7 +483,8 @@ def my_mean_of_the_data(x_t, t, data, schedule):
             _mean(
                 "near = squares.argsort(1)[:, :3]",
                 "weights = torch.softmax(-squares.gather(1, near) / (2 * (1 - bar)), dim=1) if len(d) > 2 else weights",
-                "return (weights[..., None].float() * d[near]).sum(1).reshape(x_t.shape) if len(d) > 2 else d.repeat(len(x), 1).reshape(x_t.shape)",
+                "few = weights[..., None].float() * d[near] if len(d) > 2 else d.repeat(len(x), 1)[:, None]",
+                "return few.sum(1).reshape(x_t.shape)",
             ),
         ),
         (

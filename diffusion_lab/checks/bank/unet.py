@@ -39,15 +39,16 @@ def my_scale_shift(u, c, weight, bias, groups):
 
 def _cut(*lines):
     """A fold that makes something of `my_fold_of(x)`, which is right; C is the number of channels."""
-    return """
+    body = "\n    ".join(lines)
+    return f"""
 def my_fold(x, patch):
     def my_fold_of(x):
         corners = [x[:, :, i::patch, j::patch] for i in range(patch) for j in range(patch)]
         return torch.stack(corners, dim=2).flatten(1, 2)
 
     C = x.shape[1]
-    %s
-""" % "\n    ".join(lines)
+    {body}
+"""
 
 
 def _network(forward, init="", instance="Net()"):
@@ -370,7 +371,9 @@ def my_scale_shift(u, c, weight, bias, groups):
             "mean-kept",
             _steer(norm="by_hand(u - u, (2, 3, 4)) + rms(u)").replace(
                 "    def by_hand",
-                "    def rms(x):\n        parts = x.reshape(len(x), groups, -1)\n        return (parts / (parts.square().mean(2, keepdim=True) + 1e-5).sqrt()).reshape(x.shape)\n\n    def by_hand",
+                "    def rms(x):\n        parts = x.reshape(len(x), groups, -1)\n"
+                "        root = (parts.square().mean(2, keepdim=True) + 1e-5) ** 0.5\n        return (parts / root)"
+                ".reshape(x.shape)\n\n    def by_hand",
             ),
         ),
         ("ratio-upside-down", _steer("n / (1 + scale) + shift")),
@@ -463,7 +466,8 @@ def my_fold(x, patch):
         ("square-pictures-only", _cut("return my_fold_of(x[..., : x.shape[2]])")),
         (
             "squares-in-the-batch",
-            "def my_fold(x, patch):\n    return torch.cat([x[:, :, i::patch, j::patch] for i in range(patch) for j in range(patch)])",
+            "def my_fold(x, patch):\n    places = [(i, j) for i in range(patch) for j in range(patch)]\n"
+            "    return torch.cat([x[:, :, i::patch, j::patch] for i, j in places])",
         ),
         (
             "steps-of-squares",
