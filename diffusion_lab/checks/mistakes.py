@@ -222,16 +222,13 @@ _SECTIONS = {
         ),
         "dead-weights": "some weights get no gradient: a layer was made but is not used in `forward`",
         "weights-hidden": (
-            "some layers are kept in a plain list, dict or function, where torch finds no weights to train: use"
-            " `nn.ModuleList`, or an attribute for each"
+            "layers in a plain list or dict: torch finds none of their weights; use `nn.ModuleList`, or an attribute each"
         ),
         "size-not-kept": (
-            "the answer has another height or width than the picture: pad every convolution (padding=1 for 3 × 3), and"
-            " grow back what a stride made smaller"
+            "the answer has another size than the picture: pad every convolution, and grow back what a stride shrank"
         ),
         "not-finite-alone": (
-            "the answer is NaN or infinite, if not for a batch then for a single picture: is something divided by a"
-            " spread over the batch, or by 0?"
+            "the answer is NaN or infinite for one picture or a batch: is it divided by a spread over the batch?"
         ),
     },
     ("04", "3. Fold: four pixels become four channels"): {
