@@ -222,7 +222,7 @@ _SECTIONS = {
         ),
         "dead-weights": "some weights get no gradient: a layer was made but is not used in `forward`",
         "weights-hidden": (
-            "layers in a plain list or dict: torch finds none of their weights; use `nn.ModuleList`, or an attribute each"
+            "layers in a plain list or dict: torch finds none of their weights; use attributes, or `nn.ModuleList`"
         ),
         "size-not-kept": (
             "the answer has another size than the picture: pad every convolution, and grow back what a stride shrank"
