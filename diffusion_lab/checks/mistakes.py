@@ -130,6 +130,9 @@ _SECTIONS = {
             "that is the mean of x_0², the error of the guess 0; your guess has a smaller one"
         ),
         "absolute-error": "the mean of the absolute errors was taken; each error is to be squared first",
+        "square-of-the-mean": "that is the square of the mean; the mean of the squared errors is wanted",
+        "share-of-misses": "that is how often a guess is wrong, and not how far off it is, squared",
+        "candidate-left-out": "one of the values that are possible was left out of the mean",
     },
     ("03", "3. All the digits at once"): {
         "distance-not-squared": "the exponent has the *squared* distance in it; the square is missing",
@@ -151,6 +154,14 @@ _SECTIONS = {
             "with real pictures your result is NaN: every exp(-distance) is 0 there; `softmax` avoids it"
         ),
         "shrunk-guess": "the guess is of the shrunk picture, sqrt(alpha bar) x_0; x_0 itself is wanted",
+        "noise-not-rescaled": (
+            "x_t was divided by sqrt(alpha bar), and so was its noise: its variance is (1 - alpha bar) / alpha bar"
+        ),
+        "bell-missing": "the weights are exp(-squared distance / (2 (1 - alpha bar))), not 1 over the distance",
+        "weights-per-part": "a candidate is weighed as a whole; parts of it got weights of their own",
+        "square-left-out": (
+            "|x_t - alpha x_0|² was multiplied out, and alpha² |x_0|² was left out or has a wrong factor"
+        ),
     },
     ("03", "4. The same in the plane"): {
         "slope-unscaled": (
@@ -169,6 +180,15 @@ _SECTIONS = {
         "noise-unheard": (
             "x_t was taken for free of noise and only scaled back; trust it the less, the noisier it is"
         ),
+        "unit-variance": (
+            "S was left out, as if it were 1; that holds only for data of variance 1: S = alpha bar C + 1 - alpha bar"
+        ),
+        "mean-squared-too": "a mean of squares stands where a variance is wanted: take the squared mean off",
+        "shrinking-forgotten": "x_t was taken for x_0 + noise; the data shrink on their way: sqrt(alpha bar) x_0",
+        "trust-upside-down": (
+            "the share of x_t in the guess is the wrong way round: the noisier x_t, the less it moves the guess"
+        ),
+        "two-values-only": "that is the guess for data of -1 and +1 only; here they are of a bell curve",
     },
     ("03", "5. Four languages"): {
         "wrong-target": (
@@ -182,6 +202,11 @@ _SECTIONS = {
             "the score is -eps divided by sqrt(1 - alpha bar); the divisor is missing or another one"
         ),
     },
+    ("03", "7. What goes wrong: reading eps as x_0 in high noise"): {
+        "error-for-nothing": "an error of the answer has its part in x_0, so the factor is not 0",
+        "error-not-divided": "these are the errors of x_0 themselves; divide them by 0.01, the error of the answer",
+        "rounded-too-far": "rounded too far: two decimals are wanted",
+    },
     ("04", "1. The first network one writes"): {
         "stride-ignored": (
             "behind a layer of stride 2 a step is two pixels wide, and so is the reach of a kernel"
@@ -190,6 +215,12 @@ _SECTIONS = {
         "small-field": (
             "a pixel's answer depends on too few around it; a smaller map or more layers see further"
         ),
+        "area-for-width": "that is an area, and a width is wanted",
+        "stride-too-early": "a stride makes the steps of the layers *behind* it longer, not those of its own kernel",
+        "field-doubled": "the whole width was doubled; a stride doubles the reach of the layers behind it only",
+        "fields-multiplied": "widths were multiplied; every layer adds its reach to each side",
+        "middle-left-out": "the pixel in the middle counts, too",
+        "centres-counted": "widths of kernels were added up; the first one's width counts, of the others the reach",
     },
     ("04", "2. The U"): {
         "ignores-input": "the answer does not change with the picture",
@@ -197,6 +228,15 @@ _SECTIONS = {
             "a picture's answer depends on the others in its batch (a BatchNorm?); each is for itself"
         ),
         "dead-weights": "some weights get no gradient: a layer was made but is not used in `forward`",
+        "weights-hidden": (
+            "layers in a plain list or dict: torch finds none of their weights; use attributes, or `nn.ModuleList`"
+        ),
+        "size-not-kept": (
+            "the answer has another size than the picture: pad every convolution, and grow back what a stride shrank"
+        ),
+        "not-finite-alone": (
+            "the answer is NaN or infinite for one picture or a batch: is it divided by a spread over the batch?"
+        ),
     },
     ("04", "3. Fold: four pixels become four channels"): {
         "rows-for-columns": (
@@ -206,9 +246,29 @@ _SECTIONS = {
         "quarters-for-squares": (
             "the picture was cut into large blocks; a channel takes one pixel of *every* square"
         ),
+        "square-backwards": "a square was read from its end; its first pixel, i = 0, j = 0, is at the top left",
+        "fixed-patch": "squares of 2 × 2 were made whatever `patch` says",
+        "first-channel-only": "only the first channel of the picture was folded; every channel has its p² maps",
+        "channels-averaged": "the channels of the picture were averaged or added up; every channel has its p² maps",
+        "pixels-lost": "pixels are lost; each pixel of a square goes into a channel of its own",
+        "squares-in-the-batch": "the places inside a square became pictures of the batch; they belong in the channels",
+        "square-pictures-only": "the picture was taken for square, and a part of it is missing; W is not always H",
+        "steps-of-squares": (
+            "slices went by the *number* of squares; from one square to the next it is a step of `patch` pixels"
+        ),
+        "axes-mixed": (
+            "the axes were split or put in the wrong order: split H into (H / p, p) and W into (W / p, p), then move"
+            " both p in front"
+        ),
     },
     ("04", "9. What each part costs"): {
         "bias-forgotten": "every map of a layer has a bias too, one number more",
+        "too-many-biases": "there are too many biases; a layer has one for each map that comes out",
+        "biases-of-the-wrong-maps": "a layer has one bias for each map that comes out",
+        "another-layer": "these are the weights of another layer, or of several",
+        "stride-halves-weights": "a stride makes the maps smaller, not the kernels",
+        "kernel-not-squared": "a kernel of 3 × 3 has nine numbers",
+        "maps-for-weights": "these are the numbers in the maps; weights are those of the kernels and biases",
         "one-kernel-per-map": "a map has a kernel for *each* map of the layer before, not one for all",
         "too-many-weights": "the network has more weights than were asked for; take fewer channels",
     },
@@ -231,6 +291,14 @@ _SECTIONS = {
         ),
         "shift-missing": "scale was used, but the shift was left out",
         "scale-missing": "shift was used, but the scale was left out",
+        "shift-scaled": "the shift was multiplied as well; it is added behind the scaling: norm(u) (1 + scale) + shift",
+        "maps-added-again": "the maps were added once more; 1 + scale keeps them already",
+        "activation-added": "a SiLU, ReLU or the like was put in; equation (2) has none, neither on c nor behind",
+        "reshape-for-transpose": (
+            "W was brought to shape (D, 2C) by a `reshape`, which mixes its rows; W^T is `weight.T`"
+        ),
+        "mean-kept": "the maps were brought to size 1, but their mean was not taken off",
+        "variance-kept": "the mean was taken off, but the maps were not divided by their standard deviation",
     },
     ("04", "4. The time: waves, not a number"): {
         "ignores-t": "the answer does not change with t",
@@ -239,6 +307,14 @@ _SECTIONS = {
         "wrong-frequencies": "the frequencies are not max_period ** (-k / m) for k = 0 … m - 1",
         "fixed-period": "10,000 was used whatever `max_period` says",
         "scaled-time": "the time came in another unit; it is wanted as it is, in steps, 1 … T",
+        "times-mixed": (
+            "a picture's answer changes with the *times* of the others in its batch; it goes by its own time alone"
+        ),
+        "cut-to-whole-numbers": "something was cut to whole numbers",
+        "pair-split": "the sine and the cosine of a pair have different frequencies; both take omega_k",
+        "features-for-m": "twice as many numbers as wanted: `features` counts sines *and* cosines, m = features // 2",
+        "one-wave-twice": "every wave stands there twice; a pair is a sine and a cosine of the same angle",
+        "half-of-the-waves": "only sines came, or only cosines; of every frequency both are wanted",
     },
     ("05", "1. The loop"): {
         "missing-eval": "the network was left in training mode; `model.eval()` is wanted for drawing",
@@ -668,6 +744,7 @@ _ANYWHERE = {
     "in-percent": "right numbers in percent; the shares themselves are wanted",
     "results-exchanged": "right results in the wrong order",
     "wrong-axis": "right numbers, but over or along the wrong axes",
+    "safety-term": "a divisor was kept away from 0 where it never is 0, and the numbers are others for it",
     "wrong-factor": "right numbers, multiplied by something that does not belong there",
     "wrong-order": "right numbers in the wrong order",
     "wrong-constant": "right numbers, plus or minus something that does not belong there",

@@ -4,6 +4,8 @@ And a whole one.
 """
 
 import copy
+import itertools
+import math
 
 import torch
 from torch import nn
@@ -56,10 +58,122 @@ def _guess(across=(8.9, 9.1), weights=(4639.5, 4640.5)):
     return lambda: {"across": across, "weights": weights}
 
 
-sees_and_weighs.wrong("stride-ignored", _guess(across=(6.9, 7.1)), _guess((6.9, 7.1), (4607, 4609)))
-sees_and_weighs.wrong("half-the-field", _guess(across=(4.9, 5.1)), _guess(across=(3.9, 4.1)))
-sees_and_weighs.wrong("bias-forgotten", _guess(weights=(4607.5, 4608.5)))
-sees_and_weighs.wrong("one-kernel-per-map", _guess(weights=(319.5, 320.5)), _guess(weights=(287.5, 288.5)))
+def _across_is(name, *numbers, sentence=""):
+    """Declare wrong widths, whatever the weights are."""
+    formulas = [_guess((number - 0.1, number + 0.1), (0, math.inf)) for number in numbers]
+    for formula, number in zip(formulas, numbers, strict=True):
+        formula.middle = {"across": number, "weights": 4640.0}
+    sees_and_weighs.wrong(name, *formulas, sentence=sentence)
+
+
+def _weights_are(name, *numbers, sentence=""):
+    sees_and_weighs.wrong(
+        name,
+        *(_guess(weights=(number - 0.5, number + 0.5)) for number in numbers),
+        sentence=sentence,
+    )
+
+
+_across_is("stride-ignored", 7)
+_across_is("half-the-field", 5, 4, 3)
+_across_is(
+    "area-for-width",
+    81,
+    49,
+    sentence="that is the area; counted across, only one side of the square is wanted",
+)
+_across_is(
+    "stride-too-early",
+    11,
+    13,
+    sentence=(
+        "the stride of layer 2 makes the steps of the layers *behind* it two pixels wide; its own kernel still lies on"
+        " neighbours"
+    ),
+)
+_across_is(
+    "field-doubled",
+    14,
+    18,
+    10,
+    sentence="the stride does not double the whole width; it doubles what the layer behind it adds to each side",
+)
+_across_is(
+    "fields-multiplied",
+    27,
+    sentence="widths are not multiplied; every layer *adds* the reach of its kernel to each side",
+)
+_across_is(
+    "middle-left-out", 8, sentence="the pixel in the middle counts, too: 1 + twice the reach to one side"
+)
+_across_is(
+    "centres-counted",
+    6,
+    15,
+    sentence=(
+        "the widths of the kernels do not add up: the first sees 3, and each one more adds its reach to each side, 1"
+        " step"
+    ),
+)
+_weights_are("bias-forgotten", 4608)
+_weights_are("one-kernel-per-map", 320, 288)
+_weights_are(
+    "too-many-biases",
+    5120,
+    sentence="every map that comes out has one bias: 32, and not one for each of the 16 × 32 kernels",
+)
+_weights_are(
+    "too-many-biases",
+    4656,
+    sentence="only the maps that come out have a bias: 32, and none for the 16 that go in",
+)
+_weights_are(
+    "biases-of-the-wrong-maps",
+    4624,
+    sentence="the biases belong to the maps that come out, 32, not to the 16 that go in",
+)
+_weights_are(
+    "biases-of-the-wrong-maps",
+    4609,
+    sentence="a layer has a bias for each map that comes out, 32, and not a single one",
+)
+_weights_are(
+    "another-layer",
+    14_048,
+    13_968,
+    sentence="these are the weights of all three layers; layer 2 alone is asked for",
+)
+_weights_are(
+    "another-layer",
+    160,
+    144,
+    9248,
+    9216,
+    sentence="these are the weights of another layer; layer 2 makes 32 maps of 16",
+)
+_weights_are(
+    "stride-halves-weights",
+    2336,
+    2320,
+    2304,
+    1160,
+    1184,
+    sentence="a stride makes the maps smaller, not the kernels: the number of weights does not change with it",
+)
+_weights_are(
+    "kernel-not-squared",
+    1568,
+    1536,
+    544,
+    512,
+    sentence="a kernel of 3 × 3 has nine numbers, and each of them is a weight",
+)
+_weights_are(
+    "maps-for-weights",
+    6272,
+    196,
+    sentence="that is how many numbers the maps have; weights are those of the kernels and biases",
+)
 
 
 @sees_and_weighs.numbers
@@ -88,7 +202,7 @@ def _waves(frequencies=lambda k, m, period: period ** (-k / m), order="interleav
 
     def embed(t, features, max_period):
         k, m = torch.arange(features // 2, dtype=torch.float64), features // 2
-        angles = time(t)[:, None] * frequencies(k, m, float(max_period))
+        angles = time(t)[:, None] * frequencies(k, m, torch.tensor(float(max_period), dtype=torch.float64))
         sin, cos = angles.sin(), angles.cos()
         if order == "interleaved":
             return torch.stack([sin, cos], dim=2).flatten(1)
@@ -168,6 +282,34 @@ embed_time.wrong(
     sentence="the time was divided by max_period; that stands in the frequencies only, and t counts steps",
 )
 embed_time.wrong(
+    "scaled-time",
+    _waves(time=lambda t: t * torch.pi / 180),
+    _waves(time=lambda t: t * 180 / torch.pi),
+    sentence="the angles came in degrees, or were turned into them; they are wanted in radians, omega_k t as it stands",
+)
+embed_time.wrong(
+    "scaled-time",
+    _waves(time=lambda t: t * 1000.0),
+    _waves(time=lambda t: t * torch.pi),
+    sentence="the time was multiplied by something; it counts steps, as it is",
+)
+TIMES_MIXED = (
+    "the times were scaled by those of the others in the batch; a picture's waves go by its own time alone"
+)
+for _times_of in (
+    lambda t: t / t.max(),
+    lambda t: 1000 * t / t.max(),
+    lambda t: t / t.sum(),
+    lambda t: t - t.double().mean(),
+    lambda t: t - t.min(),
+):
+    embed_time.wrong("times-mixed", _waves(time=_times_of), sentence=TIMES_MIXED)
+embed_time.wrong(
+    "times-mixed",
+    lambda t, features, max_period: _waves()(max_period * t / t.max(), features, max_period),
+    sentence=TIMES_MIXED,
+)
+embed_time.wrong(
     "index-shift",
     _waves(lambda k, m, period: period ** (-(k + 1) / m)),
     sentence="k was counted from 1; the first wave has k = 0 and frequency 1",
@@ -182,7 +324,83 @@ embed_time.wrong(
     _waves(lambda k, m, period: period ** (-k / max(m - 1, 1))),
     _waves(lambda k, m, period: period ** (-k / (2 * m))),
     _waves(lambda k, m, period: period ** (-2 * k / m)),
+    _waves(lambda k, m, period: period ** (-k / (m + 1))),
+    _waves(lambda k, m, period: period ** (-1.0 * k)),
     sentence="the exponent is -k / m with m = features // 2; it was divided by another number",
+)
+embed_time.wrong(
+    "wrong-frequencies",
+    *(_waves(lambda k, m, period, base=base: base ** (-period.log() * k / m)) for base in (10.0, 2.0)),
+    *(
+        _waves(lambda k, m, period, log=log: (-log(period) * k / m).exp())
+        for log in (torch.log10, torch.log2)
+    ),
+    _waves(lambda k, m, period: (-k / m).exp()),
+    sentence="exp wants the natural logarithm of max_period: max_period ** (-k / m) = exp(-ln(max_period) k / m)",
+)
+embed_time.wrong(
+    "wrong-frequencies",
+    _waves(lambda k, m, period: period * (-k / m)),
+    _waves(lambda k, m, period: -k / m * period),
+    _waves(lambda k, m, period: k / m / period),
+    sentence="max_period is *raised to the power* -k / m, not multiplied or divided by it",
+)
+embed_time.wrong(
+    "cut-to-whole-numbers",
+    _waves(lambda k, m, period: period ** -(k // m)),
+    _waves(lambda k, m, period: (period ** (-k / m)).floor()),
+    _waves(lambda k, m, period: 1 + 0 * k),
+    sentence="the exponent or the frequencies were cut to whole numbers (by `//`, or a tensor of whole numbers)",
+)
+for _cut in (torch.trunc, torch.floor, torch.round):
+    embed_time.wrong(
+        "cut-to-whole-numbers",
+        lambda t, features, max_period, cut=_cut: cut(_waves()(t, features, max_period)),
+        sentence="the waves were cut to whole numbers: a tensor of the type of `t` holds no fractions",
+    )
+embed_time.wrong(
+    "wrong-order",
+    _waves(lambda k, m, period: period ** (-(m - 1 - k) / m)),
+    sentence="the slowest wave came first; omega_0 = 1, the fastest, is the first",
+)
+
+
+def _own_frequencies(exponent):
+    """Waves where each of the 2 m numbers has a frequency of its own: a function of its place and 2 m."""
+
+    def embed(t, features, max_period):
+        places = torch.arange(features, dtype=torch.float64)
+        angles = t[:, None] * max_period ** exponent(places, features)
+        return torch.where(places % 2 == 0, angles.sin(), angles.cos())
+
+    return embed
+
+
+embed_time.wrong(
+    "pair-split",
+    _own_frequencies(lambda k, n: -k / n),
+    _own_frequencies(lambda k, n: -2 * k / n),
+    _own_frequencies(lambda k, n: -k / max(n - 1, 1)),
+)
+embed_time.wrong(
+    "features-for-m",
+    lambda t, features, max_period: _waves()(t, 2 * features, max_period),
+    lambda t, features, max_period: torch.cat(
+        [_waves()(t, 2 * features, max_period)[:, k::2] for k in range(2)], dim=1
+    ),
+    lambda t, features, max_period: torch.cat(
+        [_waves()(t, 2 * features, max_period)[:, k::2] for k in (1, 0)], dim=1
+    ),
+)
+embed_time.wrong(
+    "one-wave-twice",
+    lambda t, features, max_period: _waves()(t, features, max_period)[:, ::2].repeat_interleave(2, 1),
+    lambda t, features, max_period: _waves()(t, features, max_period)[:, 1::2].repeat_interleave(2, 1),
+)
+embed_time.wrong(
+    "half-of-the-waves",
+    lambda t, features, max_period: _waves()(t, features, max_period)[:, ::2],
+    lambda t, features, max_period: _waves()(t, features, max_period)[:, 1::2],
 )
 embed_time.wrong(
     "wrong-frequencies",
@@ -206,6 +424,13 @@ def _normalised(u, groups, dims=None, correction=0, power=0.5, floors=(1e-5, 0))
         parts.var(dim=dims, keepdim=True, correction=correction),
     )
     return ((parts - mean) / ((variance + floors[0]) ** power + floors[1])).reshape(u.shape)
+
+
+def _by_parts(u, groups, form):
+    """Groups of channels by a form of the numbers, their mean, and the mean of their squares."""
+    parts = u.reshape(len(u), groups, -1)
+    mean, square = parts.mean(2, keepdim=True), parts.square().mean(2, keepdim=True)
+    return form(parts, mean, square).reshape(u.shape)
 
 
 def _steered(
@@ -282,6 +507,73 @@ def _(steer, draw):
 scale_shift.wrong("one-plus-missing", _steered(combine=lambda n, scale, shift: n * scale + shift))
 scale_shift.wrong("swapped-halves", _steered(halves=lambda a, b: (b, a)))
 scale_shift.wrong(
+    "one-plus-missing",
+    _steered(combine=lambda n, scale, shift: n * scale.exp() + shift),
+    sentence="exp(scale) was taken, which is 1 + scale only for small ones; 1 + scale is wanted",
+)
+scale_shift.wrong(
+    "one-plus-missing",
+    _steered(combine=lambda n, scale, shift: n * (1 + scale) + (1 + shift)),
+    _steered(combine=lambda n, scale, shift: n * scale + (1 + shift)),
+    _steered(combine=lambda n, scale, shift: 1 + n * scale + shift),
+    sentence="1 is added to the scale, and to nothing else: norm(u) (1 + scale) + shift",
+)
+scale_shift.wrong(
+    "shift-scaled",
+    _steered(combine=lambda n, scale, shift: (n + shift) * (1 + scale)),
+    _steered(combine=lambda n, scale, shift: (n + shift) * scale),
+    _steered(combine=lambda n, scale, shift: n * (1 + scale + shift)),
+    _steered(combine=lambda n, scale, shift: n * (1 + scale) * shift),
+    _steered(combine=lambda n, scale, shift: n * scale * shift),
+)
+scale_shift.wrong(
+    "wrong-sign",
+    _steered(combine=lambda n, scale, shift: n * (1 - scale) + shift),
+    _steered(combine=lambda n, scale, shift: n * (1 + scale) - shift),
+    _steered(combine=lambda n, scale, shift: n * (1 - scale) - shift),
+    _steered(combine=lambda n, scale, shift: n * (scale - 1) + shift),
+    sentence="a sign is wrong: norm(u) (1 + scale) + shift",
+)
+scale_shift.wrong(
+    "ratio-upside-down",
+    _steered(combine=lambda n, scale, shift: n / (1 + scale) + shift),
+    _steered(combine=lambda n, scale, shift: (n - shift) / (1 + scale)),
+    sentence="the maps are multiplied by 1 + scale, not divided",
+)
+scale_shift.wrong(
+    "maps-added-again",
+    lambda u, c, weight, bias, groups: u + _steered()(u, c, weight, bias, groups),
+    _steered(combine=lambda n, scale, shift: n + n * (1 + scale) + shift),
+)
+for _bend in (F.silu, F.relu, F.gelu, torch.tanh, torch.sigmoid):
+    scale_shift.wrong(
+        "activation-added",
+        _steered(condition=_bend),
+        _steered(layer=lambda c, weight, bias, bend=_bend: bend(c @ weight.T + bias)),
+        _steered(combine=lambda n, scale, shift, bend=_bend: bend(n * (1 + scale) + shift)),
+        _steered(combine=lambda n, scale, shift, bend=_bend: bend(n) * (1 + scale) + shift),
+        _steered(combine=lambda n, scale, shift, bend=_bend: n * (1 + bend(scale)) + shift),
+        _steered(combine=lambda n, scale, shift, bend=_bend: n * bend(scale) + shift),
+    )
+scale_shift.wrong(
+    "reshape-for-transpose",
+    _steered(layer=lambda c, weight, bias: c @ weight.reshape(weight.shape[::-1]) + bias),
+)
+scale_shift.wrong(
+    "bias-forgotten",
+    _steered(
+        layer=lambda c, weight, bias: (
+            c @ weight.T + torch.cat([bias[: len(bias) // 2], 0 * bias[len(bias) // 2 :]])
+        )
+    ),
+    _steered(
+        layer=lambda c, weight, bias: (
+            c @ weight.T + torch.cat([0 * bias[: len(bias) // 2], bias[len(bias) // 2 :]])
+        )
+    ),
+    sentence="the bias was added to one half only, scale or shift; it belongs to all 2 C numbers",
+)
+scale_shift.wrong(
     "swapped-halves",
     _steered(join=lambda row: (row[:, ::2], row[:, 1::2])),
     _steered(join=lambda row: (row[:, 1::2], row[:, ::2])),
@@ -316,12 +608,64 @@ scale_shift.wrong(
     "wrong-groups",
     _steered(normal=lambda u, g: _normalised(u, g, (0, 2, 3, 4))),
     _steered(normal=lambda u, _g: _normalised(u, u.shape[1], (0, 2, 3, 4))),
+    _steered(normal=lambda u, _g: _normalised(u, 1, (0, 2, 3, 4))),
     sentence="mean and variance were taken over the batch too; every picture has its own",
+)
+
+
+def _far_apart(u, groups):
+    """Groups of channels that lie apart: channel k belongs to group k mod groups."""
+    parts = u.reshape(len(u), -1, groups, *u.shape[2:]).transpose(1, 2)
+    normal = _normalised(parts.reshape(u.shape), groups).reshape(parts.shape)
+    return normal.transpose(1, 2).reshape(u.shape)
+
+
+scale_shift.wrong(
+    "wrong-groups",
+    _steered(normal=_far_apart),
+    sentence="a group is one of *neighbours*, channels 0 … C / groups - 1 first; yours takes channels that lie apart",
+)
+scale_shift.wrong(
+    "wrong-groups",
+    _steered(normal=lambda u, g: _normalised(u, g, (2,))),
+    _steered(normal=lambda u, _g: _normalised(u, 1, (2,))),
+    sentence="every pixel was normalised by itself; mean and variance run over height and width, too",
+)
+scale_shift.wrong(
+    "wrong-groups",
+    *(
+        _steered(normal=lambda u, g, dims=dims: _normalised(u, g, dims))
+        for dims in ((3,), (4,), (2, 3), (2, 4))
+    ),
+    sentence="mean and variance run over all of height and width and the channels of a group; one axis was left out",
+)
+scale_shift.wrong(
+    "mean-kept",
+    _steered(normal=lambda u, g: _by_parts(u, g, lambda x, mean, square: x / (square + 1e-5) ** 0.5)),
+    _steered(
+        normal=lambda u, g: _by_parts(u, g, lambda x, mean, square: x / (square - mean**2 + 1e-5) ** 0.5)
+    ),
+)
+scale_shift.wrong(
+    "variance-kept",
+    _steered(normal=lambda u, g: _by_parts(u, g, lambda x, mean, square: x - mean)),
 )
 scale_shift.wrong(
     "floor-misplaced",
     _steered(normal=lambda u, g: _normalised(u, g, floors=(0, 0))),
     _steered(normal=lambda u, g: _normalised(u, g, floors=(0, 1e-5))),
+)
+scale_shift.wrong(
+    "floor-misplaced",
+    *(
+        _steered(normal=lambda u, g, floors=floors: _normalised(u, g, floors=floors))
+        for small in (1e-1, 1e-2, 1e-3, 1e-4, 1e-6, 1e-7, 1e-8)
+        for floors in ((small, 0), (0, small))
+    ),
+    _steered(
+        normal=lambda u, g: _by_parts(u, g, lambda x, m, q: (x - m) / (q - m**2).clamp(min=1e-5) ** 0.5)
+    ),
+    sentence="1e-5 is what is added to the variance, under the root; here it was another number, or a floor",
 )
 scale_shift.wrong("unbiased-variance", _steered(normal=lambda u, g: _normalised(u, g, correction=1)))
 scale_shift.wrong(
@@ -343,9 +687,17 @@ scale_shift.wrong(
     sentence="the condition of the first picture was used for all; every picture has its own",
 )
 scale_shift.wrong(
+    "shared-t",
+    _steered(condition=lambda c: c.mean(0, keepdim=True)),
+    _steered(condition=lambda c: c[-1:]),
+    sentence="one condition was used for all pictures, the mean of the batch or one of them; every picture has its own",
+)
+scale_shift.wrong(
     "misbroadcast-t",
     _steered(view=(-1, -2)),
     _steered(view=(-1, -2, 1)),
+    _steered(view=(-1, 1, 1, -2)),
+    _steered(view=(-1, 1, -2, 1)),
     sentence="scale and shift, (B, C), met height and width of the maps; (B, C, 1, 1) is wanted",
 )
 
@@ -425,10 +777,138 @@ def _permuted(*order, split=("h", "p", "w", "q")):
     return fold
 
 
+def _folded(form):
+    """Made of a right fold: a form of it, of the picture, and of the patch."""
+    return lambda x, p: form(F.pixel_unshuffle(x, p), x, p)
+
+
+def _side(p):
+    """A fold with squares of side p, whatever the patch is; and the same, brought to the wanted shape."""
+    return (
+        lambda x, _patch: F.pixel_unshuffle(x, p),
+        lambda x, patch: F.pixel_unshuffle(x, p).reshape(
+            len(x), -1, x.shape[2] // patch, x.shape[3] // patch
+        ),
+    )
+
+
 fold.wrong("reshape-only", lambda x, p: x.reshape(len(x), -1, x.shape[2] // p, x.shape[3] // p))
 fold.wrong("rows-for-columns", _permuted(*"bcqphw"), _permuted(*"bqpchw"))
-fold.wrong("channel-order", _permuted(*"bpqchw"))
+fold.wrong("channel-order", _permuted(*"bpqchw"), _permuted(*"bpcqhw"))
 fold.wrong("quarters-for-squares", _permuted(*"bcpqhw", split=("p", "h", "q", "w")))
+
+fold.wrong(
+    "square-backwards",
+    *(
+        _folded(lambda y, x, p, axes=axes: y.unflatten(1, (-1, p, p)).flip(axes).flatten(1, 3))
+        for axes in ((2, 3), (2,), (3,))
+    ),
+)
+fold.wrong("fixed-patch", *_side(2))
+fold.wrong(
+    "first-channel-only",
+    lambda x, p: F.pixel_unshuffle(x[:, :1], p),
+    lambda x, p: F.pixel_unshuffle(x[:, :1], p).repeat(1, x.shape[1], 1, 1),
+)
+fold.wrong(
+    "channels-averaged",
+    lambda x, p: F.pixel_unshuffle(x.mean(1, keepdim=True), p),
+    lambda x, p: F.pixel_unshuffle(x.sum(1, keepdim=True), p),
+    lambda x, p: F.pixel_unshuffle(x.mean(1, keepdim=True), p).repeat(1, x.shape[1], 1, 1),
+)
+
+
+def _pooled(pool):
+    """Squares of which one number is left, as it is, and repeated for all channels that are wanted."""
+    return (
+        pool,
+        lambda x, p: pool(x, p).repeat_interleave(p * p, dim=1),
+        lambda x, p: pool(x, p).repeat(1, p * p, 1, 1),
+    )
+
+
+for _pool, _what in (
+    (F.avg_pool2d, "of every square only the mean is left"),
+    (F.max_pool2d, "of every square only the largest number is left"),
+    (lambda x, p: p * p * F.avg_pool2d(x, p), "of every square only the sum is left"),
+    (lambda x, p: x[:, :, ::p, ::p], "of every square only the first pixel is left"),
+):
+    fold.wrong("pixels-lost", *_pooled(_pool), sentence=f"{_what}; each pixel goes into a channel of its own")
+fold.wrong(
+    "pixels-lost",
+    _folded(lambda y, x, p: torch.cat([x[:, :, k::p, k::p] for k in range(p)], dim=1)),
+    sentence="only the pixels on the diagonal of a square are left; every pair of i and j has a channel",
+)
+fold.wrong(
+    "pictures-mixed",
+    _folded(lambda y, x, p: y.unflatten(1, (-1, p * p)).transpose(0, 1).reshape(y.shape)),
+    _folded(lambda y, x, p: y.transpose(0, 1).reshape(y.shape)),
+    _folded(lambda y, x, p: y.unflatten(1, (-1, p * p)).permute(2, 0, 1, 3, 4).reshape(y.shape)),
+    _folded(lambda y, x, p: y.unflatten(1, (-1, p * p)).permute(2, 1, 0, 3, 4).reshape(y.shape)),
+    _folded(lambda y, x, p: y.unflatten(1, (-1, p * p)).permute(1, 2, 0, 3, 4).reshape(y.shape)),
+    _folded(lambda y, x, p: y.unflatten(1, (-1, p * p)).permute(1, 0, 2, 3, 4).reshape(y.shape)),
+    lambda x, p: (
+        F.pixel_unshuffle(x.reshape(x.shape[1], x.shape[0], *x.shape[2:]), p)
+        .reshape(x.shape[1], len(x), p * p, x.shape[2] // p, x.shape[3] // p)
+        .transpose(0, 1)
+        .flatten(1, 2)
+    ),
+    sentence="pictures of the batch were mixed: batch and channels changed places in a `reshape`",
+)
+fold.wrong(
+    "squares-in-the-batch",
+    _folded(lambda y, x, p: y.unflatten(1, (-1, p * p)).permute(2, 0, 1, 3, 4).flatten(0, 1)),
+    _folded(lambda y, x, p: y.unflatten(1, (-1, p * p)).permute(0, 2, 1, 3, 4).flatten(0, 1)),
+    _folded(lambda y, x, p: y.unflatten(1, (-1, p, p)).permute(0, 4, 5, 1, 2, 3).flatten(0, 2)),
+)
+fold.wrong(
+    "wrong-axis",
+    _folded(lambda y, x, p: y.permute(0, 2, 3, 1)),
+    _folded(lambda y, x, p: y.unflatten(1, (-1, p * p)).transpose(1, 2).flatten(1, 2).permute(0, 2, 3, 1)),
+    _folded(lambda y, x, p: y.flatten(2).mT),
+    sentence="the channels came last; they belong on the second axis: (B, C p², H / p, W / p)",
+)
+fold.wrong(
+    "wrong-axis",
+    _folded(lambda y, x, p: y.unflatten(1, (-1, p * p))),
+    _folded(lambda y, x, p: y.unflatten(1, (-1, p * p)).transpose(1, 2)),
+    _folded(lambda y, x, p: y.unflatten(1, (-1, p, p))),
+    sentence="the places inside a square still have axes of their own; join them with the channels",
+)
+fold.wrong(
+    "wrong-axis",
+    _folded(lambda y, x, p: y.flatten(2)),
+    _folded(lambda y, x, p: y.flatten(1)),
+    sentence="axes were joined that belong apart: (B, C p², H / p, W / p)",
+)
+fold.wrong(
+    "square-pictures-only",
+    _folded(lambda y, x, p: y[..., : y.shape[2]]),
+    _folded(lambda y, x, p: y[..., : y.shape[3], :]),
+)
+
+
+def _strided(places, crop):
+    """Every pixel that is so many rows and columns further as there are squares, from each of the first places."""
+
+    def fold(x, p):
+        h, w = x.shape[2] // p, x.shape[3] // p
+        high, wide = (p, p) if places == "pixels" else (h, w)
+        parts = [x[:, c, i::h, j::w] for c in range(x.shape[1]) for i in range(high) for j in range(wide)]
+        return torch.stack([part[:, :h, :w] if crop else part for part in parts], dim=1)
+
+    return fold
+
+
+fold.wrong(
+    "steps-of-squares",
+    *(_strided(places, crop) for places in ("pixels", "squares") for crop in (False, True)),
+)
+for _split in ("hpwq", "hwpq", "phqw", "pqhw"):
+    for _order in itertools.permutations("hpwq"):
+        named_above = {"pqhw", "qphw"} if _split == "hpwq" else {"pqhw"} if _split == "phqw" else set()
+        if "".join(_order) not in {_split, *named_above}:
+            fold.wrong("axes-mixed", _permuted("b", "c", *_order, split=_split))
 
 # 4.5
 
@@ -442,14 +922,23 @@ NORMS = (nn.GroupNorm, nn.LayerNorm, nn.modules.batchnorm._BatchNorm, nn.modules
 FOUND = (
     "passed",
     "random",
+    "hidden",
     "ignores-t",
     "ignores-x",
     "pictures-mixed",
     "shared-t",
+    "mixed-t",
+    "cut-t",
+    "cut",
     "small-field",
     "dead",
     "heavy",
     "changed",
+    "exchanged",
+    "misbroadcast",
+    "no-last",
+    "size",
+    "not-finite",
 )
 
 
@@ -497,21 +986,63 @@ class _Asked:
         return out
 
 
+def _has_hidden_weights(network, out):
+    """Whether an answer depends on weights that torch does not find in the network, as in a plain list."""
+    known, seen, ahead = {id(p) for p in network.parameters()}, set(), [out.grad_fn]
+    while ahead:
+        step = ahead.pop()
+        if step is None or step in seen:
+            continue
+        seen.add(step)
+        weight = getattr(step, "variable", None)
+        if weight is not None and id(weight) not in known:
+            return True
+        ahead += [before for before, _ in step.next_functions]
+    return False
+
+
+def _why_it_fails(network, x_t, t, shape):
+    """Why a network ends with an error, or answers in another shape; None if it is nothing that has a name."""
+    asked = {
+        "exchanged": (t, x_t),
+        "no-last": (x_t, t.clamp(max=999)),
+        "misbroadcast": (x_t[:1].expand(28, -1, -1, -1), t[:1].expand(28)),
+    }
+    if shape is None:
+        for name, batch in asked.items():
+            try:
+                out = network(*(part.clone() for part in batch))
+            except Exception:
+                continue
+            if getattr(out, "shape", None) == (len(batch[0]), 1, 28, 28):
+                return name
+    elif len(shape) == 4 and shape[:2] == x_t.shape[:2]:
+        return "size"
+    return None
+
+
 def _diagnoses(network, x_t, t, other_x, other_t):
     """What is wrong with a network, by its name in `FOUND`."""
     out = network(x_t, t)
     first_x, first_t = (torch.cat([b[:1], a[1:]]) for a, b in ((x_t, other_x), (t, other_t)))
     yield "random", _differ(out, network(x_t, t))
+    yield "hidden", _has_hidden_weights(network.network, out)
     yield "ignores-t", not _differ(out, network(x_t, other_t))
     yield "ignores-x", not _differ(out, network(other_x, t))
     yield "pictures-mixed", _differ(out[1:], network(first_x, t)[1:])
-    yield "shared-t", _differ(out[1:], network(x_t, first_t)[1:])
+    goes_round = network(x_t, t.roll(1))
+    if _differ(out[1:], network(x_t, first_t)[1:]):
+        alone = network(x_t, torch.cat([t[:1], other_t[1:]]))
+        has_own = _differ(out, goes_round) and _differ(out[1:], alone[1:])
+        yield ("mixed-t" if has_own else "shared-t"), True
+    yield "cut-t", not _differ(out, goes_round)
+    yield "changed", network.has_changed
+    yield "cut", not out.requires_grad
     yield "small-field", _across(network, x_t, t) < AT_LEAST
     out.square().sum().backward()
     parameters = list(network.network.parameters())
     yield "dead", any(p.grad is None or not p.grad.any() for p in parameters)
     yield "heavy", sum(p.numel() for p in parameters) > AT_MOST
-    yield "changed", network.has_changed
 
 
 def _examined(network):
@@ -526,9 +1057,18 @@ def _examined(network):
     def examine(x_t, t, other_x, other_t, numbers):
         with torch.no_grad():
             for batch in ((x_t, t), (x_t[:1], t[:1]), (other_x[-1:], other_t[-1:])):
-                out = network(*(part.clone() for part in batch))
+                try:
+                    out = network(*(part.clone() for part in batch))
+                except Exception:
+                    if why := _why_it_fails(network, *batch, None):
+                        return _places(why)
+                    raise
                 if out is None:
                     return None
+                if why := _why_it_fails(network, *batch, out.shape) if out.shape != batch[0].shape else None:
+                    return _places(why)
+                if out.shape == batch[0].shape and not out.isfinite().all():
+                    return _places("not-finite")
                 if out.shape != batch[0].shape:
                     wanted = tuple(batch[0].shape)
                     raise ValueError(f"for x_t of shape {wanted} the answer has {tuple(out.shape)}")
@@ -596,8 +1136,44 @@ def _(network, draw):
 
 
 denoiser.wrong(
-    "draws-own-noise", _verdict("random"), sentence="asked the same twice, the network gave two answers"
+    "draws-own-noise",
+    _verdict("random"),
+    sentence=(
+        "asked the same twice, the network gave two answers: noise, dropout, or a layer that is made anew in `forward`"
+    ),
 )
+denoiser.wrong("weights-hidden", _verdict("hidden"))
+denoiser.wrong("times-mixed", _verdict("mixed-t"))
+denoiser.wrong(
+    "ignores-t",
+    _verdict("cut-t"),
+    sentence=(
+        "the answer is the same at t = 1, 400 and 700, or the times of a batch may change places: was the time cut to a"
+        " whole number (`t // 1000`), or one made of all?"
+    ),
+)
+denoiser.wrong(
+    "dead-weights",
+    _verdict("cut"),
+    sentence="no gradient reaches any weight: `no_grad`, `detach` or `.data` cuts the answer off from the network",
+)
+denoiser.wrong(
+    "arguments-exchanged",
+    _verdict("exchanged"),
+    sentence="`forward` takes the time first; it is called as f(x_t, t): the picture, then the time",
+)
+denoiser.wrong(
+    "misbroadcast-t",
+    _verdict("misbroadcast"),
+    sentence="the numbers for t met the width of the pictures, 28; t wants shape (B, 1, 1, 1) beside (B, C, H, W)",
+)
+denoiser.wrong(
+    "endpoint-missed",
+    _verdict("no-last"),
+    sentence="t = 1000 is a time, too: a table of the times needs 1001 rows, 0 to 1000",
+)
+denoiser.wrong("size-not-kept", _verdict("size"))
+denoiser.wrong("not-finite-alone", _verdict("not-finite"))
 denoiser.wrong("ignores-t", _verdict("ignores-t"))
 denoiser.wrong("ignores-input", _verdict("ignores-x"))
 denoiser.wrong("pictures-mixed", _verdict("pictures-mixed"))

@@ -36,6 +36,8 @@ s = float((1 - schedule.alphas_cumprod[200]) ** 0.5)
 my_error_factors = dict(%s)
 """
 
+_LINE = "mean + alpha * variance / S * (x_t - alpha * mean)"
+
 
 def _translated(*lines):
     return _TRANSLATED % "\n    ".join(lines)
@@ -178,6 +180,14 @@ WRONG = {
         ("differs", 'my_least_error = {"guess": -0.7, "error": 0.9}'),
         ("wrong-type", "my_least_error = -0.5"),
         ("wrong-type", 'my_least_error = {"guess": "black", "error": 0.45}'),
+        ("unbiased-variance", 'my_least_error = {"guess": -0.5, "error": 0.45 * 3 / 2}'),
+        ("square-of-the-mean", 'my_least_error = {"guess": -0.5, "error": (-0.5) ** 2}'),
+        ("unweighted-mean", 'my_least_error = {"guess": -0.5, "error": 0.5**2 + 0.5**2 + 1.5**2}'),
+        ("mean-not-subtracted", 'my_least_error = {"guess": -0.5, "error": 0.7 - 0.5}'),
+        ("wrong-sign", 'my_least_error = {"guess": -0.5, "error": 0.7 + 0.25}'),
+        ("share-of-misses", 'my_least_error = {"guess": -0.5, "error": 1 - 0.6}'),
+        ("wrong-factor", 'my_least_error = {"guess": (0.1 - 0.6) / 3, "error": 0.5}'),
+        ("candidate-left-out", 'my_least_error = {"guess": -0.6, "error": 0.46}'),
     ],
     "best_guess": [
         (
@@ -292,6 +302,24 @@ def my_best_guess(x_t, t, mean, variance, schedule):
     return mean + bar.sqrt() * variance / S * (x_t - bar * mean)
 """,
         ),
+        ("arguments-exchanged", _GUESS.replace("t, mean, variance,", "t, variance, mean,") % _LINE),
+        ("mean-squared-too", _GUESS % "mean + alpha * variance / (S + bar * mean**2) * (x_t - alpha * mean)"),
+        ("safety-term", _GUESS % "mean + alpha * variance / (S + 0.005) * (x_t - alpha * mean)"),
+        ("safety-term", _GUESS % "mean + alpha * variance / S.clamp(min=0.3) * (x_t - alpha * mean)"),
+        ("shrinking-forgotten", _GUESS % "mean + variance / (variance + 1 - bar) * (x_t - mean)"),
+        ("trust-upside-down", _GUESS % "mean + (1 - bar) / S * (x_t / alpha - mean)"),
+        ("two-values-only", _GUESS % "torch.tanh(alpha * x_t / (1 - bar))"),
+        ("unit-variance", _GUESS % "mean + alpha * variance * (x_t - alpha * mean)"),
+        ("variance-measured", _GUESS % "mean + alpha * variance / S * (x_t - alpha * x_t.mean())"),
+        ("variance-as-std", _GUESS % "mean + alpha * variance / S.sqrt() * (x_t - alpha * mean)"),
+        ("shrunk-guess", _GUESS % "alpha * mean + alpha * variance / S * (x_t - alpha * mean)"),
+        ("mean-not-added", _GUESS % "mean + alpha * variance / S * x_t - alpha * mean"),
+        ("wrong-sign", _GUESS % "mean - alpha * variance / S * (x_t - alpha * mean)"),
+        (
+            "wrong-target",
+            _GUESS % "(x_t - alpha * (mean + alpha * variance / S * (x_t - alpha * mean))) / sigma",
+        ),
+        ("wrong-target", _GUESS % "-(x_t - alpha * mean) / S"),
     ],
     "translate": [
         ("index-shift", _table(_TRANSLATED, "alphas_cumprod[t - 1]") % "pass"),
@@ -335,6 +363,21 @@ def my_translate(v, x_t, t, schedule):
     return said
 """,
         ),
+        ("aliased-states", _translated("score = eps.div_(-sigma)")),
+        ("noise-unheard", _translated("x_0 = x_t / alpha")),
+        ("result-clipped", _translated("x_0 = x_0.clip(-1, 1)")),
+        (
+            "result-clipped",
+            _translated("x_0 = x_0.clip(-1, 1)", "eps = (x_t - alpha * x_0) / sigma", "score = -eps / sigma"),
+        ),
+        ("safety-term", _translated("score = -eps / torch.maximum(sigma, torch.tensor(0.08))")),
+        ("safety-term", _translated("score = -eps / (sigma + 1e-3)")),
+        ("factor-missing", _translated("score = (x_0 - x_t) / sigma**2")),
+        (
+            "wrong-target",
+            _translated("x_0 = (x_t - sigma * v) / (alpha + sigma)", "eps = x_0 + v", "score = -eps / sigma"),
+        ),
+        ("wrong-target", _translated("return score, x_0, eps")),
     ],
     "mean_of_the_data": [
         ("index-shift", _table(_MEAN, "alphas_cumprod[t - 1]") % "pass"),
@@ -413,6 +456,63 @@ def my_mean_of_the_data(x_t, t, data, schedule):
     return (weights @ data.flatten(1).double()).reshape(x_t.shape)
 """,
         ),
+        ("bell-missing", _mean("weights = 1 / squares", "weights = weights / weights.sum(1, keepdim=True)")),
+        ("noise-not-rescaled", _mean("weights = torch.softmax(-squares / bar / (2 * (1 - bar)), dim=1)")),
+        (
+            "square-left-out",
+            _mean("weights = torch.softmax(bar.sqrt() * (x.double() @ d.T.double()) / (1 - bar), dim=1)"),
+        ),
+        (
+            "exp-underflow",
+            _mean(
+                "weights = torch.exp(-squares / (2 * (1 - bar)))",
+                "weights = weights / (weights.sum(1, keepdim=True) + 1e-20)",
+            ),
+        ),
+        ("exp-underflow", _mean("weights = torch.softmax((-squares / (2 * (1 - bar))).clip(-60), dim=1)")),
+        (
+            "exp-underflow",
+            _mean(
+                "logits = -squares / (2 * (1 - bar))",
+                "weights = torch.exp(logits - logits.amax())",
+                "weights = weights / weights.sum(1, keepdim=True)",
+            ),
+        ),
+        (
+            "nearest-for-mean",
+            _mean(
+                "near = squares.argsort(1)[:, :3]",
+                "weights = torch.softmax(-squares.gather(1, near) / (2 * (1 - bar)), dim=1) if len(d) > 2 else weights",
+                "few = weights[..., None].float() * d[near] if len(d) > 2 else d.repeat(len(x), 1)[:, None]",
+                "return few.sum(1).reshape(x_t.shape)",
+            ),
+        ),
+        (
+            "weights-per-part",
+            """
+def my_mean_of_the_data(x_t, t, data, schedule):
+    alpha, sigma = (scale[:, None] for scale in schedule.alpha_sigma(t, x_t))
+    gaps = (x_t.unsqueeze(1) - alpha * data) / sigma
+    return (torch.softmax(-(gaps**2) / 2, dim=1) * data).sum(dim=1)
+""",
+        ),
+        (
+            "weights-per-part",
+            """
+def my_mean_of_the_data(x_t, t, data, schedule):
+    alpha, sigma = (scale[:, None] for scale in schedule.alpha_sigma(t, x_t))
+    gaps = (x_t.unsqueeze(1) - alpha * data) / sigma
+    return (torch.softmax(-(gaps**2).sum(dim=(3, 4), keepdim=True) / 2, dim=1) * data).sum(dim=1)
+""",
+        ),
+        (
+            "wrong-target",
+            _mean(
+                "guess = (weights.float() @ d).reshape(x_t.shape)",
+                "a = bar[..., None, None]",
+                "return (x_t - a.sqrt() * guess) / (1 - a).sqrt()",
+            ),
+        ),
     ],
     "error_factors": [
         ("wrong-target", _FACTORS % "eps=1, x0=a / s, v=a, score=s"),
@@ -428,8 +528,23 @@ def my_mean_of_the_data(x_t, t, data, schedule):
         ("score-unscaled", _FACTORS % "eps=s / a, x0=1, v=s, score=s / a"),
         ("score-unscaled", _FACTORS % "eps=s / a, x0=1, v=s, score=1 / a"),
         ("ratio-upside-down", _FACTORS % "eps=a / s, x0=1, v=1 / s, score=a / s**2"),
-        ("differs", _FACTORS % "eps=1, x0=1, v=1, score=1"),
+        ("wrong-target", _FACTORS % "eps=1, x0=1, v=1, score=1"),
+        ("differs", _FACTORS % "eps=2, x0=2, v=2, score=3"),
         ("wrong-type", _FACTORS % "eps=s / a, x_0=1, v=s, score=s**2 / a"),
+        ("factor-missing", _FACTORS % "eps=s, x0=1, v=s, score=s**2"),
+        ("factor-missing", _FACTORS % "eps=1 / a, x0=1, v=s, score=s**2 / a"),
+        ("error-for-nothing", _FACTORS % "eps=s / a, x0=0, v=s, score=s**2 / a"),
+        ("error-not-divided", _FACTORS % "eps=0.01 * s / a, x0=0.01, v=0.01 * s, score=0.01 * s**2 / a"),
+        ("rounded-too-far", 'my_error_factors = {"eps": 0.7, "x0": 1, "v": 0.6, "score": 0.4}'),
+        (
+            "alpha-for-alphabar",
+            _table(
+                _table(_FACTORS, "alphas[200]", "alphas_cumprod[200]"),
+                "1 - schedule.alphas[200]",
+                "1 - schedule.alphas[200]",
+            )
+            % "eps=s / a, x0=1, v=s, score=s**2 / a",
+        ),
     ],
 }
 
@@ -442,14 +557,14 @@ COMPOUND = {
         ),
         ({"slope-unscaled", "shrunk-guess", "mean-not-added"}, _GUESS % "alpha * variance / S * x_t"),
         ({"ignores-argument", "ignores-t"}, _GUESS % "torch.zeros_like(x_t)"),
-        (set(), _GUESS % "mean - alpha * variance / S * (x_t - alpha * mean)"),
+        ({"wrong-sign", "mean-unscaled"}, _GUESS % "mean - alpha * variance / S * (x_t - mean)"),
         ({"mean-not-added"}, _GUESS % "mean + alpha * variance / S * x_t"),
     ],
     "translate": [
         ({"wrong-sign", "score-unscaled"}, _translated("x_0 = alpha * x_t + sigma * v", "score = -eps")),
         ({"wrong-sign", "index-shift"}, _table(_TRANSLATED, "alphas_cumprod[t - 1]") % "score = -score"),
         ({"wrong-target", "wrong-sign"}, _translated("x_0, eps = x_t / alpha, v", "score = -v / sigma")),
-        (set(), _translated("x_0 = x_t / alpha")),
+        ({"noise-unheard", "wrong-sign"}, _translated("x_0, eps = x_t / alpha, -eps")),
         ({"ignores-argument"}, _translated("x_0 = eps = score = torch.zeros_like(x_t)")),
     ],
     "mean_of_the_data": [
@@ -471,6 +586,9 @@ COMPOUND = {
         ),
         ({"ignores-argument", "ignores-t"}, _mean("return x_t")),
         ({"weights-not-one"}, _mean("weights = torch.exp(-squares / (2 * (1 - bar)))")),
-        (set(), _mean("weights = 1 / squares", "weights = weights / weights.sum(1, keepdim=True)")),
+        (
+            {"bell-missing"},
+            _mean("weights = 1 / squares**2", "weights = weights / weights.sum(1, keepdim=True)"),
+        ),
     ],
 }

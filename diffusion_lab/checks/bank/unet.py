@@ -37,6 +37,20 @@ def my_scale_shift(u, c, weight, bias, groups):
 """
 
 
+def _cut(*lines):
+    """A fold that makes something of `my_fold_of(x)`, which is right; C is the number of channels."""
+    body = "\n    ".join(lines)
+    return f"""
+def my_fold(x, patch):
+    def my_fold_of(x):
+        corners = [x[:, :, i::patch, j::patch] for i in range(patch) for j in range(patch)]
+        return torch.stack(corners, dim=2).flatten(1, 2)
+
+    C = x.shape[1]
+    {body}
+"""
+
+
 def _network(forward, init="", instance="Net()"):
     return f"""
 from torch import nn
@@ -241,8 +255,21 @@ WRONG = {
         ("bias-forgotten", "my_sees_and_weighs = {'across': 9, 'weights': 16 * 32 * 9}"),
         ("one-kernel-per-map", "my_sees_and_weighs = {'across': 9, 'weights': 32 * 9 + 32}"),
         ("one-kernel-per-map", "my_sees_and_weighs = {'across': 9, 'weights': 32 * 9}"),
-        ("differs", "my_sees_and_weighs = {'across': 11, 'weights': 4640}"),
+        ("differs", "my_sees_and_weighs = {'across': 9, 'weights': 5000}"),
         ("wrong-type", "my_sees_and_weighs = (9, 4640)"),
+        ("another-layer", "my_sees_and_weighs = {'across': 9, 'weights': 16 * 9 + 16}"),
+        ("another-layer", "my_sees_and_weighs = {'across': 9, 'weights': 14048}"),
+        ("area-for-width", "my_sees_and_weighs = {'across': 9 * 9, 'weights': 4640}"),
+        ("biases-of-the-wrong-maps", "my_sees_and_weighs = {'across': 9, 'weights': 4608 + 16}"),
+        ("centres-counted", "my_sees_and_weighs = {'across': 3 + 3 + 9, 'weights': 4640}"),
+        ("field-doubled", "my_sees_and_weighs = {'across': 2 * 7, 'weights': 4640}"),
+        ("fields-multiplied", "my_sees_and_weighs = {'across': 3**3, 'weights': 4640}"),
+        ("kernel-not-squared", "my_sees_and_weighs = {'across': 9, 'weights': 16 * 32 * 3 + 32}"),
+        ("maps-for-weights", "my_sees_and_weighs = {'across': 9, 'weights': 32 * 14 * 14}"),
+        ("middle-left-out", "my_sees_and_weighs = {'across': 2 * 4, 'weights': 4640}"),
+        ("stride-halves-weights", "my_sees_and_weighs = {'across': 9, 'weights': 4640 // 2}"),
+        ("stride-too-early", "my_sees_and_weighs = {'across': 3 + 4 + 4, 'weights': 10}"),
+        ("too-many-biases", "my_sees_and_weighs = {'across': 9, 'weights': 16 * 32 * 10}"),
     ],
     "embed_time": [
         ("sin-cos-swapped", _waves(made="torch.stack([cos, sin], 2).flatten(1)")),
@@ -262,9 +289,36 @@ WRONG = {
         ),
         ("fixed-period", _waves(base="10_000")),
         ("wrong-shape", _waves(made="torch.stack([sin, cos], 2)")),
-        ("wrong-shape", _waves(made="sin")),
+        ("half-of-the-waves", _waves(made="sin")),
         ("error", _waves(t="t.flat(1)")),
         ("error", _waves().replace("unsqueeze(1)", "unsqueeze(0)")),
+        ("cut-to-whole-numbers", _waves("-(torch.arange(m) // m)")),
+        ("cut-to-whole-numbers", _waves(made="torch.stack([sin, cos], 2).flatten(1).to(t.dtype)")),
+        ("features-for-m", _waves().replace("features // 2", "features")),
+        ("half-of-the-waves", _waves(made="cos")),
+        ("one-wave-twice", _waves(made="torch.stack([cos, cos], 2).flatten(1)")),
+        (
+            "pair-split",
+            """
+def my_embed_time(t, features, max_period):
+    waves = []
+    for k in range(features):
+        angle = t * max_period ** (-k / features)
+        waves.append(angle.cos() if k % 2 else angle.sin())
+    return torch.stack(waves, dim=-1)
+""",
+        ),
+        ("times-mixed", _waves(t="(t / t.max())")),
+        ("times-mixed", _waves(t="(t / t.max() * max_period)")),
+        ("wrong-order", _waves("-torch.arange(m - 1, -1, -1) / m")),
+        ("scaled-time", _waves(t="torch.deg2rad(t.float())")),
+        (
+            "wrong-frequencies",
+            _waves("1.0").replace(
+                "omega = torch",
+                "omega = torch.exp(-torch.tensor(float(max_period)).log10() * torch.arange(m) / m); unused = torch",
+            ),
+        ),
     ],
     "scale_shift": [
         ("one-plus-missing", _steer("n * scale + shift")),
@@ -310,6 +364,36 @@ def my_scale_shift(u, c, weight, bias, groups):
     return torch.nn.functional.group_norm(u, groups) * (1 + scale) + shift
 """,
         ),
+        ("activation-added", _steer(c="torch.nn.functional.silu(c)")),
+        ("activation-added", _steer("torch.relu(n * (1 + scale) + shift)")),
+        ("maps-added-again", _steer("u + n * (1 + scale) + shift")),
+        (
+            "mean-kept",
+            _steer(norm="by_hand(u - u, (2, 3, 4)) + rms(u)").replace(
+                "    def by_hand",
+                "    def rms(x):\n        parts = x.reshape(len(x), groups, -1)\n"
+                "        root = (parts.square().mean(2, keepdim=True) + 1e-5) ** 0.5\n        return (parts / root)"
+                ".reshape(x.shape)\n\n    def by_hand",
+            ),
+        ),
+        ("ratio-upside-down", _steer("n / (1 + scale) + shift")),
+        (
+            "reshape-for-transpose",
+            _steer().replace(
+                "torch.nn.functional.linear(c, weight, bias)", "(c @ weight.reshape(-1, len(weight)) + bias)"
+            ),
+        ),
+        ("shift-scaled", _steer("(n + shift) * (1 + scale)")),
+        ("variance-kept", _steer(norm="by_hand(u, (2, 3, 4))").replace(" / (var + 1e-5).sqrt()", "")),
+        ("wrong-sign", _steer("n * (1 - scale) + shift")),
+        ("one-plus-missing", _steer("n * torch.exp(scale) + shift")),
+        (
+            "bias-forgotten",
+            _steer().replace("weight, bias)", "weight, bias * (torch.arange(len(bias)) < u.shape[1]))"),
+        ),
+        ("wrong-groups", _steer(norm="torch.nn.functional.group_norm(u, u.shape[1] // groups)")),
+        ("floor-misplaced", _steer(norm="torch.nn.functional.group_norm(u, groups, eps=1e-3)")),
+        ("shared-t", _steer(c="c.mean(0).expand_as(c)")),
     ],
     "fold": [
         (
@@ -344,8 +428,58 @@ def my_fold(x, patch):
                         for c in range(x.shape[1]) for i in range(patch) for j in range(patch)], dim=1)
 """,
         ),
-        ("wrong-shape", "my_fold = torch.nn.functional.avg_pool2d"),
+        ("wrong-shape", _cut("return my_fold_of(x)[..., 1:]")),
         ("error", "def my_fold(x, patch):\n    return x.reshape(B, -1)"),
+        (
+            "axes-mixed",
+            """
+def my_fold(x, patch):
+    B, C, H, W = x.shape
+    parts = x.view(B, C, H // patch, W // patch, patch, patch)
+    return parts.permute(0, 1, 4, 5, 2, 3).flatten(1, 3)
+""",
+        ),
+        (
+            "axes-mixed",
+            """
+def my_fold(x, patch):
+    parts = x.unflatten(3, (-1, patch)).unflatten(2, (-1, patch))
+    return parts.permute(0, 1, 3, 5, 4, 2).reshape(len(x), -1, x.shape[2] // patch, x.shape[3] // patch)
+""",
+        ),
+        ("channels-averaged", _cut("y, C = my_fold_of(x.mean(1, keepdim=True)), 1", "return y")),
+        ("first-channel-only", _cut("return my_fold_of(x[:, :1])")),
+        (
+            "fixed-patch",
+            "def my_fold(x, patch):\n    return torch.cat([x[:, :, i::2, j::2] for i in (0, 1) for j in (0, 1)], 1)"
+            ".unflatten(1, (4, -1)).transpose(1, 2).flatten(1, 2)",
+        ),
+        (
+            "pictures-mixed",
+            _cut(
+                "y = my_fold_of(x)", "return y.unflatten(1, (C, -1)).permute(2, 0, 1, 3, 4).reshape(y.shape)"
+            ),
+        ),
+        ("pixels-lost", "my_fold = torch.nn.functional.avg_pool2d"),
+        ("pixels-lost", _cut("return x[:, :, ::patch, ::patch].repeat_interleave(patch**2, dim=1)")),
+        ("square-backwards", _cut("return my_fold_of(x).unflatten(1, (C, -1)).flip(2).flatten(1, 2)")),
+        ("square-pictures-only", _cut("return my_fold_of(x[..., : x.shape[2]])")),
+        (
+            "squares-in-the-batch",
+            "def my_fold(x, patch):\n    places = [(i, j) for i in range(patch) for j in range(patch)]\n"
+            "    return torch.cat([x[:, :, i::patch, j::patch] for i, j in places])",
+        ),
+        (
+            "steps-of-squares",
+            """
+def my_fold(x, patch):
+    h, w = x.shape[2] // patch, x.shape[3] // patch
+    corners = [(i, j) for i in range(patch) for j in range(patch)]
+    return torch.stack([x[:, c, i::h, j::w] for c in range(x.shape[1]) for i, j in corners], 1)
+""",
+        ),
+        ("wrong-axis", _cut("return my_fold_of(x).movedim(1, -1)")),
+        ("wrong-axis", _cut("return my_fold_of(x).unflatten(1, (C, -1))")),
     ],
     "denoiser": [
         ("draws-own-noise", _network(BODY.replace("self.a(x_t)", "self.a(x_t + torch.randn_like(x_t))"))),
@@ -415,6 +549,47 @@ class Denoiser(torch.nn.Module):
 my_denoiser = Denoiser()
 """,
         ),
+        (
+            "arguments-exchanged",
+            _network(BODY).replace("def forward(self, x_t, t)", "def forward(self, t, x_t)"),
+        ),
+        (
+            "endpoint-missed",
+            _network(
+                BODY.replace("self.wave(t)", "self.table(t)[:, :, None, None]"),
+                init="        self.table = nn.Embedding(1000, C)\n",
+            ),
+        ),
+        (
+            "misbroadcast-t",
+            _network(BODY.replace("self.a(x_t) + self.wave(t)", "self.a(x_t + t / 1000) + self.wave(t)")),
+        ),
+        (
+            "not-finite-alone",
+            _network(
+                BODY.replace("self.wave(t)", "self.wave(t)").replace(
+                    "self.a(x_t)",
+                    "self.a(x_t / (x_t - x_t.mean((1, 2, 3), keepdim=True)).sum().mul(0).log().exp())",
+                )
+            ),
+        ),
+        ("size-not-kept", _network("        return self.z(self.layers[0](self.a(x_t) + self.wave(t)))")),
+        ("times-mixed", _network(BODY.replace("self.wave(t)", "self.wave(t - t.float().mean())"))),
+        (
+            "weights-hidden",
+            _network(
+                BODY,
+                init="        self.layers = [nn.Conv2d(C, C, 3, padding=1, stride=s) for s in (2, 1, 2, 1)]\n",
+            ).replace(
+                "        self.layers = nn.ModuleList(nn.Conv2d(C, C, 3, padding=1, stride=s) for s in (2, 1, 2, 1))\n",
+                "",
+            ),
+        ),
+        ("ignores-t", _network(BODY.replace("self.wave(t)", "self.wave(t // 1000)"))),
+        (
+            "dead-weights",
+            _network("        with torch.no_grad():" + BODY.replace("\n        ", "\n            ")),
+        ),
     ],
 }
 
@@ -425,7 +600,10 @@ COMPOUND = {
             _waves("torch.arange(m) / m", made="torch.stack([cos, sin], 2).flatten(1)"),
         ),
         ({"not-interleaved", "scaled-time"}, _waves(t="(t / 1000)", made="torch.cat([sin, cos], 1)")),
-        (set(), _waves(made="torch.stack([sin, sin], 2).flatten(1)")),
+        (
+            {"one-wave-twice", "scaled-time"},
+            _waves(t="(t / 1000)", made="torch.stack([sin, sin], 2).flatten(1)"),
+        ),
         (
             {"ignores-argument"},
             "def my_embed_time(t, features, max_period):\n    return t[:, None].expand(-1, features) / 1000",
@@ -438,7 +616,7 @@ COMPOUND = {
             {"wrong-groups", "one-plus-missing"},
             _steer("n * scale + shift", norm="torch.nn.functional.instance_norm(u)"),
         ),
-        (set(), _steer("n * (1 - scale) + shift")),
+        ({"wrong-sign", "norm-missing"}, _steer("u * (1 - scale) + shift")),
         ({"ignores-argument"}, "def my_scale_shift(u, c, weight, bias, groups):\n    return u"),
     ],
     "fold": [
@@ -449,7 +627,10 @@ def my_fold(x, patch):
     return torch.cat([x[:, :, i::patch, j::patch] for j in range(patch) for i in range(patch)], dim=1)
 """,
         ),
-        (set(), "def my_fold(x, patch):\n    return x[:, :, ::patch, ::patch].repeat(1, patch**2, 1, 1)"),
+        (
+            {"pixels-lost"},
+            "def my_fold(x, patch):\n    return x[:, :, 1::patch, ::patch].repeat(1, patch**2, 1, 1)",
+        ),
     ],
     "denoiser": [
         ({"ignores-t", "small-field"}, _network("        return self.z(self.a(x_t))")),
