@@ -460,6 +460,7 @@ class Task:
             if outcome.error or mistaken.error:
                 if type(outcome.error) is not type(mistaken.error):
                     return False
+                certain |= getattr(mistaken.error, "is_certain", False)  # an error that says what is wrong
                 continue
             if outcome.problem or not same(outcome.tensors, mistaken.tensors, self.tolerance):
                 return False
