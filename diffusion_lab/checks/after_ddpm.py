@@ -186,6 +186,203 @@ straight.wrong(
 _levels_mixed_up(straight, _straight, "tau", "the times tau")
 
 
+def _again_at_one_strength(x_0, eps, s):
+    return ((1 - s) * x_0 + s * eps) / ((1 - s) ** 2 + s**2).sqrt()
+
+
+straight.wrong(
+    "not-straight",
+    _straight(_again_at_one_strength),
+    _straight(
+        _again_at_one_strength,
+        lambda x_0, eps, s: (eps - x_0) / ((1 - s) ** 2 + s**2).sqrt(),
+    ),
+    _straight(target=lambda x_0, eps, s: (eps - x_0) / ((1 - s) ** 2 + s**2).sqrt()),
+    _straight(_again_at_one_strength, lambda x_0, eps, s: eps - _again_at_one_strength(x_0, eps, s)),
+    sentence=(
+        "z was brought back to one strength, as on the paths before; on the line it is weak half-way, and stays so"
+    ),
+)
+for _target in (
+    lambda x_0, eps, s: eps,
+    lambda x_0, eps, s: eps - x_0,
+    lambda x_0, eps, s: x_0,
+):
+    straight.wrong(
+        "no-shrinking",
+        _straight(lambda x_0, eps, s: x_0 + s * eps, _target),
+        sentence="the data kept its full strength; on the line it fades as the noise grows, by 1 - tau",
+    )
+straight.wrong(
+    "no-shrinking",
+    *(
+        _straight(lambda x_0, eps, s: (1 - s) * x_0 + eps, target)
+        for target in (lambda x_0, eps, s: eps - x_0, lambda x_0, eps, s: -x_0)
+    ),
+    *(
+        _straight(lambda x_0, eps, s: (1 - s) * x_0 + s.sqrt() * eps, target)
+        for target in (lambda x_0, eps, s: eps - x_0,)
+    ),
+    sentence="the noise has another scale; on the line it is tau, and that of the data 1 - tau",
+)
+for _unit in (1000, 100, 999):
+    straight.wrong(
+        "scaled-time",
+        *(
+            _straight(lambda x_0, eps, s, change=change: (1 - change(s)) * x_0 + change(s) * eps, target)
+            for change in (lambda s, unit=_unit: s / unit, lambda s, unit=_unit: s * unit)
+            for target in (lambda x_0, eps, s: eps - x_0, lambda x_0, eps, s: x_0 - eps)
+        ),
+        sentence="tau was counted in steps; it runs from 0 to 1 already",
+    )
+for _bent, _slope in (
+    (lambda s: s**2, lambda s: 2 * s),
+    (lambda s: s.sqrt(), lambda s: 0.5 / s.sqrt()),
+    (lambda s: (torch.pi / 2 * s).sin() ** 2, lambda s: torch.pi / 2 * (torch.pi * s).sin()),
+    (lambda s: 3 * s**2 - 2 * s**3, lambda s: 6 * s - 6 * s**2),
+):
+    straight.wrong(
+        "scaled-time",
+        *(
+            _straight(lambda x_0, eps, s, bent=_bent: (1 - bent(s)) * x_0 + bent(s) * eps, target)
+            for target in (
+                lambda x_0, eps, s: eps - x_0,
+                lambda x_0, eps, s, slope=_slope: slope(s) * (eps - x_0),
+            )
+        ),
+        sentence="tau was bent before it was used; it says itself how far along the line a picture is",
+    )
+straight.wrong(
+    "wrong-target",
+    _straight(target=lambda x_0, eps, s: (1 - s) * x_0 + s * eps),
+    sentence="the place was returned twice; the target is the velocity, the way from the data to the noise",
+)
+straight.wrong(
+    "wrong-target",
+    _straight(target=lambda x_0, eps, s: (1 - s).sqrt() * eps - s.sqrt() * x_0),
+    _straight(target=lambda x_0, eps, s: (torch.pi / 2 * s).cos() * eps - (torch.pi / 2 * s).sin() * x_0),
+    _straight(target=lambda x_0, eps, s: (1 - s**2).sqrt() * eps - s * x_0),
+    sentence="that is the v of the paths before, with their scales; on a straight line the velocity is eps - x_0",
+)
+straight.wrong(
+    "wrong-target",
+    _straight(target=lambda x_0, eps, s: -eps),
+    _straight(target=lambda x_0, eps, s: -x_0),
+    sentence="one end of the line was returned as the target, with a minus; the velocity is eps - x_0",
+)
+for _times in (
+    lambda x_0, eps, s: -s * (eps - x_0),
+    lambda x_0, eps, s: (s - 1) * (eps - x_0),
+    lambda x_0, eps, s: (1 - s) * eps + s * x_0,
+    lambda x_0, eps, s: s * eps - (1 - s) * x_0,
+    lambda x_0, eps, s: s * eps - x_0,
+    lambda x_0, eps, s: eps - (1 - s) * x_0,
+    lambda x_0, eps, s: eps - s * x_0,
+    lambda x_0, eps, s: (1 - s) * eps - x_0,
+):
+    straight.wrong("velocity-times-time", _straight(target=_times))
+straight.wrong(
+    "one-step-too-many",
+    *(
+        _straight(target=lambda x_0, eps, s, size=size: (eps - x_0) / size(eps - x_0))
+        for size in (
+            lambda u: u.norm(),
+            lambda u: u.flatten(1).norm(dim=1).reshape(-1, 1, 1, 1),
+            lambda u: u.norm(dim=1, keepdim=True),
+            lambda u: u.norm(dim=-1, keepdim=True),
+            lambda u: u.std(),
+            lambda u: u.std((1, 2, 3), keepdim=True),
+            lambda u: u.square().mean((1, 2, 3), keepdim=True).sqrt(),
+            lambda u: u.abs(),
+        )
+    ),
+    sentence="the velocity was brought to one size; how far it is from the data to the noise counts as well",
+)
+straight.wrong(
+    "wrong-factor",
+    *(
+        _straight(target=lambda x_0, eps, s, c=c: c * (eps - x_0))
+        for c in (0.5, 2, 2**-0.5, 2**0.5, 1000, 0.001)
+    ),
+    sentence="the velocity was multiplied or divided by a number; it is eps - x_0 as it is",
+)
+straight.wrong(
+    "result-clipped",
+    *(
+        _straight(place, target)
+        for low in (-1, 0)
+        for place, target in (
+            (
+                lambda x_0, eps, s, low=low: ((1 - s) * x_0 + s * eps).clamp(low, 1),
+                lambda x_0, eps, s: eps - x_0,
+            ),
+            (
+                lambda x_0, eps, s: (1 - s) * x_0 + s * eps,
+                lambda x_0, eps, s, low=low: (eps - x_0).clamp(low, 1),
+            ),
+        )
+    ),
+    _straight(target=lambda x_0, eps, s: (eps - x_0).clamp(-2, 2)),
+    sentence="a result was clipped; noise reaches beyond [-1, 1], and so do z and u: leave them as they come",
+)
+for _floor in (1e-3, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1):
+    straight.wrong(
+        "floor-added",
+        *(
+            _straight(lambda x_0, eps, s, f=_floor, kept=kept: (1 - kept(s, f)) * x_0 + kept(s, f) * eps)
+            for kept in (
+                lambda s, f: s.clamp(f, 1 - f),
+                lambda s, f: s.clamp(min=f),
+                lambda s, f: s.clamp(max=1 - f),
+                lambda s, f: f + (1 - 2 * f) * s,
+                lambda s, f: f + (1 - f) * s,
+                lambda s, f: (1 - f) * s,
+            )
+        ),
+        sentence="tau was kept away from its ends; at 0 the place is the data itself, and at 1 the noise itself",
+    )
+    straight.wrong(
+        "floor-added",
+        *(
+            _straight(lambda x_0, eps, s, f=_floor: (1 - (1 - f) * s) * x_0 + s * eps, target)
+            for target in (
+                lambda x_0, eps, s: eps - x_0,
+                lambda x_0, eps, s, f=_floor: eps - (1 - f) * x_0,
+            )
+        ),
+        *(
+            _straight(lambda x_0, eps, s, f=_floor: (1 - s) * x_0 + (f + (1 - f) * s) * eps, target)
+            for target in (
+                lambda x_0, eps, s: eps - x_0,
+                lambda x_0, eps, s, f=_floor: (1 - f) * eps - x_0,
+            )
+        ),
+        sentence="one end of the line keeps a rest of the other, as in some papers; here it is 0 at tau = 1, and at 0",
+    )
+
+
+def _close(a, b):
+    return a.shape == b.shape and bool((a - b).abs().max() < 1e-3)  # false also for NaN
+
+
+for _end in (0.0, 1.0):
+
+    @straight.probe(
+        "zero-over-zero",
+        (
+            f"right elsewhere, and at tau = {_end:g} the velocity comes to 0 / 0, of a way and a time that are"
+            " both 0; eps - x_0 needs no division"
+        ),
+        always=True,
+    )
+    def _(straight, draw, end=_end):
+        x_0, eps = draw.normal(2, 2, 1, 3, 3)
+        inside, at_the_end = (straight(x_0, eps, torch.full((2,), tau)) for tau in (0.3 + 0.4 * end, end))
+        if len(inside) != 2 or len(at_the_end) != 2:
+            return False
+        return _close(inside[1], (eps - x_0).double()) and not _close(at_the_end[1], (eps - x_0).double())
+
+
 @straight.probe(
     "draws-own-noise", "fresh noise was drawn; the noise that is given is wanted, or nobody can check it"
 )
@@ -202,13 +399,19 @@ NO_NOISE = border("at ratio 0", lambda network, y, ratio, data_std: (ratio == 0)
 MUCH_NOISE = border("at a ratio of 20 or more", lambda network, y, ratio, data_std: (ratio >= 20).any())
 
 
+class RatioReshaped(ValueError):
+    """The network was told the ratios in another shape; whoever ends with this did that."""
+
+    sign = ""
+
+
 class Raw:
     """A stand-in for a raw network: depends on its input and on the noise level, and wants one level per picture."""
 
     def __call__(self, shown, ratio):
         """Say F, (B, C, H, W)."""
         if ratio.shape != (len(shown),):
-            raise ValueError(
+            raise RatioReshaped(
                 f"a network wants one ratio per picture, ({len(shown)},), got {tuple(ratio.shape)}"
             )
         return torch.sin(1.5 * shown) + 0.3 * torch.cos(3 * _wide(ratio, shown))
@@ -409,6 +612,242 @@ denoise.wrong(
     ),
 )
 _levels_mixed_up(denoise, _frame, "ratio", "the ratios")
+
+
+def _whole(total, data, noise):
+    """A frame that is right but for what stands for the three variances."""
+    return _frame(
+        skip=lambda r, d: data(d) / total(r, d),
+        out=lambda r, d: (noise(r) * data(d) / total(r, d)).sqrt(),
+        shown=lambda r, d: total(r, d).rsqrt(),
+    )
+
+
+def _itself(x):
+    return x
+
+
+for _data, _noise in ((_itself, _itself), (_itself, torch.square), (torch.square, _itself)):
+    denoise.wrong(
+        "variance-as-std",
+        _whole(lambda r, d, data=_data, noise=_noise: noise(r) + data(d), _data, _noise),
+        _frame(
+            skip=lambda r, d, data=_data, noise=_noise: data(d) / (noise(r) + data(d)),
+            out=lambda r, d, data=_data, noise=_noise: r * d / (noise(r) + data(d)).sqrt(),
+            shown=lambda r, d, data=_data, noise=_noise: (noise(r) + data(d)).rsqrt(),
+        ),
+        sentence="ratio and data_std were taken for variances; both are standard deviations, and want squares",
+    )
+for _size in (0.5, 0.25, 2.0):
+    denoise.wrong(
+        "data-counts-one",
+        lambda network, y, ratio, data_std, size=_size: _frame()(network, y, ratio, size),
+        sentence="a fixed size of the data was used, as the 0.5 of EDM's paper; that of this data is `data_std`",
+    )
+for _measure in (
+    lambda y, r: y.std(),
+    lambda y, r: y.square().mean().sqrt(),
+    lambda y, r: y.std((1, 2, 3), keepdim=True),
+    lambda y, r: (y.square().mean((1, 2, 3), keepdim=True) - r**2).clamp(min=0).sqrt(),
+    lambda y, r: (y.var((1, 2, 3), keepdim=True) - r**2).clamp(min=0).sqrt(),
+    lambda y, r: (y.square().mean() - r**2).clamp(min=0).sqrt(),
+):
+
+    def _measured(network, y, ratio, data_std, measure=_measure):
+        r = _wide(ratio, y)
+        d = measure(y, r)
+        total = r**2 + d**2
+        return d**2 / total * y + r * d / total.sqrt() * network(y / total.sqrt(), ratio)
+
+    denoise.wrong(
+        "variance-measured",
+        _measured,
+        sentence="the size of the data was measured on y; it is given, `data_std`, and the same for every picture",
+    )
+
+
+def _shown_as(show):
+    """A frame in which the network is shown y in another form."""
+
+    def denoise(network, y, ratio, data_std):
+        r = _wide(ratio, y)
+        total = r**2 + data_std**2
+        return data_std**2 / total * y + r * data_std / total.sqrt() * network(show(y), ratio)
+
+    return denoise
+
+
+denoise.wrong(
+    "variance-measured",
+    *map(
+        _shown_as,
+        (
+            lambda y: y / y.square().mean((1, 2, 3), keepdim=True).sqrt(),
+            lambda y: y / y.std((1, 2, 3), keepdim=True),
+            lambda y: (y - y.mean((1, 2, 3), keepdim=True)) / y.std((1, 2, 3), keepdim=True),
+            lambda y: y / y.std(),
+            lambda y: y / y.square().mean().sqrt(),
+            lambda y: y / y.flatten(1).norm(dim=1).reshape(-1, 1, 1, 1),
+            lambda y: y / y.abs().amax((1, 2, 3), keepdim=True),
+        ),
+    ),
+    sentence="the input was scaled by what was measured on y; c_in comes from ratio and data_std alone",
+)
+denoise.wrong(
+    "result-clipped",
+    *map(_shown_as, (lambda y: y.clamp(-1, 1), lambda y: y.clamp(-3, 3))),
+    sentence="the input was clipped; c_in y is shown as it is",
+)
+
+
+def _root(r, d):
+    return (r**2 + d**2).sqrt()
+
+
+denoise.wrong(
+    "skip-of-the-shown",
+    _frame(skip=lambda r, d: d**2 / (r**2 + d**2) / _root(r, d)),
+    _frame(skip=lambda r, d: d**2 / (r**2 + d**2) * _root(r, d)),
+)
+denoise.wrong(
+    "boundary-missed",
+    _frame(skip=lambda r, d: torch.zeros_like(r), out=lambda r, d: torch.ones_like(r)),
+    _frame(
+        skip=lambda r, d: torch.zeros_like(r),
+        out=lambda r, d: torch.ones_like(r),
+        shown=lambda r, d: torch.ones_like(r),
+    ),
+    sentence="what the network says came back as the guess; it is scaled by c_out, and c_skip y is added",
+)
+denoise.wrong(
+    "boundary-missed",
+    _frame(out=lambda r, d: torch.zeros_like(r)),
+    lambda network, y, ratio, data_std: y,
+    sentence="the network has no say in the guess; c_out times its answer is to be added",
+)
+for _least in (0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.1):
+    denoise.wrong(
+        "boundary-missed",
+        _frame(
+            skip=lambda r, d, least=_least: d**2 / ((r - least) ** 2 + d**2),
+            out=lambda r, d, least=_least: d * (r - least) / _root(r, d),
+        ),
+        _frame(
+            skip=lambda r, d, least=_least: d**2 / ((r - least) ** 2 + d**2),
+            out=lambda r, d, least=_least: d * (r - least) / (r**2 + d**2).sqrt(),
+            shown=lambda r, d, least=_least: ((r - least) ** 2 + d**2).rsqrt(),
+        ),
+        sentence="that is the frame of a consistency model, which ends at a smallest ratio; this one ends at 0",
+    )
+    denoise.wrong(
+        "floor-added",
+        *(
+            lambda network, y, ratio, data_std, kept=kept, least=_least, told=told: _frame(
+                wide=lambda r, like: _wide(kept(r, least), like),
+                told=(lambda r: kept(r, least)) if told else _itself,
+            )(network, y, ratio, data_std)
+            for kept in (lambda r, least: r.clamp(min=least), lambda r, least: r + least)
+            for told in (False, True)
+        ),
+        _frame(
+            skip=lambda r, d, least=_least: d**2 / (r**2 + d**2 + least),
+            out=lambda r, d, least=_least: r * d / (r**2 + d**2 + least).sqrt(),
+            shown=lambda r, d, least=_least: (r**2 + d**2 + least).rsqrt(),
+        ),
+        sentence="a floor was put under ratio, or something added to it; it can be 0, and then the guess is y",
+    )
+denoise.wrong(
+    "shared-t",
+    lambda network, y, ratio, data_std: (
+        y if bool((ratio == 0).any()) else _frame()(network, y, ratio, data_std)
+    ),
+    sentence="where one picture has no noise, the whole batch came back as it was; every picture has its own ratio",
+)
+
+
+def _told_wide(shape):
+    return _frame(told=lambda ratio: ratio.reshape(shape))
+
+
+denoise.wrong(
+    "misbroadcast-t",
+    *map(_told_wide, ((-1, 1, 1, 1), (-1, 1))),
+    _frame(told=lambda ratio: ratio[0]),
+    sentence="the network wants `ratio` as it came, shape (B,), and was told it in another shape",
+)
+denoise.wrong(
+    "swapped-scales",
+    _frame(skip=lambda r, d: 1 / _root(r, d), shown=lambda r, d: d**2 / (r**2 + d**2)),
+    _frame(out=lambda r, d: 1 / _root(r, d), shown=lambda r, d: r * d / _root(r, d)),
+    sentence="c_in changed places with another of the three scales",
+)
+denoise.wrong(
+    "eps-for-data",
+    *(
+        _frame(skip=lambda r, d: torch.ones_like(r), out=lambda r, d: -r, shown=shown)
+        for shown in (
+            lambda r, d: torch.ones_like(r),
+            lambda r, d: (1 + r**2).rsqrt(),
+        )
+    ),
+)
+
+
+def _scales(denoise, draw):
+    """The c_skip, c_out and c_in of an answer, each (K,), and what they ought to be; None if it is no frame."""
+    ratio, y, d = torch.tensor([0.3, 0.9, 2.0, 5.0]), torch.full((4, 1, 2, 2), 0.7), 0.6
+
+    def of(network):
+        return denoise(network, y, ratio, d)[:, 0, 0, 0].double()
+
+    skip = of(lambda shown, ratio: torch.zeros_like(shown)) / 0.7
+    out = of(lambda shown, ratio: torch.ones_like(shown)) - 0.7 * skip
+    shown = (of(lambda shown, ratio: shown) - 0.7 * skip) / out / 0.7
+    r = ratio.double()
+    total = r**2 + d**2
+    right = d**2 / total, r * d / total.sqrt(), total.rsqrt()
+    return [bool((a - b).abs().max() < 1e-3) for a, b in zip((skip, out, shown), right, strict=True)]
+
+
+for _k, (_which, _formula) in enumerate(
+    (
+        ("c_skip", "data_std² / (ratio² + data_std²)"),
+        ("c_out", "ratio data_std / sqrt(ratio² + data_std²)"),
+        ("c_in", "1 / sqrt(ratio² + data_std²)"),
+    )
+):
+
+    @denoise.probe("wrong-scale", f"two of the three scales are right, and {_which} is not: it is {_formula}")
+    def _(denoise, draw, k=_k):
+        found = _scales(denoise, draw)
+        return found == [place != k for place in range(3)]
+
+
+@denoise.probe(
+    "scaled-time", "the network was told something else than `ratio`; it wants that as it came", always=True
+)
+def _(denoise, draw):
+    told = []
+
+    def network(shown, ratio):
+        told.append(ratio.clone())
+        return torch.zeros_like(shown)
+
+    ratio = torch.tensor([0.4, 2.0, 1.1])
+    denoise(network, draw.normal(3, 1, 2, 2), ratio, 0.6)
+    return any(one.shape == ratio.shape and not _close(one.double(), ratio.double()) for one in told)
+
+
+@denoise.probe(
+    "zero-over-zero",
+    "right elsewhere, and 0 / 0 at ratio 0: none of the three scales of equation (4) is divided by ratio alone",
+    always=True,
+)
+def _(answer, draw):
+    y = draw.normal(3, 1, 3, 3)
+    given = [(Raw(), y, torch.full((3,), ratio), 0.6) for ratio in (1.1, 0.0)]
+    inside = [f(*given[0]) for f in (answer, denoise.rights[""])]
+    return _close(*(x.double() for x in inside)) and not bool(answer(*given[1]).isfinite().all())
 
 
 # 10.3

@@ -491,6 +491,9 @@ _SECTIONS = {
         "captions-joined": (
             "two captions became one long one; the batch is doubled, and each copy of a picture has one caption"
         ),
+        "none-forgotten": (
+            "without a negative caption `negative` is None, and was used all the same; null takes its place then"
+        ),
         "zeros-for-none": (
             "a negative caption whose rows are all 0 was taken for none; only `None` means that there is none"
         ),
@@ -512,6 +515,10 @@ _SECTIONS = {
         "input-not-scaled": (
             "the network was shown y as it is; c_in brings it to variance 1 at every noise level"
         ),
+        "skip-of-the-shown": (
+            "c_skip was multiplied with the scaled picture; that is for the network, and c_skip goes with y itself"
+        ),
+        "wrong-scale": "one of c_skip, c_out and c_in is another number than that of equation (4)",
         "boundary-missed": "without noise the guess has to be the data itself, whatever the network says",
         "data-counts-one": (
             "these are the scales for data of standard deviation 1; that of this data is given"
