@@ -535,6 +535,12 @@ _SECTIONS = {
         "target-not-averaged": (
             "the student was its own target; the averaged network, target, is to be asked at s"
         ),
+        "target-not-asked": (
+            "target was not asked: it says where the path through x_s ends, and the student is to agree with it"
+        ),
+        "roles-exchanged": (
+            "student and target changed places: the student answers for x_t at t, and target for x_s at s"
+        ),
         "no-teacher-step": (
             "the target was asked about x_t; the teacher has to take one step first, from t to s"
         ),
