@@ -1024,6 +1024,8 @@ def _(draw):
     ):
         weights = [draw.uniform(0.5, 1.5, 2) for _ in range(3)]
         yield *weights, draw.normal(*shape), torch.tensor(t), torch.tensor(s), FIVE
+    weights = [draw.uniform(0.5, 1.5, 2) for _ in range(3)]
+    yield *weights, 10 * draw.normal(2, 1, 3, 3), torch.tensor([4, 5]), torch.tensor([1, 3]), FIVE
 
 
 @consistency_loss.numbers

@@ -579,6 +579,6 @@ def my_guided(model, x_t, t, prompt, negative, null, s):
 """,
         ),
         ({"ignores-argument"}, guided(out="x_t")),
-        ({"ignores-argument"}, guided(out="out_away")),
+        ({"ignores-argument", "not-guided"}, guided(out="out_away")),
     ],
 }
