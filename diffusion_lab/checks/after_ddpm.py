@@ -186,6 +186,203 @@ straight.wrong(
 _levels_mixed_up(straight, _straight, "tau", "the times tau")
 
 
+def _again_at_one_strength(x_0, eps, s):
+    return ((1 - s) * x_0 + s * eps) / ((1 - s) ** 2 + s**2).sqrt()
+
+
+straight.wrong(
+    "not-straight",
+    _straight(_again_at_one_strength),
+    _straight(
+        _again_at_one_strength,
+        lambda x_0, eps, s: (eps - x_0) / ((1 - s) ** 2 + s**2).sqrt(),
+    ),
+    _straight(target=lambda x_0, eps, s: (eps - x_0) / ((1 - s) ** 2 + s**2).sqrt()),
+    _straight(_again_at_one_strength, lambda x_0, eps, s: eps - _again_at_one_strength(x_0, eps, s)),
+    sentence=(
+        "z was brought back to one strength, as on the paths before; on the line it is weak half-way, and stays so"
+    ),
+)
+for _target in (
+    lambda x_0, eps, s: eps,
+    lambda x_0, eps, s: eps - x_0,
+    lambda x_0, eps, s: x_0,
+):
+    straight.wrong(
+        "no-shrinking",
+        _straight(lambda x_0, eps, s: x_0 + s * eps, _target),
+        sentence="the data kept its full strength; on the line it fades as the noise grows, by 1 - tau",
+    )
+straight.wrong(
+    "no-shrinking",
+    *(
+        _straight(lambda x_0, eps, s: (1 - s) * x_0 + eps, target)
+        for target in (lambda x_0, eps, s: eps - x_0, lambda x_0, eps, s: -x_0)
+    ),
+    *(
+        _straight(lambda x_0, eps, s: (1 - s) * x_0 + s.sqrt() * eps, target)
+        for target in (lambda x_0, eps, s: eps - x_0,)
+    ),
+    sentence="the noise has another scale; on the line it is tau, and that of the data 1 - tau",
+)
+for _unit in (1000, 100, 999):
+    straight.wrong(
+        "scaled-time",
+        *(
+            _straight(lambda x_0, eps, s, change=change: (1 - change(s)) * x_0 + change(s) * eps, target)
+            for change in (lambda s, unit=_unit: s / unit, lambda s, unit=_unit: s * unit)
+            for target in (lambda x_0, eps, s: eps - x_0, lambda x_0, eps, s: x_0 - eps)
+        ),
+        sentence="tau was counted in steps; it runs from 0 to 1 already",
+    )
+for _bent, _slope in (
+    (lambda s: s**2, lambda s: 2 * s),
+    (lambda s: s.sqrt(), lambda s: 0.5 / s.sqrt()),
+    (lambda s: (torch.pi / 2 * s).sin() ** 2, lambda s: torch.pi / 2 * (torch.pi * s).sin()),
+    (lambda s: 3 * s**2 - 2 * s**3, lambda s: 6 * s - 6 * s**2),
+):
+    straight.wrong(
+        "scaled-time",
+        *(
+            _straight(lambda x_0, eps, s, bent=_bent: (1 - bent(s)) * x_0 + bent(s) * eps, target)
+            for target in (
+                lambda x_0, eps, s: eps - x_0,
+                lambda x_0, eps, s, slope=_slope: slope(s) * (eps - x_0),
+            )
+        ),
+        sentence="tau was bent before it was used; it says itself how far along the line a picture is",
+    )
+straight.wrong(
+    "wrong-target",
+    _straight(target=lambda x_0, eps, s: (1 - s) * x_0 + s * eps),
+    sentence="the place was returned twice; the target is the velocity, the way from the data to the noise",
+)
+straight.wrong(
+    "wrong-target",
+    _straight(target=lambda x_0, eps, s: (1 - s).sqrt() * eps - s.sqrt() * x_0),
+    _straight(target=lambda x_0, eps, s: (torch.pi / 2 * s).cos() * eps - (torch.pi / 2 * s).sin() * x_0),
+    _straight(target=lambda x_0, eps, s: (1 - s**2).sqrt() * eps - s * x_0),
+    sentence="that is the v of the paths before, with their scales; on a straight line the velocity is eps - x_0",
+)
+straight.wrong(
+    "wrong-target",
+    _straight(target=lambda x_0, eps, s: -eps),
+    _straight(target=lambda x_0, eps, s: -x_0),
+    sentence="one end of the line was returned as the target, with a minus; the velocity is eps - x_0",
+)
+for _times in (
+    lambda x_0, eps, s: -s * (eps - x_0),
+    lambda x_0, eps, s: (s - 1) * (eps - x_0),
+    lambda x_0, eps, s: (1 - s) * eps + s * x_0,
+    lambda x_0, eps, s: s * eps - (1 - s) * x_0,
+    lambda x_0, eps, s: s * eps - x_0,
+    lambda x_0, eps, s: eps - (1 - s) * x_0,
+    lambda x_0, eps, s: eps - s * x_0,
+    lambda x_0, eps, s: (1 - s) * eps - x_0,
+):
+    straight.wrong("velocity-times-time", _straight(target=_times))
+straight.wrong(
+    "one-step-too-many",
+    *(
+        _straight(target=lambda x_0, eps, s, size=size: (eps - x_0) / size(eps - x_0))
+        for size in (
+            lambda u: u.norm(),
+            lambda u: u.flatten(1).norm(dim=1).reshape(-1, 1, 1, 1),
+            lambda u: u.norm(dim=1, keepdim=True),
+            lambda u: u.norm(dim=-1, keepdim=True),
+            lambda u: u.std(),
+            lambda u: u.std((1, 2, 3), keepdim=True),
+            lambda u: u.square().mean((1, 2, 3), keepdim=True).sqrt(),
+            lambda u: u.abs(),
+        )
+    ),
+    sentence="the velocity was brought to one size; how far it is from the data to the noise counts as well",
+)
+straight.wrong(
+    "wrong-factor",
+    *(
+        _straight(target=lambda x_0, eps, s, c=c: c * (eps - x_0))
+        for c in (0.5, 2, 2**-0.5, 2**0.5, 1000, 0.001)
+    ),
+    sentence="the velocity was multiplied or divided by a number; it is eps - x_0 as it is",
+)
+straight.wrong(
+    "result-clipped",
+    *(
+        _straight(place, target)
+        for low in (-1, 0)
+        for place, target in (
+            (
+                lambda x_0, eps, s, low=low: ((1 - s) * x_0 + s * eps).clamp(low, 1),
+                lambda x_0, eps, s: eps - x_0,
+            ),
+            (
+                lambda x_0, eps, s: (1 - s) * x_0 + s * eps,
+                lambda x_0, eps, s, low=low: (eps - x_0).clamp(low, 1),
+            ),
+        )
+    ),
+    _straight(target=lambda x_0, eps, s: (eps - x_0).clamp(-2, 2)),
+    sentence="a result was clipped; noise reaches beyond [-1, 1], and so do z and u: leave them as they come",
+)
+for _floor in (1e-3, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1):
+    straight.wrong(
+        "floor-added",
+        *(
+            _straight(lambda x_0, eps, s, f=_floor, kept=kept: (1 - kept(s, f)) * x_0 + kept(s, f) * eps)
+            for kept in (
+                lambda s, f: s.clamp(f, 1 - f),
+                lambda s, f: s.clamp(min=f),
+                lambda s, f: s.clamp(max=1 - f),
+                lambda s, f: f + (1 - 2 * f) * s,
+                lambda s, f: f + (1 - f) * s,
+                lambda s, f: (1 - f) * s,
+            )
+        ),
+        sentence="tau was kept away from its ends; at 0 the place is the data itself, and at 1 the noise itself",
+    )
+    straight.wrong(
+        "floor-added",
+        *(
+            _straight(lambda x_0, eps, s, f=_floor: (1 - (1 - f) * s) * x_0 + s * eps, target)
+            for target in (
+                lambda x_0, eps, s: eps - x_0,
+                lambda x_0, eps, s, f=_floor: eps - (1 - f) * x_0,
+            )
+        ),
+        *(
+            _straight(lambda x_0, eps, s, f=_floor: (1 - s) * x_0 + (f + (1 - f) * s) * eps, target)
+            for target in (
+                lambda x_0, eps, s: eps - x_0,
+                lambda x_0, eps, s, f=_floor: (1 - f) * eps - x_0,
+            )
+        ),
+        sentence="one end of the line keeps a rest of the other, as in some papers; here it is 0 at tau = 1, and at 0",
+    )
+
+
+def _close(a, b):
+    return a.shape == b.shape and bool((a - b).abs().max() < 1e-3)  # false also for NaN
+
+
+for _end in (0.0, 1.0):
+
+    @straight.probe(
+        "zero-over-zero",
+        (
+            f"right elsewhere, and at tau = {_end:g} the velocity comes to 0 / 0, of a way and a time that are"
+            " both 0; eps - x_0 needs no division"
+        ),
+        always=True,
+    )
+    def _(straight, draw, end=_end):
+        x_0, eps = draw.normal(2, 2, 1, 3, 3)
+        inside, at_the_end = (straight(x_0, eps, torch.full((2,), tau)) for tau in (0.3 + 0.4 * end, end))
+        if len(inside) != 2 or len(at_the_end) != 2:
+            return False
+        return _close(inside[1], (eps - x_0).double()) and not _close(at_the_end[1], (eps - x_0).double())
+
+
 @straight.probe(
     "draws-own-noise", "fresh noise was drawn; the noise that is given is wanted, or nobody can check it"
 )
@@ -202,13 +399,19 @@ NO_NOISE = border("at ratio 0", lambda network, y, ratio, data_std: (ratio == 0)
 MUCH_NOISE = border("at a ratio of 20 or more", lambda network, y, ratio, data_std: (ratio >= 20).any())
 
 
+class RatioReshaped(ValueError):
+    """The network was told the ratios in another shape; whoever ends with this did that."""
+
+    sign = ""
+
+
 class Raw:
     """A stand-in for a raw network: depends on its input and on the noise level, and wants one level per picture."""
 
     def __call__(self, shown, ratio):
         """Say F, (B, C, H, W)."""
         if ratio.shape != (len(shown),):
-            raise ValueError(
+            raise RatioReshaped(
                 f"a network wants one ratio per picture, ({len(shown)},), got {tuple(ratio.shape)}"
             )
         return torch.sin(1.5 * shown) + 0.3 * torch.cos(3 * _wide(ratio, shown))
@@ -411,10 +614,265 @@ denoise.wrong(
 _levels_mixed_up(denoise, _frame, "ratio", "the ratios")
 
 
+def _whole(total, data, noise):
+    """A frame that is right but for what stands for the three variances."""
+    return _frame(
+        skip=lambda r, d: data(d) / total(r, d),
+        out=lambda r, d: (noise(r) * data(d) / total(r, d)).sqrt(),
+        shown=lambda r, d: total(r, d).rsqrt(),
+    )
+
+
+def _itself(x):
+    return x
+
+
+for _data, _noise in ((_itself, _itself), (_itself, torch.square), (torch.square, _itself)):
+    denoise.wrong(
+        "variance-as-std",
+        _whole(lambda r, d, data=_data, noise=_noise: noise(r) + data(d), _data, _noise),
+        _frame(
+            skip=lambda r, d, data=_data, noise=_noise: data(d) / (noise(r) + data(d)),
+            out=lambda r, d, data=_data, noise=_noise: r * d / (noise(r) + data(d)).sqrt(),
+            shown=lambda r, d, data=_data, noise=_noise: (noise(r) + data(d)).rsqrt(),
+        ),
+        sentence="ratio and data_std were taken for variances; both are standard deviations, and want squares",
+    )
+for _size in (0.5, 0.25, 2.0):
+    denoise.wrong(
+        "data-counts-one",
+        lambda network, y, ratio, data_std, size=_size: _frame()(network, y, ratio, size),
+        sentence="a fixed size of the data was used, as the 0.5 of EDM's paper; that of this data is `data_std`",
+    )
+for _measure in (
+    lambda y, r: y.std(),
+    lambda y, r: y.square().mean().sqrt(),
+    lambda y, r: y.std((1, 2, 3), keepdim=True),
+    lambda y, r: (y.square().mean((1, 2, 3), keepdim=True) - r**2).clamp(min=0).sqrt(),
+    lambda y, r: (y.var((1, 2, 3), keepdim=True) - r**2).clamp(min=0).sqrt(),
+    lambda y, r: (y.square().mean() - r**2).clamp(min=0).sqrt(),
+):
+
+    def _measured(network, y, ratio, data_std, measure=_measure):
+        r = _wide(ratio, y)
+        d = measure(y, r)
+        total = r**2 + d**2
+        return d**2 / total * y + r * d / total.sqrt() * network(y / total.sqrt(), ratio)
+
+    denoise.wrong(
+        "variance-measured",
+        _measured,
+        sentence="the size of the data was measured on y; it is given, `data_std`, and the same for every picture",
+    )
+
+
+def _shown_as(show):
+    """A frame in which the network is shown y in another form."""
+
+    def denoise(network, y, ratio, data_std):
+        r = _wide(ratio, y)
+        total = r**2 + data_std**2
+        return data_std**2 / total * y + r * data_std / total.sqrt() * network(show(y), ratio)
+
+    return denoise
+
+
+denoise.wrong(
+    "variance-measured",
+    *map(
+        _shown_as,
+        (
+            lambda y: y / y.square().mean((1, 2, 3), keepdim=True).sqrt(),
+            lambda y: y / y.std((1, 2, 3), keepdim=True),
+            lambda y: (y - y.mean((1, 2, 3), keepdim=True)) / y.std((1, 2, 3), keepdim=True),
+            lambda y: y / y.std(),
+            lambda y: y / y.square().mean().sqrt(),
+            lambda y: y / y.flatten(1).norm(dim=1).reshape(-1, 1, 1, 1),
+            lambda y: y / y.abs().amax((1, 2, 3), keepdim=True),
+        ),
+    ),
+    sentence="the input was scaled by what was measured on y; c_in comes from ratio and data_std alone",
+)
+denoise.wrong(
+    "result-clipped",
+    *map(_shown_as, (lambda y: y.clamp(-1, 1), lambda y: y.clamp(-3, 3))),
+    sentence="the input was clipped; c_in y is shown as it is",
+)
+
+
+def _root(r, d):
+    return (r**2 + d**2).sqrt()
+
+
+denoise.wrong(
+    "skip-of-the-shown",
+    _frame(skip=lambda r, d: d**2 / (r**2 + d**2) / _root(r, d)),
+)
+denoise.wrong(
+    "boundary-missed",
+    _frame(skip=lambda r, d: torch.zeros_like(r), out=lambda r, d: torch.ones_like(r)),
+    _frame(
+        skip=lambda r, d: torch.zeros_like(r),
+        out=lambda r, d: torch.ones_like(r),
+        shown=lambda r, d: torch.ones_like(r),
+    ),
+    sentence="what the network says came back as the guess; it is scaled by c_out, and c_skip y is added",
+)
+denoise.wrong(
+    "boundary-missed",
+    _frame(out=lambda r, d: torch.zeros_like(r)),
+    lambda network, y, ratio, data_std: y,
+    sentence="the network has no say in the guess; c_out times its answer is to be added",
+)
+for _least in (0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.1):
+    denoise.wrong(
+        "boundary-missed",
+        _frame(
+            skip=lambda r, d, least=_least: d**2 / ((r - least) ** 2 + d**2),
+            out=lambda r, d, least=_least: d * (r - least) / _root(r, d),
+        ),
+        _frame(
+            skip=lambda r, d, least=_least: d**2 / ((r - least) ** 2 + d**2),
+            out=lambda r, d, least=_least: d * (r - least) / (r**2 + d**2).sqrt(),
+            shown=lambda r, d, least=_least: ((r - least) ** 2 + d**2).rsqrt(),
+        ),
+        sentence="that is the frame of a consistency model, which ends at a smallest ratio; this one ends at 0",
+    )
+    denoise.wrong(
+        "floor-added",
+        *(
+            lambda network, y, ratio, data_std, kept=kept, least=_least, told=told: _frame(
+                wide=lambda r, like: _wide(kept(r, least), like),
+                told=(lambda r: kept(r, least)) if told else _itself,
+            )(network, y, ratio, data_std)
+            for kept in (lambda r, least: r.clamp(min=least), lambda r, least: r + least)
+            for told in (False, True)
+        ),
+        _frame(
+            skip=lambda r, d, least=_least: d**2 / (r**2 + d**2 + least),
+            out=lambda r, d, least=_least: r * d / (r**2 + d**2 + least).sqrt(),
+            shown=lambda r, d, least=_least: (r**2 + d**2 + least).rsqrt(),
+        ),
+        sentence="a floor was put under ratio, or something added to it; it can be 0, and then the guess is y",
+    )
+denoise.wrong(
+    "shared-t",
+    lambda network, y, ratio, data_std: (
+        y if bool((ratio == 0).any()) else _frame()(network, y, ratio, data_std)
+    ),
+    sentence="where one picture has no noise, the whole batch came back as it was; every picture has its own ratio",
+)
+
+
+def _told_wide(shape):
+    return _frame(told=lambda ratio: ratio.reshape(shape))
+
+
+denoise.wrong(
+    "misbroadcast-t",
+    *map(_told_wide, ((-1, 1, 1, 1), (-1, 1))),
+    _frame(told=lambda ratio: ratio[0]),
+    sentence="the network wants `ratio` as it came, shape (B,), and was told it in another shape",
+)
+denoise.wrong(
+    "swapped-scales",
+    _frame(skip=lambda r, d: 1 / _root(r, d), shown=lambda r, d: d**2 / (r**2 + d**2)),
+    _frame(out=lambda r, d: 1 / _root(r, d), shown=lambda r, d: r * d / _root(r, d)),
+    sentence="c_in changed places with another of the three scales",
+)
+denoise.wrong(
+    "eps-for-data",
+    *(
+        _frame(skip=lambda r, d: torch.ones_like(r), out=lambda r, d: -r, shown=shown)
+        for shown in (
+            lambda r, d: torch.ones_like(r),
+            lambda r, d: (1 + r**2).rsqrt(),
+        )
+    ),
+)
+
+
+def _scales(denoise, draw):
+    """The c_skip, c_out and c_in of an answer, each (K,), and what they ought to be; None if it is no frame."""
+    ratio, y, d = torch.tensor([0.3, 0.9, 2.0, 5.0]), torch.full((4, 1, 2, 2), 0.7), 0.6
+
+    def of(network):
+        return denoise(network, y, ratio, d)[:, 0, 0, 0].double()
+
+    skip = of(lambda shown, ratio: torch.zeros_like(shown)) / 0.7
+    out = of(lambda shown, ratio: torch.ones_like(shown)) - 0.7 * skip
+    shown = (of(lambda shown, ratio: shown) - 0.7 * skip) / out / 0.7
+    r = ratio.double()
+    total = r**2 + d**2
+    right = d**2 / total, r * d / total.sqrt(), total.rsqrt()
+    return [bool((a - b).abs().max() < 1e-3) for a, b in zip((skip, out, shown), right, strict=True)]
+
+
+for _k, (_which, _formula) in enumerate(
+    (
+        ("c_skip", "data_std² / (ratio² + data_std²)"),
+        ("c_out", "ratio data_std / sqrt(ratio² + data_std²)"),
+        ("c_in", "1 / sqrt(ratio² + data_std²)"),
+    )
+):
+
+    @denoise.probe("wrong-scale", f"two of the three scales are right, and {_which} is not: it is {_formula}")
+    def _(denoise, draw, k=_k):
+        found = _scales(denoise, draw)
+        return found == [place != k for place in range(3)]
+
+
+@denoise.probe(
+    "scaled-time", "the network was told something else than `ratio`; it wants that as it came", always=True
+)
+def _(denoise, draw):
+    told = []
+
+    def network(shown, ratio):
+        told.append(ratio.clone())
+        return torch.zeros_like(shown)
+
+    ratio = torch.tensor([0.4, 2.0, 1.1])
+    denoise(network, draw.normal(3, 1, 2, 2), ratio, 0.6)
+    return any(one.shape == ratio.shape and not _close(one.double(), ratio.double()) for one in told)
+
+
+@denoise.probe(
+    "zero-over-zero",
+    "right elsewhere, and 0 / 0 at ratio 0: none of the three scales of equation (4) is divided by ratio alone",
+    always=True,
+)
+def _(answer, draw):
+    y = draw.normal(3, 1, 3, 3)
+    given = [(Raw(), y, torch.full((3,), ratio), 0.6) for ratio in (1.1, 0.0)]
+    inside = [f(*given[0]) for f in (answer, denoise.rights[""])]
+    return _close(*(x.double() for x in inside)) and not bool(answer(*given[1]).isfinite().all())
+
+
 # 10.3
 
 TO_CLEAN = border("at s = 0", lambda student, target, teacher, x_t, t, s, schedule: (s == 0).any())
 ONE_STEP = border("at s = t - 1", lambda student, target, teacher, x_t, t, s, schedule: (t - s == 1).all())
+
+
+class OneTimeWanted(ValueError):
+    """A network was not told one time per picture; whoever ends with this did that."""
+
+    sign = ""
+
+
+class SideEffect(RuntimeError):
+    """An answer did something that outlasts it; whoever ends with the same words did that."""
+
+    def __init__(self, sign):
+        """Take the words."""
+        super().__init__(sign)
+        self.sign = sign
+
+
+_CHANGED_WEIGHTS = "the weights of a network were changed"
+_WENT_BACKWARD = "backward was called already"
+_TURNED_OFF = "gradients were turned off for good"
 
 
 class Painter(nn.Module):
@@ -429,7 +887,7 @@ class Painter(nn.Module):
         """Say v, (B, C, H, W), of x_t at times t, (B,)."""
         if not isinstance(t, torch.Tensor) or t.shape != (len(x_t),):
             got = f"shape {tuple(t.shape)}" if isinstance(t, torch.Tensor) else repr(t)[:60]
-            raise ValueError(f"a network wants one time per picture, ({len(x_t)},), got {got}")
+            raise OneTimeWanted(f"a network wants one time per picture, ({len(x_t)},), got {got}")
         return torch.tanh(self.weights[0] * x_t) + self.weights[1] * torch.cos(2 * _wide(t, x_t))
 
 
@@ -451,6 +909,15 @@ def _with_gradients(answer):
         networks = [Painter(weights.clone()) for weights in (student, target, teacher)]
         with torch.enable_grad():
             loss = answer(*networks, x_t, t, s, schedule)
+            before = student, target, teacher
+            if not all(
+                torch.equal(n.weights.detach(), weights) for n, weights in zip(networks, before, strict=True)
+            ):
+                raise SideEffect(_CHANGED_WEIGHTS)
+            if any(n.weights.grad is not None for n in networks):
+                raise SideEffect(_WENT_BACKWARD)
+            if not torch.is_grad_enabled():
+                raise SideEffect(_TURNED_OFF)
             if not isinstance(loss, torch.Tensor) or loss.shape != (len(x_t),):
                 return loss
             if loss.requires_grad:
@@ -461,13 +928,25 @@ def _with_gradients(answer):
     return call
 
 
+def _end(x, v, alpha, sigma):
+    """The end of a path, of the v that a network says at x."""
+    return alpha * x - sigma * v
+
+
 def _consistency(
-    asked=lambda student, target: target,
+    asked=lambda student, target, teacher: target,
     stop=(True, True),
     at=lambda x_t, x_s: x_s,
     times=lambda t, s: (t, s, s),
+    told=lambda t, s, time: time,
     old=lambda x_t, eps, x_0: eps,
     clean=False,
+    read=(None, None, None),
+    noise=lambda x, v, alpha, sigma: sigma * x + alpha * v,
+    step=lambda x_0, eps, alpha, sigma: alpha * x_0 + sigma * eps,
+    clip=(lambda x: x, lambda x: x, lambda x: x, lambda x: x),
+    learns=lambda student, target: student,
+    scales=lambda schedule, time, x: schedule.alpha_sigma(time, x),
     join=lambda d: d.square().flatten(1).mean(1),
     answers=lambda f, x_t: f,
     weigh=lambda t, s: 1,
@@ -479,19 +958,25 @@ def _consistency(
     def loss(student, target, teacher, x_t, t, s, schedule):
         t_from, t_to, t_asked = times(t, s)
 
-        def ends(network, x, time):
-            alpha, sigma = schedule.alpha_sigma(time, x)
-            return alpha * x - sigma * network(x, time)
+        def ends(network, x, time, as_read, time_told):
+            alpha, sigma = scales(schedule, time, x)
+            return (as_read or _end)(x, network(x, time_told), alpha, sigma)
 
-        alpha, sigma = schedule.alpha_sigma(t_from, x_t)
+        alpha, sigma = scales(schedule, t_from, x_t)
         v = steps_with(student, target, teacher)(x_t, t_from)
-        x_0, eps = alpha * x_t - sigma * v, sigma * x_t + alpha * v
-        alpha, sigma = schedule.alpha_sigma(t_to, x_t)
-        x_s = alpha * x_0 + sigma * old(x_t, eps, x_0)
+        x_0, eps = (read[1] or _end)(x_t, v, alpha, sigma), noise(x_t, v, alpha, sigma)
+        x_0 = clip[1](x_0)
+        alpha, sigma = scales(schedule, t_to, x_t)
+        x_s = clip[2](step(x_0, old(x_t, eps, x_0), alpha, sigma))
         x_s = x_s.detach() if stop[0] else x_s
-        wanted = x_0.detach() if clean else ends(asked(student, target), at(x_t, x_s), t_asked)
+        if clean:
+            wanted = x_0.detach()
+        else:
+            who = asked(student, target, teacher)
+            wanted = clip[3](ends(who, at(x_t, x_s), t_asked, read[2], told(t, s, t_asked)))
         wanted = wanted.detach() if stop[1] else wanted
-        return weigh(t, s) * join(answers(ends(student, x_t, t_from), x_t) + sign * wanted)
+        answer = clip[0](ends(learns(student, target), x_t, t_from, read[0], t_from))
+        return weigh(t, s) * join(answers(answer, x_t) + sign * wanted)
 
     return _with_gradients(loss)
 
@@ -539,6 +1024,8 @@ def _(draw):
     ):
         weights = [draw.uniform(0.5, 1.5, 2) for _ in range(3)]
         yield *weights, draw.normal(*shape), torch.tensor(t), torch.tensor(s), FIVE
+    weights = [draw.uniform(0.5, 1.5, 2) for _ in range(3)]
+    yield *weights, 10 * draw.normal(2, 1, 3, 3), torch.tensor([4, 5]), torch.tensor([1, 3]), FIVE
 
 
 @consistency_loss.numbers
@@ -554,10 +1041,10 @@ consistency_loss.wrong(
 )
 consistency_loss.wrong(
     "gradient-through-target",
-    _consistency(asked=lambda student, target: student, stop=(True, False)),
-    _consistency(asked=lambda student, target: student, stop=(False, False)),
+    _consistency(asked=lambda student, target, teacher: student, stop=(True, False)),
+    _consistency(asked=lambda student, target, teacher: student, stop=(False, False)),
 )
-consistency_loss.wrong("target-not-averaged", _consistency(asked=lambda student, target: student))
+consistency_loss.wrong("target-not-averaged", _consistency(asked=lambda student, target, teacher: student))
 consistency_loss.wrong("no-teacher-step", _consistency(at=lambda x_t, x_s: x_t))
 consistency_loss.wrong(
     "no-teacher-step",
@@ -649,6 +1136,331 @@ consistency_loss.wrong(
 )
 
 
+for _sign, _name, _sentence in (
+    (
+        _CHANGED_WEIGHTS,
+        "changed-its-input",
+        "the weights of a network were changed; a loss only measures, and whoever trains moves student and target",
+    ),
+    (
+        _WENT_BACKWARD,
+        "backward-inside",
+        "`backward` was called inside the function; whoever trains does that, and the gradients would pile up",
+    ),
+    (
+        _TURNED_OFF,
+        "detached-loss",
+        "gradients were turned off for the rest of the program; `with torch.no_grad():` turns them on again",
+    ),
+):
+
+    @_takes_weights
+    def _with_side_effect(*args, sign=_sign):
+        raise SideEffect(sign)
+
+    consistency_loss.wrong(_name, _with_side_effect, sentence=_sentence)
+consistency_loss.wrong(
+    "index-shift",
+    _consistency(told=lambda t, s, time: t),
+    sentence="target was told the time t with x_s; x_s belongs to s",
+)
+consistency_loss.wrong(
+    "index-shift",
+    _consistency(times=lambda t, s: (t, s, t), told=lambda t, s, time: s),
+    sentence="what target says of x_s was read with the scales of t; x_s belongs to s",
+)
+consistency_loss.wrong(
+    "index-shift",
+    *(
+        _consistency(times=lambda t, s, by=by: (t, s, (s + by).clamp(0, 5)), told=told)
+        for by in (-1, 1)
+        for told in (lambda t, s, time: time, lambda t, s, time: s)
+    ),
+    _consistency(times=lambda t, s: (s, s, s)),
+    _consistency(times=lambda t, s: (s, t, t)),
+    _consistency(times=lambda t, s: (s, t, s)),
+    sentence="times were mixed up: x_t belongs to t, x_s to s, and each is told and read with its own",
+)
+consistency_loss.wrong(
+    "endpoint-missed",
+    _consistency(weigh=lambda t, s: (s > 0).float()),
+    _consistency(weigh=lambda t, s: (s != 0) * 1.0),
+    sentence="where s is 0, the loss was left out; there x_s itself is the end, and counts like any other",
+)
+consistency_loss.wrong(
+    "floor-added",
+    _consistency(times=lambda t, s: (t, s.clamp(min=1), s.clamp(min=1))),
+    _consistency(times=lambda t, s: (t, s, s.clamp(min=1))),
+    _consistency(times=lambda t, s: (t, s.clamp(min=1), s)),
+    sentence="s was moved up to 1; it can be 0, and the scales there are 1 and 0",
+)
+consistency_loss.wrong(
+    "wrong-sign",
+    _consistency(noise=lambda x, v, alpha, sigma: sigma * x - alpha * v),
+    sentence="a sign is wrong in the noise that the teacher reads out: eps = sigma_t x_t + alpha_t v",
+)
+
+
+def _plus(x, v, alpha, sigma):
+    return alpha * x + sigma * v
+
+
+_SOME = [
+    (one, two, three) for one in (0, 1) for two in (0, 1) for three in (0, 1) if one or two or three
+]  # whose v is read wrongly: the student's, the teacher's, target's
+consistency_loss.wrong(
+    "wrong-sign",
+    *(_consistency(read=tuple(_plus if wrongly else None for wrongly in some)) for some in _SOME),
+    _consistency(read=(None, _plus, None), noise=lambda x, v, alpha, sigma: sigma * x - alpha * v),
+    _consistency(read=(_plus,) * 3, noise=lambda x, v, alpha, sigma: sigma * x - alpha * v),
+    sentence="a sign is wrong where v is read as the end of the path: alpha x - sigma v, with x and v of one time",
+)
+consistency_loss.wrong(
+    "wrong-target",
+    _consistency(read=(lambda x, v, alpha, sigma: v, None, lambda x, v, alpha, sigma: v)),
+    sentence="what the two networks say, v, was compared; the ends of the path that it means are to be",
+)
+consistency_loss.wrong(
+    "wrong-target",
+    *(
+        _consistency(read=tuple(reader if wrongly else None for wrongly in some), noise=noise)
+        for reader, noises in (
+            (lambda x, v, alpha, sigma: (x - sigma * v) / alpha, lambda x, v, alpha, sigma: v),
+            (lambda x, v, alpha, sigma: v, lambda x, v, alpha, sigma: (x - alpha * v) / sigma),
+            (
+                lambda x, v, alpha, sigma: sigma * x + alpha * v,
+                lambda x, v, alpha, sigma: alpha * x - sigma * v,
+            ),
+            (
+                lambda x, v, alpha, sigma: sigma * x - alpha * v,
+                lambda x, v, alpha, sigma: alpha * x + sigma * v,
+            ),
+            (lambda x, v, alpha, sigma: x - v, lambda x, v, alpha, sigma: v),
+            (lambda x, v, alpha, sigma: x - sigma * v, lambda x, v, alpha, sigma: v),
+        )
+        for some in _SOME
+        for noise in (noises, lambda x, v, alpha, sigma: sigma * x + alpha * v)
+        if some[1] or noise is not noises
+    ),
+    _consistency(noise=lambda x, v, alpha, sigma: v),
+    _consistency(noise=lambda x, v, alpha, sigma: alpha * x - sigma * v),
+    _consistency(noise=lambda x, v, alpha, sigma: alpha * x + sigma * v),
+    _consistency(noise=lambda x, v, alpha, sigma: x - (alpha * x - sigma * v)),
+    sentence="the networks say v: the end is alpha x - sigma v, and the noise in x is sigma x + alpha v",
+)
+consistency_loss.wrong(
+    "target-not-asked",
+    _consistency(read=(None, None, lambda x, v, alpha, sigma: x)),
+    sentence="the student's end was compared with x_s, a place on the way; target says where the path from it ends",
+)
+consistency_loss.wrong(
+    "target-not-asked",
+    *(
+        _consistency(asked=lambda student, target, teacher: teacher, stop=(stop, last))
+        for stop in (True, False)
+        for last in (True, False)
+    ),
+)
+consistency_loss.wrong(
+    "target-not-asked",
+    _consistency(read=(None, None, lambda x, v, alpha, sigma: x), at=lambda x_t, x_s: x_t),
+    sentence="the student's end was compared with x_t itself; wanted is what target says of x_s",
+)
+consistency_loss.wrong(
+    "noise-not-kept",
+    _consistency(step=lambda x_0, eps, alpha, sigma: x_0),
+    _consistency(step=lambda x_0, eps, alpha, sigma: x_0 + sigma * eps),
+    _consistency(step=lambda x_0, eps, alpha, sigma: alpha * x_0 + eps),
+    _consistency(step=lambda x_0, eps, alpha, sigma: alpha**2 * x_0 + sigma**2 * eps),
+    _consistency(step=lambda x_0, eps, alpha, sigma: alpha * x_0 - sigma * eps),
+    sentence="the teacher's step joins its x_0 and its noise at the scales of s: alpha_s x_0 + sigma_s eps",
+)
+consistency_loss.wrong(
+    "roles-exchanged",
+    _consistency(
+        asked=lambda student, target, teacher: student,
+        learns=lambda student, target: target,
+        stop=(True, False),
+    ),
+    _consistency(
+        asked=lambda student, target, teacher: student,
+        learns=lambda student, target: target,
+        stop=(True, True),
+    ),
+)
+consistency_loss.wrong(
+    "mean-not-squared",
+    *(
+        _consistency(join=lambda d, mean=mean, last=last: last(mean(d)))
+        for mean, last in (
+            (lambda d: d.flatten(1).mean(1), torch.square),
+            (lambda d: d.flatten(1).sum(1), torch.square),
+            (lambda d: d.flatten(1).mean(1), torch.abs),
+            (lambda d: d.flatten(1).abs().mean(1), torch.square),
+            (lambda d: d.mean((2, 3)), lambda m: m.square().mean(1)),
+            (lambda d: d.mean(1), lambda m: m.square().flatten(1).mean(1)),
+        )
+    ),
+    sentence="first came the mean of the differences, and then the square, so that plus and minus cancel; square first",
+)
+consistency_loss.wrong(
+    "another-norm",
+    _consistency(join=lambda d: d.flatten(1).var(1)),
+    _consistency(join=lambda d: d.flatten(1).std(1)),
+    _consistency(join=lambda d: d.flatten(1).abs().amax(1)),
+    _consistency(join=lambda d: d.square().flatten(1).median(1).values),
+    _consistency(join=lambda d: d.abs().flatten(1).sum(1)),
+    _consistency(join=lambda d: d.square().flatten(1).mean(1).log()),
+)
+consistency_loss.wrong(
+    "one-for-the-batch",
+    *(
+        _consistency(join=join)
+        for join in (
+            lambda d: d.square().mean(),
+            lambda d: d.square().sum(),
+            lambda d: d.square().flatten(1).sum(1).mean(),
+            lambda d: d.square().mean().sqrt(),
+            lambda d: d.abs().mean(),
+            lambda d: d.square().mean(0, keepdim=True).mean((1, 2, 3)),
+            lambda d: d.square().mean().expand(len(d)),
+        )
+    ),
+    sentence="one loss came for the whole batch; every picture has its own, the mean over its pixels: shape (B,)",
+)
+consistency_loss.wrong(
+    "wrong-axis",
+    *(
+        _consistency(join=join)
+        for join in (
+            lambda d: d.square().mean(0),
+            lambda d: d.square().sum(0),
+            lambda d: d.square(),
+            lambda d: d.square().mean(1),
+            lambda d: d.square().mean(-1),
+            lambda d: d.square().mean((2, 3)),
+            lambda d: d.square().sum((2, 3)),
+            lambda d: d.square().mean((1, 2, 3), keepdim=True),
+            lambda d: d.square().flatten(1).mean(1, keepdim=True),
+            lambda d: d.square().flatten(1),
+        )
+    ),
+    sentence="the mean runs over other axes; all but the first are those of a picture: flatten(1).mean(1)",
+)
+
+
+def _cut(x):
+    return x.clamp(-1, 1)
+
+
+def _as_it_is(x):
+    return x
+
+
+for _places in range(1, 16):
+    consistency_loss.wrong(
+        "result-clipped",
+        _consistency(clip=tuple(_cut if _places >> k & 1 else _as_it_is for k in range(4))),
+        sentence="an end of the path, or a place on it, was clipped to [-1, 1]; leave all of them as they come",
+    )
+consistency_loss.wrong(
+    "shared-t",
+    *(
+        _consistency(scales=lambda schedule, time, x, pick=pick: schedule.alpha_sigma(pick(time), x))
+        for pick in (
+            lambda time: time[:1].expand_as(time),
+            lambda time: time[-1:].expand_as(time),
+            lambda time: int(time[0]),
+        )
+    ),
+    *(
+        _consistency(times=lambda t, s, pick=pick: (pick(t), pick(s), pick(s)))
+        for pick in (lambda time: time[:1].expand_as(time), lambda time: time[-1:].expand_as(time))
+    ),
+    _consistency(times=lambda t, s: (t, s[:1].expand_as(s), s[:1].expand_as(s))),
+    sentence="the time of one picture was used for the whole batch; every picture has its own t and s",
+)
+consistency_loss.wrong(
+    "variance-as-std",
+    _consistency(scales=lambda schedule, time, x: tuple(c**2 for c in schedule.alpha_sigma(time, x))),
+    _consistency(scales=lambda schedule, time, x: tuple(c**0.5 for c in schedule.alpha_sigma(time, x))),
+    sentence="roots were left out or taken twice: `alpha_sigma` gives the scales, roots and all",
+)
+consistency_loss.wrong(
+    "swapped-scales",
+    _consistency(scales=lambda schedule, time, x: schedule.alpha_sigma(time, x)[::-1]),
+    sentence="`alpha_sigma` gives the scale of the signal first, and then that of the noise; they changed places",
+)
+
+
+@_takes_weights
+def _told_badly(*args):
+    raise OneTimeWanted
+
+
+consistency_loss.wrong(
+    "misbroadcast-t",
+    _told_badly,
+    sentence="a network wants one time per picture, shape (B,): t with x_t, and s with x_s, as they came",
+)
+
+
+@consistency_loss.probe(
+    "draws-own-noise",
+    "fresh noise was drawn for x_s; the step of DDIM keeps the noise that the teacher reads out of x_t",
+)
+def _(loss, draw):
+    weights = [draw.uniform(0.5, 1.5, 2) for _ in range(3)]
+    given = *weights, draw.normal(3, 1, 4, 4), torch.tensor([5, 4, 3]), torch.tensor([2, 1, 1]), FIVE
+    return not torch.equal(loss(*given)[0], loss(*given)[0])
+
+
+@consistency_loss.probe(
+    "zero-over-zero",
+    "right elsewhere, and 0 / 0 at s = 0, where there is no noise: alpha_s x_s - sigma_s v needs no division",
+    always=True,
+)
+def _(loss, draw):
+    weights = [draw.uniform(0.5, 1.5, 2) for _ in range(3)]
+    x_t, t = draw.normal(3, 1, 4, 4), torch.tensor([5, 4, 3])
+    inside = [
+        f(*weights, x_t, t, torch.tensor([2, 1, 1]), FIVE)[0] for f in (loss, consistency_loss.rights[""])
+    ]
+    at_the_end = loss(*weights, x_t, t, torch.tensor([0, 0, 0]), FIVE)[0]
+    return _close(*(x.double() for x in inside)) and not bool(at_the_end.isfinite().all())
+
+
+@consistency_loss.probe(
+    "pictures-mixed",
+    "right for a picture by itself, and wrong in a batch: every picture has a loss, a t and an s of its own",
+)
+def _(loss, draw):
+    weights = [draw.uniform(0.5, 1.5, 2) for _ in range(3)]
+    x_t, t, s = draw.normal(3, 1, 4, 4), torch.tensor([5, 4, 3]), torch.tensor([2, 1, 2])
+    right = consistency_loss.rights[""](*weights, x_t, t, s, FIVE)[0]
+    alone = [loss(*weights, x_t[k : k + 1], t[k : k + 1], s[k : k + 1], FIVE)[0] for k in range(3)]
+    if any(one.numel() != 1 for one in alone):
+        return False
+    together = loss(*weights, x_t, t, s, FIVE)[0]
+    is_right = _close(torch.stack([one.reshape(()) for one in alone]).double(), right.double())
+    return is_right and not _close(together.double(), right.double())
+
+
+@consistency_loss.probe(
+    "result-clipped",
+    "right as long as all numbers are small, and wrong where they are large: something was clipped; leave it as it is",
+)
+def _(loss, draw):
+    weights = [torch.zeros(2)] * 3
+    x_t, t, s = draw.normal(3, 1, 4, 4), torch.tensor([5, 4, 3]), torch.tensor([2, 1, 2])
+
+    def is_right(size):
+        got, right = (f(*weights, size * x_t, t, s, FIVE)[0] for f in (loss, consistency_loss.rights[""]))
+        return got.shape == right.shape and bool(((got - right).abs() <= 1e-3 * right.abs().max()).all())
+
+    return is_right(0.2) and not is_right(20.0)
+
+
 @consistency_loss.holds
 def _(loss, draw):
     """Where the difference lies: networks that say v = 0 are silent, and only one of them speaks at a time."""
@@ -659,6 +1471,13 @@ def _(loss, draw):
         given = *networks, x_t, t, s, FIVE
         return bool((loss(*given)[0] - consistency_loss.rights[""](*given)[0]).abs().max() > 1e-4)
 
+    pixel = x_t[:, :, :1, :1]
+    of_one = [f(weights, weights, weights, pixel, t, s, FIVE)[0] for f in (loss, consistency_loss.rights[""])]
+    if _close(*(x.double() for x in of_one)):
+        return (
+            "right for pictures of one pixel, and wrong for larger ones: each pixel has its square, and the loss"
+            " is their mean"
+        )
     if off([silent] * 3, s):
         return (
             "wrong even if all three networks say v = 0, when only scales are left: the student's answer is"

@@ -583,6 +583,10 @@ class Task:
             if outcome.error or mistaken.error:
                 if type(outcome.error) is not type(mistaken.error):
                     return False
+                sign = getattr(mistaken.error, "sign", None)  # of an error that says what is wrong
+                if sign is not None and sign not in str(outcome.error):
+                    return False
+                certain |= sign is not None
                 continue
             if outcome.problem or not same(outcome.tensors, mistaken.tensors, self.tolerance):
                 return False

@@ -640,6 +640,27 @@ _SECTIONS = {
             "`cross_entropy` was given probabilities; it takes the softmax itself and wants the logits"
         ),
         "wrong-labels": "the right caption of picture i is caption i; other labels were used",
+        "another-temperature": (
+            "the similarities were divided by something else that is made of the temperature; divide by itself"
+        ),
+        "other-similarity": (
+            "two embeddings were compared in another way; their cosine is wanted, the product of unit vectors"
+        ),
+        "right-one-left-out": (
+            "the right caption was left out of the sum below the line; it counts there, with all the wrong ones"
+        ),
+        "yes-or-no": (
+            "each pair became a yes-or-no question with a sigmoid; the question is which one of the B is right"
+        ),
+        "mean-inside-log": (
+            "probabilities were averaged, and then came the logarithm; average the logarithms, of each question"
+        ),
+        "logits-averaged": (
+            "the two directions were joined before the softmax; each has its own, and the losses are averaged"
+        ),
+        "wrong-pairs-left-out": (
+            "only how alike the right pairs are was counted; they have to stand out among the wrong ones"
+        ),
     },
     ("09", "4. Every pixel reads the caption"): {
         "softmax-over-pixels": (
@@ -649,6 +670,15 @@ _SECTIONS = {
             "the scores were not divided by sqrt(D), so they grow with D and the softmax gets too sharp"
         ),
         "swapped-queries": "queries and keys changed places: the pixels ask, the tokens answer",
+        "mask-too-weak": (
+            "padding got a low score, and scores of tokens can be as low; minus infinity is wanted"
+        ),
+        "mask-as-length": (
+            "the true places were counted, and as many tokens read from the front; padding can stand anywhere"
+        ),
+        "residual-added": (
+            "the queries were added to what was read; the layer around it does that, and here it is not wanted"
+        ),
     },
     ("09", "5. Guidance on text"): {
         "ignores-negative": (
@@ -661,6 +691,19 @@ _SECTIONS = {
             "the halves of the doubled batch do not fit together: cat and chunk both go by whole batches"
         ),
         "two-calls": "the network was called more than once; one call with a doubled batch is wanted",
+        "not-doubled": "pictures, times and captions are all doubled for the one call; something was not",
+        "captions-guided": (
+            "the rows of the captions were mixed, and the network asked once; the two *answers* are to be mixed"
+        ),
+        "captions-joined": (
+            "two captions became one long one; the batch is doubled, and each copy of a picture has one caption"
+        ),
+        "none-forgotten": (
+            "without a negative caption `negative` is None, and was used all the same; null takes its place then"
+        ),
+        "zeros-for-none": (
+            "a negative caption whose rows are all 0 was taken for none; only `None` means that there is none"
+        ),
     },
     ("10", "2. The straight path"): {
         "swapped-results": "the two results changed places: first the place z, then the velocity u",
@@ -679,6 +722,10 @@ _SECTIONS = {
         "input-not-scaled": (
             "the network was shown y as it is; c_in brings it to variance 1 at every noise level"
         ),
+        "skip-of-the-shown": (
+            "c_skip was multiplied with the scaled picture; that is for the network, and c_skip goes with y itself"
+        ),
+        "wrong-scale": "one of c_skip, c_out and c_in is another number than that of equation (4)",
         "boundary-missed": "without noise the guess has to be the data itself, whatever the network says",
         "data-counts-one": (
             "these are the scales for data of standard deviation 1; that of this data is given"
@@ -694,6 +741,12 @@ _SECTIONS = {
         ),
         "target-not-averaged": (
             "the student was its own target; the averaged network, target, is to be asked at s"
+        ),
+        "target-not-asked": (
+            "target was not asked: it says where the path through x_s ends, and the student is to agree with it"
+        ),
+        "roles-exchanged": (
+            "student and target changed places: the student answers for x_t at t, and target for x_s at s"
         ),
         "no-teacher-step": (
             "the target was asked about x_t; the teacher has to take one step first, from t to s"
@@ -736,6 +789,10 @@ HELP = {
 _ANYWHERE = {
     "arguments-exchanged": "two arguments changed places",
     "result-clipped": "right numbers, but clipped; leave them as they come",
+    "floor-added": (
+        "a number was kept away from its end, by a floor or by something added to it; take it as it comes"
+    ),
+    "zero-over-zero": "right elsewhere, and at one end it comes to 0 / 0; the formula can do without dividing",
     "ignores-argument": "the answer does not change with one of the arguments",
     "noise-forgotten": "the noise was left out: it has no say in the answer",
     "noise-order": "the noise was used in another order than it was given",

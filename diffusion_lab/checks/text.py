@@ -86,7 +86,13 @@ def _(draw):
         lengths = draw.uniform(0.5, 2.5, 2, size, 1)
         images, captions = lengths * draw.normal(2, size, features)
         yield images, captions, temperature
-    for size, number, temperature in ((1, 1, 0.5), (1, 4, 0.01), (0.05, 4, 0.4), (100, 4, 0.4)):
+    for size, number, temperature in (
+        (1, 1, 0.5),
+        (1, 4, 0.01),
+        (1, 4, 0.005),
+        (0.05, 4, 0.4),
+        (100, 4, 0.4),
+    ):
         images, captions = size * draw.normal(2, number, 6)
         captions[0] = images[0]  # a pair that is as alike as can be, whose exp is infinite where it is cold
         yield images, captions, temperature
@@ -220,6 +226,288 @@ contrastive_loss.wrong(
     sentence="the sign of the similarities is wrong: a pair is to have the largest one of its row and column",
 )
 
+contrastive_loss.wrong(
+    "not-normalised",
+    _contrasted(*[lambda rows: rows / rows.abs().sum(1, keepdim=True)] * 2),
+    _contrasted(*[lambda rows: rows / rows.abs().amax(1, keepdim=True)] * 2),
+    _contrasted(*[lambda rows: rows / rows.shape[1] ** 0.5] * 2),
+    _contrasted(*[lambda rows: F.layer_norm(rows, rows.shape[1:])] * 2),
+    _contrasted(*[lambda rows: rows / rows.std(1, keepdim=True)] * 2),
+    _contrasted(*[lambda rows: _unit(rows - rows.mean(1, keepdim=True))] * 2),
+    _contrasted(*[lambda rows: _unit(rows - rows.mean(0))] * 2),
+    _contrasted(*[torch.tanh] * 2),
+    sentence=(
+        "each row, as it is, is divided by its length, the root of the sum of its squares; something else was"
+        " done to the rows"
+    ),
+)
+for _floor in (1e-4, 1e-3, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1):
+    contrastive_loss.wrong(
+        "floor-added",
+        *(
+            _contrasted(*[lambda rows, longer=longer, floor=_floor: rows / longer(rows, floor)] * 2)
+            for longer in (
+                lambda rows, floor: rows.norm(dim=1, keepdim=True) + floor,
+                lambda rows, floor: (rows.square().sum(1, keepdim=True) + floor).sqrt(),
+            )
+        ),
+        sentence=(
+            "something was added to the lengths, or they were kept above a floor; short embeddings want length"
+            " 1 as well"
+        ),
+    )
+    contrastive_loss.wrong(
+        "floor-added",
+        _contrasted(heat=lambda similar, temperature, floor=_floor: similar / (temperature + floor)),
+        sentence="the temperature was kept above a floor, or something was added to it; take it as it comes",
+    )
+for _floor in (0.1, 0.2, 0.5, 1.0):
+    contrastive_loss.wrong(
+        "floor-added",
+        _contrasted(*[lambda rows, floor=_floor: rows / rows.norm(dim=1, keepdim=True).clamp(min=floor)] * 2),
+        sentence="short embeddings were left short; every row is divided by its own length, however short it is",
+    )
+contrastive_loss.wrong(
+    "floor-added",
+    *(
+        _contrasted(heat=lambda similar, temperature, floor=floor: similar / max(temperature, floor))
+        for floor in (0.007, 0.01, 0.02, 0.05, 0.07, 0.1, 0.5)
+    ),
+    sentence="the temperature was kept above a floor, or something was added to it; take it as it comes",
+)
+contrastive_loss.wrong(
+    "floor-added",
+    *(
+        _contrasted(heat=lambda similar, temperature, most=most: (similar / temperature).clamp(-most, most))
+        for most in (10, 20, 30, 50, 80, 100)
+    ),
+    *(
+        _contrasted(heat=lambda similar, temperature, most=most: similar * min(1 / temperature, most))
+        for most in (10, 20, 50, 100)
+    ),
+    sentence=(
+        "the similarities were limited after the division by the temperature; leave them, however cold it is"
+    ),
+)
+contrastive_loss.wrong(
+    "another-temperature",
+    *(
+        _contrasted(heat=heat)
+        for heat in (
+            lambda similar, temperature: similar / torch.tensor(temperature).exp(),
+            lambda similar, temperature: similar * torch.tensor(temperature).exp(),
+            lambda similar, temperature: similar / temperature**2,
+            lambda similar, temperature: similar / temperature**0.5,
+            lambda similar, temperature: similar / (1 + temperature),
+            lambda similar, temperature: similar / (2 * temperature),
+            lambda similar, temperature: similar / (2 * temperature**2),
+        )
+    ),
+)
+contrastive_loss.wrong(
+    "another-temperature",
+    _learning(lambda i, c, temperature: _both(_unit(i) @ _unit(c).T / temperature / i.shape[1] ** 0.5)),
+    sentence=(
+        "the similarities were divided by sqrt(D) as well, as in attention; unit lengths and the temperature"
+        " are all"
+    ),
+)
+
+
+def _squares(a, b):
+    """The squared distances of all rows of `a` to all of `b`."""
+    return (a[:, None] - b).square().sum(-1)
+
+
+def _compared(similar):
+    """The loss with another similarity of the embeddings."""
+    return _learning(lambda i, c, temperature: _both(similar(i, c) / temperature))
+
+
+contrastive_loss.wrong(
+    "other-similarity",
+    _compared(lambda i, c: -_squares(_unit(i), _unit(c))),
+    sentence=(
+        "minus the squared distance of unit vectors is 2 cosines, and a constant: twice as sharp as the"
+        " similarity that is wanted"
+    ),
+)
+contrastive_loss.wrong(
+    "other-similarity",
+    _compared(lambda i, c: -(_squares(_unit(i), _unit(c)) + 1e-12).sqrt()),
+    _compared(lambda i, c: -_squares(i, c)),
+    _compared(lambda i, c: -_squares(i, c) / 2),
+    _compared(lambda i, c: -(_squares(i, c) + 1e-12).sqrt()),
+    _compared(lambda i, c: (_unit(i) @ _unit(c).T).abs()),
+    _compared(lambda i, c: (_unit(i) @ _unit(c).T).square()),
+    _compared(lambda i, c: (_unit(i) @ _unit(c).T).relu()),
+    _compared(lambda i, c: -(_unit(i)[:, None] - _unit(c)).abs().sum(-1)),
+)
+contrastive_loss.wrong(
+    "wrong-axis",
+    _learning(lambda i, c, temperature: _both(_unit(i).T @ _unit(c) / temperature)),
+    _learning(lambda i, c, temperature: _both(_by_columns(i).T @ _by_columns(c) / temperature)),
+    sentence="features were compared with features; wanted are all pictures against all captions, (B, B)",
+)
+
+
+def _others(logits):
+    """The log of the sum of exp over all but the right ones, row by row."""
+    return logits.masked_fill(torch.eye(len(logits)).bool(), -torch.inf).logsumexp(1)
+
+
+def _against_others(logits):
+    return (_others(logits) - logits.diagonal()).mean()
+
+
+contrastive_loss.wrong(
+    "right-one-left-out",
+    _contrasted(loss=lambda logits: (_against_others(logits) + _against_others(logits.T)) / 2),
+    _contrasted(loss=lambda logits: _against_others(logits) + _against_others(logits.T)),
+    _contrasted(loss=_against_others),
+)
+
+
+def _yes_or_no(logits, **options):
+    return F.binary_cross_entropy_with_logits(logits, torch.eye(len(logits)), **options)
+
+
+contrastive_loss.wrong(
+    "yes-or-no",
+    *(
+        _contrasted(loss=loss)
+        for loss in (
+            _yes_or_no,
+            lambda logits: _yes_or_no(logits, reduction="sum") / len(logits),
+            lambda logits: _yes_or_no(logits, reduction="sum"),
+            lambda logits: 2 * _yes_or_no(logits),
+            lambda logits: _yes_or_no(logits) / 2,
+            lambda logits: -F.logsigmoid(logits.diagonal()).mean(),
+            lambda logits: F.binary_cross_entropy(logits.softmax(1), torch.eye(len(logits))),
+        )
+    ),
+)
+contrastive_loss.wrong(
+    "mean-inside-log",
+    *(
+        _contrasted(loss=loss)
+        for loss in (
+            lambda logits: (
+                -(logits.softmax(1).diagonal().mean().log() + logits.softmax(0).diagonal().mean().log()) / 2
+            ),
+            lambda logits: -((logits.softmax(1) + logits.softmax(0)).diagonal() / 2).mean().log(),
+            lambda logits: -((logits.softmax(1) + logits.softmax(0)).diagonal() / 2).log().mean(),
+            lambda logits: -logits.softmax(1).diagonal().mean().log(),
+        )
+    ),
+)
+contrastive_loss.wrong(
+    "logits-averaged",
+    _contrasted(loss=lambda logits: _rows((logits + logits.T) / 2)),
+    _contrasted(loss=lambda logits: _rows(logits + logits.T)),
+    _contrasted(loss=lambda logits: _rows(torch.cat([logits, logits.T], 1))),
+)
+contrastive_loss.wrong(
+    "wrong-pairs-left-out",
+    _contrasted(loss=lambda logits: -logits.diagonal().mean()),
+    _contrasted(loss=lambda logits: -logits.diagonal().sum()),
+    _learning(lambda i, c, temperature: 1 - F.cosine_similarity(i, c).mean()),
+    _learning(lambda i, c, temperature: (1 - F.cosine_similarity(i, c).mean()) / temperature),
+    _learning(lambda i, c, temperature: F.mse_loss(_unit(i), _unit(c))),
+    _learning(lambda i, c, temperature: F.mse_loss(i, c)),
+    _learning(lambda i, c, temperature: (_unit(i) - _unit(c)).square().sum(1).mean()),
+)
+contrastive_loss.wrong(
+    "wrong-pairs-left-out",
+    _contrasted(loss=lambda logits: F.mse_loss(logits, torch.eye(len(logits)))),
+    _learning(lambda i, c, temperature: F.mse_loss(_unit(i) @ _unit(c).T, torch.eye(len(i)))),
+    sentence=(
+        "the similarities were pulled to 1 and 0 by squares; wanted is a cross-entropy: which of the B is right?"
+    ),
+)
+contrastive_loss.wrong(
+    "wrong-factor",
+    _contrasted(loss=lambda logits: _both(logits) / 2),
+    sentence="half of the loss came back: one factor 1/2 too many, or one direction counted and halved",
+)
+contrastive_loss.wrong(
+    "one-direction",
+    _contrasted(loss=lambda logits: _rows(logits) / 2),
+    _contrasted(loss=lambda logits: _rows(logits.T) / 2),
+    sentence="only one direction was counted, and halved; the other half is that of the other direction",
+)
+contrastive_loss.wrong(
+    "wrong-factor",
+    _contrasted(loss=lambda logits: _both(logits) / torch.tensor(2.0).log()),
+    sentence="the loss came in bits, with the logarithm to base 2; wanted are nats, the natural logarithm",
+)
+contrastive_loss.wrong(
+    "wrong-factor",
+    _contrasted(loss=lambda logits: _both(logits) / len(logits)),
+    _contrasted(loss=lambda logits: _both(logits) / len(logits) ** 2),
+    _contrasted(loss=lambda logits: _both(logits) / torch.tensor(float(len(logits))).log()),
+    sentence=(
+        "the loss was divided by something that depends on B; `cross_entropy` takes the mean over the batch"
+        " already"
+    ),
+)
+contrastive_loss.wrong(
+    "wrong-factor",
+    _learning(lambda i, c, temperature: temperature * _both(_unit(i) @ _unit(c).T / temperature)),
+    _learning(lambda i, c, temperature: 2 * temperature * _both(_unit(i) @ _unit(c).T / temperature)),
+    _learning(lambda i, c, temperature: _both(_unit(i) @ _unit(c).T / temperature) / temperature),
+    sentence="the loss was multiplied or divided by the temperature; only the similarities are divided by it",
+)
+
+
+def _singly(logits):
+    return F.cross_entropy(logits, _right(logits), reduction="none")
+
+
+contrastive_loss.wrong(
+    "wrong-axis",
+    *(
+        _contrasted(loss=loss)
+        for loss in (
+            lambda logits: (_singly(logits) + _singly(logits.T)) / 2,
+            lambda logits: _singly(logits) + _singly(logits.T),
+            _singly,
+            lambda logits: torch.cat([_singly(logits), _singly(logits.T)]),
+            lambda logits: torch.stack([_rows(logits), _rows(logits.T)]),
+        )
+    ),
+    sentence="several losses came back; wanted is one number, the mean over the batch and both directions",
+)
+
+
+@contrastive_loss.probe(
+    "detached-loss",
+    (
+        "the number is right, and a part of its gradient is missing: on the way to it nothing may be detached,"
+        " under no_grad, or changed through .data"
+    ),
+)
+def _(loss, draw):
+    for temperature in (0.5, 0.2):
+        images, captions = draw.normal(2, 4, 6) * draw.uniform(0.5, 2.5, 2, 4, 1)
+        got, right = (f(images, captions, temperature) for f in (loss, contrastive_loss.rights[""]))
+        if len(got) != 3 or bool((got[0] - right[0]).abs().max() > 1e-3):
+            return False
+        if all(bool((a - b).abs().max() < 1e-3) for a, b in zip(got[1:], right[1:], strict=True)):
+            return False
+    return True
+
+
+@contrastive_loss.probe(
+    "floor-added",
+    "where it is cold, the temperature no longer matters: it is kept above a floor; take it as it comes",
+)
+def _(loss, draw):
+    pairs = draw.normal(2, 4, 6)
+    cold, colder = (loss(*pairs, temperature)[0] for temperature in (0.006, 0.003))
+    warm = [f(*pairs, 0.5)[0] for f in (loss, contrastive_loss.rights[""])]
+    return bool((warm[0] - warm[1]).abs().max() < 1e-3) and bool((cold - colder).abs().max() < 1e-3)
+
 
 def _overflows(task, answer, ordinary, extreme):
     """Whether an answer is right on ordinary inputs and not finite on extreme ones."""
@@ -240,6 +528,15 @@ def _(loss, draw):
 ONE_PIXEL = border("with a single pixel", lambda queries, keys, values, mask: queries.shape[1] == 1)
 ONE_TOKEN = border(
     "with a caption of one token", lambda queries, keys, values, mask: (mask.sum(1) == 1).any()
+)
+HOLES = border(
+    "with padding between and before the tokens",
+    lambda queries, keys, values, mask: (mask[:, 1:] & ~mask[:, :-1]).any(),
+)
+LOW_SCORES = border(
+    "where the scores of the tokens are far below those of the padding",
+    lambda queries, keys, values, mask: (queries @ keys.mT).min() < -1000 and queries.min() > 0,
+    True,
 )
 NO_PADDING = border("with no padding", lambda queries, keys, values, mask: mask.all())
 
@@ -274,6 +571,17 @@ def _attended(
     return attended
 
 
+def _weighed(queries, keys, values, mask, weigh):
+    """What is read with weights that are made of the scores in another way than by softmax."""
+    scores = queries @ keys.mT / queries.shape[-1] ** 0.5
+    return torch.stack(
+        [
+            torch.zeros(len(one), len(said)).index_add_(1, where.nonzero()[:, 0], weigh(one[:, where])) @ said
+            for one, said, where in zip(scores, values, mask, strict=True)
+        ]
+    )
+
+
 @exercise.task(
     "9.2",
     "every pixel reads",
@@ -284,6 +592,8 @@ def _attended(
         ONE_PIXEL,
         ONE_TOKEN,
         NO_PADDING,
+        HOLES,
+        LOW_SCORES,
         VERY_LARGE,
     ),
     hints=(
@@ -324,6 +634,12 @@ def _(draw):
         mask = torch.arange(tokens) < torch.tensor(lengths)[:, None]
         queries, keys = draw.normal(batch, pixels, features), draw.normal(batch, tokens, features)
         yield 1.5 * queries, keys, draw.normal(batch, tokens, wide), mask
+    holes = torch.tensor([[False, True, True, False, True], [False, False, True, True, True]])
+    yield 1.5 * draw.normal(2, 4, 8), draw.normal(2, 5, 8), draw.normal(2, 5, 3), holes
+    yield draw.normal(2, 2, 6), draw.normal(2, 4, 6), draw.normal(2, 4, 6), holes[:, 1:]  # P = B
+    # whole numbers again, and all scores of the tokens so low that little is lower
+    keys = torch.where(holes[..., None], -draw.integers(40, 60, 2, 5, 4), draw.integers(0, 2, 2, 5, 4))
+    yield draw.integers(12, 16, 2, 3, 4).float(), keys.float(), draw.normal(2, 5, 3), holes
     mask = torch.arange(5) < 3
     yield draw.normal(1, 4, 6), draw.normal(1, 5, 6), draw.normal(1, 5, 3), mask[None]
     yield draw.normal(2, 1, 6), draw.normal(2, 5, 6), draw.normal(2, 5, 3), mask.expand(2, 5)
@@ -416,6 +732,195 @@ read_caption.wrong(
 )
 read_caption.wrong("mask-after-softmax", _attended(hide=_seen, reweigh=lambda weights, mask: weights * mask))
 
+read_caption.wrong(
+    "softmax-over-pixels",
+    *(
+        _attended(hide=hide, dim=1, reweigh=reweigh)
+        for hide in (_unseen, _seen)
+        for reweigh in (
+            lambda weights, mask: weights.nan_to_num(0),
+            lambda weights, mask: weights.nan_to_num(0) * mask,
+            lambda weights, mask: (weights * mask) / (weights * mask).sum(-1, keepdim=True),
+        )
+    ),
+)
+read_caption.wrong(
+    "softmax-over-pixels",
+    *(_attended(reweigh=lambda weights, mask, dim=dim: weights.softmax(dim)) for dim in (-1, 1)),
+    lambda q, k, v, mask: (
+        (
+            (q @ k.mT / q.shape[-1] ** 0.5)
+            .masked_fill(~mask[:, None], -1e9)
+            .flatten(1)
+            .softmax(1)
+            .reshape(len(q), q.shape[1], k.shape[1])
+        )
+        @ v
+    ),
+    sentence="one softmax is enough, over the tokens, the last axis: each pixel shares out a weight of 1",
+)
+for _low in (-2, -5, -10, -20, -30, -50, -100, -200, -500, -1000):
+    read_caption.wrong(
+        "mask-too-weak",
+        _attended(hide=_fill(_low)),
+        _attended(hide=lambda scores, mask, low=_low: scores + low * ~mask),
+    )
+read_caption.wrong(
+    "mask-as-length",
+    lambda q, k, v, mask: _attended()(q, k, v, torch.arange(mask.shape[1]) < mask.sum(1, keepdim=True)),
+)
+read_caption.wrong(
+    "mask-as-length",
+    lambda q, k, v, mask: _attended()(
+        q, k, v, torch.arange(mask.shape[1]) <= (torch.arange(mask.shape[1]) * mask).amax(1, keepdim=True)
+    ),
+    sentence="all up to the last token was read; padding can stand before it and between tokens as well",
+)
+read_caption.wrong(
+    "ignores-mask",
+    *(
+        lambda q, k, v, mask, pick=pick: _attended(hide=_seen)(
+            q, k[:, : pick(mask.sum(1))], v[:, : pick(mask.sum(1))], mask
+        )
+        for pick in (max, min)
+    ),
+    *(
+        lambda q, k, v, mask, which=which: _attended()(q, k, v, which(mask).expand_as(mask))
+        for which in (lambda mask: mask.any(0), lambda mask: mask.all(0), lambda mask: mask[-1])
+    ),
+    sentence="all captions were cut alike; each has a mask of its own, so use the whole of `mask`",
+)
+for _low in (*_LOW, 0):
+    read_caption.wrong(
+        "wrong-axis",
+        _attended(hide=_fill(_low), at=lambda mask: mask[:, :, None]),
+        _attended(
+            hide=_fill(_low),
+            at=lambda mask: mask[:, :, None],
+            reweigh=lambda weights, mask: weights.nan_to_num(0),
+        ),
+        _attended(hide=_fill(_low), at=lambda mask: mask),
+        sentence="the mask lies along the pixels; it belongs along the tokens, the last axis: mask[:, None, :]",
+    )
+read_caption.wrong(
+    "wrong-axis",
+    _attended(lambda q, k: q @ k.reshape(len(k), k.shape[2], k.shape[1])),
+    sentence="`reshape` does not turn the keys round, it mixes their numbers up; use transpose(1, 2)",
+)
+for _divided in (lambda q, k, v: 1, lambda q, k, v: q.shape[-1] ** 0.5):
+    read_caption.wrong(
+        "other-similarity",
+        _attended(lambda q, k: F.normalize(q, dim=-1) @ F.normalize(k, dim=-1).mT, _divided),
+        _attended(lambda q, k: F.normalize(q, dim=-1) @ k.mT, _divided),
+        _attended(lambda q, k: q @ F.normalize(k, dim=-1).mT, _divided),
+        sentence="queries or keys were brought to length 1, as in 9.1; here their products are taken as they are",
+    )
+    read_caption.wrong(
+        "other-similarity",
+        _attended(lambda q, k: -(q[:, :, None] - k[:, None]).square().sum(-1), _divided),
+        _attended(lambda q, k: -(q[:, :, None] - k[:, None]).square().sum(-1) / 2, _divided),
+        _attended(lambda q, k: -torch.cdist(q, k), _divided),
+        sentence="scores were made of distances; wanted is the scalar product of query and key",
+    )
+read_caption.wrong(
+    "pictures-mixed",
+    lambda q, k, v, mask: (q @ k[mask].T / q.shape[-1] ** 0.5).softmax(-1) @ v[mask],
+    lambda q, k, v, mask: (
+        (q @ k.flatten(0, 1).T / q.shape[-1] ** 0.5).masked_fill(~mask.flatten(), -torch.inf).softmax(-1)
+        @ v.flatten(0, 1)
+    ),
+    lambda q, k, v, mask: (q @ k.flatten(0, 1).T / q.shape[-1] ** 0.5).softmax(-1) @ v.flatten(0, 1),
+    sentence="the captions of the whole batch were made one; the pixels of a picture read their own caption only",
+)
+read_caption.wrong(
+    "pictures-mixed",
+    *(
+        lambda q, k, v, mask, place=place: _attended()(
+            *(x[:1].expand_as(x) if n in place else x for n, x in enumerate((q, k, v, mask)))
+        )
+        for place in ((1,), (2,), (1, 2), (1, 2, 3))
+    ),
+    sentence="the first caption was read by the whole batch; every picture has its own",
+)
+read_caption.wrong(
+    "nearest-for-mean",
+    _attended(reweigh=lambda w, mask: F.one_hot(w.argmax(-1), w.shape[-1]).float()),
+    sentence="each pixel took what the best token says; it takes from all tokens, as much as their weights say",
+)
+read_caption.wrong(
+    "residual-added",
+    lambda q, k, v, mask: q + _attended()(q, k, v, mask),
+)
+read_caption.wrong(
+    "residual-added",
+    lambda q, k, v, mask: _attended()(q, k, v, mask) / q.shape[1],
+    lambda q, k, v, mask: _attended()(q, k, v, mask) / k.shape[1],
+    lambda q, k, v, mask: _attended()(q, k, v, mask) / mask.sum(1)[:, None, None],
+    sentence="what was read was divided once more; the weights of a pixel add up to 1, and that is all",
+)
+read_caption.wrong(
+    "weights-not-one",
+    *(
+        lambda q, k, v, mask, weigh=weigh: _weighed(q, k, v, mask, weigh)
+        for weigh in (
+            torch.sigmoid,
+            torch.exp,
+            torch.relu,
+            lambda x: x,
+            lambda x: x / x.sum(-1, keepdim=True),
+            lambda x: x.relu() / x.relu().sum(-1, keepdim=True),
+            lambda x: x.sigmoid() / x.sigmoid().sum(-1, keepdim=True),
+            lambda x: x.log_softmax(-1),
+            lambda x: F.normalize(x, dim=-1),
+            lambda x: F.normalize(x, dim=-1, p=1),
+        )
+    ),
+    sentence="the weights of a pixel are no softmax of its scores over the tokens of the caption",
+)
+read_caption.wrong(
+    "arguments-exchanged",
+    lambda q, k, v, mask: _attended()(q, v, k, mask),
+    lambda q, k, v, mask: _attended()(q, k, k, mask),
+    lambda q, k, v, mask: _attended()(q, v, v, mask),
+    sentence="keys and values are not in their places: the scores are made with keys, and values are what is read",
+)
+
+
+@read_caption.probe(
+    "root-d-missing",
+    "the scores were multiplied or divided by something else; divide them by sqrt(D), and by nothing more",
+)
+def _(read, draw):
+    """Two tokens, of which one says (1, 0) and one (0, 1): what was read are the weights, and tell their scores."""
+    off = []
+    for features in (4, 9, 16):
+        queries, keys = draw.normal(2, 6, features), draw.normal(2, 2, features)
+        out = read(queries, keys, torch.eye(2).expand(2, 2, 2), torch.ones(2, 2).bool())
+        if out.shape != (2, 6, 2) or bool((out <= 0).any()) or bool((out.sum(-1) - 1).abs().max() > 1e-3):
+            return False
+        scores = (queries @ keys.mT / features**0.5).double()
+        factor = out.log().diff(dim=-1) / scores.diff(dim=-1)
+        if bool((factor / factor.median() - 1).abs().max() > 0.02) or factor.median() <= 0:
+            return False
+        off.append(abs(float(factor.median()) - 1) > 0.02)
+    return any(off)
+
+
+@read_caption.probe(
+    "exp-overflow",
+    (
+        "the largest score of all was taken off, padding included, and where that one is far above those of the"
+        " tokens 0 / 0 is left: mask first, then `softmax`"
+    ),
+    always=True,
+    at=("09", "4. Every pixel reads the caption"),
+)
+def _(read, draw):
+    queries, keys, values = draw.normal(1, 3, 4).abs() + 1, draw.normal(1, 5, 4), draw.normal(1, 5, 3)
+    mask = torch.tensor([[False, True, True, False, True]])
+    low = torch.where(mask[..., None], -200 - keys.abs(), keys)
+    return _overflows(read_caption, read, (queries, keys, values, mask), (queries, low, values, mask))
+
 
 @read_caption.probe(
     "exp-overflow",
@@ -431,8 +936,30 @@ def _(read, draw):
 # 9.3
 
 NO_NEGATIVE = border("with no negative caption", lambda model, x_t, t, prompt, negative, *_: negative is None)
+ZERO_NEGATIVE = border(
+    "with a negative caption of zeros",
+    lambda model, x_t, t, prompt, negative, *_: negative is not None and not negative.any(),
+)
 SCALE_ZERO = border("at s = 0", lambda model, x_t, t, prompt, negative, null, s: s == 0)
 SCALE_ONE = border("at s = 1", lambda model, x_t, t, prompt, negative, null, s: s == 1)
+
+
+class WrongCall(ValueError):
+    """The network was called with shapes that do not fit; whoever ends with the same one did the same."""
+
+    sign = ""
+
+
+class PicturesMissing(WrongCall):
+    """Times and captions were doubled, and pictures were not."""
+
+
+class TimesMissing(WrongCall):
+    """Pictures and captions were doubled, and times were not."""
+
+
+class CaptionsMissing(WrongCall):
+    """There is not one caption per picture."""
 
 
 class Painter:
@@ -446,7 +973,10 @@ class Painter:
         """Say v, (B, C, H, W), of x_t at times t, (B,), for tokens (B, L, D)."""
         if t.shape != (len(x_t),) or tokens.ndim != 3 or len(tokens) != len(x_t):
             shapes = f"x_t {tuple(x_t.shape)}, t {tuple(t.shape)}, tokens {tuple(tokens.shape)}"
-            raise ValueError(f"a network wants one time and one caption per picture, got {shapes}")
+            few_pictures = t.ndim == 1 and len(t) == len(tokens) == 2 * len(x_t)
+            few_times = tokens.ndim == 3 and len(x_t) == len(tokens) == 2 * len(t)
+            wrong_call = PicturesMissing if few_pictures else TimesMissing if few_times else CaptionsMissing
+            raise wrong_call(f"a network wants one time and one caption per picture, got {shapes}")
         self.note(tokens)
         order = torch.arange(1.0, 1 + tokens.shape[1]).cos()[:, None]  # which token comes first is heard, too
         strength = (tokens * order).sum((1, 2)).reshape(-1, 1, 1, 1)
@@ -458,12 +988,14 @@ def _guided(
     away=lambda negative, null: negative,
     double=lambda x: torch.cat([x, x]),
     halves=lambda out: out.chunk(2),
+    double_t=None,
+    both=lambda low, high: torch.cat([low, high]),
 ):
     """The guided answer with something changed; see 9.3 for its arguments."""
 
     def guided(model, x_t, t, prompt, negative, null, s):
         below = null if negative is None else away(negative, null)
-        low, high = halves(model(double(x_t), double(t), torch.cat([below, prompt])))
+        low, high = halves(model(double(x_t), (double_t or double)(t), both(below, prompt)))
         return join(low, high, s)
 
     return guided
@@ -478,6 +1010,7 @@ def _guided(
         BATCH_OF_ONE,
         NOT_SQUARE,
         NO_NEGATIVE,
+        ZERO_NEGATIVE,
         SCALE_ZERO,
         SCALE_ONE,
     ),
@@ -510,6 +1043,7 @@ def _(draw):
         (5, 1.75, False),
         (4, 0.0, True),
         (4, 1.0, True),
+        (4, 0.6, True),
     ):
         prompt, negative, null = draw.normal(3, 4, 5, 3)
         x_t = draw.normal(4, 2, size, size)
@@ -518,6 +1052,7 @@ def _(draw):
     yield Painter(), draw.normal(1, 2, 3, 3), times[:1], prompt, negative, null, 3.0
     prompt, negative, null = draw.normal(3, 2, 4, 3)
     yield Painter(), draw.normal(2, 1, 3, 5), times[1:3], prompt, negative, null, 2.0
+    yield Painter(), draw.normal(2, 1, 3, 3), times[1:3], prompt, torch.zeros_like(negative), null, 2.0
 
 
 @guided.numbers
@@ -615,14 +1150,159 @@ guided.wrong(
     lambda model, x_t, t, prompt, negative, null, s: _guided()(model, x_t, t, prompt, negative, 0 * null, s),
     sentence="without a negative caption zeros were used; null, the empty caption, is what to move away from",
 )
-guided.wrong("halves-mixed", _guided(halves=lambda out: (out[::2], out[1::2])))
+
+
+def _blocks(x, y):
+    return torch.cat([x, y])
+
+
+def _twins(x, y):
+    return torch.stack([x, y], 1).flatten(0, 1)
+
+
+def _every_other(out):
+    return out[::2], out[1::2]
+
+
+_SPLITS = (lambda out: out.chunk(2)), _every_other
+for _pictures in (0, 1):
+    for _times in (0, 1):
+        for _captions in (0, 1):
+            for _answers in (0, 1):
+                if _pictures == _times == _captions == _answers:
+                    continue
+                _joins = _blocks, _twins
+                guided.wrong(
+                    "halves-mixed",
+                    _guided(
+                        double=lambda x, join=_joins[_pictures]: join(x, x),
+                        double_t=lambda x, join=_joins[_times]: join(x, x),
+                        both=_joins[_captions],
+                        halves=_SPLITS[_answers],
+                    ),
+                )
 guided.wrong(
     "halves-mixed",
-    _guided(double=lambda x: x.repeat_interleave(2, dim=0)),
+    _guided(halves=lambda out: (out[:1], out[1:2])),
+    _guided(halves=lambda out: (out[0], out[1])),
+    _guided(halves=lambda out: (out[:1], out[-1:])),
     sentence=(
-        "pictures and captions were doubled in different orders, so a picture met another's caption: use cat"
-        " for all three"
+        "only two rows of the answer were used; its first half, B rows, belongs to the one caption, its second"
+        " half to the other: `.chunk(2)`"
     ),
+)
+guided.wrong(
+    "not-doubled",
+    _guided(double_t=lambda t: t),
+    sentence="pictures and captions were doubled, and the times were not: torch.cat([t, t])",
+)
+guided.wrong(
+    "not-doubled",
+    _guided(double=lambda x: x, double_t=lambda t: torch.cat([t, t])),
+    sentence="times and captions were doubled, and the pictures were not: torch.cat([x_t, x_t])",
+)
+guided.wrong(
+    "not-doubled",
+    _guided(both=lambda low, high: high),
+    sentence=(
+        "there is not one caption per picture: the doubled batch has 2 B pictures, 2 B times and, by"
+        " torch.cat([away, prompt]), 2 B captions"
+    ),
+)
+
+
+def _mixed_before(mix):
+    """The answer for a caption that was mixed before the network was asked, once."""
+
+    def guided(model, x_t, t, prompt, negative, null, s):
+        return model(x_t, t, mix(null if negative is None else negative, prompt, s))
+
+    return guided
+
+
+guided.wrong(
+    "captions-guided",
+    *map(
+        _mixed_before,
+        (
+            lambda low, high, s: low + s * (high - low),
+            lambda low, high, s: high + s * (high - low),
+            lambda low, high, s: s * (high - low),
+            lambda low, high, s: high - low,
+            lambda low, high, s: high - s * low,
+            lambda low, high, s: s * high,
+            lambda low, high, s: s * high - low,
+            lambda low, high, s: (low + high) / 2,
+        ),
+    ),
+)
+guided.wrong(
+    "captions-joined",
+    *map(
+        _mixed_before,
+        (lambda low, high, s: torch.cat([low, high], 1), lambda low, high, s: torch.cat([high, low], 1)),
+    ),
+)
+
+
+def _with_none(error, sign, is_bad):
+    """An answer that ends with an error in the one case or the other, and is right in the rest."""
+
+    def guided(model, x_t, t, prompt, negative, null, s):
+        if is_bad(negative):
+            raised = error(sign)
+            raised.sign = sign
+            raise raised
+        return _guided()(model, x_t, t, prompt, negative, null, s)
+
+    return guided
+
+
+guided.wrong(
+    "zeros-for-none",
+    _with_none(RuntimeError, "Boolean value of Tensor", lambda negative: negative is not None),
+    sentence=(
+        "`or`, `not` and `if negative` ask for the truth of a tensor, which has none; ask whether it `is None`"
+    ),
+)
+guided.wrong(
+    "none-forgotten",
+    *(_with_none(error, "None", lambda negative: negative is None) for error in (TypeError, AttributeError)),
+)
+guided.wrong("zeros-for-none", _guided(away=lambda negative, null: negative if negative.any() else null))
+guided.wrong(
+    "shared-label",
+    *(
+        lambda model, x_t, t, prompt, negative, null, s, pick=pick, places=places: _guided()(
+            model,
+            x_t,
+            t,
+            *(
+                pick(rows) if rows is not None and place in places else rows
+                for place, rows in enumerate((prompt, negative, null))
+            ),
+            s,
+        )
+        for pick in (lambda rows: rows[:1].expand_as(rows), lambda rows: rows[-1:].expand_as(rows))
+        for places in ((0, 1, 2), (0,), (1, 2), (1,), (2,))
+    ),
+    sentence="one caption was used for the whole batch; every picture has its own rows",
+)
+guided.wrong(
+    "wrong-axis",
+    *(
+        lambda model, x_t, t, prompt, negative, null, s, pick=pick: _guided()(
+            model, x_t, t, pick(prompt), negative if negative is None else pick(negative), pick(null), s
+        )
+        for pick in (
+            lambda rows: rows.mean(1, keepdim=True),
+            lambda rows: rows.mean(1, keepdim=True).expand_as(rows),
+            lambda rows: rows[:, :1],
+            lambda rows: rows[:, -1:],
+            lambda rows: rows.flip(1),
+        )
+    ),
+    sentence="the network wants all rows of a caption, one per token, as they came",
 )
 
 
@@ -642,6 +1322,79 @@ guided.wrong(
     _three(lambda null, low, high, s: null + s * (high - low)),
     _three(lambda null, low, high, s: null + s * (high - null) - (low - null)),
     _guided(away=lambda negative, null: (negative + null) / 2),
+)
+
+guided.wrong(
+    "null-and-negative",
+    *map(
+        _three,
+        (
+            lambda null, low, high, s: low + s * (high - null),
+            lambda null, low, high, s: null + s * (high - null) - s * (low - null),
+            lambda null, low, high, s: null + s * (high - null) + s * (null - low),
+            lambda null, low, high, s: null + (high - null) - s * (low - null),
+            lambda null, low, high, s: high + s * (high - low) + s * (high - null),
+            lambda null, low, high, s: high + s * (null - low),
+            lambda null, low, high, s: high - s * (low - null),
+            lambda null, low, high, s: null + s * (high - null) - low,
+            lambda null, low, high, s: (null + low) / 2 + s * (high - (null + low) / 2),
+            lambda null, low, high, s: null + s * (high - null) + low - null,
+            lambda null, low, high, s: null + s * (high + low - 2 * null),
+            lambda null, low, high, s: null + s * (high - null - low),
+        ),
+    ),
+    _guided(away=lambda negative, null: negative + null),
+    _guided(away=lambda negative, null: null - negative),
+    _guided(away=lambda negative, null: negative - null),
+)
+guided.wrong(
+    "wrong-sign",
+    lambda model, x_t, t, prompt, negative, null, s: _guided()(
+        model, x_t, t, prompt, negative, null, s if negative is None else -s
+    ),
+    sentence=(
+        "the scale changed its sign with a negative caption; that takes the empty one's place, and nothing else"
+        " changes"
+    ),
+)
+guided.wrong(
+    "wrong-sign",
+    _guided(away=lambda negative, null: -negative),
+    sentence="the rows of the negative caption changed their sign; they are handed over as they are",
+)
+guided.wrong(
+    "not-guided",
+    _guided(lambda low, high, s: low + s * (high - low) if s > 1 else high),
+    _guided(lambda low, high, s: low + max(s, 1) * (high - low)),
+    _guided(lambda low, high, s: low + s * (high - low) if s > 0 else high),
+    _guided(lambda low, high, s: low + min(s, 1) * (high - low)),
+    sentence="not every s was used as it came: at 0 the answer is that to move away from, and between lies between",
+)
+guided.wrong("not-guided", _guided(lambda low, high, s: low), sentence="the prompt has no say in the answer")
+guided.wrong(
+    "difference-only",
+    _guided(lambda low, high, s: s * high),
+    _guided(lambda low, high, s: s * high - low),
+    _guided(lambda low, high, s: high - s * low),
+    _guided(lambda low, high, s: s * high + low),
+    _guided(lambda low, high, s: high - low),
+    sentence="the shares of the two answers do not add up to 1; out_away + s (out_prompt - out_away) is wanted",
+)
+guided.wrong(
+    "one-step-too-many",
+    *(
+        _guided(
+            lambda low, high, s, part=part: (
+                (low + s * (high - low)) * part(high) / part(low + s * (high - low))
+            )
+        )
+        for part in (
+            lambda x: x.std((1, 2, 3), keepdim=True),
+            lambda x: x.std(),
+            lambda x: x.flatten(1).norm(dim=1).reshape(-1, 1, 1, 1),
+        )
+    ),
+    sentence="the guided answer was brought back to the strength of the plain one; leave it as it is",
 )
 
 # 9.4

@@ -135,6 +135,22 @@ def my_consistency_loss(student, target, teacher, x_t, t, s, schedule):
 
 WRONG = {
     "straight": [
+        ("no-shrinking", straight("x_0 + s * eps")),
+        ("no-shrinking", straight("x_0 + s * eps", "eps")),
+        ("not-straight", straight("((1 - s) * x_0 + s * eps) / (1 - 2 * s + 2 * s**2).sqrt()")),
+        ("scaled-time", straight(first="s = s / 1000")),
+        ("scaled-time", straight(first="s = s**2")),
+        ("velocity-times-time", straight(target="s * eps - x_0")),
+        (
+            "one-step-too-many",
+            straight(target="(eps - x_0) / (eps - x_0).flatten(1).norm(dim=1)[:, None, None, None]"),
+        ),
+        ("wrong-factor", straight(target="(eps - x_0) / 2")),
+        ("result-clipped", straight("((1 - s) * x_0 + s * eps).clamp(-1, 1)")),
+        ("floor-added", straight(first="s = s.clamp(0.01, 0.99)")),
+        ("floor-added", straight("(1 - s + 0.001 * s) * x_0 + s * eps", "eps - 0.999 * x_0")),
+        ("zero-over-zero", straight(target="((1 - s) * x_0 + s * eps - x_0) / s")),
+        ("zero-over-zero", straight(target="(eps - (1 - s) * x_0 - s * eps) / (1 - s).clamp(min=1e-9)")),
         ("swapped-ends", straight("s * x_0 + (1 - s) * eps")),
         ("swapped-ends", straight("s * x_0 + (1 - s) * eps", "x_0 - eps")),
         ("swapped-ends", straight("torch.lerp(eps, x_0, s)", "x_0 - eps")),
@@ -169,6 +185,26 @@ def my_straight(x_0, eps, tau):
         ),
     ],
     "denoise": [
+        ("variance-measured", denoise(shown="1 / y.std()")),
+        ("variance-measured", denoise().replace("    total", "    data_std = y.std()\n    total")),
+        ("result-clipped", denoise(last="c_skip * y + c_out * network(y.clamp(-3, 3), ratio)")),
+        ("skip-of-the-shown", denoise(last="c_skip * (c_in * y) + c_out * network(c_in * y, ratio)")),
+        ("wrong-scale", denoise(skip="data_std**3 / total")),
+        ("wrong-scale", denoise(out="r * data_std / (1 + total).sqrt()")),
+        ("floor-added", denoise().replace("r = ratio.re", "r = ratio.clamp(min=0.002).re")),
+        ("boundary-missed", denoise(last="c_out * network(c_in * y, ratio)")),
+        ("boundary-missed", denoise(last="network(c_in * y, ratio)")),
+        ("boundary-missed", denoise(last="c_skip * y")),
+        ("data-counts-one", denoise().replace("    total", "    data_std = 0.5\n    total")),
+        ("misbroadcast-t", denoise(last="c_skip * y + c_out * network(c_in * y, r)")),
+        (
+            "zero-over-zero",
+            denoise(out="1 / (1 / r**2 + 1 / data_std**2).sqrt()", skip="(total - r**2) / r * r / total"),
+        ),
+        (
+            "variance-as-std",
+            denoise("data_std / total", "(r * data_std / total).sqrt()", total="r + data_std"),
+        ),
         ("variance-as-std", denoise("data_std / total.sqrt()")),
         ("variance-as-std", denoise("data_std**2 / total.sqrt()")),
         ("variance-as-std", denoise(out="r * data_std / total")),
@@ -192,7 +228,6 @@ def my_straight(x_0, eps, tau):
         ("misbroadcast-t", denoise(shape="-1, 1")),
         ("shared-t", denoise().replace("r = ratio", "r = ratio[0]")),
         ("shared-t", denoise().replace("r = ratio", "r = ratio.mean()")),
-        ("error", denoise(last="c_skip * y + c_out * network(c_in * y, r)")),
         ("error", denoise(total="r**2 + sigma_data**2")),
         ("wrong-axis", denoise(last="(c_skip * y + c_out * network(c_in * y, ratio)).mean(1)")),
         (
@@ -228,8 +263,57 @@ def my_denoise(network, y, ratio, data_std):
         ("detached-loss", loss(last="difference.square().flatten(1).mean(1).detach()")),
         ("detached-loss", "@torch.no_grad()" + loss()),
         ("error", loss(v="teacher(x_t)")),
-        ("error", loss(asked="target(x_s, int(s[0]))")),
-        ("wrong-shape", loss(last="difference.square().mean()")),
+        ("misbroadcast-t", loss(asked="target(x_s, int(s[0]))")),
+        ("one-for-the-batch", loss(last="difference.square().mean()")),
+        ("wrong-axis", loss(last="difference.square().mean((2, 3))")),
+        ("mean-not-squared", loss(last="difference.flatten(1).mean(1) ** 2")),
+        ("target-not-asked", loss(at="x_s")),
+        ("target-not-asked", loss(asked="teacher(x_s, s)")),
+        (
+            "roles-exchanged",
+            loss(
+                student="target(x_t, t)",
+                guard="if True:",
+                v="teacher(x_t, t).detach()",
+                asked="student(x_s, s)",
+            ),
+        ),
+        ("floor-added", loss().replace("    a_t, b_t", "    s = s.clamp(min=1)\n    a_t, b_t")),
+        ("endpoint-missed", loss(last="(s > 0) * difference.square().flatten(1).mean(1)")),
+        ("wrong-sign", loss(eps="b_t * x_t - a_t * v")),
+        ("wrong-target", loss(eps="v")),
+        ("wrong-target", loss(at="said").replace("a_t * x_t - b_t * student", "student")),
+        ("noise-not-kept", loss().replace("x_s = a_s * x_0", "x_s = x_0")),
+        ("draws-own-noise", loss(eps="torch.randn_like(x_t)")),
+        ("result-clipped", loss(at="(a_s * x_s - b_s * said).clamp(-1, 1)")),
+        ("result-clipped", loss(at="(a_s * x_s - b_s * said).clamp(-3, 3)")),
+        (
+            "shared-t",
+            loss()
+            .replace("alpha_sigma(t,", "alpha_sigma(int(t[0]),")
+            .replace("alpha_sigma(s,", "alpha_sigma(int(s[0]),"),
+        ),
+        ("pictures-mixed", loss(last="difference.square().flatten(1).mean(1).flip(0)")),
+        (
+            "variance-as-std",
+            loss().replace("    with", "    a_t, b_t, a_s, b_s = a_t**2, b_t**2, a_s**2, b_s**2\n    with"),
+        ),
+        ("swapped-scales", loss().replace("a_t, b_t =", "b_t, a_t =").replace("a_s, b_s =", "b_s, a_s =")),
+        ("index-shift", loss(asked="target(x_s, t)")),
+        ("zero-over-zero", loss(at="(x_s - b_s * ((x_s - a_s * (a_s * x_s - b_s * said)) / b_s)) / a_s")),
+        (
+            "backward-inside",
+            loss(last="difference.square().flatten(1).mean(1)").replace("    return ", "    out = ")
+            + "    out.mean().backward(retain_graph=True)\n    return out\n",
+        ),
+        (
+            "changed-its-input",
+            loss().replace(
+                "    a_t, b_t =",
+                "    target.weights.data.lerp_(student.weights.data, 0.1)\n    a_t, b_t =",
+            ),
+        ),
+        ("detached-loss", loss(guard="if not torch.set_grad_enabled(False).prev or True:")),
         (
             "teacher-not-asked",
             """
@@ -336,20 +420,16 @@ def my_consistency_loss(student, target, teacher, x_t, t, s, schedule):
 COMPOUND = {
     "straight": [
         ({"swapped-ends", "sign-of-the-velocity"}, straight("s * x_0 + (1 - s) * eps", "x_0 + eps")),
-        (set(), straight("x_0 + s * eps")),
+        ({"wrong-factor"}, straight("2 * x_0 + 3 * s * eps")),
         ({"wrong-target"}, straight("(1 - s) * x_0 + s * eps", "(1 - s) * x_0 + s * eps")),
     ],
     "denoise": [
         ({"variance-as-std", "boundary-missed"}, denoise("data_std / total.sqrt()", "1")),
-        (set(), denoise(last="c_skip * y")),
+        (set(), denoise(last="c_skip * y - y")),
         ({"input-not-scaled", "variance-as-std"}, denoise("data_std / total.sqrt()", shown="1")),
     ],
     "consistency_loss": [
-        ({"ignores-argument"}, loss(at="x_s")),
-        (
-            {"gradient-through-target", "ignores-argument", "target-not-averaged"},
-            loss(asked="teacher(x_s, s)"),
-        ),
+        ({"ignores-argument", "target-not-asked"}, loss(at="x_s + 1")),
         ({"detached-loss"}, loss(student="teacher(x_t, t)")),
         (
             {"ignores-argument", "mean-for-end", "summed-not-averaged"},

@@ -226,7 +226,70 @@ WRONG = {
         ("wrong-sign", contrast(out="(logits.log_softmax(0) + logits.log_softmax(1)).diagonal().mean() / 2")),
         ("wrong-sign", contrast(logits="-images @ captions.T / temperature")),
         (
-            "wrong-shape",
+            "another-temperature",
+            contrast(logits="images @ captions.T / math.exp(temperature)").replace(
+                "import", "import math\nimport", 1
+            ),
+        ),
+        (
+            "another-temperature",
+            contrast(logits="images @ captions.T / (temperature * images.shape[1] ** 0.5)"),
+        ),
+        ("other-similarity", contrast(logits="-torch.cdist(images, captions).square() / temperature")),
+        ("other-similarity", contrast(logits="(images @ captions.T).abs() / temperature")),
+        (
+            "floor-added",
+            contrast(
+                "images = images / (images.norm(dim=1, keepdim=True) + 0.01)",
+                "captions = captions / (captions.norm(dim=1, keepdim=True) + 0.01)",
+            ),
+        ),
+        ("floor-added", contrast(logits="images @ captions.T / max(temperature, 0.03)")),
+        (
+            "floor-added",
+            contrast(
+                "images = images / images.norm(dim=1, keepdim=True).clamp(min=1)",
+                "captions = captions / captions.norm(dim=1, keepdim=True).clamp(min=1)",
+            ),
+        ),
+        (
+            "right-one-left-out",
+            """
+def my_contrastive_loss(images, captions, temperature):
+    images, captions = (x / x.norm(dim=1, keepdim=True) for x in (images, captions))
+    logits = images @ captions.T / temperature
+    wrong = logits.masked_fill(torch.eye(len(logits), dtype=torch.bool), float("-inf"))
+    losses = wrong.logsumexp(1) + wrong.logsumexp(0) - 2 * logits.diagonal()
+    return losses.mean() / 2
+""",
+        ),
+        ("yes-or-no", contrast(out="F.binary_cross_entropy_with_logits(logits, torch.eye(len(logits)))")),
+        (
+            "mean-inside-log",
+            contrast(
+                out="-(logits.softmax(0).diag().mean().log() + logits.softmax(1).diag().mean().log()) / 2"
+            ),
+        ),
+        ("logits-averaged", contrast(out="F.cross_entropy(logits / 2 + logits.T / 2, labels)")),
+        ("wrong-pairs-left-out", contrast(out="(1 - (images * captions).sum(1)).mean()")),
+        ("wrong-pairs-left-out", contrast(out="-logits.diag().mean()")),
+        (
+            "wrong-axis",
+            contrast(logits="images.T @ captions / temperature", labels="torch.arange(len(logits))"),
+        ),
+        (
+            "wrong-factor",
+            contrast(out="(F.cross_entropy(logits, labels) + F.cross_entropy(logits.T, labels)) / 4"),
+        ),
+        (
+            "detached-loss",
+            contrast(
+                out="(F.cross_entropy(images @ captions.detach().T / temperature, labels)"
+                " + F.cross_entropy(captions @ images.detach().T / temperature, labels)) / 2"
+            ),
+        ),
+        (
+            "wrong-axis",
             contrast(
                 out=(
                     "(F.cross_entropy(logits, labels, reduction='none') + "
@@ -302,7 +365,54 @@ def my_contrastive_loss(images, captions, temperature):
         ("mask-after-softmax", read(hide="scores", out="(weights * mask[:, None, :]) @ values")),
         ("mask-after-softmax", read(hide="scores", out="weights @ (values * mask[:, :, None])")),
         ("wrong-factor", read(out="weights @ values * 2")),
-        ("error", read(hide="scores.masked_fill(~mask, -torch.inf)")),
+        ("wrong-axis", read(hide="scores.masked_fill(~mask, -torch.inf)")),
+        ("wrong-axis", read(hide="scores.masked_fill(~mask[..., None], -1e9)")),
+        (
+            "wrong-axis",
+            read("queries @ keys.reshape(len(keys), keys.shape[2], -1) / queries.shape[-1] ** 0.5"),
+        ),
+        ("mask-too-weak", read(hide="scores - 100.0 * ~mask[:, None, :]")),
+        ("mask-too-weak", read(hide="scores.masked_fill(~mask[:, None, :], -50)")),
+        (
+            "mask-as-length",
+            read(
+                hide="scores.masked_fill(torch.arange(mask.shape[1]) >= mask.sum(1)[:, None, None], -torch.inf)"
+            ),
+        ),
+        ("ignores-mask", read(hide="scores.masked_fill(~mask.any(0), -torch.inf)")),
+        (
+            "other-similarity",
+            read("torch.cosine_similarity(queries[:, :, None], keys[:, None], dim=-1)"),
+        ),
+        ("other-similarity", read("-torch.cdist(queries, keys) / queries.shape[-1] ** 0.5")),
+        (
+            "pictures-mixed",
+            """
+def my_read_caption(queries, keys, values, mask):
+    said, answers = values[mask], keys[mask]
+    return (queries @ answers.mT / len(answers[0]) ** 0.5).softmax(2) @ said
+""",
+        ),
+        ("pictures-mixed", read("queries @ keys[0].T / queries.shape[-1] ** 0.5")),
+        (
+            "nearest-for-mean",
+            read(weights="torch.nn.functional.one_hot(scores.argmax(-1), mask.shape[1]).float()"),
+        ),
+        ("residual-added", read(out="weights @ values + queries")),
+        ("residual-added", read(out="weights @ values / mask.sum(1)[:, None, None]")),
+        ("weights-not-one", read(weights="scores.sigmoid()")),
+        ("weights-not-one", read(weights="scores.exp()")),
+        ("arguments-exchanged", read("queries @ values.mT / queries.shape[-1] ** 0.5", out="weights @ keys")),
+        ("root-d-missing", read("queries @ keys.mT / 8")),
+        ("softmax-over-pixels", read(weights="scores.softmax(-1).softmax(-1)")),
+        (
+            "exp-overflow",
+            read(
+                "queries @ keys.mT / queries.shape[-1] ** 0.5",
+                "(scores - scores.max(-1, keepdim=True).values).exp() * mask[:, None, :]",
+                "scores / scores.sum(-1, keepdim=True)",
+            ),
+        ),
         ("error", read("queries @ keys / queries.shape[-1] ** 0.5")),
         ("error", "def my_read_caption(q, k, v):\n    return q"),
         ("wrong-shape", read(out="weights")),
@@ -386,9 +496,42 @@ def my_guided(model, x_t, t, prompt, negative, null, s):
     return torch.stack(out)
 """,
         ),
-        ("error", guided(away="negative")),
-        ("error", guided(t="t")),
-        ("error", guided(x_t="x_t")),
+        ("none-forgotten", guided(away="negative")),
+        ("none-forgotten", guided(away="negative.clone()")),
+        ("not-doubled", guided(t="t")),
+        ("not-doubled", guided(x_t="x_t")),
+        ("not-doubled", guided(tokens="prompt")),
+        ("not-doubled", guided(tokens="torch.cat([away, prompt], 1)")),
+        ("zeros-for-none", guided(away="negative or null")),
+        ("zeros-for-none", guided("null if negative is None or negative.abs().sum() == 0 else negative")),
+        ("halves-mixed", guided(t="t.repeat_interleave(2)")),
+        ("halves-mixed", guided(tokens="torch.stack([away, prompt], 1).flatten(0, 1)")),
+        ("shared-label", guided(tokens="torch.cat([away[:1], prompt[:1]]).repeat_interleave(len(t), 0)")),
+        ("wrong-axis", guided(tokens="torch.cat([away, prompt]).mean(1, keepdim=True)")),
+        (
+            "one-step-too-many",
+            guided(out="(out_away + s * (out_prompt - out_away)).clone()").replace(
+                "    return ", "    out = "
+            )
+            + "    return out * (out_prompt.std() / out.std())\n",
+        ),
+        ("wrong-sign", guided().replace("    both", "    s = s if negative is None else -s\n    both")),
+        ("not-guided", guided(out="out_away + max(1, s) * (out_prompt - out_away)")),
+        (
+            "captions-guided",
+            """
+def my_guided(model, x_t, t, prompt, negative, null, s):
+    away = null if negative is None else negative
+    return model(x_t, t, torch.lerp(away, prompt, s))
+""",
+        ),
+        (
+            "captions-joined",
+            """
+def my_guided(model, x_t, t, prompt, negative, null, s):
+    return model(x_t, t, torch.cat([null if negative is None else negative, prompt], dim=1))
+""",
+        ),
         ("wrong-shape", guided(halves="both, both")),
         ("wrong-type", guided(out="'four, not nine'")),
     ],
@@ -407,16 +550,13 @@ COMPOUND = {
                 out="F.cross_entropy(logits, labels) + F.cross_entropy(logits.T, labels)",
             ),
         ),
-        (set(), contrast(out="F.binary_cross_entropy_with_logits(logits, torch.eye(len(logits)))")),
-        ({"ignores-temperature"}, contrast(out="(1 - (images * captions).sum(1)).mean()")),
-        ({"ignores-temperature"}, contrast(out="F.mse_loss(images, captions)")),
+        ({"ignores-temperature"}, contrast(out="F.l1_loss(images, captions)")),
         (set(), contrast(out="(F.cross_entropy(logits, labels) * F.cross_entropy(logits.T, labels)) ** 0.5")),
     ],
     "read_caption": [
         ({"ignores-mask", "root-d-missing"}, read("queries @ keys.transpose(1, 2)", "scores")),
         ({"softmax-over-pixels", "ignores-mask"}, read(hide="scores", weights="scores.softmax(1)")),
-        (set(), read(weights="scores.exp()", out="weights @ values")),
-        (set(), read(weights="(scores == scores.max(-1, keepdim=True).values).float()")),
+        ({"nearest-for-mean"}, read(weights="(scores == scores.max(-1, keepdim=True).values).float()")),
         (set(), read("queries @ queries.transpose(1, 2) / queries.shape[-1] ** 0.5", "scores")),
         (set(), read(out="queries")),
     ],
@@ -439,6 +579,6 @@ def my_guided(model, x_t, t, prompt, negative, null, s):
 """,
         ),
         ({"ignores-argument"}, guided(out="x_t")),
-        ({"ignores-argument"}, guided(out="out_away")),
+        ({"ignores-argument", "not-guided"}, guided(out="out_away")),
     ],
 }
