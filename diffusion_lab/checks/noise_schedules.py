@@ -480,7 +480,7 @@ def _(fewer_steps, draw):
 
 
 fewer_steps.wrong("missing-zero-entry", lambda betas, times: fewer_steps.rights[""](betas, times)[1:])
-fewer_steps.wrong("stride-beta", lambda betas, times: betas[times])
+fewer_steps.wrong("stride-beta", lambda betas, times: betas[times], at=("02", "1. Four curves"))
 fewer_steps.wrong("betas-stretched", lambda betas, times: _with_zero(betas[times][1:] * times.diff()))
 for _cap in (9, 0.999):
     fewer_steps.wrong(

@@ -72,6 +72,7 @@ how_sure.wrong(
     lambda: (0.24, 0.26),
     lambda: (0.095, 0.105),
     sentence="that is what one step or one witness says; two together are surer than either",
+    at=("06", "1. The way back, if you knew the end"),
 )
 how_sure.wrong("precisions-not-added", lambda: (0.34, 0.36), lambda: (0.17, 0.18))
 how_sure.wrong(
@@ -207,7 +208,9 @@ ancestral_step.wrong(
     sentence="that is the step of DDIM with eta = 0; the ancestral step throws dice",
 )
 ancestral_step.wrong(
-    "variance-as-std", *_ancestral(sigmas=[lambda p: p.tilde, lambda p: p.beta, lambda p: p.stopped])
+    "variance-as-std",
+    *_ancestral(sigmas=[lambda p: p.tilde, lambda p: p.beta, lambda p: p.stopped]),
+    at=("06", "2. Which variance?"),
 )
 for _roots in (
     lambda p, _s, _t: (p.of_x_0 * p.abar_s.sqrt(), p.of_x_t),
@@ -278,7 +281,7 @@ for _k in (lambda p: p.tilde.sqrt(), lambda p: p.stopped.sqrt(), lambda p: p.bet
 ancestral_step.wrong("noised-anew", _renoised)
 
 
-@ancestral_step.probe("draws-own-noise")
+@ancestral_step.probe("draws-own-noise", at=("06", "2. Which variance?"))
 def _(step, draw):
     x_t, x_0_hat, z = draw.normal(3, 2, 1, 4, 4)
     return bool((step(x_t, x_0_hat, 3, FIVE, z) != step(x_t, x_0_hat, 3, FIVE, z)).any())
@@ -391,7 +394,11 @@ def _(step, draw):
 ddim_step.wrong(
     "stride-beta", _ddim(lambda p, eta: eta * p.dense.sqrt()), _ddim(lambda p, eta: eta * p.dense_beta.sqrt())
 )
-ddim_step.wrong("variance-as-std", _ddim(lambda p, eta: eta**2 * p.tilde))
+ddim_step.wrong(
+    "variance-as-std",
+    _ddim(lambda p, eta: eta**2 * p.tilde),
+    at=("06", "3. The same step, rearranged"),
+)
 ddim_step.wrong("variance-as-std", _ddim(lambda p, eta: eta * p.tilde))
 ddim_step.wrong(
     "variance-as-std",
@@ -479,7 +486,7 @@ ddim_step.wrong("noise-reused", _ddim(z_of=lambda z, eps: eps))
 ddim_step.wrong("noised-anew", _ddim(lambda p, eta: (1 - p.abar_s).sqrt()))
 
 
-@ddim_step.probe("draws-own-noise")
+@ddim_step.probe("draws-own-noise", at=("06", "3. The same step, rearranged"))
 def _(step, draw):
     x_t, x_0_hat, z = draw.normal(3, 2, 1, 4, 4)
     return bool((step(x_t, x_0_hat, 6, 2, EIGHT, 1.0, z) != step(x_t, x_0_hat, 6, 2, EIGHT, 1.0, z)).any())
@@ -634,7 +641,7 @@ def _(sampler, draw):
     return any(graphs)
 
 
-@sampler.probe("draws-own-noise")
+@sampler.probe("draws-own-noise", at=("06", "2. Which variance?"))
 def _(sampler, draw):
     given = [Painter(EIGHT), EIGHT, [8, 4, 0], draw.normal(2, 1, 3, 3), draw.normal(2, 2, 1, 3, 3)]
     return bool((sampler(*given) != sampler(*given)).any())
@@ -727,7 +734,11 @@ sampler.wrong(
 )
 sampler.wrong("no-noise-midway", _loop(lambda p: 0), _loop(lambda p: 0, join=_ddim_join))
 sampler.wrong(
-    "variance-as-std", _loop(lambda p: p.tilde), _loop(lambda p: p.stopped), _loop(lambda p: p.beta)
+    "variance-as-std",
+    _loop(lambda p: p.tilde),
+    _loop(lambda p: p.stopped),
+    _loop(lambda p: p.beta),
+    at=("06", "2. Which variance?"),
 )
 sampler.wrong(
     "wrong-sigma",
