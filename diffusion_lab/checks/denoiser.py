@@ -106,6 +106,7 @@ least_error.wrong(
     "wrong-sign",
     lambda: {"guess": (0.485, 0.515), "error": ANY},
     sentence="black is -1 and white is +1, and black is the likelier one: the mean is below 0",
+    at=("03", "1. One number"),
 )
 
 
@@ -1274,11 +1275,13 @@ error_factors.wrong(
     "wrong-target",
     lambda: _factors(lambda a, s: {"eps": 1, "x0": a / s, "v": a, "score": s}),
     sentence="these are the factors of an error in eps; that of x_0 is asked for",
+    at=("03", "7. What goes wrong: reading eps as x_0 in high noise"),
 )
 error_factors.wrong(
     "wrong-target",
     lambda: _factors(lambda a, s: {"eps": s / a, "x0": 1, "v": a, "score": s * s / a}),
     sentence="v: alpha is its factor in eps = sigma x_t + alpha v; in x_0 it has another one",
+    at=("03", "7. What goes wrong: reading eps as x_0 in high noise"),
 )
 error_factors.wrong(
     "other-schedule",

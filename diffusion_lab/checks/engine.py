@@ -144,8 +144,9 @@ class Task:
 
         `always`: even where its numbers are right.
         """
+        sentence = sentence or CATALOGUE[name].sentence
         self.places |= {sentence: at} if at else {}
-        return lambda probe: self.probes.append((name, sentence or CATALOGUE[name].sentence, probe, always))
+        return lambda probe: self.probes.append((name, sentence, probe, always))
 
     def holds(self, find: Callable) -> None:
         """Declare (answer, draw) -> a sentence on what does not hold of the answer, or None."""

@@ -979,7 +979,7 @@ for _shape in ((-1,), (-1, 1), (-1, 1, 1)):
         "misbroadcast-t",
         _guided(shape=_shape),
         sentence="the scales, shape (B,), met the wrong axis of the pictures; (B, 1, 1, 1) is wanted",
-        at=("05", "9. What goes wrong: a loss too good to be true"),
+        at=("01", "4. All steps at once"),
     )
 guided.wrong(
     "shared-t",
@@ -1369,6 +1369,7 @@ cloud.wrong(
     "dice-thrown",
     lambda: _measured(1.31, 1.086, 1.203, 0.382, 0.455, 0.36),
     sentence="these come with dice, eta = 1; with `ddim` as it stands, eta is 0",
+    at=("06", "3. The same step, rearranged"),
 )
 cloud.wrong("not-guided", lambda: _measured(*_plain))
 cloud.wrong(

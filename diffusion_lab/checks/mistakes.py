@@ -21,6 +21,7 @@ class Mistake(NamedTuple):
 
 _SECTIONS = {
     ("01", "1. One step"): {
+        "missing-zero-entry": "entry 0 is for clean data and must be 0; the T betas stand behind it",
         "uniform-noise": (
             "the noise is uniform (`rand`: mean 1/2, variance 1/12); standard normal (`randn`) is wanted"
         ),
@@ -42,6 +43,10 @@ _SECTIONS = {
         ),
     },
     ("01", "4. All steps at once"): {
+        "misbroadcast-t": (
+            "shapes pair up from the last axis: numbers for t want shape (B, 1, 1, 1) with (B, C, H, W), "
+            "and (B, 1) with (B, D)"
+        ),
         "alpha-for-alphabar": (
             "1 - beta of the one step t was used; the product of all of them up to t is wanted"
         ),
@@ -86,7 +91,6 @@ _SECTIONS = {
     },
     ("02", "1. Four curves"): {
         "other-schedule": "these numbers are right for another schedule, not for the one that was asked for",
-        "missing-zero-entry": "entry 0 is for clean data and must be 0; the T betas stand behind it",
         "fence-posts": "the betas must go from the first end to the last in T values, which have T - 1 gaps",
         "roots-not-even": (
             "quadratic: the *roots* of the betas are evenly spaced, from sqrt(low) to sqrt(high)"
@@ -110,9 +114,6 @@ _SECTIONS = {
         ),
         "ratio-upside-down": "a ratio is upside down: what should stand below the line stands above it",
         "log-for-ratio": "a logarithm of the ratio was returned; the ratio itself is wanted",
-        "half-the-window": (
-            "one of the two bounds is missing, or the steps outside were counted, not those between"
-        ),
     },
     ("02", "3. Fewer steps, same betas"): {
         "half-the-steps": "that is what 50 steps leave, as in the lesson; here there are 100",
@@ -120,11 +121,18 @@ _SECTIONS = {
             "betas were multiplied by the number of steps they stand for, which fits tiny betas only"
         ),
     },
+    ("02", "5. An answer to the question"): {
+        "half-the-window": (
+            "one of the two bounds is missing, or the steps outside were counted, not those between"
+        ),
+    },
+    ("03", "1. One number"): {
+        "unweighted-mean": "all candidates were counted alike; the likelier ones have to count more",
+    },
     ("03", "2. Why the mean?"): {
         "mode-for-mean": (
             "that is the likeliest value; the squared error wants the mean of all that are possible"
         ),
-        "unweighted-mean": "all candidates were counted alike; the likelier ones have to count more",
         "no-floor": "even the best guess misses, as x_0 is not known; its mean squared error is not 0",
         "mean-not-subtracted": (
             "that is the mean of x_0², the error of the guess 0; your guess has a smaller one"
@@ -224,9 +232,6 @@ _SECTIONS = {
     },
     ("04", "2. The U"): {
         "ignores-input": "the answer does not change with the picture",
-        "pictures-mixed": (
-            "a picture's answer depends on the others in its batch (a BatchNorm?); each is for itself"
-        ),
         "dead-weights": "some weights get no gradient: a layer was made but is not used in `forward`",
         "weights-hidden": (
             "layers in a plain list or dict: torch finds none of their weights; use attributes, or `nn.ModuleList`"
@@ -276,6 +281,9 @@ _SECTIONS = {
         "reshape-only": "a reshape alone keeps the reading order, and neighbours are no longer neighbours",
     },
     ("04", "5. The residual block"): {
+        "pictures-mixed": (
+            "a picture's answer depends on the others in its batch (a BatchNorm?); each is for itself"
+        ),
         "one-plus-missing": (
             "the maps were multiplied by scale; 1 + scale is wanted, so that scale 0 changes nothing"
         ),
@@ -422,21 +430,19 @@ _SECTIONS = {
         ),
     },
     ("05", "9. What goes wrong: a loss too good to be true"): {
-        "misbroadcast-t": (
-            "shapes pair up from the last axis: numbers for t want shape (B, 1, 1, 1) with (B, C, H, W), "
-            "and (B, 1) with (B, D)"
-        ),
         "one-noise-per-picture": (
             "the network knows only noise of one number per picture; every pixel wants its own"
         ),
     },
     ("06", "2. Which variance?"): {
+        "noise-reused": "the same noise was used more than once; every step wants its own",
         "no-noise-midway": "no noise was added on the way; every step but the last one wants some",
         "wrong-sigma": (
             "the noise has the wrong size; right are two variances, beta_t and that of the posterior"
         ),
     },
     ("06", "3. The same step, rearranged"): {
+        "dice-thrown": "fresh noise was added on the way; here eta is 0, and all the chance is in the beginning",
         "noised-anew": "x_0 was noised with fresh noise only; a step keeps part of the noise that x_t has",
         "noise-on-top": (
             "fresh noise was added to all of the old; the old shrinks to sqrt(1 - alpha bar(s) - sigma²)"
@@ -462,7 +468,7 @@ _SECTIONS = {
         "wrong-clock": (
             "the sampler was told that it begins at T; a picture that was noised up to t begins at t"
         ),
-        "other-threshold": "other walkers were counted than those that arrive above 0.75",
+        "miscounted": "other walkers were counted than those that arrive above 0.75",
         "no-way-up": (
             "nothing was noised up to t; what walks down from there is the shrunk picture *and* noise"
         ),
@@ -472,7 +478,6 @@ _SECTIONS = {
             "beta of one step was used for a jump over several; that is 1 - alpha bar(t) / alpha bar(s)"
         ),
         "noise-at-end": "noise was added in the last step, to t = 0; none is wanted there",
-        "noise-reused": "the same noise was used more than once; every step wants its own",
     },
     ("07", "1. How the order gets in"): {
         "ignores-label": "the answer does not change with the label",
@@ -483,7 +488,6 @@ _SECTIONS = {
             'without a label nothing was added; "no label" has a row, one past the last class'
         ),
         "not-a-parameter": "the module has nothing to learn: a table is a `nn.Embedding`, or a `nn.Parameter`",
-        "null-not-learned": "no gradient reaches the row of the null label; it is learned like the others",
         "zero-for-none": "a batch of zeros was taken for one without labels; 0 is a class: ask `labels is None`",
         "row-multiplied": "the numbers of the time were multiplied by the row; the row is added to them",
         "row-appended": "the row was put beside the numbers of the time; it is added to them, shape (B, F)",
@@ -492,6 +496,7 @@ _SECTIONS = {
         "shared-label": "one label was used for the whole batch; every element has its own",
     },
     ("07", "2. Learning to draw with no order"): {
+        "null-not-learned": "no gradient reaches the row of the null label; it is learned like the others",
         "batch-dropout": "one coin was thrown for the whole batch; every element wants its own",
         "inverted-coins": (
             "the coins were read the wrong way round: a label is dropped where coin < probability"
@@ -537,7 +542,6 @@ _SECTIONS = {
     },
     ("07", "4. What it does to a cloud"): {
         "half-the-spread": "that is the spread of one coordinate; both count, by the mean of their variances",
-        "dice-thrown": "the sampler drew fresh noise on its way; `ddim` with eta = 0 is wanted",
         "other-steps": "these are for fewer steps; 50 are wanted",
         "other-class": "another class was ordered; it is class 0 that is wanted",
         "not-measured": "that is a guess and was not measured; draw the points and look",
@@ -663,6 +667,10 @@ _SECTIONS = {
         ),
     },
     ("09", "4. Every pixel reads the caption"): {
+        "two-calls": "the network was called more than once; one call with a doubled batch is wanted",
+        "halves-mixed": (
+            "the halves of the doubled batch do not fit together: cat and chunk both go by whole batches"
+        ),
         "softmax-over-pixels": (
             "the weights of each pixel must add up to 1 over the tokens, not over the pixels"
         ),
@@ -687,10 +695,6 @@ _SECTIONS = {
         "null-and-negative": (
             "empty and negative caption were both used; the negative one takes the empty one's place"
         ),
-        "halves-mixed": (
-            "the halves of the doubled batch do not fit together: cat and chunk both go by whole batches"
-        ),
-        "two-calls": "the network was called more than once; one call with a doubled batch is wanted",
         "not-doubled": "pictures, times and captions are all doubled for the one call; something was not",
         "captions-guided": (
             "the rows of the captions were mixed, and the network asked once; the two *answers* are to be mixed"
@@ -765,26 +769,242 @@ _SECTIONS = {
 }
 
 HELP = {
+    "absolute-error": "the guess is marked by its *squared* error",
+    "aliased-states": "x = forward_step(x, t, schedule",
     "alpha-for-alphabar": "for the product of all",
+    "alpha-for-beta": r"\beta_t = 1-\frac{\bar\alpha_t}{\bar\alpha_{t-1}}",
     "alphabar-for-alpha": r"\sqrt{1-\beta_t}",
+    "average-into-model": r"Training goes on with $\theta$; we draw with $\bar\theta$",
+    "backward-inside": "        loss.backward()",
+    "batch-dropout": "Each picture has its own coin",
+    "bell-without-half": r"|^2/(2(1-\bar\alpha_t))}",
     "beta-for-alpha": r"(1-\beta_1)(1-\beta_2)",
+    "betas-rescaled": "something that section 3 explains; here it is off",
+    "betas-stretched": "which for 0.0001 makes no difference, but for 0.4 it is",
+    "bias-forgotten": "a bias for each new map",
+    "borrowed-scale": "a scale belongs to *its* autoencoder",
+    "boundary-missed": r"c_\text{out} = \frac{r\,d}{\sqrt{r^2+d^2}}",
+    "candidates-unscaled": r"x_t-\sqrt{\bar\alpha_t}\,x^{(i)}",
     "cap-missing": "so no $\\beta$ may exceed 0.999",
-    "cosine-not-squared": r"\cos^2",
+    "clean-input": "Ask the network $f$ (in code `model`) about $x_t$",
+    "copy-trained": "move the weights a little so that",
+    "cosine-not-squared": r"f(t) = \cos^2\!",
     "cumsum-for-cumprod": "*cumulative product*",
+    "data-counts-one": "where $d$ is the size of the data",
+    "dead-weights": "whenever the module has run",
+    "detached-loss": "loss.backward()",
+    "dice-thrown": "how much of the noise of the ancestral step is thrown anew",
+    "difference-only": r"\text{out}_\text{null} + s\,(\text{out}_\text{cond} - \text{out}_\text{null})",
+    "distance-not-squared": r"e^{-|x_t-\sqrt{\bar\alpha_t}\,x^{(i)}|^2",
     "draws-own-noise": "has its own noise",
+    "draws-own-times": "def v_error(model, x_0, labels, t, noise, schedule)",
+    "dropout-at-sampling": "*dropout while drawing* loses two orders",
+    "endpoint-missed": "$t = 0$ is the clean picture and $t = T = 1000$ the last step",
+    "eps-for-data": r"c_\text{skip}\,y + c_\text{out}\,F",
+    "error-not-squared": r"\bigl\| f(x_t, t) - v \bigr\|^2",
+    "exp-overflow": "S.logsumexp(dim=1)",
+    "exp-underflow": "in PyTorch this is a `softmax`",
+    "factor-missing": r"x_t = \sqrt{\bar\alpha_t}\,x_0 + \sqrt{1-\bar\alpha_t}\,\varepsilon",
+    "far-for-near": "the more noise that takes, the less likely",
+    "fence-posts": "torch.linspace(low, high, T,",
+    "gradient-through-target": "and no gradient goes through it",
+    "graph-kept": "yield loss.item()",
+    "half-missing": r"\tfrac12 \left(\mu^2 + \sigma^2",
+    "half-the-field": "one step in each direction",
+    "half-the-steps": r"with the fixed range and 50 steps, $\bar\alpha_T$ is 0.6",
+    "half-the-window": "At large $t$ nothing is left of it",
+    "halves-mixed": "first the answers to the empty caption, then those to the prompts",
+    "ignores-eta": "how much of the noise of the ancestral step is thrown anew",
+    "ignores-input": "list of what leaves each block",
+    "ignores-label": "adds the row of the ordered class",
+    "ignores-mask": "Padding must not be looked at",
+    "ignores-negative": "With another caption in the place of the empty one",
+    "ignores-probability": "coins < probability",
+    "ignores-t": "turns the waves into 256 numbers",
+    "ignores-temperature": r"\frac{a_i \cdot b_j}{\text{temperature}}",
+    "ignores-window": "only while the noise is within a window",
     "index-shift": "a table that is off by one is nearly invisible",
+    "input-not-scaled": r"F(c_\text{in}\,y)",
+    "inverted-coins": "torch.where(coins < probability, null_label, labels)",
+    "inverted-mask": "padding = tokens == text.WORDS.index",
+    "kl-reversed": r"\mu^2 + \sigma^2 - \log\sigma^2 - 1",
+    "log-for-ratio": r"\mathrm{SNR}(t) = \frac{\bar\alpha_t}{1-\bar\alpha_t}",
+    "log-missing": r"\log\frac{e^{S_{ii}}}{\sum_j e^{S_{ij}}}",
+    "log-to-the-base-2": "Its unit is the *nat*, 1.44 bits",
+    "logvar-as-std": "exp(log variance / 2) is the standard deviation",
+    "logvar-as-variance": "(as its logarithm, so that any output is allowed)",
+    "loss-twice": "        loss = v_error(model, x_0, labels, t, noise, schedule)",
+    "many-steps": "after every step it hands over the loss and waits",
+    "mean-for-end": "A denoiser gives the mean of all pictures that fit",
+    "mean-for-sum": "for the sum of squares over all pixels",
+    "mean-not-added": r"start from $\mu$",
+    "mean-not-squared": r"\left(\mu^2 + \sigma^2",
+    "mean-not-subtracted": r"\mathbb E[(x_0-m)^2]",
+    "mean-square-for-variance": r"1/\operatorname{std}(\mu)",
+    "mean-subtracted": "multiply every code by the inverse",
+    "mean-unscaled": r"(x_t - \sqrt{\bar\alpha_t}\,\mu)",
     "misbroadcast-t": "(B, 1, 1, 1)",
+    "missing-eval": "`model.eval()` before drawing",
+    "missing-no-grad": "`with torch.no_grad():` spares",
+    "missing-train": "`model.train()` before the loop",
+    "missing-zero-entry": "and entry 0 is 0, since at $t = 0$ nothing has happened yet",
+    "mode-for-mean": "is a worse guess than a number that $x_0$ never takes",
+    "nearest-for-mean": r"\sum_i w_i\, x^{(i)}",
+    "no-backward": "loss.backward()",
+    "no-floor": "which nobody gets below",
     "no-noise-midway": "a fresh standard normal number for each pixel",
+    "no-shrinking": "*No shrinking*: the noise grows with every step",
+    "no-step": "optimizer.step()",
+    "no-teacher-step": "takes one `ddim` step from $x_t$ to $x_s$",
+    "no-way-up": "Put noise on a drawing, but only up to some $t$",
+    "noise-at-end": "The step to $t=0$ must add nothing",
+    "noise-left-out": r"z = \mu + \sigma\,\varepsilon",
+    "noise-not-added": "x_t = schedule.add_noise(some, t, some_noise)",
+    "noise-not-kept": "x_s = alpha_s * guess + sigma_s * eps",
+    "noise-on-top": r"\sqrt{1-\bar\alpha_s-\sigma^2}",
+    "noise-only": "Is the mean of the ones that began at +1 what equation (3) says",
+    "noise-reused": "a fresh standard normal number for each pixel",
+    "noise-unheard": "follow $x_t$ as far as it can be trusted",
+    "noised-anew": "let part of the noise be fresh",
+    "norm-last": "*before* the normalisation is subtracted again by it",
+    "norm-missing": r"u' = \mathrm{norm}(u)\cdot",
+    "not-a-parameter": "one row of numbers per class, an *embedding*",
+    "not-averaged": "A running average of them trembles less",
+    "not-decoded": r"\text{the decoder gets } z/\text{scale}",
+    "not-guided": "Guidance takes more of that difference than there is",
+    "not-in-place": "averaged.weight.copy_(first)",
+    "not-iterated": "be a number (one pixel, say) after $t-1$ steps",
+    "not-normalised": "turns a picture into one vector of length 1",
+    "not-scaled": r"\text{the U-Net sees } \mu\cdot\text{scale}",
+    "not-straight": r"z_\tau = (1-\tau)\,x_0 + \tau\,\varepsilon",
+    "not-trained": "`dl.train` is our loop",
+    "nothing-at-first": "def scrub(t=300):",
+    "nothing-dropped": "every label is replaced by the null label",
+    "nothing-shown": "return dl.figures.show_images(x_t",
+    "null-and-negative": "With another caption in the place of the empty one",
+    "null-is-class-0": "one past the last class",
+    "null-not-learned": "The row of the null label has to be learned too",
+    "null-outside": "(guided if inside else model)",
+    "null-without-row": "Leaving the labels out is the same as ordering it",
     "offset-missing": "Without the offset",
+    "old-for-new": "{change.new}",
+    "one-direction": "the second each caption for its picture",
+    "one-for-the-batch": "summed over all numbers of a code",
+    "one-kernel-per-map": "for *each* pair of maps",
+    "one-minus-root": r"\sqrt{1-\bar\alpha_t}\;\varepsilon",
+    "one-noise-per-picture": "drawing begins with noise that differs from pixel to pixel",
+    "one-plus-missing": r"\big(1 + \mathrm{scale}(c)\big)",
+    "optimizer-bypassed": "optimizer.step()",
     "other-schedule": "Linear*: the $\\beta$ are evenly spaced",
+    "picked-too-early": "alphas_cumprod = torch.cumprod(1 - betas, dim=0)",
+    "pictures-mixed": "The output changes only for the picture whose $c$ changes",
+    "precisions-not-added": "is the sum of the two precisions",
+    "quarters-for-squares": "every square of 2 × 2 pixels is put into four channels",
+    "random-label": "every label is replaced by the null label",
     "ratio-upside-down": r"\frac{\bar\alpha_t}{1-\bar\alpha_t}",
+    "reshape-only": "`reshape` fills the channels in reading order",
+    "root-d-missing": r"\frac{Q K^{\mathsf T}}{\sqrt d}",
     "roots-not-even": "their square roots are",
+    "rows-for-columns": "every second pixel of every second row",
+    "scale-inverted": r"\text{scale} = 1/\operatorname{std}(\mu)",
+    "scale-missing": r"\big(1 + \mathrm{scale}(c)\big)",
+    "scale-one-way": r"\text{the decoder gets } z/\text{scale}",
+    "scale-per-batch": "measure their standard deviation once",
+    "scale-per-channel": "by one number for all channels",
+    "scaled-time": "A frequent mistake is to scale the time to $t/T$ first",
+    "score-unscaled": r"-\frac{\varepsilon}{\sqrt{1-\bar\alpha_t}}",
     "share-for-ratio": r"\frac{\bar\alpha_t}{1-\bar\alpha_t}",
+    "shared-label": "(torch.full((8,), k) for k in",
+    "shared-noise": "For each number of the code the encoder puts out",
     "shared-t": "every picture of a batch is at its own $t$",
+    "shares-not-one": r"d\,\bar\theta + (1-d)\,\theta",
+    "shift-missing": r"+ \mathrm{shift}(c)",
+    "shown-elsewhere": "stands in a `VBox`, an `HBox` or a `Tab`",
+    "shrunk-guess": r"\mathbb E[x_0 \mid x_t] = \sum_i w_i\, x^{(i)}",
+    "sigma-missing": r"|^2/(2(1-\bar\alpha_t))}",
+    "sign-of-the-velocity": r"u = \varepsilon - x_0",
+    "sin-cos-swapped": r"\cos\omega_m t,\; \sin\omega_1 t",
+    "skip-left-out": r"c_\text{skip}\,y + c_\text{out}\,F",
+    "slider-ignored": "calls the function whenever the slider moves",
+    "slope-unscaled": r"\sqrt{\bar\alpha_t}\,C\,S^{-1}",
+    "small-field": "Smaller maps widen it for less",
+    "softmax-over-batch": r"\text{the same summed over all candidates}",
+    "softmax-over-pairs": "The first fraction asks each picture for its caption",
+    "softmax-over-pixels": ".softmax(dim=-1)  # over the tokens",
+    "softmax-twice": "S.diagonal() - S.logsumexp(dim=1)",
+    "stale-gradients": "optimizer.zero_grad()",
+    "step-order": "optimizer.zero_grad()\n        loss.backward()\n        optimizer.step()",
+    "stride-beta": r"has to use the $\beta$ of the whole jump",
+    "stride-ignored": "a step there is two or four pixels wide",
+    "sum-for-mean": "$D = 784$ the number of pixels",
+    "swapped-decay": r"d\,\bar\theta + (1-d)\,\theta",
+    "swapped-ends": "from 0 (data) to 1 (noise)",
+    "swapped-guidance": r"\text{out}_\text{null} + s\,(\text{out}_\text{cond} - \text{out}_\text{null})",
+    "swapped-halves": "scale, shift = block.scale_shift(c)",
+    "swapped-queries": "The pixel asks a question $Q$",
+    "swapped-results": r"\qquad u = \varepsilon - x_0",
     "swapped-scales": r"\sqrt{\bar\alpha_t}\;x_0 + \sqrt{1-\bar\alpha_t}\;\varepsilon",
+    "target-not-averaged": "is a running average of the student's weights",
+    "teacher-not-asked": "A teacher, an ordinary trained denoiser, takes one",
+    "temperature-multiplied": r"\frac{a_i \cdot b_j}{\text{temperature}}",
+    "too-many-weights": "$9mn + n$ weights",
+    "two-calls": "each evaluation is a doubled batch",
+    "unet-left-out": r"\text{the U-Net sees } \mu\cdot\text{scale}",
+    "uneven-times": "torch.randint(1, schedule.timesteps + 1",
+    "uniform-noise": "from the standard normal distribution",
+    "unscaled-input": "there is four times less signal for the same noise",
+    "unweighted-mean": r"p(+1 \mid x_t) - p(-1 \mid x_t)",
+    "value-read-once": "`.observe` calls a function of yours whenever it changes",
     "variance-as-std": "what multiplies $\\varepsilon$ is a standard deviation",
+    "variance-measured": r"S = \bar\alpha_t C + (1-\bar\alpha_t) I",
+    "variance-not-noised": r"S = \bar\alpha_t C + (1-\bar\alpha_t) I",
+    "velocity-times-time": "with constant velocity",
+    "w-for-s": "$s = 1 + w$ |",
+    "weights-left-out": "zip(average, weights, strict=True)",
+    "weights-not-one": "are positive and have the sum 1",
+    "wrong-clock": "the first $t$ betas are a schedule too",
+    "wrong-frequencies": r"\omega_k = 10000^{-(k-1)/m}",
+    "wrong-groups": "brings groups of channels to mean 0 and variance 1",
+    "wrong-labels": "picture $i$ belongs to caption $i$",
+    "wrong-range": "@ipywidgets.interact(t=(0, 1000))",
+    "wrong-sigma": "Both variances are in use",
+    "wrong-sign": r"v = \sqrt{\bar\alpha_t}\;\varepsilon - \sqrt{1-\bar\alpha_t}\;x_0",
+    "wrong-target": '"eps": (x_t - sigma * answer) / alpha',
+    "wrong-window": "low < int(t[0]) <= high",
+    "zero-loss": "its error is the mean of $v^2$",
 }
 """What mends a mistake, word for word as its section says it; a test reads it there."""
+
+HELP_AT = {
+    ("01", "4. All steps at once"): "(B, 1, 1, 1)",
+    ("02", "1. Four curves"): r"\beta_t = 1-\frac{\bar\alpha_t}{\bar\alpha_{t-1}}",
+    ("03", "1. One number"): r"p(+1 \mid x_t) - p(-1 \mid x_t)",
+    ("03", "5. Four languages"): '"v": alpha * x_t - sigma * answer',
+    ("03", "7. What goes wrong: reading eps as x_0 in high noise"): "A `v` answer is multiplied by `sigma`",
+    ("04", "4. The time: waves, not a number"): r"\cos\omega_1 t, \dots",
+    ("04", "5. The residual block"): "computed from $c$, stretch and move them",
+    ("06", "1. The way back, if you knew the end"): "with a smaller variance than either",
+    ("06", "2. Which variance?"): r"\tilde\mu_t(\hat x_0, x_t) + \sqrt{\tilde\beta_t}\; z",
+    ("06", "3. The same step, rearranged"): r"\hat\varepsilon + \sigma z, \qquad \sigma^2 = \eta^2",
+    ("07", "7. What goes wrong: three lines, four mistakes"): "null_label was meant",
+    ("09", "4. Every pixel reads the caption"): ".softmax(dim=-1)  # over the tokens",
+}
+"""The same for the sections that a task names with `at`."""
+
+ONLY_IN_A_STATEMENT = {
+    "another-norm",
+    "channel-order",
+    "fixed-period",
+    "floor-misplaced",
+    "mask-after-softmax",
+    "masked-by-zero",
+    "not-interleaved",
+    "not-returned",
+    "square-missing",
+    "summed-not-averaged",
+    "unbiased-variance",
+}
+"""Mistakes whose remedy is in the statement of the task, and in no section of a lesson so far."""
 
 _ANYWHERE = {
     "arguments-exchanged": "two arguments changed places",

@@ -721,7 +721,7 @@ fewer_steps.wrong(
     lambda betas, times: _with_zero(betas[times[:-1] + 1]),
     sentence="the beta of the first step of each jump was used; a jump takes all of its steps together",
 )
-fewer_steps.wrong("stride-beta", lambda betas, times: betas[times])
+fewer_steps.wrong("stride-beta", lambda betas, times: betas[times], at=("02", "1. Four curves"))
 fewer_steps.wrong("betas-stretched", lambda betas, times: _with_zero(betas[times][1:] * times.diff()))
 for _cap in (9, 0.999):
     fewer_steps.wrong(

@@ -87,6 +87,7 @@ how_sure.wrong(
     "wrong-sigma",
     *_near(0.2, 0.25, 0.1),
     sentence="that is what one step or one witness says; two together are surer than either",
+    at=("06", "1. The way back, if you knew the end"),
 )
 how_sure.wrong(
     "wrong-sigma",
@@ -340,7 +341,9 @@ ancestral_step.wrong(
     sentence="that is the step of DDIM with eta = 0; the ancestral step throws dice",
 )
 ancestral_step.wrong(
-    "variance-as-std", *_ancestral(sigmas=[lambda p: p.tilde, lambda p: p.beta, lambda p: p.stopped])
+    "variance-as-std",
+    *_ancestral(sigmas=[lambda p: p.tilde, lambda p: p.beta, lambda p: p.stopped]),
+    at=("06", "2. Which variance?"),
 )
 for _roots in (
     lambda p, _s, _t: (p.of_x_0 * p.abar_s.sqrt(), p.of_x_t),
@@ -554,7 +557,7 @@ for _k in (lambda p: p.tilde.sqrt(), lambda p: p.stopped.sqrt(), lambda p: p.bet
 ancestral_step.wrong("noised-anew", _renoised)
 
 
-@ancestral_step.probe("draws-own-noise")
+@ancestral_step.probe("draws-own-noise", at=("06", "2. Which variance?"))
 def _(step, draw):
     x_t, x_0_hat, z = draw.normal(3, 2, 1, 4, 4)
     return bool((step(x_t, x_0_hat, 3, FIVE, z) != step(x_t, x_0_hat, 3, FIVE, z)).any())
@@ -766,7 +769,11 @@ ddim_step.wrong(
     _small_steps_with_all_dice,
     sentence="with eta = 1 the step went from t to t - 1; it goes to s, whatever eta is",
 )
-ddim_step.wrong("variance-as-std", _ddim(lambda p, eta: eta**2 * p.tilde))
+ddim_step.wrong(
+    "variance-as-std",
+    _ddim(lambda p, eta: eta**2 * p.tilde),
+    at=("06", "3. The same step, rearranged"),
+)
 ddim_step.wrong("variance-as-std", _ddim(lambda p, eta: eta * p.tilde))
 ddim_step.wrong(
     "variance-as-std",
@@ -959,7 +966,7 @@ ddim_step.wrong("noise-reused", _ddim(z_of=lambda z, eps: eps))
 ddim_step.wrong("noised-anew", _ddim(lambda p, eta: (1 - p.abar_s).sqrt()))
 
 
-@ddim_step.probe("draws-own-noise")
+@ddim_step.probe("draws-own-noise", at=("06", "3. The same step, rearranged"))
 def _(step, draw):
     x_t, x_0_hat, z = draw.normal(3, 2, 1, 4, 4)
     return bool((step(x_t, x_0_hat, 6, 2, EIGHT, 1.0, z) != step(x_t, x_0_hat, 6, 2, EIGHT, 1.0, z)).any())
@@ -1160,7 +1167,7 @@ def _(sampler, draw):
     return any(torch.as_tensor(t).is_floating_point() for t, _ in _told_times(sampler, draw))
 
 
-@sampler.probe("draws-own-noise")
+@sampler.probe("draws-own-noise", at=("06", "2. Which variance?"))
 def _(sampler, draw):
     given = [Painter(EIGHT), EIGHT, [8, 4, 0], draw.normal(2, 1, 3, 3), draw.normal(2, 2, 1, 3, 3)]
     return bool((sampler(*given) != sampler(*given)).any())
@@ -1328,7 +1335,11 @@ sampler.wrong(
 )
 sampler.wrong("no-noise-midway", _loop(lambda p: 0), _loop(lambda p: 0, join=_ddim_join))
 sampler.wrong(
-    "variance-as-std", _loop(lambda p: p.tilde), _loop(lambda p: p.stopped), _loop(lambda p: p.beta)
+    "variance-as-std",
+    _loop(lambda p: p.tilde),
+    _loop(lambda p: p.stopped),
+    _loop(lambda p: p.beta),
+    at=("06", "2. Which variance?"),
 )
 sampler.wrong(
     "wrong-sigma",
@@ -1456,7 +1467,7 @@ kept.wrong(
     sentence="the walkers share one noise, so that without dice all of them end in one place; each has its own",
 )
 kept.wrong(
-    "other-threshold",
+    "miscounted",
     _about(0.997, 0.975, 0.839, 0.72),
     _about(0.98, 0.896, 0.691, 0.548),
     lambda: _shares((0.825, 0.7, 0.43, 0.285), (0.86, 0.76, 0.49, 0.35)),
@@ -1464,14 +1475,14 @@ kept.wrong(
     sentence="the walkers beyond another border were counted; those above 0.75 are asked",
 )
 kept.wrong(
-    "other-threshold",
+    "miscounted",
     _about(0.534, 0.466, 0.262, 0.187),
     _about(0.409, 0.371, 0.199, 0.15),
     _about(0.228, 0.187, 0.102, 0.08),
     sentence="only the walkers that end close to 1.3 were counted; all above 0.75 are asked",
 )
 kept.wrong(
-    "other-threshold",
+    "miscounted",
     lambda: _shares((0.72, 0.61, 0.47, 0.43), (0.82, 0.72, 0.54, 0.5)),
     sentence="walkers below -0.75 were counted as well, in the first bell; only those above 0.75 are asked",
 )

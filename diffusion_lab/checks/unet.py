@@ -678,6 +678,7 @@ scale_shift.wrong(
     _steered(combine=lambda n, _scale, _shift: n),
     _steered(condition=lambda c: 0 * c),
     sentence="the answer does not change with the condition c, and so not with t",
+    at=("04", "5. The residual block"),
 )
 scale_shift.wrong("shift-missing", _steered(combine=lambda n, scale, _shift: n * (1 + scale)))
 scale_shift.wrong("scale-missing", _steered(combine=lambda n, _scale, shift: n + shift))

@@ -7,7 +7,7 @@ import nbformat
 import pytest
 
 from diffusion_lab.checks import registry
-from diffusion_lab.checks.mistakes import CATALOGUE, HELP
+from diffusion_lab.checks.mistakes import CATALOGUE, HELP, HELP_AT, ONLY_IN_A_STATEMENT
 
 ROOT = Path(__file__).parents[2]
 MODULES = registry.modules()
@@ -81,10 +81,26 @@ def text_of(number: str, section: str) -> str:
     return source.partition(f"## {section}\n")[2].partition("\n## ")[0]
 
 
+def test_the_table_of_what_mends_a_mistake_knows_only_mistakes_with_a_section():
+    with_section = {name for name, mistake in CATALOGUE.items() if mistake.lesson}
+    assert HELP.keys() | ONLY_IN_A_STATEMENT <= with_section
+    assert not ONLY_IN_A_STATEMENT & HELP.keys()
+    assert len(HELP) >= 200
+
+
 @pytest.mark.parametrize("name", sorted(HELP))
 def test_the_section_to_read_again_says_what_mends_the_mistake(name):
-    mistake = CATALOGUE[name]
-    section = (
-        ("01", "4. All steps at once") if name == "misbroadcast-t" else (mistake.lesson, mistake.section)
-    )
+    section = CATALOGUE[name].lesson, CATALOGUE[name].section
+    assert len(HELP[name]) >= 12
     assert HELP[name] in text_of(*section), f"{section} does not say {HELP[name]!r}"
+
+
+@pytest.mark.parametrize("section", sorted(HELP_AT), ids=" ".join)
+def test_a_section_that_a_task_names_says_what_mends_the_mistake(section):
+    assert len(HELP_AT[section]) >= 12
+    assert HELP_AT[section] in text_of(*section), f"{section} does not say {HELP_AT[section]!r}"
+
+
+def test_the_sections_that_tasks_name_are_all_in_the_table():
+    tasks = [task for module in MODULES.values() for task in module.exercise.tasks.values()]
+    assert HELP_AT.keys() == {place for task in tasks for place in task.places.values()}
