@@ -449,9 +449,9 @@ class Task:
         if not wrong:
             return None
         fine = [name for name, is_right in right_share.items() if is_right]
-        if not fine and len(wrong) > 2:  # more than one mistake, or another kind
+        if not fine:  # more than one mistake, or one of another kind
             return None
-        rest = f"; the share of {_listed(fine)} is right" if fine else ""
+        rest = f"; the share of {_listed(fine)} is right"
         also = f"; that of {_listed(wrong[1:])} is wrong, too" if wrong[1:] else ""
         return "wrong-share", f"the share of `{wrong[0]}` is wrong: {example[wrong[0]]}{also}{rest}"
 

@@ -232,7 +232,7 @@ forward_step.wrong(
 forward_step.wrong(
     "noise-forgotten",
     _step(lambda schedule, t: (1, 0)),
-    sentence="the picture came back as it was: beta counted as 0. Was it cut to a whole number?",
+    sentence="the picture came back as it was, with no noise; if you have used beta, was it cut to a whole number?",
 )
 forward_step.wrong(
     "noise-reused",

@@ -193,7 +193,7 @@ WRONG = {
         ("no-shrinking", "my_signal_left = 1"),
         ("noise-only", "my_signal_left = 0"),
         ("swapped-scales", "my_signal_left = (1 - 0.9 * 0.8 * 0.7 * 0.6 * 0.5) ** 0.5"),
-        ("differs", "my_signal_left = 0.2"),
+        ("differs", "my_signal_left = 0.3"),
         ("differs", "my_signal_left = float('nan')"),
         ("wrong-type", "my_signal_left = 'a third'"),
         ("wrong-type", "my_signal_left = [0.39, 0.4]"),
@@ -865,7 +865,7 @@ def my_walk(x_0, noises, betas):
     ],
     "scrubber": [
         (
-            "arguments-exchanged",
+            "swapped-scales",
             """
 import ipywidgets
 
@@ -1345,7 +1345,10 @@ def my_forward_step(x_prev, t, schedule, noise):
     return torch.sqrt(1 - beta) * x_prev - torch.sqrt(beta) * noise
 """,
         ),
-        ({"ignores-argument"}, "def my_forward_step(x_prev, t, schedule, noise):\n    return x_prev"),
+        (
+            {"ignores-argument", "noise-forgotten"},
+            "def my_forward_step(x_prev, t, schedule, noise):\n    return x_prev",
+        ),
         (
             {"ignores-argument"},
             "def my_forward_step(x_prev, t, schedule, noise):\n    return torch.zeros_like(x_prev)",
@@ -1454,7 +1457,7 @@ def my_scrubber(x_0, noise, schedule, show):
 """,
         ),
         (
-            set(),
+            {"ignores-argument"},
             """
 import ipywidgets
 
