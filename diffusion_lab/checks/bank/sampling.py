@@ -671,9 +671,9 @@ WRONG["kept"] += [
     ("noise-only", shares(0.77, 0.66, 0.4, 0.2)),
     ("no-way-up", shares(1, 0.66, 1, 0.27)),
     ("shared-noise", shares(1, 0.8, 0, 0.1)),
-    ("miscounted", measured(steps=50).replace("> 0.75", "> 0")),
+    ("other-count", measured(steps=50).replace("> 0.75", "> 0")),
     (
-        "miscounted",
+        "other-count",
         measured(steps=50).replace("(state.x_t > 0.75)", "((state.x_t - 1.3).abs() < 0.02**0.5)"),
     ),
     ("other-schedule", measured(schedule="dl.DiffusionSchedule.cosine(t)", steps=50)),
