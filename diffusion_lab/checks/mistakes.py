@@ -983,7 +983,10 @@ HELP_AT = {
     ("03", "7. What goes wrong: reading eps as x_0 in high noise"): "A `v` answer is multiplied by `sigma`",
     ("04", "4. The time: waves, not a number"): r"\cos\omega_1 t, \dots",
     ("04", "5. The residual block"): "computed from $c$, stretch and move them",
-    ("05", "9. What goes wrong: a loss too good to be true"): "PyTorch stretches it over the picture without a word",
+    (
+        "05",
+        "9. What goes wrong: a loss too good to be true",
+    ): "PyTorch stretches it over the picture without a word",
     ("06", "1. The way back, if you knew the end"): "with a smaller variance than either",
     ("06", "2. Which variance?"): r"\tilde\mu_t(\hat x_0, x_t) + \sqrt{\tilde\beta_t}\; z",
     ("06", "3. The same step, rearranged"): r"\hat\varepsilon + \sigma z, \qquad \sigma^2 = \eta^2",
