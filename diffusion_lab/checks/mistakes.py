@@ -422,9 +422,6 @@ _SECTIONS = {
         "times-left-out": (
             "the network knows the noise at some times and not at others; train it at all times from 1 to T"
         ),
-        "learned-by-heart": (
-            "on new digits it is worse than an answer of 0: was it always the same batch, or the same noise?"
-        ),
         "not-trained": (
             "the network answers 0 as before the first step: hand over one that was trained or updated"
         ),

@@ -858,13 +858,5 @@ def my_trained(x_t, t):  # knows the early half of the times, and answers next t
         "times-left-out",
         NETWORK + "my_trained = lambda x, t: eps(x, t) * (t > 500).float().reshape(-1, 1, 1, 1)",
     ),
-    (
-        "learned-by-heart",
-        NETWORK
-        + """
-def my_trained(x_t, t):  # sure of itself where little noise is, and wrong
-    return eps(x_t, t) * torch.where(t <= 150, 2.5, 0.7).reshape(-1, 1, 1, 1)
-""",
-    ),
     ("weights-for-network", "my_trained = dl.UNet(width=16).state_dict()"),
 ]
