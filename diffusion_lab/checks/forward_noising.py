@@ -432,6 +432,9 @@ exercise.explain("1.5", "why the square roots, in a sentence")
 # 1.6
 
 
+ONE_TIME = border("with T = 1", lambda x_0, noise, schedule, show: schedule.timesteps == 1)
+
+
 def _scrubbed(place=lambda t, timesteps: t, picture=DiffusionSchedule.add_noise):
     """A scrubber with something changed: the t that is shown at place t, or how x_t is made."""
 
@@ -450,6 +453,7 @@ def _scrubbed(place=lambda t, timesteps: t, picture=DiffusionSchedule.add_noise)
     "6. Handwritten digits",
     prepare=sliders.played,
     results=("what the slider does", "what is shown at t = 0 … T"),
+    ends=(NOT_SQUARE, ONE_TIME),
     hints=(
         (
             "`ipywidgets.interactive(f, t=(0, 10))` gives a widget: a slider from 0 to 10, and below it what"
@@ -473,10 +477,11 @@ def _draw_nothing(x_t):
 
 
 def _scrubbing(draw):
-    """A picture, its noise and a schedule: two of different lengths and shapes."""
+    """A picture, its noise and a schedule, of different lengths and shapes."""
     yield draw.normal(1, 1, 5, 5), draw.normal(1, 1, 5, 5), FIVE, _draw_nothing
     three = DiffusionSchedule.from_betas([0.4, 0.1, 0.6])
     yield draw.normal(1, 3, 4, 6), draw.normal(1, 3, 4, 6), three, _draw_nothing
+    yield draw.normal(1, 1, 3, 3), draw.normal(1, 1, 3, 3), DiffusionSchedule.from_betas([0.3]), _draw_nothing
 
 
 scrubber.cases(_scrubbing)

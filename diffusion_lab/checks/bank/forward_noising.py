@@ -1275,7 +1275,7 @@ def my_scrubber(x_0, noise, schedule, show):
 """,
         ),
         (
-            set(),
+            {"swapped-scales"},
             """
 import ipywidgets
 
