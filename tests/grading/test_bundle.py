@@ -162,7 +162,7 @@ def test_command_tries_the_key_and_writes_the_zip(checked, tmp_path, capsys):
         "exercise": "01",
         "title": "Forward noising",
         "notebook": "01_forward_noising.ipynb",
-        "points": 9,
+        "points": 11,
         "timeout": 240.0,
         "attempts": 5,
         "late": "-10%/day,max 3",
