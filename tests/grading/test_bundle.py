@@ -155,14 +155,14 @@ def test_command_tries_the_key_and_writes_the_zip(checked, tmp_path, capsys):
     out = tmp_path / "x.zip"
     chosen = ("--attempts", 5, "--late", "-10%/day,max 3", "--visibility", "after_due_date", "--leaderboard")
     assert call("gradescope", "--exercise", "1", "--out", out, *chosen) == 0
-    assert capsys.readouterr().out.startswith(f"{out}: exercise 01 for gradescope, 9 points, 0.")
+    assert capsys.readouterr().out.startswith(f"{out}: exercise 01 for gradescope, 11 points, 0.")
     assert checked == ["01"]
     made = json.loads(zipfile.ZipFile(out).read("settings.json"))
     assert made == {
         "exercise": "01",
         "title": "Forward noising",
         "notebook": "01_forward_noising.ipynb",
-        "points": 9,
+        "points": 11,
         "timeout": 240.0,
         "attempts": 5,
         "late": "-10%/day,max 3",

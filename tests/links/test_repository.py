@@ -96,7 +96,6 @@ def test_setting_it_rewrites_every_link_and_nothing_else(clone, monkeypatch, cap
     assert repository.read(clone) == ADA
     assert f"{KNOWN.owner}/{KNOWN.name}" not in after
     assert ADA.install in after
-    assert "COURSE: https://github.com/ada/noise.course.git" in after
     assert ADA.colab("exercises/01_forward_noising.ipynb") in after
     assert f"({ADA.binder('notebooks/00_start_here.ipynb')})" in after
     assert not build.build(clone / "solutions", clone / "exercises", check=True)

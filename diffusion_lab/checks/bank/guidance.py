@@ -653,7 +653,10 @@ my_cloud = {
 
 COMPOUND = {
     "drop_labels": [
-        ({"batch-dropout", "null-is-class-0"}, drop("torch.where(coins[0] < probability, 0, labels)")),
+        (
+            {"batch-dropout", "null-is-class-0", "ignores-probability"},
+            drop("torch.where(coins[0] < probability, 0, labels)"),
+        ),
         ({"inverted-coins", "null-is-class-0"}, drop("labels * (coins < probability)")),
         ({"nothing-dropped"}, drop("labels")),
         (set(), drop("torch.where(coins < probability, -1, labels + 1)")),
