@@ -117,5 +117,5 @@ def check_repository() -> tuple[bool, str]:
         return True, f"links lead to {found.url}, branch {found.branch}"
     return (
         True,
-        "links lead nowhere yet, which matters only if you publish a copy; then run  diffusion-lab set-repository OWNER/NAME",
+        "links lead nowhere yet, fine unless you publish a copy:  diffusion-lab set-repository OWNER/NAME",
     )

@@ -262,7 +262,7 @@ def test_where_there_is_no_remote_and_no_git_there_is_none(tmp_path, monkeypatch
         (
             "OWNER",
             None,
-            "links lead nowhere yet, which matters only if you publish a copy; then run  diffusion-lab",
+            "links lead nowhere yet, fine unless you publish a copy:  diffusion-lab set-repository",
         ),
         ("ada", None, "links lead to https://github.com/ada/lab, branch main"),
         ("ada", Repository("Ada", "Lab"), "links lead to https://github.com/ada/lab, branch main"),
