@@ -115,4 +115,7 @@ def check_repository() -> tuple[bool, str]:
         )
     if found.is_set:
         return True, f"links lead to {found.url}, branch {found.branch}"
-    return True, "links lead nowhere yet; after forking, run once:  diffusion-lab set-repository OWNER/NAME"
+    return (
+        True,
+        "links lead nowhere yet, fine unless you publish a copy:  diffusion-lab set-repository OWNER/NAME",
+    )

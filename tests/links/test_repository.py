@@ -259,7 +259,11 @@ def test_where_there_is_no_remote_and_no_git_there_is_none(tmp_path, monkeypatch
 @pytest.mark.parametrize(
     ("owner", "remote", "expected"),
     [
-        ("OWNER", None, "links lead nowhere yet; after forking, run once:  diffusion-lab set-repository"),
+        (
+            "OWNER",
+            None,
+            "links lead nowhere yet, fine unless you publish a copy:  diffusion-lab set-repository",
+        ),
         ("ada", None, "links lead to https://github.com/ada/lab, branch main"),
         ("ada", Repository("Ada", "Lab"), "links lead to https://github.com/ada/lab, branch main"),
         (
