@@ -390,7 +390,8 @@ class Task:
             text = f"{sentence}: something is drawn in it, or kept from call to call"
             return self._mistaken("not-repeatable", text, printed=printed)
         if ignored := self._without_a_say(student, cases):
-            name = _IGNORED.get(ignored[0], "") if len(ignored) == 1 else ""
+            causes = [name for name in ignored if name != "schedule"] or ignored  # it is read at t, and only there
+            name = _IGNORED.get(causes[0], "") if len(causes) == 1 else ""
             sentence = f"the answer does not change with {_listed(ignored, 'or')}"
             return self._mistaken(name or "ignores-argument", sentence, printed=printed)
         if explained := self._shares_of_parts(cases, got, first) or self._gradient_alone(got, first):
