@@ -373,7 +373,9 @@ class Task:
             if outcome.error:
                 explained = self._explained_in_general(cases, got, wanted)
                 return self._mistaken(*explained) if explained else self._error(outcome, args)
-        first = wanted[""]
+        first = max(
+            wanted.values(), key=lambda ideal: sum(map(self._equal, got, ideal))
+        )  # the right way it is nearest
         for outcome, right in self._ordinary_first(cases, got, first):
             if problem := outcome.problem or outcomes.form(outcome, right, self.results):
                 explained = self._explained_in_general(cases, got, wanted)
@@ -390,7 +392,9 @@ class Task:
             text = f"{sentence}: something is drawn in it, or kept from call to call"
             return self._mistaken("not-repeatable", text, printed=printed)
         if ignored := self._without_a_say(student, cases):
-            causes = [name for name in ignored if name != "schedule"] or ignored  # it is read at t, and only there
+            causes = [
+                name for name in ignored if name != "schedule"
+            ] or ignored  # it is read at t, and only there
             name = _IGNORED.get(causes[0], "") if len(causes) == 1 else ""
             sentence = f"the answer does not change with {_listed(ignored, 'or')}"
             return self._mistaken(name or "ignores-argument", sentence, printed=printed)

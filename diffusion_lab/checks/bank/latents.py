@@ -222,7 +222,7 @@ def my_price(mean, logvar):
 """,
         ),
         (
-            "wrong-shape",
+            "wrong-axis",
             price("0.5 * (mean**2 + logvar.exp() - 1 - logvar).sum(dim=(1, 2, 3), keepdim=True)"),
         ),
         ("error", price("0.5 * (mean**2 + math.exp(logvar) - 1 - logvar).sum((1, 2, 3))", "import math")),
