@@ -324,7 +324,10 @@ def test_play_goes_over_what_is_drawn_and_a_busy_kernel_is_called_busy(page, lab
     slider.press("ArrowLeft")  # to 1.5, which is not drawn
     slider.press("ArrowLeft")  # to 1
     shown.status("live", "The kernel is busy with another cell.")
-    player.locator(".dl-status:empty").wait_for(state="attached", timeout=30_000)
+    player.locator("canvas:not(.dl-waits)").wait_for(
+        timeout=30_000
+    )  # it is drawn; the words go a moment earlier
+    assert player.locator(".dl-status").inner_text() == ""
     assert grey(pixels, player.locator("canvas")) == pytest.approx(0, abs=0.01)
     assert page.problems == []
 

@@ -97,6 +97,14 @@ test('it plays to the last value, and stops there', () => {
   assert.ok(!film.playback.isPlaying);
 });
 
+test('it has stopped as soon as it stands at the end, so that a hand can take it away again', () => {
+  const film = filmOf({ count: 3 });
+  film.playback.toggle();
+  film.wind(2);
+  assert.deepEqual(film.places, [1, 2]);
+  assert.ok(!film.playback.isPlaying);
+});
+
 test('at the end it plays from the beginning', () => {
   const film = filmOf({ place: 4 });
   film.playback.toggle();

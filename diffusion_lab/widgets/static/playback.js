@@ -68,10 +68,10 @@ export class Playback {
     const { slider } = this;
     if (slider.isGone()) return this.pause();
     if (!slider.isReady()) return; // until the kernel has drawn it
-    if (slider.place() < this.#last)
-      slider.go(nextPlace(slider.place(), stride, slider.count, slider.played()));
+    const isAtTheEnd = slider.place() >= this.#last;
+    if (!isAtTheEnd) slider.go(nextPlace(slider.place(), stride, slider.count, slider.played()));
     else if (this.isLooping) slider.go(this.#first);
-    else this.pause();
+    if (!this.isLooping && slider.place() >= this.#last) this.pause(); // at once: a hand may move it away again
   }
 
   pause() {
