@@ -57,6 +57,10 @@ _IGNORED = {
 """What it is called if an answer does not change with one of these."""
 
 
+_NETWORKS = ("model", "network", "student", "target", "teacher")
+"""What networks are called among the arguments."""
+
+
 def _listed(names: Sequence[str], word: str = "and") -> str:
     """Names as code, with a word before the last one."""
     *others, last = (f"`{name}`" for name in names)
@@ -155,7 +159,8 @@ class Task:
     def __call__(self, answer: Any) -> None:
         """Check an answer: show one line, or its card, if it is right; else raise `NotAttempted` or `Mistaken`."""
         try:
-            used, numbers = self._check(answer)
+            with outcomes.torch_as_before(), outcomes.dice_as_before():
+                used, numbers = self._check(answer)
         except Unsolved as unsolved:
             blank = isinstance(unsolved, NotAttempted)
             self.exercise.states[self.number] = "not attempted" if blank else f"wrong: {unsolved.name}"
@@ -311,10 +316,15 @@ class Task:
     def _refuse_changes(self, got: Iterable[Outcome]) -> None:
         """Raise if an answer, right in all else, has changed what it was given."""
         if which := self._changed_arguments(got):
+            instead = (
+                "leave its weights as they are, and `requires_grad` of each of them"
+                if any(f"`{name}`" in which for name in _NETWORKS)
+                else "make new tensors, or change a `.clone()`"
+            )
             raise self._mistaken(
                 "changed-its-input",
                 f"the numbers are right, but {which} changed; whoever calls the function still needs what it hands"
-                " over: make new tensors, or change a `.clone()`",
+                f" over: {instead}",
             )
 
     def _changed_arguments(self, got: Iterable[Outcome]) -> str:

@@ -704,6 +704,8 @@ class _Sgd(torch.optim.SGD):
 def _steepest(model, batch):
     """The gradient of the loss of a batch, as one vector, with 0 for frozen weights."""
     trained = [p for p in model.parameters() if p.requires_grad]
+    if not trained:
+        return torch.zeros_like(_flat(model))
     gradients = dict(
         zip(trained, torch.autograd.grad((model(batch) - batch).square().mean(), trained), strict=True)
     )
@@ -764,6 +766,7 @@ def _played(step):
             p.grad = torch.ones_like(p) * p.requires_grad
         next(model.parameters()).register_hook(lambda _gradient: count("reached"))
         backward, before = torch.autograd.backward, _flat(model)
+        wanting = [p.requires_grad for p in weights]
         asks_it, keeps_graph, stepped = True, False, 0
         with mock.patch.object(
             torch.autograd, "backward", lambda *args, **options: count("backward", backward(*args, **options))
@@ -814,6 +817,7 @@ def _played(step):
                         float(is_other_batch),
                         float(gradients[0] if len(set(gradients)) == 1 else max(gradients) == 2 and 2),
                         float(_kind_of_loss(torch.stack(losses), torch.tensor(values).double())),
+                        float([p.requires_grad for p in weights] != wanting),
                     ]
                 ),
             )
@@ -1052,7 +1056,7 @@ def _(train_step, draw):
 
 
 def _kinds(train_step, draw):
-    """Whether arguments were exchanged, another batch was used, and what was done to gradients and losses."""
+    """Whether arguments were exchanged, another batch was used, what was done to gradients and losses, and to flags."""
     return [int(kind) for kind in train_step(_nested(draw), draw.normal(3, 6, 4), 0.2)[-1]]
 
 
@@ -1073,7 +1077,7 @@ def _(train_step, draw):
     "the loss was multiplied or divided by a number, such as that of the batch; take it as `loss_of` gives it",
 )
 def _(train_step, draw):
-    return _kinds(train_step, draw)[2:] in ([2, 1], [3, 1], [0, 1])
+    return _kinds(train_step, draw)[2:4] in ([2, 1], [3, 1], [0, 1])
 
 
 for _number, _name in enumerate(OTHER_GRADIENTS, start=1):
@@ -1086,6 +1090,19 @@ for _number, _name in enumerate(OTHER_GRADIENTS, start=1):
 @train_step.probe("loss-rounded")
 def _(train_step, draw):
     return _kinds(train_step, draw)[3] == 2
+
+
+@train_step.probe(
+    "changed-its-input",
+    "`requires_grad` of some weights is not what it was; which weights are trained is not for a step to decide",
+    always=True,
+)
+def _(train_step, draw):
+    model = _nested(draw)
+    model[1].requires_grad_(False)
+    return any(
+        train_step(network, draw.normal(3, 6, 4), 0.2)[-1][4] == 1 for network in (_nested(draw), model)
+    )
 
 
 @train_step.probe("frozen-weights-moved", always=True)
