@@ -1450,7 +1450,10 @@ def _(loss, draw):
 
 @consistency_loss.probe(
     "result-clipped",
-    "right as long as all numbers are small, and wrong where they are large: something was clipped; leave it as it is",
+    (
+        "right as long as all numbers are small, and wrong where they are large: either something was clipped, or large"
+        " differences count less than their square"
+    ),
 )
 def _(loss, draw):
     weights = [torch.zeros(2)] * 3

@@ -91,6 +91,13 @@ def least_error():
 
 least_error.wrong("mode-for-mean", lambda: {"guess": (-1.02, -0.98), "error": ANY})
 least_error.wrong("unweighted-mean", lambda: {"guess": (-0.02, 0.02), "error": ANY})
+least_error.wrong(
+    "mean-rounded",
+    *(
+        lambda error=error: {"guess": (-0.02, 0.02), "error": error}
+        for error in ((0.69, 0.71), (0.435, 0.465))
+    ),
+)
 least_error.wrong("no-floor", lambda: {"guess": MEAN, "error": (-0.01, 0.01)})
 least_error.wrong("absolute-error", lambda: {"guess": MEAN, "error": (0.59, 0.61)})
 least_error.wrong("mean-not-subtracted", lambda: {"guess": MEAN, "error": (0.69, 0.71)})

@@ -61,6 +61,16 @@ _NETWORKS = ("model", "network", "student", "target", "teacher")
 """What networks are called among the arguments."""
 
 
+def _with_the_same_dice(function: Callable) -> Callable:
+    """A function before every call of which all random numbers begin at the same place."""
+
+    def call(*args: Any) -> Any:
+        outcomes.seed_dice(0)
+        return function(*args)
+
+    return call
+
+
 def _listed(names: Sequence[str], word: str = "and") -> str:
     """Names as code, with a word before the last one."""
     *others, last = (f"`{name}`" for name in names)
@@ -259,6 +269,7 @@ class Task:
                 tensors = outcomes.stacked(tensors)
             return tensors[0] if len(tensors) == 1 else tensors
 
+        call.outcome = lambda args: run(answer, args, without)
         return call
 
     @functools.cached_property
@@ -369,6 +380,11 @@ class Task:
     def _try_probes(self, student: Callable, probes: Iterable) -> None:
         for name, sentence, probe, _ in probes:
             if probe(student, self._draw("probe", name)):
+                if name == "draws-own-noise" and probe(
+                    _with_the_same_dice(student), self._draw("probe", name)
+                ):
+                    text = f"{CATALOGUE['not-repeatable'].sentence}: something is kept from call to call"
+                    raise self._mistaken("not-repeatable", f"{text}, or drawn with dice of its own")
                 raise self._mistaken(name, sentence)
 
     def _diagnosis(self, student: Callable, cases: list, got: list[Outcome], wanted: dict) -> Mistaken:
@@ -377,25 +393,25 @@ class Task:
         Else say what was raised, or what is wrong with the form or numbers.
         """
         printed = next((outcome.printed for outcome in got if outcome.printed), "")
-        if explained := self._explained(self.wrongs, cases, got, wanted):
+        if explained := self._explained(self.wrongs, cases, got, wanted, student):
             return self._mistaken(*explained, printed=printed)
         for args, outcome in zip(cases, got, strict=True):
             if outcome.error:
-                explained = self._explained_in_general(cases, got, wanted)
+                explained = self._explained_in_general(cases, got, wanted, student)
                 return self._mistaken(*explained) if explained else self._error(outcome, args)
         first = max(
             wanted.values(), key=lambda ideal: sum(map(self._equal, got, ideal))
         )  # the right way it is nearest
         for outcome, right in self._ordinary_first(cases, got, first):
             if problem := outcome.problem or outcomes.form(outcome, right, self.results):
-                explained = self._explained_in_general(cases, got, wanted)
+                explained = self._explained_in_general(cases, got, wanted, student)
                 if explained and (problem[0], explained[0]) != ("wrong-dtype", "nearly-right"):
                     return self._mistaken(*explained, printed=printed)
                 if problem[0] == "not-finite":
                     self._try_probes(student, [probe for probe in self.probes if probe[-1]])
                 return self._mistaken(*problem, self._where_it_departs(cases, got, first), printed=printed)
         self._try_probes(student, self.probes)
-        if explained := self._explained_in_general(cases, got, wanted):
+        if explained := self._explained_in_general(cases, got, wanted, student):
             return self._mistaken(*explained, printed=printed)
         if not same(*(run(student, cases[0]).tensors for _ in range(2)), tolerance=0.0):
             sentence = CATALOGUE["not-repeatable"].sentence
@@ -485,21 +501,36 @@ class Task:
         )
         return (
             "gradient-lost",
-            f"the value is right, but not {name}: something on the way was detached or cut",
+            f"the value is right, but not {name}: was something on the way detached or cut, or changed in another way?",
         )
 
     def _explained(
-        self, formulas: Iterable, cases: list, got: list[Outcome], wanted: dict
+        self, formulas: Iterable, cases: list, got: list[Outcome], wanted: dict, student: Callable
     ) -> tuple[str, str] | None:
-        """The name and the sentence of the formula that an answer is like; of the first two if their names differ."""
+        """The name and the sentence of the formula that an answer is like; of the first two if their names differ.
+
+        What fits has to fit once more, with inputs that are drawn anew.
+        """
         fitting: dict[str, str] = {}
         for name, sentence, wrong in formulas:
-            if name not in fitting and self._is(wrong, cases, got, wanted):
+            if (
+                name not in fitting
+                and self._is(wrong, cases, got, wanted)
+                and self._is(wrong, *self._once_more(student), is_certain=True)
+            ):
                 fitting[name] = sentence or CATALOGUE[name].sentence
         if not fitting:
             return None
         (name, first), *others = fitting.items()
         return name, f"either {first}; or {others[0][1]}" if others else first
+
+    def _once_more(self, student: Callable) -> tuple[list, list[Outcome], dict[str, list[Outcome]]]:
+        """Cases that are drawn anew, what an answer did with them, and what was wanted by every right way."""
+        if not hasattr(student, "once_more"):
+            cases = list(self.make_cases(self._draw("once more")))
+            wanted = {name: [run(right, args) for args in cases] for name, right in self.rights.items()}
+            student.once_more = cases, [student.outcome(args) for args in cases], wanted
+        return student.once_more
 
     def transformations(self) -> Iterable[transformations.Transformation]:
         """The general mistakes that make sense in this task."""
@@ -513,10 +544,22 @@ class Task:
             for found in itertools.chain(inputs, transformations.of_results(plain)):
                 yield found._replace(function=prepare(found.function))
 
-    def _explained_in_general(self, cases: list, got: list[Outcome], wanted: dict) -> tuple[str, str] | None:
-        """The same for the mistakes that are made anywhere; else the factor by which all numbers are too large."""
-        if explained := self._explained(self.transformations(), cases, got, wanted):
+    def _explained_in_general(
+        self, cases: list, got: list[Outcome], wanted: dict, student: Callable
+    ) -> tuple[str, str] | None:
+        """The same for the mistakes that are made anywhere; else what was done to the right numbers."""
+        if explained := self._explained(self.transformations(), cases, got, wanted, student):
             return explained
+        explained = self._made_of_the_right_numbers(cases, got, wanted)
+        if explained and explained[0] != "nearly-right":
+            again = self._made_of_the_right_numbers(*self._once_more(student))
+            return explained if again and again[0] == explained[0] else None
+        return explained
+
+    def _made_of_the_right_numbers(
+        self, cases: list, got: list[Outcome], wanted: dict
+    ) -> tuple[str, str] | None:
+        """What was done to the right numbers, if it is the same in all cases."""
         pairs = [
             (aligned(a.tensors, b.tensors), b.tensors)
             for args, a, b in zip(cases, got, wanted[""], strict=True)
@@ -587,9 +630,14 @@ class Task:
                 properties[name] += mask.tolist()
         return ends.explaining(properties, is_wrong) if any(is_wrong) else []
 
-    def _is(self, wrong: Callable, cases: list, got: list[Outcome], wanted: dict) -> bool:
-        """Whether an answer does in every case what a wrong formula does, and in one that is surely not right."""
-        certain = False
+    def _is(
+        self, wrong: Callable, cases: list, got: list[Outcome], wanted: dict, is_certain: bool = False
+    ) -> bool:
+        """Whether an answer does in every case what a wrong formula does, and in one that is surely not right.
+
+        With `is_certain` this last is known already.
+        """
+        certain = is_certain
         for k, (args, outcome) in enumerate(zip(cases, got, strict=True)):
             mistaken = run(wrong, args)
             if any(end.is_extreme for end in self.ends_of(args)) and not (

@@ -76,6 +76,7 @@ def _weights_are(name, *numbers, sentence=""):
 
 _across_is("stride-ignored", 7)
 _across_is("half-the-field", 5, 4, 3)
+_across_is("counted-on-small-maps", 5)
 _across_is(
     "area-for-width",
     81,
