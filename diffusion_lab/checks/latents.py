@@ -371,12 +371,18 @@ def _flat(mean, logvar):
     return 0.5 * _bracket(mean, logvar).flatten(1).sum(1)
 
 
-def _ends_are_flat(function, draw, right, *more):
-    """Whether an answer is right in between, and takes no notice of logvar near one of its ends."""
+def _is_right_between(function, draw, right, *more):
+    """Whether an answer is right where no logvar is near one of its ends."""
     shape = 4, 1, 2, 2
     mean, between = draw.normal(*shape), draw.uniform(-1.5, 1.5, *shape)
-    if not _is_like(function(mean, between, *more)[0], right(mean, between, *more).double()):
+    return _is_like(function(mean, between, *more)[0], right(mean, between, *more).double())
+
+
+def _ends_are_flat(function, draw, right, *more):
+    """Whether an answer is right in between, and takes no notice of logvar near one of its ends."""
+    if not _is_right_between(function, draw, right, *more):
         return False
+    shape, mean = (4, 1, 2, 2), draw.normal(4, 1, 2, 2)
     pairs = ((LOWEST, LOWEST + 2), (HIGHEST - 2, HIGHEST))
     told = [[function(mean, torch.full(shape, end), *more)[0] for end in pair] for pair in pairs]
     return any(bool((a == b).all()) for a, b in told)
@@ -412,10 +418,12 @@ price.wrong(
 
 @price.probe("safety-number", _ADDED)
 def _(price, draw):
-    if not _ends_are_flat(price, draw, _flat):
-        return False
-    lowest = _logarithm_at(price, LOWEST)  # of the number that was added, or the bound itself
-    return lowest > LOWEST + 3 and abs(_logarithm_at(price, lowest) - lowest - math.log(2)) < 0.05
+    lowest, next_to_it = (
+        _logarithm_at(price, LOWEST + by) for by in (0, 2)
+    )  # of what was added, or the bound
+    is_flat = lowest > LOWEST + 3 and abs(next_to_it - lowest) < 0.01
+    twice = is_flat and abs(_logarithm_at(price, lowest) - lowest - math.log(2)) < 0.05
+    return bool(twice) and _is_right_between(price, draw, _flat)
 
 
 @price.probe(

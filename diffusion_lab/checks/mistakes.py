@@ -133,9 +133,6 @@ _SECTIONS = {
         "mode-for-mean": (
             "that is the likeliest value; the squared error wants the mean of all that are possible"
         ),
-        "mean-rounded": (
-            "the mean was rounded to a value that can be; the guess with the least squared error need not be one"
-        ),
         "no-floor": "even the best guess misses, as x_0 is not known; its mean squared error is not 0",
         "mean-not-subtracted": (
             "that is the mean of x_0², the error of the guess 0; your guess has a smaller one"
@@ -221,9 +218,6 @@ _SECTIONS = {
     ("04", "1. The first network one writes"): {
         "stride-ignored": (
             "behind a layer of stride 2 a step is two pixels wide, and so is the reach of a kernel"
-        ),
-        "counted-on-small-maps": (
-            "pixels of the small maps were counted; one step on them is 2 pixels of the picture"
         ),
         "half-the-field": "only one side was counted; the field reaches as far to the left as to the right",
         "small-field": (
@@ -852,7 +846,6 @@ HELP = {
     "missing-no-grad": "`with torch.no_grad():` spares",
     "missing-train": "`model.train()` before the loop",
     "missing-zero-entry": "and entry 0 is 0, since at $t = 0$ nothing has happened yet",
-    "mean-rounded": "is a worse guess than a number that $x_0$ never takes",
     "mode-for-mean": "is a worse guess than a number that $x_0$ never takes",
     "nearest-for-mean": r"\sum_i w_i\, x^{(i)}",
     "no-backward": "loss.backward()",
@@ -940,7 +933,6 @@ HELP = {
     "stale-gradients": "optimizer.zero_grad()",
     "step-order": "optimizer.zero_grad()\n        loss.backward()\n        optimizer.step()",
     "stride-beta": r"has to use the $\beta$ of the whole jump",
-    "counted-on-small-maps": "a step there is two or four pixels wide",
     "backward-twice": "loss.backward()",
     "stride-ignored": "a step there is two or four pixels wide",
     "sum-for-mean": "$D = 784$ the number of pixels",

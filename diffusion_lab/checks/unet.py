@@ -75,8 +75,15 @@ def _weights_are(name, *numbers, sentence=""):
 
 
 _across_is("stride-ignored", 7)
-_across_is("half-the-field", 5, 4, 3)
-_across_is("counted-on-small-maps", 5)
+_across_is("half-the-field", 4, 3)
+_across_is(
+    "half-the-field",
+    5,
+    sentence=(
+        "either only one side was counted, and the field reaches as far to the left as to the right; or pixels of the"
+        " small maps were counted, and a step there is 2 pixels of the picture"
+    ),
+)
 _across_is(
     "area-for-width",
     81,

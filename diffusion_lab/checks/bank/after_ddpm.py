@@ -313,6 +313,17 @@ def my_denoise(network, y, ratio, data_std):
                 "    target.weights.data.lerp_(student.weights.data, 0.1)\n    a_t, b_t =",
             ),
         ),
+        (
+            "changed-its-input",
+            loss().replace(
+                "    a_t, b_t =",
+                "    for p in teacher.parameters():\n        p.requires_grad = False\n    a_t, b_t =",
+            ),
+        ),
+        (
+            "changed-its-input",
+            loss(guard="target.requires_grad_(False), teacher.requires_grad_(False)\n    if True:"),
+        ),
         ("detached-loss", loss(guard="if not torch.set_grad_enabled(False).prev or True:")),
         (
             "teacher-not-asked",
