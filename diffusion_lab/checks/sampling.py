@@ -1072,18 +1072,24 @@ _switched_off: set[str] = set()  # holds "gradients" if the last call of an answ
 
 
 def _with_gradients_again(answer):
-    """The answer, behind which gradients are as they were; it is noted if it has left them off."""
+    """The answer, behind which gradients are as they were; it is noted if it has left them off.
+
+    The weights of the network may be frozen, as it may stay in evaluation mode, and want gradients again behind it.
+    """
 
     @functools.wraps(answer)
     def call(*args):
         _switched_off.clear()
         before = torch.is_grad_enabled()
+        wanting = [(p, p.requires_grad) for p in getattr(args[0], "parameters", list)()]
         try:
             return answer(*args)
         finally:
             if before and not torch.is_grad_enabled():
                 _switched_off.add("gradients")
             torch.set_grad_enabled(before)
+            for p, wants in wanting:
+                p.requires_grad_(wants)
 
     return call
 

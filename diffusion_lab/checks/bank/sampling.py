@@ -489,7 +489,6 @@ def my_ddim_step(x_t, x_0_hat, t, s, schedule, eta, z):
         ("missing-eval", loop(before="model.train()")),
         ("missing-eval", loop(after="model.train()")),
         ("missing-no-grad", loop(no_grad="")),
-        ("changed-its-input", loop(no_grad="", before="model.eval().requires_grad_(False)")),
         ("changed-its-input", loop(after="[p.mul_(0.9) for p in model.parameters()] if s == 0 else None")),
         ("missing-no-grad", loop(no_grad="", variance="beta * (s > 0)", before="model = model.eval()")),
         ("draws-own-noise", loop(noise="var.sqrt() * torch.randn_like(x)")),
