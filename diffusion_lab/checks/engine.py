@@ -741,7 +741,7 @@ class Guess(Task):
             return math.isfinite(value) and abs(value - (low + high) / 2) <= (high - low) / 5
 
         found = {}
-        for name, sentence, undo in _SLIPS:
+        for name, sentence, undo in SLIPS:
             if all(is_close(label, undo(numbers[label])) for label in off):
                 found.setdefault(name, sentence)
         if len(off) > 1:
@@ -775,7 +775,7 @@ def _or_nan(undo: Callable[[float], float]) -> Callable[[float], float]:
     return undone
 
 
-_SLIPS = tuple(
+SLIPS = tuple(
     (name, sentence, _or_nan(undo))
     for name, sentence, undo in (
         ("in-percent", "that is in percent; the number itself is wanted", lambda value: value / 100),

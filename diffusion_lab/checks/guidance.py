@@ -1011,6 +1011,12 @@ guided.wrong(
     _guided(within=lambda t, low, high: (low <= t) & (t < high)),
     _guided(within=lambda t, low, high: (low <= t) & (t <= high)),
     _guided(within=lambda t, low, high: (low < t) & (t < high)),
+    *(
+        _guided(within=lambda t, low, high, by=by, to=to: (low + by < t) & (t <= high + to))
+        for by in (-1, 0, 1)
+        for to in (-1, 0, 1)
+        if (by, to) not in ((0, 0), (0, -1), (-1, 0), (-1, -1))  # right, and what stands above
+    ),
     sentence="a border of the window is on the wrong side: guided is where low < t <= high",
 )
 guided.wrong(

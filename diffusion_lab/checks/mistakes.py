@@ -1027,6 +1027,7 @@ _ANYWHERE = {
     "safety-term": "a divisor was kept away from 0 where it never is 0, and the numbers are others for it",
     "wrong-factor": "right numbers, multiplied by something that does not belong there",
     "wrong-order": "right numbers in the wrong order",
+    "shared-row": "one row was used for the whole batch; every element has its own",
     "wrong-constant": "right numbers, plus or minus something that does not belong there",
     "wrong-share": "one of the parts that are added up counts too much or too little",
     "safety-number": "a bound was set, or a small number added, for safety; it changes the result",

@@ -1103,6 +1103,15 @@ def _(train_step, draw):
     return _kinds(train_step, draw)[3] == 2
 
 
+@train_step.probe("frozen-weights-moved", always=True)
+def _(train_step, draw):
+    model = _nested(draw)
+    frozen = nn.Linear(4, 4).requires_grad_(False)
+    frozen.weight.data, frozen.bias.data = draw.normal(4, 4), draw.normal(4)
+    path, *_ = train_step(model.append(frozen), draw.normal(3, 6, 4), 0.2)
+    return bool((path[-1, -20:] != path[0, -20:]).any() or (path[0, -20:] != _flat(frozen)).any())
+
+
 @train_step.probe(
     "changed-its-input",
     "`requires_grad` of some weights is not what it was; which weights are trained is not for a step to decide",
@@ -1114,15 +1123,6 @@ def _(train_step, draw):
     return any(
         train_step(network, draw.normal(3, 6, 4), 0.2)[-1][4] == 1 for network in (_nested(draw), model)
     )
-
-
-@train_step.probe("frozen-weights-moved", always=True)
-def _(train_step, draw):
-    model = _nested(draw)
-    frozen = nn.Linear(4, 4).requires_grad_(False)
-    frozen.weight.data, frozen.bias.data = draw.normal(4, 4), draw.normal(4)
-    path, *_ = train_step(model.append(frozen), draw.normal(3, 6, 4), 0.2)
-    return bool((path[-1, -20:] != path[0, -20:]).any() or (path[0, -20:] != _flat(frozen)).any())
 
 
 def _asked_again(mode):

@@ -464,6 +464,12 @@ my_conditioning = Conditioning
         ),
     ],
     "guided": [
+        (
+            "endpoint-missed",
+            guided(
+                scale="torch.where((t > low) & (t <= high + 1), s, 1.0)",
+            ),
+        ),
         ("w-for-s", guided(out="out_cond + scale * (out_cond - out_null)")),
         (
             "w-for-s",
