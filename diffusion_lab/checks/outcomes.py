@@ -137,28 +137,31 @@ def _algorithms() -> tuple[bool, bool]:
     )
 
 
+def dice() -> tuple:
+    """Give the state of the random numbers of torch on the CPU, of numpy and of Python, for `set_dice`."""
+    of_numpy = np.random.get_state()  # noqa: NPY002 -- the generator that an answer may use
+    return torch.random.get_rng_state(), of_numpy, random.getstate()
+
+
+def set_dice(state: tuple) -> None:
+    """Put random numbers back to where they were."""
+    of_torch, of_numpy, of_python = state
+    torch.random.set_rng_state(of_torch)
+    np.random.set_state(of_numpy)  # noqa: NPY002
+    random.setstate(of_python)
+
+
 @contextlib.contextmanager
 def dice_as_before() -> Iterator[None]:
-    """Put back the state of the random numbers of torch on the CPU, of numpy and of Python.
+    """Put random numbers back behind a whole check.
 
-    That is for a whole check, and not for a single call: an answer that draws its own noise is found out because two
-    calls of it differ.
+    Not behind each call: an answer that draws its own noise is found out because two calls of it differ.
     """
-    of_torch, of_python = torch.random.get_rng_state(), random.getstate()
-    of_numpy = np.random.get_state()  # noqa: NPY002 -- the generator that an answer may use
+    state = dice()
     try:
         yield
     finally:
-        torch.random.set_rng_state(of_torch)
-        np.random.set_state(of_numpy)  # noqa: NPY002
-        random.setstate(of_python)
-
-
-def seed_dice(seed: int) -> None:
-    """Begin all of these random numbers at one place; call it inside of `dice_as_before`."""
-    torch.random.default_generator.manual_seed(seed)
-    np.random.seed(seed)  # noqa: NPY002
-    random.seed(seed)
+        set_dice(state)
 
 
 _changed: set[int] = set()  # the places of inputs that a `prepare` saw change in the copies that it handed on
