@@ -815,7 +815,7 @@ def my_train_step(model, optimizer, batch, loss_of):
 """,
     ),
     ("changed-its-input", _step(between="model[0].requires_grad_(False)")),
-    ("changed-its-input", _step(before="model.requires_grad_(True)")),
+    ("frozen-weights-moved", _step(before="model.requires_grad_(True)")),
     ("loss-rounded", _step(give="round(loss.item(), 2)")),
     ("frozen-weights-moved", _step(before="for p in model.parameters(): p.requires_grad = True")),
 ]
