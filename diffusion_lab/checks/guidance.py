@@ -1015,7 +1015,8 @@ guided.wrong(
         _guided(within=lambda t, low, high, by=by, to=to: (low + by < t) & (t <= high + to))
         for by in (-1, 0, 1)
         for to in (-1, 0, 1)
-        if (by, to) not in ((0, 0), (0, -1), (-1, 0), (-1, -1))  # right, and what stands above
+        if by != to
+        and (by, to) not in ((0, -1), (-1, 0))  # these stand above, and both alike are a shift of t
     ),
     sentence="a border of the window is on the wrong side: guided is where low < t <= high",
 )
