@@ -315,6 +315,7 @@ for _times_of in (
 embed_time.wrong(
     "times-mixed",
     lambda t, features, max_period: _waves()(max_period * t / t.max(), features, max_period),
+    lambda t, features, max_period: _waves()(t / t.max() * max_period, features, max_period),
     sentence=TIMES_MIXED,
 )
 embed_time.wrong(
