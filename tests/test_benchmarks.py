@@ -496,6 +496,102 @@ def test_a_class_is_made_of_right_and_wrong_answers_and_the_same_from_a_seed(tmp
     assert 0 < sum(source.strip() == own.strip() for source in sources) < 12
 
 
+# --- nonces
+
+
+@pytest.fixture
+def nonces():
+    return importlib.import_module("benchmarks.nonces")
+
+
+class TestTrial:
+    """The right answers to one task under one nonce after the other."""
+
+    def trial(self, nonces, *answers, number="1.2"):
+        task = nonces.registry.modules()["forward_noising"].exercise.tasks[number]
+        told = []
+        given = [nonces.Answer(f"answer {k}", answer) for k, answer in enumerate(answers)]
+        return nonces.Trial(task, given, told.append), told
+
+    def test_right_answers_are_accepted(self, nonces):
+        trial, told = self.trial(nonces)
+        trial.answers = [nonces.Answer("the key", trial.task.rights[""])]
+        row = trial.run([1, 2, 3, 4], minutes=1)
+        assert (row["checks"], row["rejected"], told) == (4, 0, [])
+
+    def test_what_is_rejected_under_some_nonces_only_is_told_with_the_nonce(self, nonces):
+        trial, told = self.trial(nonces)
+        right, seen = trial.task.rights[""], set()
+
+        def answer(x_prev, t, schedule, noise):
+            seen.add(trial.task.exercise.nonce)
+            return right(x_prev, t, schedule, noise) + (len(seen) == 2)
+
+        trial.answers = [nonces.Answer("bank, row 7", answer)]
+        row = trial.run([11, 12, 13], minutes=1)
+        assert (row["nonces"], row["rejected"]) == (3, 1)
+        assert told[0].startswith("1.2, bank, row 7, nonce 12: 'refused: ")
+
+    def test_a_number_is_checked_against_the_middle_of_what_is_right(self, nonces):
+        trial, told = self.trial(nonces, number="1.1")
+        trial.answers = [nonces.Answer("middle", trial.task.middle(trial.task.rights[""]))]
+        trial.answers += [nonces.Answer("wrong", -5.0)]
+        assert trial.run([0, 1], minutes=1)["rejected"] == len(told) == 2
+
+    def test_a_slow_check_takes_fewer_nonces(self, nonces, monkeypatch):
+        clock = iter(range(0, 10_000, 50))
+        monkeypatch.setattr(nonces.common, "cpu_seconds", lambda: next(clock))
+        trial, _ = self.trial(nonces)
+        row = trial.run(range(100), minutes=5)
+        assert nonces.LEAST < row["nonces"] < 10
+        assert row["cpu_minutes"] > 5
+
+
+def test_nonces_from_end_to_end_and_on(nonces, tmp_path, monkeypatch, capsys):
+    out = tmp_path / "result.json"
+    arguments = ["--nonces", "2", "--exercises", "08", "--out", str(out)]
+    assert nonces.main(arguments) == 0
+    content = json.loads(out.read_text("utf-8"))
+    assert [row["task"] for row in content["rows"]] == ["8.1", "8.2", "8.3"]
+    bank = nonces.bank.load("latents").RIGHT["price"]
+    assert content["rows"][0]["right_answers"] == 1 + len(bank)
+    assert all(row["nonces"] == 2 and not row["rejected"] for row in content["rows"])
+    content["rows"].pop()
+    out.write_text(json.dumps(content), "utf-8")
+    tried = []
+    run = nonces.Trial.run
+    monkeypatch.setattr(nonces.Trial, "run", lambda self, *a: tried.append(self.task.number) or run(self, *a))
+    assert nonces.main([*arguments, "--resume"]) == 0
+    assert tried == ["8.3"]
+    with pytest.raises(SystemExit):
+        nonces.main([*arguments[2:], "--nonces", "5", "--resume"])
+    assert "has --nonces 2, not 5" in capsys.readouterr().err
+
+
+def test_a_rejected_answer_is_an_exit_code(nonces, monkeypatch, capsys):
+    monkeypatch.setattr(
+        nonces, "right_answers", lambda name, module: [(module.exercise.tasks["8.1"], [("x", 1)])]
+    )
+    assert nonces.main(["--nonces", "1", "--exercises", "08"]) == 1
+    assert "8.1, x, nonce" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--nonces", "0"], "--nonces"),
+        (["--minutes", "0"], "--minutes"),
+        (["--exercises", "77"], "--exercises"),
+        (["--resume"], "--resume needs --out"),
+    ],
+)
+def test_nonces_names_the_option(nonces, arguments, named, capsys):
+    with pytest.raises(SystemExit) as stop:
+        nonces.main(arguments)
+    assert stop.value.code == 2
+    assert named in capsys.readouterr().err
+
+
 def test_the_extras():
     lists = (ROOT / "pyproject.toml").read_text("utf-8").split("[project.optional-dependencies]")[1]
     extras = dict(re.findall(r"^(\w+) = \[\n(.*?)^\]", lists, re.M | re.S))

@@ -4,8 +4,10 @@ For each task: right answers accepted, wrong ones caught, and wrong ones called 
 catalogue. (Rows of a bank that want "differs", "error" and the like are caught, but have no name.) A compound is
 wrong in more than one way: it must be caught, and not be given a name that is not there.
 
-And what a task declares: right ways, the mistakes it knows, the general ones that are tried on it, and the ends of its
-statement that its cases have.
+And what a task declares: right ways, the mistakes it knows, the general ones that are tried on it, the arguments that
+no general one changes (and why not: `transformations.LEFT_AS_THEY_ARE`), and the ends of its statement that its cases
+have. General ones of a guess are slips, such as percent. A task whose `prepare` calls the answer with other arguments
+than those of the cases has none.
 """
 
 import contextlib
@@ -14,8 +16,8 @@ import sys
 from types import ModuleType
 from typing import NamedTuple
 
-from diffusion_lab.checks import bank, cells, mistakes, registry
-from diffusion_lab.checks.engine import Guess, Mistaken, Task
+from diffusion_lab.checks import bank, cells, mistakes, registry, transformations
+from diffusion_lab.checks.engine import SLIPS, Guess, Mistaken, Task
 
 COLUMNS = (
     "task",
@@ -27,6 +29,7 @@ COLUMNS = (
     "right ways",
     "mistakes known",
     "general ones tried",
+    "arguments left as they are",
     "ends",
 )
 
@@ -74,16 +77,27 @@ def shares(task: Task, answers: ModuleType) -> tuple[list[Share], int]:
 
 def declared(task: Task) -> list[int]:
     """How many right ways, mistakes, general mistakes and ends a task has."""
-    is_guess = isinstance(task, Guess)
     known = {name for name, *_ in [*task.wrongs, *task.probes]}
-    general = [] if is_guess else list(task.transformations())
+    general = SLIPS if isinstance(task, Guess) else list(task.transformations())
     return [len(task.rights), len(known), len(general), len(task.ends)]
 
 
-def line(title: str, columns: list[Share], apart: int, counts: list[int]) -> str:
+def left_as_they_are(task: Task) -> str:
+    """The arguments of a task that no general mistake changes."""
+    if isinstance(task, Guess):
+        return "–"
+    if not task.inputs_are_shown:
+        return "all"
+    given = next(iter(task.make_cases(task._draw())))
+    changed = transformations.changed_arguments(task.arguments, given)
+    return ", ".join(name for name, number in changed.items() if not number) or "none"
+
+
+def line(title: str, columns: list[Share], apart: int, counts: list[int], left: str) -> str:
     """One row of the table."""
+    numbers = [*counts[:-1], left, counts[-1]]
     right, caught, named, fair = (f"{share.good} of {share.all}" for share in columns)
-    return f"| {title} | {right} | {caught} | {named} | {apart} | {fair} | {' | '.join(map(str, counts))} |"
+    return f"| {title} | {right} | {caught} | {named} | {apart} | {fair} | {' | '.join(map(str, numbers))} |"
 
 
 def main(nonce: str = "0") -> int:
@@ -97,8 +111,12 @@ def main(nonce: str = "0") -> int:
             total = [Share(a.good + b.good, a.all + b.all) for a, b in zip(total, columns, strict=True)]
             counts = declared(task)
             sums = [a + b for a, b in zip(sums, counts, strict=True)]
-            print(line(f"{task.number} {cells.plain(task.title)}", columns, apart, counts))
-    print(line("**all**", total, len(mistakes.CATALOGUE), sums))
+            print(
+                line(
+                    f"{task.number} {cells.plain(task.title)}", columns, apart, counts, left_as_they_are(task)
+                )
+            )
+    print(line("**all**", total, len(mistakes.CATALOGUE), sums, ""))
     return int(any(share.good < share.all for share in total))
 
 

@@ -6,6 +6,7 @@ from torch import nn
 from diffusion_lab.checks import pictures
 from diffusion_lab.checks.ends import BATCH_OF_ONE, NOT_SQUARE, REAL_PICTURES, T_IS_LAST, VERY_LARGE, border
 from diffusion_lab.checks.engine import Exercise
+from diffusion_lab.checks.outcomes import note_changes
 from diffusion_lab.schedules import DiffusionSchedule
 
 exercise = Exercise("10", "After DDPM")
@@ -909,6 +910,7 @@ def _with_gradients(answer):
         networks = [Painter(weights.clone()) for weights in (student, target, teacher)]
         with torch.enable_grad():
             loss = answer(*networks, x_t, t, s, schedule)
+            note_changes(networks, [Painter(weights.clone()) for weights in (student, target, teacher)])
             before = student, target, teacher
             if not all(
                 torch.equal(n.weights.detach(), weights) for n, weights in zip(networks, before, strict=True)
@@ -1448,7 +1450,10 @@ def _(loss, draw):
 
 @consistency_loss.probe(
     "result-clipped",
-    "right as long as all numbers are small, and wrong where they are large: something was clipped; leave it as it is",
+    (
+        "right as long as all numbers are small, and wrong where they are large: either something was clipped, or large"
+        " differences count less than their square"
+    ),
 )
 def _(loss, draw):
     weights = [torch.zeros(2)] * 3

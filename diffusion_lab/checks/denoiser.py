@@ -91,6 +91,15 @@ def least_error():
 
 least_error.wrong("mode-for-mean", lambda: {"guess": (-1.02, -0.98), "error": ANY})
 least_error.wrong("unweighted-mean", lambda: {"guess": (-0.02, 0.02), "error": ANY})
+least_error.wrong(
+    "unweighted-mean",
+    lambda: {"guess": (-0.02, 0.02), "error": (0.69, 0.71)},
+    lambda: {"guess": (-0.02, 0.02), "error": (0.435, 0.465)},
+    sentence=(
+        "either all candidates were counted alike, and the likelier ones have to count more; or the mean was rounded to"
+        " a value that can be, and the best guess need not be one"
+    ),
+)
 least_error.wrong("no-floor", lambda: {"guess": MEAN, "error": (-0.01, 0.01)})
 least_error.wrong("absolute-error", lambda: {"guess": MEAN, "error": (0.59, 0.61)})
 least_error.wrong("mean-not-subtracted", lambda: {"guess": MEAN, "error": (0.69, 0.71)})

@@ -57,6 +57,21 @@ _IGNORED = {
 """What it is called if an answer does not change with one of these."""
 
 
+_NETWORKS = ("model", "network", "student", "target", "teacher")
+"""What networks are called among the arguments."""
+
+
+def _with_the_same_dice(function: Callable) -> Callable:
+    """A function before every call of which all random numbers begin at the same place."""
+    state = outcomes.dice()
+
+    def call(*args: Any) -> Any:
+        outcomes.set_dice(state)
+        return function(*args)
+
+    return call
+
+
 def _listed(names: Sequence[str], word: str = "and") -> str:
     """Names as code, with a word before the last one."""
     *others, last = (f"`{name}`" for name in names)
@@ -155,7 +170,8 @@ class Task:
     def __call__(self, answer: Any) -> None:
         """Check an answer: show one line, or its card, if it is right; else raise `NotAttempted` or `Mistaken`."""
         try:
-            used, numbers = self._check(answer)
+            with outcomes.torch_as_before(), outcomes.dice_as_before():
+                used, numbers = self._check(answer)
         except Unsolved as unsolved:
             blank = isinstance(unsolved, NotAttempted)
             self.exercise.states[self.number] = "not attempted" if blank else f"wrong: {unsolved.name}"
@@ -254,6 +270,7 @@ class Task:
                 tensors = outcomes.stacked(tensors)
             return tensors[0] if len(tensors) == 1 else tensors
 
+        call.outcome = lambda args: run(answer, args, without)
         return call
 
     @functools.cached_property
@@ -311,10 +328,15 @@ class Task:
     def _refuse_changes(self, got: Iterable[Outcome]) -> None:
         """Raise if an answer, right in all else, has changed what it was given."""
         if which := self._changed_arguments(got):
+            instead = (
+                "leave its weights as they are, and `requires_grad` of each of them"
+                if any(f"`{name}`" in which for name in _NETWORKS)
+                else "make new tensors, or change a `.clone()`"
+            )
             raise self._mistaken(
                 "changed-its-input",
                 f"the numbers are right, but {which} changed; whoever calls the function still needs what it hands"
-                " over: make new tensors, or change a `.clone()`",
+                f" over: {instead}",
             )
 
     def _changed_arguments(self, got: Iterable[Outcome]) -> str:
@@ -359,6 +381,11 @@ class Task:
     def _try_probes(self, student: Callable, probes: Iterable) -> None:
         for name, sentence, probe, _ in probes:
             if probe(student, self._draw("probe", name)):
+                if name == "draws-own-noise" and probe(
+                    _with_the_same_dice(student), self._draw("probe", name)
+                ):
+                    text = f"{CATALOGUE['not-repeatable'].sentence}: something is kept from call to call"
+                    raise self._mistaken("not-repeatable", f"{text}, or drawn with dice of its own")
                 raise self._mistaken(name, sentence)
 
     def _diagnosis(self, student: Callable, cases: list, got: list[Outcome], wanted: dict) -> Mistaken:
@@ -367,25 +394,25 @@ class Task:
         Else say what was raised, or what is wrong with the form or numbers.
         """
         printed = next((outcome.printed for outcome in got if outcome.printed), "")
-        if explained := self._explained(self.wrongs, cases, got, wanted):
+        if explained := self._explained(self.wrongs, cases, got, wanted, student):
             return self._mistaken(*explained, printed=printed)
         for args, outcome in zip(cases, got, strict=True):
             if outcome.error:
-                explained = self._explained_in_general(cases, got, wanted)
+                explained = self._explained_in_general(cases, got, wanted, student)
                 return self._mistaken(*explained) if explained else self._error(outcome, args)
         first = max(
             wanted.values(), key=lambda ideal: sum(map(self._equal, got, ideal))
         )  # the right way it is nearest
         for outcome, right in self._ordinary_first(cases, got, first):
             if problem := outcome.problem or outcomes.form(outcome, right, self.results):
-                explained = self._explained_in_general(cases, got, wanted)
+                explained = self._explained_in_general(cases, got, wanted, student)
                 if explained and (problem[0], explained[0]) != ("wrong-dtype", "nearly-right"):
                     return self._mistaken(*explained, printed=printed)
                 if problem[0] == "not-finite":
                     self._try_probes(student, [probe for probe in self.probes if probe[-1]])
                 return self._mistaken(*problem, self._where_it_departs(cases, got, first), printed=printed)
         self._try_probes(student, self.probes)
-        if explained := self._explained_in_general(cases, got, wanted):
+        if explained := self._explained_in_general(cases, got, wanted, student):
             return self._mistaken(*explained, printed=printed)
         if not same(*(run(student, cases[0]).tensors for _ in range(2)), tolerance=0.0):
             sentence = CATALOGUE["not-repeatable"].sentence
@@ -475,21 +502,36 @@ class Task:
         )
         return (
             "gradient-lost",
-            f"the value is right, but not {name}: something on the way was detached or cut",
+            f"the value is right, but not {name}: was something on the way detached or cut, or changed in another way?",
         )
 
     def _explained(
-        self, formulas: Iterable, cases: list, got: list[Outcome], wanted: dict
+        self, formulas: Iterable, cases: list, got: list[Outcome], wanted: dict, student: Callable
     ) -> tuple[str, str] | None:
-        """The name and the sentence of the formula that an answer is like; of the first two if their names differ."""
+        """The name and the sentence of the formula that an answer is like; of the first two if their names differ.
+
+        What fits has to fit once more, with inputs that are drawn anew.
+        """
         fitting: dict[str, str] = {}
         for name, sentence, wrong in formulas:
-            if name not in fitting and self._is(wrong, cases, got, wanted):
+            if (
+                name not in fitting
+                and self._is(wrong, cases, got, wanted)
+                and self._is(wrong, *self._once_more(student), is_certain=True)
+            ):
                 fitting[name] = sentence or CATALOGUE[name].sentence
         if not fitting:
             return None
         (name, first), *others = fitting.items()
         return name, f"either {first}; or {others[0][1]}" if others else first
+
+    def _once_more(self, student: Callable) -> tuple[list, list[Outcome], dict[str, list[Outcome]]]:
+        """Cases that are drawn anew, what an answer did with them, and what was wanted by every right way."""
+        if not hasattr(student, "once_more"):
+            cases = list(self.make_cases(self._draw("once more")))
+            wanted = {name: [run(right, args) for args in cases] for name, right in self.rights.items()}
+            student.once_more = cases, [student.outcome(args) for args in cases], wanted
+        return student.once_more
 
     def transformations(self) -> Iterable[transformations.Transformation]:
         """The general mistakes that make sense in this task."""
@@ -503,10 +545,22 @@ class Task:
             for found in itertools.chain(inputs, transformations.of_results(plain)):
                 yield found._replace(function=prepare(found.function))
 
-    def _explained_in_general(self, cases: list, got: list[Outcome], wanted: dict) -> tuple[str, str] | None:
-        """The same for the mistakes that are made anywhere; else the factor by which all numbers are too large."""
-        if explained := self._explained(self.transformations(), cases, got, wanted):
+    def _explained_in_general(
+        self, cases: list, got: list[Outcome], wanted: dict, student: Callable
+    ) -> tuple[str, str] | None:
+        """The same for the mistakes that are made anywhere; else what was done to the right numbers."""
+        if explained := self._explained(self.transformations(), cases, got, wanted, student):
             return explained
+        explained = self._made_of_the_right_numbers(cases, got, wanted)
+        if explained and explained[0] != "nearly-right":
+            again = self._made_of_the_right_numbers(*self._once_more(student))
+            return explained if again and again[0] == explained[0] else None
+        return explained
+
+    def _made_of_the_right_numbers(
+        self, cases: list, got: list[Outcome], wanted: dict
+    ) -> tuple[str, str] | None:
+        """What was done to the right numbers, if it is the same in all cases."""
         pairs = [
             (aligned(a.tensors, b.tensors), b.tensors)
             for args, a, b in zip(cases, got, wanted[""], strict=True)
@@ -577,9 +631,14 @@ class Task:
                 properties[name] += mask.tolist()
         return ends.explaining(properties, is_wrong) if any(is_wrong) else []
 
-    def _is(self, wrong: Callable, cases: list, got: list[Outcome], wanted: dict) -> bool:
-        """Whether an answer does in every case what a wrong formula does, and in one that is surely not right."""
-        certain = False
+    def _is(
+        self, wrong: Callable, cases: list, got: list[Outcome], wanted: dict, is_certain: bool = False
+    ) -> bool:
+        """Whether an answer does in every case what a wrong formula does, and in one that is surely not right.
+
+        With `is_certain` this last is known already.
+        """
+        certain = is_certain
         for k, (args, outcome) in enumerate(zip(cases, got, strict=True)):
             mistaken = run(wrong, args)
             if any(end.is_extreme for end in self.ends_of(args)) and not (
@@ -683,7 +742,7 @@ class Guess(Task):
             return math.isfinite(value) and abs(value - (low + high) / 2) <= (high - low) / 5
 
         found = {}
-        for name, sentence, undo in _SLIPS:
+        for name, sentence, undo in SLIPS:
             if all(is_close(label, undo(numbers[label])) for label in off):
                 found.setdefault(name, sentence)
         if len(off) > 1:
@@ -717,7 +776,7 @@ def _or_nan(undo: Callable[[float], float]) -> Callable[[float], float]:
     return undone
 
 
-_SLIPS = tuple(
+SLIPS = tuple(
     (name, sentence, _or_nan(undo))
     for name, sentence, undo in (
         ("in-percent", "that is in percent; the number itself is wanted", lambda value: value / 100),

@@ -42,6 +42,14 @@ guided_number.wrong(
         "that is for s = 5: the 1 of s = 1 + w was added twice, or the 0.5 was scaled and not the difference"
     ),
 )
+guided_number.wrong(
+    "w-for-s",
+    lambda: (0.69, 0.71),
+    sentence=(
+        "w and 1 + w changed places: the answer with the order counts 1 + w times, and the other one is taken off w"
+        " times"
+    ),
+)
 guided_number.wrong("swapped-guidance", lambda: (-0.72, -0.68), lambda: (-0.42, -0.38))
 guided_number.wrong("not-guided", lambda: (0.49, 0.51))
 guided_number.wrong(
@@ -1003,6 +1011,13 @@ guided.wrong(
     _guided(within=lambda t, low, high: (low <= t) & (t < high)),
     _guided(within=lambda t, low, high: (low <= t) & (t <= high)),
     _guided(within=lambda t, low, high: (low < t) & (t < high)),
+    *(
+        _guided(within=lambda t, low, high, by=by, to=to: (low + by < t) & (t <= high + to))
+        for by in (-1, 0, 1)
+        for to in (-1, 0, 1)
+        if by != to
+        and (by, to) not in ((0, -1), (-1, 0))  # these stand above, and both alike are a shift of t
+    ),
     sentence="a border of the window is on the wrong side: guided is where low < t <= high",
 )
 guided.wrong(
@@ -1243,15 +1258,22 @@ guided.wrong(
 )
 
 
+def _is_null(labels):
+    return labels == 3
+
+
+def _is_order(labels):
+    return labels != 3
+
+
 @guided.probe("dropout-at-sampling", always=True)
 def _(guided, draw):
     asked = []
     model, number = Painter(lambda labels: asked.append(labels)), 400
     given = draw.normal(number, 1, 2, 2), torch.full((number,), 10), draw.integers(0, 2, number)
     guided(model, *given, 3, torch.full((number,), 2.0), 0, 20)
-    return (
-        sum(int((labels == 3).sum()) for labels in asked) > number
-    )  # one null label per picture is asked about, no more
+    nulls, orders = (sum(int(is_so(labels).sum()) for labels in asked) for is_so in (_is_null, _is_order))
+    return nulls > number and orders % number != 0  # some pictures were asked about without their label
 
 
 def _found_scales(guided, draw):

@@ -1,5 +1,7 @@
 """Checks of exercise 08, latents: the price of a code, a code that is drawn, and the one number for the U-Net."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 
@@ -369,18 +371,64 @@ def _flat(mean, logvar):
     return 0.5 * _bracket(mean, logvar).flatten(1).sum(1)
 
 
-def _ends_are_flat(function, draw, right, *more):
-    """Whether an answer is right in between, and takes no notice of logvar near one of its ends."""
+def _is_right_between(function, draw, right, *more):
+    """Whether an answer is right where no logvar is near one of its ends."""
     shape = 4, 1, 2, 2
     mean, between = draw.normal(*shape), draw.uniform(-1.5, 1.5, *shape)
-    if not _is_like(function(mean, between, *more)[0], right(mean, between, *more).double()):
+    return _is_like(function(mean, between, *more)[0], right(mean, between, *more).double())
+
+
+def _ends_are_flat(function, draw, right, *more):
+    """Whether an answer is right in between, and takes no notice of logvar near one of its ends."""
+    if not _is_right_between(function, draw, right, *more):
         return False
+    shape, mean = (4, 1, 2, 2), draw.normal(4, 1, 2, 2)
     pairs = ((LOWEST, LOWEST + 2), (HIGHEST - 2, HIGHEST))
     told = [[function(mean, torch.full(shape, end), *more)[0] for end in pair] for pair in pairs]
     return any(bool((a == b).all()) for a, b in told)
 
 
-@price.probe("logvar-clipped")
+def _is_multiple(got, wanted):
+    """Whether numbers are those that are wanted, times one factor that is not 1."""
+    factor = float((got * wanted).sum() / wanted.square().sum())
+    return abs(factor) > 1e-6 and abs(factor - 1) > 1e-2 and _is_like(got / factor, wanted)
+
+
+def _logarithm_at(price, logvar):
+    """The logarithm of the variance that a price is made with, where `logvar` is far below 0."""
+    mean, numbers = torch.full((1, 1, 2, 2), 3.0), 4
+    cost = float(price(mean, torch.full_like(mean, logvar))[0])
+    return 9 - 1 - 2 * cost / numbers
+
+
+_ADDED = (
+    "a small number was added to the variance before its logarithm was taken, so that sharp bells cost too little;"
+    " logvar is that logarithm already"
+)
+price.wrong(
+    "safety-number",
+    *(
+        _price(lambda m, v, tiny=tiny, also=also: m**2 + v.exp() + also * tiny - 1 - (v.exp() + tiny).log())
+        for tiny in (0.1, 1e-2, 1e-3)
+        for also in (0, 1)
+    ),
+    sentence=_ADDED,
+)
+
+
+@price.probe("safety-number", _ADDED)
+def _(price, draw):
+    lowest, next_to_it = (
+        _logarithm_at(price, LOWEST + by) for by in (0, 2)
+    )  # of what was added, or the bound
+    is_flat = lowest > LOWEST + 3 and abs(next_to_it - lowest) < 0.01
+    twice = is_flat and abs(_logarithm_at(price, lowest) - lowest - math.log(2)) < 0.05
+    return bool(twice) and _is_right_between(price, draw, _flat)
+
+
+@price.probe(
+    "logvar-clipped", "logvar, or the variance, was clipped; logvar is wanted as it is, from -30 to 20"
+)
 def _(price, draw):
     return _ends_are_flat(price, draw, _flat)
 
@@ -399,11 +447,7 @@ def _(price, draw):
 def _(price, draw):
     given = draw.normal(6, 2, 3, 3), draw.normal(6, 2, 3, 3)
     costs, right = price(*given)[0], _flat(*given).double()
-    return (
-        costs.shape == right.shape
-        and bool(costs.mean() != 0)
-        and _is_like(costs * (right.mean() / costs.mean()), right)
-    )
+    return costs.shape == right.shape and _is_multiple(costs, right)
 
 
 price.wrong("kl-reversed", _price(lambda m, v: (1 + m**2) / v.exp() - 1 + v))
@@ -690,6 +734,22 @@ def _one_latent(mean, logvar, noise):
     return mean + (logvar / 2).exp() * noise
 
 
+def _size_at(drawn, logvar):
+    """What the noise is multiplied by, by an answer, for bells that all have one logvar."""
+    noise = torch.ones(1, 1, 2, 2)
+    return float(drawn(0 * noise, torch.full_like(noise, logvar), noise)[0].flatten()[0])
+
+
+@draw_code.probe("spread-with-floor")
+def _(drawn, draw):
+    lowest = _size_at(drawn, LOWEST)  # of the number that was added, or the bound itself
+    if not math.exp(LOWEST / 2 + 2) < lowest < 0.2:
+        return False
+    return _size_at(drawn, 2 * math.log(lowest)) > 1.2 * lowest and _is_like(
+        torch.tensor([_size_at(drawn, 6.0)]), torch.tensor([math.exp(3)])
+    )
+
+
 @draw_code.probe("logvar-clipped")
 def _(drawn, draw):
     return _ends_are_flat(
@@ -726,8 +786,7 @@ def _(drawn, draw):
     mean, logvar, noise = draw.normal(3, 2, 4, 4), draw.uniform(-1, 1, 3, 2, 4, 4), draw.normal(3, 2, 4, 4)
     off = drawn(mean, logvar, noise)[0] - mean
     wanted = _without_mean(mean, logvar, noise).double()
-    factor = (off * wanted).sum() / wanted.square().sum() if off.shape == wanted.shape else 0.0
-    return bool(factor != 0) and _is_like(off / factor, wanted)
+    return off.shape == wanted.shape and _is_multiple(off, wanted)
 
 
 draw_code.wrong("noise-left-out", _drawn(lambda logvar: 0 * logvar), _coded(lambda mean, logvar, noise: mean))

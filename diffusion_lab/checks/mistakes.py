@@ -353,6 +353,7 @@ _SECTIONS = {
             "the weights moved, but not by the optimiser that is given; what it remembers, its momentum, was lost"
         ),
         "copy-trained": "a copy of the network was trained; the weights of `model` itself did not move",
+        "backward-twice": ("`backward` ran more than once for a step, and gradients add up; once is wanted"),
         "loss-twice": "the loss was computed more than once for a step; the one that is walked back is returned",
         "many-steps": "more than one step was taken on the batch; one is wanted",
         "backward-inside": "`backward()` was called inside the loss; whoever asks for the loss does that",
@@ -969,6 +970,7 @@ HELP = {
     "step-order": "optimizer.zero_grad()\n        loss.backward()\n        optimizer.step()",
     "step-uphill": "so that the mean squared error becomes smaller",
     "stride-beta": r"has to use the $\beta$ of the whole jump",
+    "backward-twice": "loss.backward()",
     "stride-ignored": "a step there is two or four pixels wide",
     "sum-for-mean": "$D = 784$ the number of pixels",
     "swapped-decay": r"d\,\bar\theta + (1-d)\,\theta",
@@ -1068,6 +1070,7 @@ _ANYWHERE = {
     "safety-term": "a divisor was kept away from 0 where it never is 0, and the numbers are others for it",
     "wrong-factor": "right numbers, multiplied by something that does not belong there",
     "wrong-order": "right numbers in the wrong order",
+    "shared-row": "one row was used for the whole batch; every element has its own",
     "wrong-constant": "right numbers, plus or minus something that does not belong there",
     "wrong-share": "one of the parts that are added up counts too much or too little",
     "safety-number": "a bound was set, or a small number added, for safety; it changes the result",

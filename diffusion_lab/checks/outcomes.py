@@ -10,10 +10,11 @@ import functools
 import hashlib
 import io
 import math
+import random
 import traceback
 import warnings
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 from unittest import mock
 
@@ -99,7 +100,8 @@ def _is_as_before(value: Any, before: Any) -> bool:
         alike = isinstance(value, Tensor) and value.shape == before.shape
         return alike and bool(torch.isclose(value.detach(), before, rtol=0, atol=0, equal_nan=True).all())
     if isinstance(before, nn.Module):
-        return _is_as_before(dict(value.state_dict()), dict(before.state_dict()))
+        wanting = [[p.requires_grad for p in network.parameters()] for network in (value, before)]
+        return wanting[0] == wanting[1] and _is_as_before(dict(value.state_dict()), dict(before.state_dict()))
     if isinstance(before, dict):
         return value.keys() == before.keys() and all(_is_as_before(value[key], before[key]) for key in before)
     if isinstance(before, list | tuple):
@@ -107,6 +109,59 @@ def _is_as_before(value: Any, before: Any) -> bool:
     if hasattr(before, "alphas_cumprod"):  # a schedule
         return _is_as_before(vars(value), vars(before))
     return not isinstance(before, int | float | str) or value == before
+
+
+@contextlib.contextmanager
+def torch_as_before() -> Iterator[None]:
+    """Put back what an answer may have set for the whole program, so that it does not spoil what comes next.
+
+    These are whether gradients are computed, the dtype that new tensors get, and whether only deterministic
+    algorithms may run.
+    """
+    with_gradients, dtype = torch.is_grad_enabled(), torch.get_default_dtype()
+    algorithms = _algorithms()
+    try:
+        yield
+    finally:
+        torch.set_grad_enabled(with_gradients)
+        torch.set_default_dtype(dtype)
+        if _algorithms() != algorithms:
+            torch.use_deterministic_algorithms(algorithms[0], warn_only=algorithms[1])
+
+
+def _algorithms() -> tuple[bool, bool]:
+    """Whether only deterministic algorithms may run, and whether others only warn."""
+    return (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
+
+
+def dice() -> tuple:
+    """Give the state of the random numbers of torch on the CPU, of numpy and of Python, for `set_dice`."""
+    of_numpy = np.random.get_state()  # noqa: NPY002 -- the generator that an answer may use
+    return torch.random.get_rng_state(), of_numpy, random.getstate()
+
+
+def set_dice(state: tuple) -> None:
+    """Put random numbers back to where they were."""
+    of_torch, of_numpy, of_python = state
+    torch.random.set_rng_state(of_torch)
+    np.random.set_state(of_numpy)  # noqa: NPY002
+    random.setstate(of_python)
+
+
+@contextlib.contextmanager
+def dice_as_before() -> Iterator[None]:
+    """Put random numbers back behind a whole check.
+
+    Not behind each call: an answer that draws its own noise is found out because two calls of it differ.
+    """
+    state = dice()
+    try:
+        yield
+    finally:
+        set_dice(state)
 
 
 _changed: set[int] = set()  # the places of inputs that a `prepare` saw change in the copies that it handed on
@@ -121,12 +176,13 @@ def note_changes(values: Sequence, before: Sequence) -> None:
 def run(function: Callable, args: Sequence, without: Sequence[str] = ()) -> Outcome:
     """Call with clones of the inputs, and catch what is raised, printed and warned.
 
-    The helpers of `without` raise meanwhile; see `forbidden`.
+    The helpers of `without` raise meanwhile; see `forbidden`. What an answer sets for the whole program is put back.
     """
     printed, given, with_gradients = io.StringIO(), [_clone(value) for value in args], torch.is_grad_enabled()
     _changed.clear()
     try:
         with (
+            torch_as_before(),
             forbidden.without(without) as used,
             contextlib.redirect_stdout(printed),
             contextlib.redirect_stderr(printed),
@@ -137,8 +193,6 @@ def run(function: Callable, args: Sequence, without: Sequence[str] = ()) -> Outc
             is_off = with_gradients and not torch.is_grad_enabled()
     except (Exception, SystemExit) as error:
         return Outcome(error=forbidden.Used(used[0]) if used else error, printed=printed.getvalue())
-    finally:
-        torch.set_grad_enabled(with_gradients)
     if used:
         return Outcome(error=forbidden.Used(used[0]), printed=printed.getvalue())
     pairs = zip(given, args, strict=True)

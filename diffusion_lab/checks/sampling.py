@@ -697,8 +697,14 @@ def _(step, draw):
 
 for _place, _what in enumerate(
     (
-        "the noise is right, but x_0_hat comes with another size than sqrt(alpha bar(s))",
-        "x_0_hat and z come with the right sizes, but the old noise does not: sqrt(1 - alpha bar(s) - sigma²)",
+        (
+            "x_t and z come with the right sizes, but x_0_hat does not: either where it is added, times sqrt(alpha"
+            " bar(s)), or where it is taken out of x_t, times sqrt(alpha bar(t))"
+        ),
+        (
+            "x_0_hat and z come with the right sizes, but the old noise does not: either where it is added, times"
+            " sqrt(1 - alpha bar(s) - sigma²), or where it is read out of x_t, divided by sqrt(1 - alpha bar(t))"
+        ),
         "x_0_hat and the old noise come with the right sizes, but z does not: its size is sigma",
     )
 ):
@@ -799,7 +805,18 @@ ddim_step.wrong(
     _ddim(read=lambda x_t, x_0, abar: x_t - abar.sqrt() * x_0),
     _ddim(read=lambda x_t, x_0, abar: x_t - x_0),
     _ddim(read=lambda x_t, x_0, abar: x_t),
+    _ddim(read=lambda x_t, x_0, abar: x_t / (1 - abar).sqrt()),
     sentence="the old noise was not read right: it is x_t without the signal, divided by its size",
+)
+ddim_step.wrong(
+    "no-shrinking",
+    _ddim(read=lambda x_t, x_0, abar: (x_t - x_0) / (1 - abar).sqrt()),
+    sentence="x_0_hat was taken off x_t whole; in x_t it has shrunk to sqrt(alpha bar(t)) of it",
+)
+ddim_step.wrong(
+    "wrong-sign",
+    _ddim(read=lambda x_t, x_0, abar: (x_t + abar.sqrt() * x_0) / (1 - abar).sqrt()),
+    sentence="the signal was added to x_t, where it is to be taken out of it to leave the noise",
 )
 ddim_step.wrong(
     "variance-as-std",
@@ -1055,18 +1072,24 @@ _switched_off: set[str] = set()  # holds "gradients" if the last call of an answ
 
 
 def _with_gradients_again(answer):
-    """The answer, behind which gradients are as they were; it is noted if it has left them off."""
+    """The answer, behind which gradients are as they were; it is noted if it has left them off.
+
+    The weights of the network may be frozen, as it may stay in evaluation mode, and want gradients again behind it.
+    """
 
     @functools.wraps(answer)
     def call(*args):
         _switched_off.clear()
         before = torch.is_grad_enabled()
+        wanting = [(p, p.requires_grad) for p in getattr(args[0], "parameters", list)()]
         try:
             return answer(*args)
         finally:
             if before and not torch.is_grad_enabled():
                 _switched_off.add("gradients")
             torch.set_grad_enabled(before)
+            for p, wants in wanting:
+                p.requires_grad_(wants)
 
     return call
 

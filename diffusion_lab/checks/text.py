@@ -500,7 +500,10 @@ def _(loss, draw):
 
 @contrastive_loss.probe(
     "floor-added",
-    "where it is cold, the temperature no longer matters: it is kept above a floor; take it as it comes",
+    (
+        "where it is cold, the temperature no longer matters: it, or the scores, are kept within bounds; take them as"
+        " they come"
+    ),
 )
 def _(loss, draw):
     pairs = draw.normal(2, 4, 6)

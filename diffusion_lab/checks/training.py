@@ -704,6 +704,8 @@ class _Sgd(torch.optim.SGD):
 def _steepest(model, batch):
     """The gradient of the loss of a batch, as one vector, with 0 for frozen weights."""
     trained = [p for p in model.parameters() if p.requires_grad]
+    if not trained:
+        return torch.zeros_like(_flat(model))
     gradients = dict(
         zip(trained, torch.autograd.grad((model(batch) - batch).square().mean(), trained), strict=True)
     )
@@ -754,7 +756,7 @@ def _played(step):
         groups = [{"params": weights[:1]}, {"params": weights[1:]}]
         optimizer = _Sgd(groups, lr=rate, momentum=0.5)
         counts, modes, numbers, losses, path = dict.fromkeys(("backward", "reached"), 0), [], [], [], []
-        is_exchanged, is_other_batch, gradients, values = False, False, [], []
+        is_exchanged, is_other_batch, gradients, values, walked_twice = False, False, [], [], True
 
         def count(what, result=None):
             counts[what] += 1
@@ -764,6 +766,7 @@ def _played(step):
             p.grad = torch.ones_like(p) * p.requires_grad
         next(model.parameters()).register_hook(lambda _gradient: count("reached"))
         backward, before = torch.autograd.backward, _flat(model)
+        wanting = [p.requires_grad for p in weights]
         asks_it, keeps_graph, stepped = True, False, 0
         with mock.patch.object(
             torch.autograd, "backward", lambda *args, **options: count("backward", backward(*args, **options))
@@ -772,7 +775,7 @@ def _played(step):
                 model.eval()
                 model.training = k == 1  # once it is only parts of it that are in evaluation mode
                 asked, optimizer.steps, optimizer.followed = _Asked(model, batch), 0, None
-                steepest = _steepest(copy.deepcopy(model), batch)
+                steepest, walked = _steepest(copy.deepcopy(model), batch), counts["backward"]
                 try:
                     loss = step(model, optimizer, batch, asked)
                 except ValueError as error:
@@ -788,6 +791,7 @@ def _played(step):
                 if loss is None or loss is ...:
                     return None
                 keeps_graph |= isinstance(loss, Tensor) and loss.requires_grad
+                walked_twice &= counts["backward"] - walked > 1
                 losses.append(torch.as_tensor(loss).detach().double().reshape(()))
                 path.append(_flat(model))
                 asks_it &= all(is_model for is_model, *_ in asked.calls)
@@ -814,6 +818,8 @@ def _played(step):
                         float(is_other_batch),
                         float(gradients[0] if len(set(gradients)) == 1 else max(gradients) == 2 and 2),
                         float(_kind_of_loss(torch.stack(losses), torch.tensor(values).double())),
+                        float([p.requires_grad for p in weights] != wanting),
+                        float(walked_twice),
                     ]
                 ),
             )
@@ -1052,7 +1058,7 @@ def _(train_step, draw):
 
 
 def _kinds(train_step, draw):
-    """Whether arguments were exchanged, another batch was used, and what was done to gradients and losses."""
+    """What the last result of `_played` says: of arguments, the batch, gradients, losses, flags and `backward`."""
     return [int(kind) for kind in train_step(_nested(draw), draw.normal(3, 6, 4), 0.2)[-1]]
 
 
@@ -1073,11 +1079,20 @@ def _(train_step, draw):
     "the loss was multiplied or divided by a number, such as that of the batch; take it as `loss_of` gives it",
 )
 def _(train_step, draw):
-    return _kinds(train_step, draw)[2:] in ([2, 1], [3, 1], [0, 1])
+    return _kinds(train_step, draw)[2:4] in ([2, 1], [3, 1], [0, 1])
+
+
+@train_step.probe("backward-twice")
+def _(train_step, draw):
+    kinds = _kinds(train_step, draw)
+    return OTHER_GRADIENTS[kinds[2] - 1] == "wrong-factor" and kinds[5] == 1
 
 
 for _number, _name in enumerate(OTHER_GRADIENTS, start=1):
-    _sentence = "the loss was multiplied by a number before `backward`, so its gradient is too large"
+    _sentence = (
+        "the gradient that was followed is too large: the loss was multiplied by a number before"
+        " `backward`, or the gradients behind it"
+    )
     train_step.probe(_name, _sentence if _name == "wrong-factor" else "")(
         lambda train_step, draw, number=_number: _kinds(train_step, draw)[2] == number
     )
@@ -1095,6 +1110,19 @@ def _(train_step, draw):
     frozen.weight.data, frozen.bias.data = draw.normal(4, 4), draw.normal(4)
     path, *_ = train_step(model.append(frozen), draw.normal(3, 6, 4), 0.2)
     return bool((path[-1, -20:] != path[0, -20:]).any() or (path[0, -20:] != _flat(frozen)).any())
+
+
+@train_step.probe(
+    "changed-its-input",
+    "`requires_grad` of some weights is not what it was; which weights are trained is not for a step to decide",
+    always=True,
+)
+def _(train_step, draw):
+    model = _nested(draw)
+    model[1].requires_grad_(False)
+    return any(
+        train_step(network, draw.normal(3, 6, 4), 0.2)[-1][4] == 1 for network in (_nested(draw), model)
+    )
 
 
 def _asked_again(mode):

@@ -18,7 +18,25 @@ TIMES = ("t", "s")
 NOISES = ("noise", "noises", "z", "eps")
 ONE_PER_PICTURE = ("t", "s", "tau", "ratio", "labels", "coins", "u", "c", "mask")
 PICTURES = ("x_prev", "x_0", "x_t", "x_T", "x_0_hat", "y", "v", "mean", "logvar", "u", "values", "condition")
-SIZES = ("eta", "variance", "data_std", "temperature", "tau", "ratio", "decay", "probability")
+SIZES = (
+    *("eta", "variance", "data_std", "temperature", "tau", "ratio", "decay", "probability"),
+    *("s", "low", "high", "max_period"),
+)
+COUNTS = ("T", "features", "groups", "patch", "null_label", "low", "high")
+TABLES = ("data", "latents", "weight", "bias", "x")
+ROWS = ("images", "captions", "queries", "keys", "prompt", "negative", "null")
+LEFT_AS_THEY_ARE = {
+    "model": "a network: what an answer asks it, and makes of what it says, the task's own formulas tell",
+    "network": "likewise",
+    "student": "likewise, and that it changed places with another one is tried",
+    "target": "likewise, and that it changed places with another one is tried",
+    "teacher": "likewise, and that it changed places with another one is tried",
+    "unet": "likewise",
+    "decode": "likewise",
+    "show": "a function that shows a picture",
+    "times": "it decides about the shapes of all else: a list that is cut or shifted is a formula of its task",
+}
+"""Arguments with which nothing general can be done, and why."""
 
 
 class Transformation(NamedTuple):
@@ -95,10 +113,19 @@ def _changes(names: Sequence[str], given: Sequence) -> Iterator[tuple[str, str, 
             yield from ((*said, place, change) for *said, change in _noises(name))
         if name in ONE_PER_PICTURE and isinstance(value, Tensor) and value.ndim:
             yield from ((*said, place, change) for *said, change in _shared(name))
-        if name in PICTURES and _is_numbers(value):
+        if name in PICTURES and _is_fraction(value):
             sentence = f"a sign is wrong: it is as if `{name}` were -{name}"
             yield "wrong-sign", sentence, place, lambda x: -x
+        if name in PICTURES and _is_numbers(value):
             yield from ((*said, place, change) for *said, change in _scaled(name))
+        if name in (*TABLES, *ROWS) and _is_fraction(value):
+            sentence = f"a sign is wrong: it is as if `{name}` were -{name}"
+            yield "wrong-sign", sentence, place, _or_none(lambda x: -x)
+            yield from ((*said, place, _or_none(change)) for *said, change in _scaled(name))
+        if name in ROWS and _is_fraction(value):
+            yield from ((*said, place, _or_none(change)) for *said, change in _reordered(name))
+        if name in COUNTS and type(value) is int:
+            yield from ((*said, place, change) for *said, change in _counts(name))
         if name in SIZES and _is_fraction(value):
             yield from ((*said, place, change) for *said, change in _sizes(name))
         if name == "betas":
@@ -111,6 +138,12 @@ def _changes(names: Sequence[str], given: Sequence) -> Iterator[tuple[str, str, 
                     place,
                     _in_schedule(lambda schedule, change=change: change(schedule.betas), "betas"),
                 )
+
+
+def changed_arguments(names: Sequence[str], given: Sequence) -> dict[str, int]:
+    """In how many general ways each argument is changed."""
+    places = [place for _, _, place, _ in _changes(names, given)]
+    return {name: places.count(place) for place, name in enumerate(names)}
 
 
 def _last(given: dict[str, Any]) -> int:
@@ -182,6 +215,27 @@ def _times(name: str) -> Iterator[tuple[str, str, Callable]]:
         yield "index-shift", sentence, lambda t, by=by: t + by
         for low in (0, 1):
             yield "index-shift", sentence, lambda t, by=by, low=low: torch.as_tensor(t + by).clamp(min=low)
+
+
+def _or_none(change: Callable) -> Callable:
+    """A change of an argument that is None in some cases."""
+    return lambda value: None if value is None else change(value)
+
+
+def _counts(name: str) -> Iterator[tuple[str, str, Callable]]:
+    for by, word in ((-1, "low"), (1, "high")):
+        sentence = f"`{name}` was taken one too {word}: it is as if it were {name} {'+-'[by < 0]} 1"
+        yield "index-shift", sentence, lambda number, by=by: number + by
+
+
+def _reordered(name: str) -> Iterator[tuple[str, str, Callable]]:
+    """Rows in another order, or one for the whole batch."""
+    sentence = f"the rows of `{name}` were put into another order, and no longer fit the others of the batch"
+    for change in (lambda x: x.flip(0), lambda x: x.roll(1, 0), lambda x: x.roll(-1, 0)):
+        yield "wrong-order", sentence, change
+    shared = f"one row of `{name}` was used for the whole batch; every one has its own"
+    for change in (lambda x: x[:1].expand_as(x), lambda x: x[-1:].expand_as(x)):
+        yield "shared-row", shared, change
 
 
 def _noises(name: str) -> Iterator[tuple[str, str, Callable]]:

@@ -75,7 +75,15 @@ def _weights_are(name, *numbers, sentence=""):
 
 
 _across_is("stride-ignored", 7)
-_across_is("half-the-field", 5, 4, 3)
+_across_is("half-the-field", 4, 3)
+_across_is(
+    "half-the-field",
+    5,
+    sentence=(
+        "either only one side was counted, and the field reaches as far to the left as to the right; or pixels of the"
+        " small maps were counted, and a step there is 2 pixels of the picture"
+    ),
+)
 _across_is(
     "area-for-width",
     81,
@@ -307,6 +315,7 @@ for _times_of in (
 embed_time.wrong(
     "times-mixed",
     lambda t, features, max_period: _waves()(max_period * t / t.max(), features, max_period),
+    lambda t, features, max_period: _waves()(t / t.max() * max_period, features, max_period),
     sentence=TIMES_MIXED,
 )
 embed_time.wrong(

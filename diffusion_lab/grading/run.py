@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ET
+from collections.abc import Sequence
 from pathlib import Path
 from queue import Empty
 from typing import NamedTuple
@@ -26,17 +27,18 @@ from nbformat import NotebookNode
 
 from diffusion_lab.checks.mistakes import CATALOGUE, UNNAMED
 from diffusion_lab.grading import answers as grafting
+from diffusion_lab.grading import syntax
 from diffusion_lab.grading.answers import Answers
 from diffusion_lab.grading.box import Box, BoxError, Kernel, new_folder
 from diffusion_lab.grading.keys import Key, Task, answer_cells
 from diffusion_lab.grading.rows import TaskGrade
-from diffusion_lab.grading.syntax import MAX_PARSED, parse
+from diffusion_lab.grading.syntax import MAX_PARSED, parse, without_magics
 
 PLUGIN = Path(__file__).with_name("nbval_plugin.py")
 GRACE = 20.0  # seconds that pytest gets beyond the deadline to write its results
 KEPT = 20_000  # characters of a log, and of a message
 ERROR = re.compile(r"error: (\w{1,60}): ")  # what a check says of an error
-LINE = re.compile(r"^in line (\d{1,5}) of (\w{1,60}):", re.M)
+LINE = re.compile(r"^in line (\d{1,5}) of (\w{1,60}|<[a-z]{1,20}>):", re.M)
 COLOURS = re.compile(r"\x1b\[[0-9;]*m|#x1B\[[0-9;]*m")
 # Where an answer has no business: through these a check can be changed, or made to tell the answer.
 CHECKS = ("check", "exercise", "NONCE", "rights", "wrongs", "make_numbers", "make_cases", "CATALOGUE")
@@ -290,7 +292,7 @@ def reaches(source: str) -> str:
 
     It reads and runs nothing, and can be deceived; no answer that only computes is caught by it.
     """
-    code = _without_magics(source)
+    code = without_magics(source)
     if len(code) > MAX_PARSED:
         return f"it has {len(code):,} characters, and up to {MAX_PARSED:,} are looked into"
     tree = parse(code)
@@ -374,11 +376,6 @@ def _root(node: ast.AST) -> str | None:
     while isinstance(node, ast.Attribute):
         node = node.value
     return node.id if isinstance(node, ast.Name) else None
-
-
-def _without_magics(source: str) -> str:
-    # pass, as a block may hold nothing else
-    return "\n".join(re.sub(r"^(\s*)[%!?].*", r"\1pass", line) for line in source.splitlines())
 
 
 def _owners(key: Key) -> list[str | None]:
@@ -478,11 +475,22 @@ def _task(
         return TaskGrade(task.number, 0, task.points, "blank")
     name = re.match(r"([a-z0-9-]+): ", message)
     known = name and (name[1] in CATALOGUE or name[1] in UNNAMED)
-    note = _where_it_ended(message) if known and name[1] == "error" else ""
+    if not known and (found := syntax.error(answered[task.number])):
+        line = f"SyntaxError in line {found[0]}: {syntax.line_of(answered[task.number], found[0])}"
+        return TaskGrade(task.number, 0, task.points, "failed", "error", f"{line} ({found[1]})")
+    sources = [answered[task.number], *answered.values()]
+    note = _where_it_ended(message, sources) if known and name[1] == "error" else ""
     return TaskGrade(task.number, 0, task.points, "failed", name[1] if known else "", note)
 
 
-def _where_it_ended(message: str) -> str:
-    """Tell of an answer's error its kind, its line and the function, which are words and a number; "" if unknown."""
+def _where_it_ended(message: str, sources: Sequence[str]) -> str:
+    """Tell of an answer's error its kind, its line and the function; "" if unknown.
+
+    What the message says of the line are words and a number; the line itself is read from the answers.
+    """
     kind, line = ERROR.match(message), LINE.search(message)
-    return f"{kind[1]} in line {line[1]} of {line[2]}" if kind and line else ""
+    if not (kind and line):
+        return ""
+    texts = (syntax.line_in(source, int(line[1]), line[2]) for source in sources)
+    text = next(filter(None, texts), "")
+    return f"{kind[1]} in line {line[1]} of {line[2]}" + (f": {text}" if text else "")

@@ -1,5 +1,6 @@
 """What a check says, and in which order it looks, on an exercise made up for the purpose."""
 
+import random
 import re
 
 import numpy as np
@@ -156,11 +157,30 @@ def test_a_task_may_let_its_arguments_be_changed(ask, halve):
         ({"a": torch.ones(2)}, lambda parts: parts["a"].zero_()),
         (torch.nn.BatchNorm1d(2), lambda module: module(torch.randn(3, 2))),
         (DiffusionSchedule(3), lambda schedule: schedule.betas.zero_()),
+        (torch.nn.Linear(2, 2), lambda module: module.requires_grad_(False)),
+        (torch.nn.Sequential(torch.nn.Linear(2, 2)), lambda module: module[0].bias.requires_grad_(False)),
     ],
 )
 def test_changes_are_seen_inside_what_is_given(given, change):
     assert outcomes.run(lambda value: (change(value), 1)[1], (given,)).changed == {0}
     assert outcomes.run(lambda value: 1, (given,)).changed == set()
+
+
+def test_a_network_that_came_back_changed_is_told_so(ask, exercise):
+    @exercise.task("1.6", "ask", 2, "1. One step", hints=HINTS)
+    def ask_it(model, x):
+        return model(x)
+
+    @ask_it.cases
+    def _(draw):
+        yield torch.nn.Linear(2, 3), draw.normal(4, 2)
+
+    ask_it.numbers(lambda answer, draw: {"one": 1.0})
+    assert "solved" in ask(ask_it, lambda model, x: model(x))
+    outcome = ask(ask_it, lambda model, x: model.requires_grad_(False)(x))
+    assert outcome.name == "changed-its-input"
+    assert "`model` was changed" in str(outcome)
+    assert "and `requires_grad` of each of them" in str(outcome)
 
 
 def test_whole_numbers_have_to_be_whole(ask, exercise):
@@ -385,10 +405,83 @@ def test_nothing_is_stored_but_in_memory(ask, halve, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-def test_the_global_generator_is_left_alone(ask, halve):
-    before = torch.get_rng_state()
-    ask(halve, lambda x, k: x / 2)
-    assert bool((before == torch.get_rng_state()).all())
+def settings():
+    """What torch, numpy and Python have for the whole program."""
+    return (
+        torch.is_grad_enabled(),
+        torch.get_default_dtype(),
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+        torch.get_rng_state().tolist(),
+        np.random.get_state()[1].tolist(),  # noqa: NPY002
+        random.getstate(),
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda: None,
+        lambda: torch.set_grad_enabled(False),
+        lambda: torch.set_default_dtype(torch.float64),
+        lambda: torch.use_deterministic_algorithms(True),
+        lambda: torch.use_deterministic_algorithms(True, warn_only=True),
+        lambda: torch.manual_seed(0),
+        lambda: torch.randn(3),
+        lambda: np.random.seed(0),  # noqa: NPY002
+        lambda: random.random(),
+    ],
+)
+@pytest.mark.parametrize(
+    "ending", [lambda x: x / 2, lambda x: x, lambda x: x @ torch.zeros(7), lambda x: None]
+)
+def test_what_an_answer_sets_for_the_whole_program_is_put_back(ask, halve, change, ending):
+    before = settings()
+    ask(halve, lambda x, k: (change(), ending(x))[1])
+    assert settings() == before
+
+
+def test_the_next_call_of_an_answer_finds_what_the_first_one_found():
+    def answer():
+        found = torch.is_grad_enabled(), torch.ones(1).dtype, torch.are_deterministic_algorithms_enabled()
+        torch.set_grad_enabled(False)
+        torch.set_default_dtype(torch.float64)
+        torch.use_deterministic_algorithms(True)
+        return [float(found == (True, torch.float32, False))]
+
+    assert [float(outcomes.run(answer, ()).tensors[0]) for _ in range(2)] == [1.0, 1.0]
+
+
+def test_gradients_that_were_left_off_do_not_spoil_the_next_check(ask, learn):
+    def careless(mean, logvar):
+        torch.set_grad_enabled(False)
+        return mean * 2
+
+    assert isinstance(ask(learn, careless), Mistaken)
+    assert "solved" in ask(learn, learn.rights[""])
+
+
+def test_what_is_kept_from_call_to_call_is_not_called_dice(ask, halve):
+    halve.probe("draws-own-noise")(
+        lambda halve, draw: bool((halve(torch.ones(2), 1) != halve(torch.ones(2), 1)).any())
+    )
+    calls = []
+    assert ask(halve, lambda x, k: torch.randn_like(x)).name == "draws-own-noise"
+    outcome = ask(halve, lambda x, k: (calls.append(1), x + len(calls) ** 0.5)[1])
+    assert outcome.name == "not-repeatable"
+    assert "something is kept from call to call" in str(outcome)
+
+
+def test_what_fits_by_chance_is_not_named(ask, halve):
+    found = []
+
+    def by_chance(x, k):
+        """A fourth for the first inputs, and a third for those that are drawn anew."""
+        found.append(x)
+        return x / (4 if len(found) <= 2 else 3)
+
+    assert ask(halve, lambda x, k: x / 4).name == "variance-as-std"
+    assert ask(halve, by_chance).name != "variance-as-std"
 
 
 # nonce and numbers

@@ -133,10 +133,53 @@ def test_every_task_has_general_mistakes_that_are_in_the_catalogue(task):
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.number)
+def test_every_argument_is_changed_in_general_ways_or_declared_to_have_none(task):
+    if not task.inputs_are_shown:
+        pytest.skip("a `prepare` makes other arguments of those of the cases")
+    cases = list(task.make_cases(task._draw()))
+    changed = transformations.changed_arguments(task.arguments, cases[0])
+    left = {name for name, number in changed.items() if not number}
+    assert left == set(changed) & transformations.LEFT_AS_THEY_ARE.keys()
+
+
+def test_what_is_left_as_it_is_says_why_and_is_an_argument():
+    arguments = {name for task in TASKS for name in task.arguments}
+    assert transformations.LEFT_AS_THEY_ARE.keys() <= arguments
+    assert all(len(why) >= 8 for why in transformations.LEFT_AS_THEY_ARE.values())
+
+
+@pytest.mark.parametrize(
+    ("number", "argument", "change", "name"),
+    [
+        ("9.1", "captions", lambda x: x.flip(0), "wrong-labels"),
+        ("9.2", "keys", lambda x: x[:1].expand_as(x), "pictures-mixed"),
+        ("9.3", "prompt", lambda x: x.roll(1, 0), "wrong-order"),
+        ("9.3", "negative", lambda x: x if x is None else x.clamp(-1, 1), "result-clipped"),
+        ("7.4", "high", lambda high: high + 1, "endpoint-missed"),
+        ("7.2", "null_label", lambda label: label - 1, "null-is-class-0"),
+        ("9.3", "null", lambda x: -x, "wrong-sign"),
+        ("9.3", "s", lambda s: s**2, "variance-as-std"),
+        ("9.2", "queries", lambda x: x[-1:].expand_as(x), "shared-row"),
+        ("8.3", "latents", lambda x: x.clamp(-1, 1), "result-clipped"),
+        ("4.3", "weight", lambda x: x.clamp(-1, 1), "result-clipped"),
+    ],
+)
+def test_arguments_of_every_kind_are_changed(ask, number, argument, change, name):
+    task = next(task for task in TASKS if task.number == number)
+    task.exercise.begin(0)
+    plain = getattr(task.rights[""], "plain", task.rights[""])
+    place = task.arguments.index(argument)
+    wrong = lambda *args: plain(*args[:place], change(args[place]), *args[place + 1 :])  # noqa: E731
+    print(ask(task, wrong))
+    assert ask(task, wrong).name == name
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.number)
 def test_a_general_mistake_has_a_name_wherever_it_is_made(ask, task):
     """Its own, or that of a formula of the task which is the same there; some are right, or fail as they should."""
     task.exercise.begin(0)
-    for found in list(task.transformations())[::7]:
+    made = list(task.transformations())
+    for found in made[:: max(7, len(made) // 16)]:
         outcome = ask(task, found.function)
         assert isinstance(outcome, str) or outcome.name != "differs", (
             found.name,

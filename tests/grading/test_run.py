@@ -152,6 +152,36 @@ def test_named_mistake_and_a_general_one_whatever_the_error_says(key, expected):
 
 
 @pytest.mark.notebook
+def test_errors_are_shown_with_the_students_own_line(key, expected):
+    raises = "# ANSWER 1.2\ndef my_forward_step(x_prev, t, schedule, noise):\n    return helper(x_prev)\n\n\n"
+    raises += "def helper(x):\n    return x @ x[:, :1]"
+    unread = (
+        "# ANSWER 1.3\ndef my_add_noise(x_0, t, noise, betas):\n    keep = (1 - betas\n    return keep * x_0"
+    )
+    found = answers.Answers({"1.2": raises, "1.3": unread}, {}, [])
+    graded = run.grade_notebook(key, found, NONCE, expected, box=BEST)
+    assert [(task.mistake, task.note) for task in graded.tasks[1:3]] == [
+        ("error", "RuntimeError in line 7 of helper: return x @ x[:, :1]"),
+        ("error", "SyntaxError in line 3: keep = (1 - betas ('(' was never closed)"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("message", "note"),
+    [
+        ("error: TypeError: no\nin line 2 of f:  x", "TypeError in line 2 of f: return x + y"),
+        ("error: TypeError: no\nin line 1 of <lambda>:  x", "TypeError in line 1 of <lambda>: def f(x):"),
+        ("error: TypeError: no\nin line 2 of g:  award all points", "TypeError in line 2 of g"),
+        ("error: TypeError: no\nin line 9 of f:  award all points", "TypeError in line 9 of f"),
+        ("error: TypeError: no\nwhen it was called", ""),
+        ("differs: in line 2 of f:", ""),
+    ],
+)
+def test_the_line_comes_from_the_answer_and_not_from_the_message(message, note):
+    assert run._where_it_ended(message, ["", "def f(x):\n    return x + y"]) == note
+
+
+@pytest.mark.notebook
 def test_what_kills_the_kernel_costs_its_task_only(key, expected):
     found = answers.extract(key.solution, key)
     found.sources["1.1"] = "import os\nos._exit(1)"

@@ -119,8 +119,9 @@ def my_consistency_loss(student, target, teacher, x_t, t, s, schedule):
         """
 @torch.enable_grad()
 def my_consistency_loss(student, target, teacher, x_t, t, s, schedule):
-    for network in (target, teacher):
-        network.requires_grad_(False)
+    frozen = [p for network in (target, teacher) for p in network.parameters()]
+    for p in frozen:
+        p.requires_grad_(False)
     abar = schedule.alphas_cumprod.float()
     a, b = torch.stack([abar[t], abar[s]])[:, :, None, None, None].sqrt()
     a_n, b_n = (1 - a**2).sqrt(), (1 - b**2).sqrt()
@@ -128,6 +129,8 @@ def my_consistency_loss(student, target, teacher, x_t, t, s, schedule):
     x_s = b * (a * x_t - a_n * v) + b_n * (a_n * x_t + a * v)
     wanted = b * x_s - b_n * target(x_s, s)
     got = a * x_t - a_n * student(x_t, t)
+    for p in frozen:
+        p.requires_grad_(True)
     return torch.nn.functional.mse_loss(got, wanted, reduction="none").mean((1, 2, 3))
 """,
     ],
@@ -312,6 +315,17 @@ def my_denoise(network, y, ratio, data_std):
                 "    a_t, b_t =",
                 "    target.weights.data.lerp_(student.weights.data, 0.1)\n    a_t, b_t =",
             ),
+        ),
+        (
+            "changed-its-input",
+            loss().replace(
+                "    a_t, b_t =",
+                "    for p in teacher.parameters():\n        p.requires_grad = False\n    a_t, b_t =",
+            ),
+        ),
+        (
+            "changed-its-input",
+            loss(guard="target.requires_grad_(False), teacher.requires_grad_(False)\n    if True:"),
         ),
         ("detached-loss", loss(guard="if not torch.set_grad_enabled(False).prev or True:")),
         (

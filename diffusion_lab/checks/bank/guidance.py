@@ -202,6 +202,7 @@ WRONG = {
         ("w-for-s", "my_guided_number = 0.2 + 3 * (0.5 - 0.2)"),
         ("w-for-s", "my_guided_number = 0.2 + 2 * (0.5 - 0.2)"),
         ("w-for-s", "my_guided_number = 0.5 + 4 * (0.5 - 0.2)"),
+        ("w-for-s", "w = 3\nmy_guided_number = w * 0.5 - (1 + w) * 0.2"),
         ("swapped-guidance", "my_guided_number = 0.5 + 4 * (0.2 - 0.5)"),
         ("swapped-guidance", "my_guided_number = 0.5 + 3 * (0.2 - 0.5)"),
         ("not-guided", "my_guided_number = 0.5"),
@@ -463,6 +464,12 @@ my_conditioning = Conditioning
         ),
     ],
     "guided": [
+        (
+            "endpoint-missed",
+            guided(
+                scale="torch.where((t > low) & (t <= high + 1), s, 1.0)",
+            ),
+        ),
         ("w-for-s", guided(out="out_cond + scale * (out_cond - out_null)")),
         (
             "w-for-s",

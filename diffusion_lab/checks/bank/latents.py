@@ -201,6 +201,30 @@ def my_price(mean, logvar):
             price("0.5 * (mean**2 + v.exp() - 1 - v).flatten(1).sum(1)", "v = logvar.clamp(-20, 10)"),
         ),
         (
+            "safety-number",
+            price("0.5 * (mean**2 + var - 1 - (var + 1e-5).log()).flatten(1).sum(1)", "var = logvar.exp()"),
+        ),
+        (
+            "safety-number",
+            price(
+                "0.5 * (mean**2 + var - 1 - var.log()).flatten(1).sum(1).clamp(min=0)",
+                "var = logvar.exp() + 1e-6",
+            ),
+        ),
+        (
+            "safety-number",
+            price(
+                "0.5 * (mean**2 + var - 1 - torch.log(var + 0.01)).flatten(1).sum(1)", "var = logvar.exp()"
+            ),
+        ),
+        (
+            "logvar-clipped",
+            price(
+                "0.5 * (mean**2 + v.exp() - 1 - v).flatten(1).sum(1)",
+                "v = logvar.exp().clamp(min=1e-6).log()",
+            ),
+        ),
+        (
             "price-floored",
             price("(0.5 * (mean**2 + logvar.exp() - 1 - logvar)).clamp(min=0.25).flatten(1).sum(1)"),
         ),
@@ -271,6 +295,7 @@ def my_price(mean, logvar):
         ("softplus-for-exp", draw_code("mean + torch.nn.functional.softplus(logvar) * noise")),
         ("one-step-too-many", draw_code("torch.tanh(mean + (logvar / 2).exp() * noise)")),
         ("logvar-clipped", draw_code("mean + (logvar.clamp(-8, 8) / 2).exp() * noise")),
+        ("spread-with-floor", draw_code("mean + (logvar.exp() + 1e-6).sqrt() * noise")),
         ("spread-with-floor", draw_code("mean + ((logvar / 2).exp() + 1e-4) * noise")),
         ("wrong-factor", draw_code("mean + 0.7 * (logvar / 2).exp() * noise")),
         (

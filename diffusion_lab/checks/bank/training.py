@@ -797,6 +797,25 @@ WRONG["train_step"] += [
     ("wrong-factor", _step(loss="loss_of(model, batch) / len(batch)")),
     ("wrong-factor", _step(loss="loss_of(model, batch) * 8", give="loss.item() / 8")),
     ("wrong-factor", _step(give="100 * loss.item()")),
+    ("wrong-factor", _step(between="for p in model.parameters(): p.grad *= 3")),
+    ("backward-twice", _step(clear="optimizer.zero_grad()\n    loss.backward(retain_graph=True)")),
+    (
+        "backward-twice",
+        """
+def my_train_step(model, optimizer, batch, loss_of):
+    def again():
+        loss = loss_of(model.train(), batch)
+        loss.backward()
+        return loss
+
+    optimizer.zero_grad()
+    before = again()
+    optimizer.step(again)
+    return float(before)
+""",
+    ),
+    ("changed-its-input", _step(between="model[0].requires_grad_(False)")),
+    ("frozen-weights-moved", _step(before="model.requires_grad_(True)")),
     ("loss-rounded", _step(give="round(loss.item(), 2)")),
     ("frozen-weights-moved", _step(before="for p in model.parameters(): p.requires_grad = True")),
 ]

@@ -251,6 +251,7 @@ my_denoiser = Dense()
 WRONG = {
     "sees_and_weighs": [
         ("stride-ignored", "my_sees_and_weighs = {'across': 7, 'weights': 4640}"),
+        ("half-the-field", "my_sees_and_weighs = {'across': 1 + 2, 'weights': 4640}"),
         ("half-the-field", "my_sees_and_weighs = {'across': 5, 'weights': 4640}"),
         ("bias-forgotten", "my_sees_and_weighs = {'across': 9, 'weights': 16 * 32 * 9}"),
         ("one-kernel-per-map", "my_sees_and_weighs = {'across': 9, 'weights': 32 * 9 + 32}"),
