@@ -1,4 +1,4 @@
-"""Write the programs that tell Linux which system calls a graded kernel may not make: ``python tools/seccomp_filter.py``.
+"""Write the programs that tell Linux which calls a graded kernel may not make: ``python tools/seccomp_filter.py``.
 
 They are for seccomp, in its language BPF, one for each architecture; `libseccomp` compiles them, by way of
 `pyseccomp`, which is wanted here only: grading reads the files. The list begins where Docker's does, with what
@@ -32,7 +32,16 @@ DENIED = {
     ),
     "the machine": (
         *("kexec_load", "kexec_file_load", "init_module", "finit_module", "delete_module", "create_module"),
-        *("get_kernel_syms", "query_module", "swapon", "swapoff", "acct", "quotactl", "quotactl_fd", "reboot"),
+        *(
+            "get_kernel_syms",
+            "query_module",
+            "swapon",
+            "swapoff",
+            "acct",
+            "quotactl",
+            "quotactl_fd",
+            "reboot",
+        ),
         *("syslog", "settimeofday", "clock_settime", "iopl", "ioperm", "vhangup"),
     ),
 }
@@ -119,7 +128,9 @@ def main() -> int:
         elif not same:
             with replacing(path) as part:
                 part.write_bytes(program)
-        print(f"{path}: {len(program) // 8} instructions" + (", not as written" if check and not same else ""))
+        print(
+            f"{path}: {len(program) // 8} instructions" + (", not as written" if check and not same else "")
+        )
     return 1 if differ else 0
 
 

@@ -29,7 +29,8 @@ import threading
 import time
 from pathlib import Path
 
-from diffusion_lab.grading.walls import LONGEST, MIB, NEW, PORTS
+from diffusion_lab.grading.filters import call_filter
+from diffusion_lab.grading.walls import LONGEST, MIB, NEW, PORTS, landlock_version
 
 WALLS = str(Path(__file__).with_name("walls.py"))
 PREFIX = "dlbox"  # of the names of scratch folders
@@ -44,8 +45,8 @@ class BoxError(RuntimeError):
 class Box:
     """How kernels are kept: `level` is "namespaces" or "none", and `reason` a sentence on why.
 
-    Sizes are in MiB, `cpu` in seconds of one process; `memory` holds for each process and for all of them
-    together.
+    Sizes are in MiB, `cpu` in seconds; `memory` and `cpu` hold for each process and for all of them together,
+    and `tmp` for all files in memory. `filtered` says whether system calls are filtered.
     """
 
     level: str
@@ -57,6 +58,7 @@ class Box:
     file_size: int = 64
     tmp: int = 256
     gpu: bool = False
+    filtered: bool = False
     warm: bool = True  # forked from a template, where there are namespaces, rather than started from nothing
 
     def start(self, wait: float = 60.0) -> "Kernel":
@@ -79,12 +81,24 @@ def find_box(level: str | None = None, **limits) -> Box:
     problem = None if level == "none" else _no_namespaces()
     if level == "namespaces" and problem:
         raise BoxError(f"there are no namespaces here: {problem}")
+    unfiltered = _no_filter("none" if level == "none" or problem else "namespaces")
+    calls = f"NO filter of system calls ({unfiltered})" if unfiltered else "a filter of system calls"
+    limits["filtered"] = not unfiltered
     if level == "none" or problem:
-        reason = problem or "it was asked for"
-        return Box(
-            "none", f"kernels are NOT isolated: {reason}. They can read this disk and the network", **limits
+        reason = (
+            f"kernels are NOT isolated: {problem or 'it was asked for'}. {_left_open()}; they have {calls}"
         )
-    return Box("namespaces", f"kernels have their own {', '.join(NEW)} namespaces", **limits)
+        return Box("none", reason, **limits)
+    return Box("namespaces", f"kernels have their own {', '.join(NEW)} namespaces, and {calls}", **limits)
+
+
+def _left_open() -> str:
+    """Say what a kernel without namespaces can do, by what the system's Landlock keeps from it."""
+    version = landlock_version()
+    if not version:
+        return "They can read and change this user's files, end this user's programs, and use the network"
+    kept = "They cannot open files beside Python and the course (Landlock)"
+    return f"{kept}, but they can use the network" + ("" if version >= 6 else " and end this user's programs")
 
 
 @functools.cache
@@ -92,9 +106,21 @@ def _no_namespaces() -> str | None:
     """Say what is missing, or None if a process could be started in a box."""
     if not sys.platform.startswith("linux"):
         return f"{sys.platform} has none; use Linux, WSL or a container"
+    return _problem(Box("namespaces", ""))
+
+
+@functools.cache
+def _no_filter(level: str) -> str | None:
+    """Say why system calls cannot be filtered, or None if they can."""
+    reason = call_filter()[1]
+    return reason or _problem(Box(level, "", filtered=True))
+
+
+def _problem(box: Box) -> str | None:
+    """Start a process that does nothing in a box; say why that cannot be done, or None if it can."""
     scratch = new_folder()
     try:
-        spec = _spec(Box("namespaces", ""), scratch, "probe", [sys.executable, "-I", "-c", "pass"])
+        spec = _spec(box, scratch, "probe", [sys.executable, "-I", "-c", "pass"])
         command = [sys.executable, "-I", "-S", WALLS, json.dumps(spec)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         if done.returncode == 0:
@@ -109,9 +135,11 @@ def _no_namespaces() -> str | None:
 def new_folder() -> Path:
     """Make a scratch folder that bears this process's number.
 
-    Short, for a socket's path has at most 107 bytes.
+    Short, for a socket's path has at most 107 bytes; and without links, for the box has a /tmp of its own.
     """
-    return Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
+    return Path(
+        tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=os.path.realpath(tempfile.gettempdir()))
+    )
 
 
 def sweep() -> None:
@@ -127,16 +155,29 @@ def sweep() -> None:
 
 
 def _visible() -> list[str]:
-    """Give the folders of Python, of the installed packages and of this package; nothing else of the disk."""
+    """Give the paths of Python, of the installed packages and of this package; nothing else of the disk.
+
+    They are paths by name, and the box shows what the links in them lead to. What is only linked into the
+    folders of packages or of the data, as some installers do, is shown as well.
+    """
     package = str(Path(__file__).resolve().parents[1])
-    folders = {sys.prefix, sys.base_prefix, *site.getsitepackages(), *sysconfig.get_paths().values(), package}
+    packages = {*site.getsitepackages(), *sysconfig.get_paths().values()}
+    folders = {sys.prefix, sys.base_prefix, *packages, package}
+    holders = set(packages)
+    real = Path(sys.executable).resolve()
     if not Path(sys.executable).is_relative_to(sys.prefix):
-        folders.add(str(Path(sys.executable).resolve().parents[1]))
+        folders.add(str(real.parents[1]))
     if data := os.environ.get("DIFFUSION_LAB_DATA"):
-        folders.add(str(Path(data).resolve()))
-    paths = sorted(Path(folder) for folder in folders if Path(folder).is_dir())
-    covered = {*paths, Path("/usr")}
-    return [str(path) for path in paths if covered.isdisjoint(path.parents)]
+        folders.add(os.path.abspath(data))
+        holders.add(data)
+    linked = {
+        entry.path
+        for holder in holders
+        if os.path.isdir(holder)
+        for entry in os.scandir(holder)
+        if entry.is_symlink()
+    }
+    return sorted(path for path in {*folders, *linked, sys.executable} if os.path.exists(path))
 
 
 def _environment(box: Box, home: str, name: str) -> dict[str, str]:
@@ -180,7 +221,8 @@ def _spec(box: Box, scratch: Path, name: str, command: list[str]) -> dict:
         "home": home,
         "outer": outer,
         "as_root": as_root,
-        "visible": _visible() if inside else [],
+        "visible": _visible(),
+        "filter": call_filter()[0].hex() if box.filtered else "",
         "command": command,
         "environment": _environment(box, home, name),
     }
@@ -258,6 +300,19 @@ class _Forked:
         return 0
 
 
+def _memory_of(pid: int) -> int:
+    """Give the KiB that a process holds: its own pages, its part of those that it shares, and what was swapped out."""
+    shared, whole = ("Pss_Anon", "Pss_Shmem", "SwapPss"), ("RssAnon", "RssShmem", "VmSwap")
+    for name, fields in (("smaps_rollup", shared), ("status", whole)):
+        # the first is hidden from an ordinary user by a process that wants it so; then all of its pages count
+        with contextlib.suppress(OSError, ValueError):
+            lines = Path(f"/proc/{pid}/{name}").read_text().splitlines()
+            sizes = dict(line.split(":", 1) for line in lines if ":" in line)
+            if fields[0] in sizes:
+                return sum(int(sizes[field].split()[0]) for field in fields if field in sizes)
+    return 0
+
+
 _TEMPLATES: dict[tuple, _Template] = {}
 _MAKING = threading.Lock()
 
@@ -276,12 +331,13 @@ class Kernel:
     """A running kernel; end it with `kill`, or use it in a ``with`` block.
 
     `connection` is the path of its connection file, and `alive_fd` a file descriptor that is at its end when
-    the kernel is dead. `killed` says why it was killed, if it was for want of memory.
+    the kernel is dead. `killed` says why it was killed, if it took too much memory or CPU time.
     """
 
     def __init__(self, box: Box, wait: float = 60.0):
         """See `Box.start`."""
         self.box, self.killed = box, ""
+        self.seen: dict[tuple[int, str], float] = {}  # CPU-seconds by process
         self.name = secrets.token_hex(8)
         self.scratch = new_folder()
         self.connection = self.scratch / "run" / "k.json"
@@ -367,21 +423,31 @@ class Kernel:
         return sorted(set(found))
 
     def memory(self) -> float:
-        """Give the memory that the processes in the box hold, in MiB.
+        """Give the memory that the processes in the box hold, in MiB (Linux only).
 
-        Shared pages count in each (Linux only).
+        What they share with each other counts once, and pages of files, such as libraries, do not count.
         """
-        page, pages = os.sysconf("SC_PAGE_SIZE"), 0
+        return sum(map(_memory_of, self.members())) / 1024
+
+    def cpu_time(self) -> float:
+        """Give the CPU-seconds of all processes of the box that were seen so far (Linux only)."""
+        ticks = os.sysconf("SC_CLK_TCK")
         for pid in self.members():
             with contextlib.suppress(OSError, IndexError):
-                fields = Path(f"/proc/{pid}/statm").read_text().split()
-                pages += int(fields[1]) - int(fields[2])
-        return pages * page / MIB
+                fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+                began = fields[19]  # with its id, this names a process for good
+                self.seen[pid, began] = (int(fields[11]) + int(fields[12])) / ticks
+        return sum(self.seen.values())
 
     def watch(self) -> None:
-        """Kill it if all of its processes together hold more memory than they may."""
-        if not self.killed and self.memory() > self.box.memory:
+        """Kill it if all of its processes together hold more memory, or took more CPU-seconds, than they may."""
+        if self.killed:
+            return
+        if self.memory() > self.box.memory:
             self.killed = f"its processes held more than {self.box.memory} MiB of memory"
+        elif self.cpu_time() > self.box.cpu:
+            self.killed = f"its processes took more than {self.box.cpu} CPU-seconds"
+        if self.killed:
             self._end()
 
     def _end(self) -> None:

@@ -1,4 +1,4 @@
-"""The programs, made by ``tools/seccomp_filter.py``, that tell Linux which system calls a graded kernel may not make."""
+"""The programs that tell Linux which calls a graded kernel may not make; ``tools/seccomp_filter.py`` makes them."""
 
 import platform
 import sys
