@@ -30,7 +30,7 @@ import time
 from pathlib import Path
 
 from diffusion_lab.grading.filters import call_filter
-from diffusion_lab.grading.walls import LONGEST, MIB, NEW, PORTS, landlock_version
+from diffusion_lab.grading.walls import LONGEST, NEW, PORTS, landlock_version
 
 WALLS = str(Path(__file__).with_name("walls.py"))
 PREFIX = "dlbox"  # of the names of scratch folders
