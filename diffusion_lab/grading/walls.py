@@ -22,7 +22,7 @@ MIB = 2**20
 INNER = 1000  # the user inside the box
 PORTS = ("shell_port", "iopub_port", "stdin_port", "control_port", "hb_port")
 LINKS_OR_FOLDERS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64")
-LINKS_OR_FOLDERS += ("/etc/alternatives", "/etc/ld.so.cache", "/etc/localtime")
+LINKS_OR_FOLDERS += ("/etc/alternatives", "/etc/fonts", "/etc/ld.so.cache", "/etc/localtime")
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 NEW = {
     "user": 0x10000000,
