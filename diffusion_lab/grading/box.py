@@ -34,6 +34,7 @@ from diffusion_lab.grading.walls import LONGEST, NEW, PORTS, landlock_version
 
 WALLS = str(Path(__file__).with_name("walls.py"))
 PREFIX = "dlbox"  # of the names of scratch folders
+UNUSED_USERS = (61184, 65500)  # a range of ids of users that systems leave free
 OLD = 600.0  # seconds since when nothing was changed in a folder that nobody wants
 
 
@@ -203,15 +204,45 @@ def _environment(box: Box, home: str, name: str) -> dict[str, str]:
     return kept | threads | own | ({} if box.gpu else {"CUDA_VISIBLE_DEVICES": ""})
 
 
+@functools.cache
+def _others_can_run_python() -> bool:
+    """Whether root may become a user of no name here, and that user could run a kernel."""
+    code = (
+        "import os, ipykernel.kernelapp, diffusion_lab; os.listdir(os.environ.get('DIFFUSION_LAB_DATA', '/'))"
+    )
+    environment = _environment(Box("none", ""), "/", "probe")
+    user = UNUSED_USERS[0]
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd="/",
+            env=environment,
+            user=user,
+            group=user,
+            extra_groups=[],
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return done.returncode == 0
+
+
 def _spec(box: Box, scratch: Path, name: str, command: list[str]) -> dict:
     """Write down all that the box's maker must know; it makes the folders that the box needs."""
     for folder in ("root", "run", "home"):
         (scratch / folder).mkdir(exist_ok=True)
     inside = box.level == "namespaces"
-    as_root = inside and os.geteuid() == 0
-    if as_root:  # an id that nobody has, so that no two kernels share a user
-        outer = random.SystemRandom().randrange(61184, 65500)
-        os.chown(scratch / "run", outer, outer)
+    is_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    as_root = inside and is_root
+    if as_root or (is_root and _others_can_run_python()):
+        # an id that nobody has, so that no two kernels share a user
+        outer = random.SystemRandom().randrange(*UNUSED_USERS)
+        for folder in ("run", "home"):
+            os.chown(scratch / folder, outer, outer)
+        if not inside:
+            scratch.chmod(0o711)
     else:
         outer = os.getuid() if hasattr(os, "getuid") else 0
     home = "/tmp" if inside else str(scratch / "home")
@@ -221,6 +252,7 @@ def _spec(box: Box, scratch: Path, name: str, command: list[str]) -> dict:
         "home": home,
         "outer": outer,
         "as_root": as_root,
+        "is_other_user": is_root and outer != 0,
         "visible": _visible(),
         "filter": call_filter()[0].hex() if box.filtered else "",
         "command": command,
@@ -352,7 +384,7 @@ class Kernel:
         launch = [sys.executable, "-m", "ipykernel_launcher", "-f", str(self.connection)]
         launch += ["--HistoryManager.enabled=False"]
         spec = _spec(self.box, self.scratch, self.name, launch)
-        self._write_connection(spec["outer"] if spec["as_root"] else None)
+        self._write_connection(spec["outer"] if spec["is_other_user"] else None)
         reading, writing = os.pipe()
         self.alive_fd = reading
         try:

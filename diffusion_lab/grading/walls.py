@@ -304,7 +304,9 @@ def _limit(spec: dict) -> None:
     at_most(resource.RLIMIT_FSIZE, spec["file_size"] * MIB)
     at_most(resource.RLIMIT_CORE, 0)
     at_most(resource.RLIMIT_NOFILE, 1024)
-    if spec["level"] == "namespaces":  # elsewhere the limit would count every process of the grader's user
+    if (
+        spec["is_other_user"] or spec["level"] == "namespaces"
+    ):  # elsewhere the limit would count every process of the grader's user
         at_most(resource.RLIMIT_NPROC, spec["processes"])
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")
@@ -366,7 +368,7 @@ def _fence(system: _System, spec: dict) -> None:
     system.fence([*LINKS_OR_FOLDERS, *spec["visible"], "/proc"], own)
     if os.geteuid() == 0:
         system.bound_capabilities()
-        if spec["outer"]:
+        if spec["is_other_user"]:
             _become(spec["outer"], groups=True)
         system.drop_capabilities()
 
