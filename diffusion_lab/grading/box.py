@@ -30,6 +30,7 @@ import time
 from pathlib import Path
 
 from diffusion_lab.grading.filters import call_filter
+from diffusion_lab.grading.scopes import bus, in_scope, no_scope
 from diffusion_lab.grading.walls import LONGEST, NEW, PORTS, landlock_version
 
 WALLS = str(Path(__file__).with_name("walls.py"))
@@ -47,7 +48,8 @@ class Box:
     """How kernels are kept: `level` is "namespaces" or "none", and `reason` a sentence on why.
 
     Sizes are in MiB, `cpu` in seconds; `memory` and `cpu` hold for each process and for all of them together,
-    and `tmp` for all files in memory. `filtered` says whether system calls are filtered.
+    and `tmp` for all files in memory. `filtered` says whether system calls are filtered,
+    and `grouped` whether control groups hold its memory and processes, too.
     """
 
     level: str
@@ -60,6 +62,7 @@ class Box:
     tmp: int = 256
     gpu: bool = False
     filtered: bool = False
+    grouped: bool = False
     warm: bool = True  # forked from a template, where there are namespaces, rather than started from nothing
 
     def start(self, wait: float = 60.0) -> "Kernel":
@@ -90,7 +93,11 @@ def find_box(level: str | None = None, **limits) -> Box:
             f"kernels are NOT isolated: {problem or 'it was asked for'}. {_left_open()}; they have {calls}"
         )
         return Box("none", reason, **limits)
-    return Box("namespaces", f"kernels have their own {', '.join(NEW)} namespaces, and {calls}", **limits)
+    ungrouped = _no_groups()
+    limits["grouped"] = not ungrouped
+    groups = f"memory is watched, not held by control groups ({ungrouped})" if ungrouped else "control groups"
+    reason = f"kernels have their own {', '.join(NEW)} namespaces, and {calls}; {groups}"
+    return Box("namespaces", reason, **limits)
 
 
 def _left_open() -> str:
@@ -117,13 +124,18 @@ def _no_filter(level: str) -> str | None:
     return reason or _problem(Box(level, "", filtered=True))
 
 
+@functools.cache
+def _no_groups() -> str | None:
+    """Say why there can be no control groups for boxes, or None if there can."""
+    return no_scope() or _problem(Box("namespaces", "", grouped=True))
+
+
 def _problem(box: Box) -> str | None:
     """Start a process that does nothing in a box; say why that cannot be done, or None if it can."""
     scratch = new_folder()
     try:
         spec = _spec(box, scratch, "probe", [sys.executable, "-I", "-c", "pass"])
-        command = [sys.executable, "-I", "-S", WALLS, json.dumps(spec)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(_maker(spec), capture_output=True, text=True, timeout=60, check=False)
         if done.returncode == 0:
             return None
         return (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]
@@ -131,6 +143,12 @@ def _problem(box: Box) -> str | None:
         return str(error)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _maker(spec: dict) -> list[str]:
+    """The command that makes a box."""
+    command = [sys.executable, "-I", "-S", WALLS, json.dumps(spec)]
+    return in_scope(command) if spec["grouped"] else command
 
 
 def new_folder() -> Path:
@@ -255,6 +273,7 @@ def _spec(box: Box, scratch: Path, name: str, command: list[str]) -> dict:
         "is_other_user": is_root and outer != 0,
         "visible": _visible(),
         "filter": call_filter()[0].hex() if box.filtered else "",
+        "name": name,
         "command": command,
         "environment": _environment(box, home, name),
     }
@@ -267,11 +286,12 @@ class _Template:
         self.lock = threading.Lock()
         self.line, its_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with its_end:
+            command = [sys.executable, "-I", WALLS, "--template", str(its_end.fileno())]
             self.process = subprocess.Popen(
-                [sys.executable, "-I", WALLS, "--template", str(its_end.fileno())],
+                in_scope([*command, "--grouped"]) if box.grouped else command,
                 cwd="/",
                 pass_fds=[its_end.fileno()],
-                env=_environment(box, "/tmp", "template"),
+                env=_environment(box, "/tmp", "template") | (bus() if box.grouped else {}),
                 start_new_session=True,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -352,7 +372,7 @@ _MAKING = threading.Lock()
 def _template(box: Box) -> _Template:
     """Give the template of this process for kernels of this environment, made when it is first wanted."""
     with _MAKING:
-        key = os.getpid(), *sorted(_environment(box, "/tmp", "template").items())
+        key = os.getpid(), box.grouped, *sorted(_environment(box, "/tmp", "template").items())
         if key not in _TEMPLATES:
             _TEMPLATES[key] = _Template(box)
             atexit.register(_TEMPLATES[key].close)
@@ -393,7 +413,7 @@ class Kernel:
             if self.process is None:
                 spec |= {"status": writing, "grader": os.getpid()}
                 self.process = subprocess.Popen(
-                    [sys.executable, "-I", "-S", WALLS, json.dumps(spec)],
+                    _maker(spec),
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,

@@ -1,6 +1,6 @@
 """The program that makes a box out of Linux's namespaces and starts a kernel in it; `box` is the side of the grader.
 
-``python walls.py SPEC`` makes one box and ends with it. ``python walls.py --template NUMBER`` imports once
+``python walls.py SPEC`` makes one box and ends with it. ``python walls.py --template NUMBER [--grouped]`` imports once
 what every kernel needs, and then makes a box with a kernel, forked from itself, for each spec that comes on a
 socket: that saves the seconds that importing torch takes. Otherwise the standard library is all that is
 imported before a box is made.
@@ -41,6 +41,7 @@ PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "riscv64": 41, "ppc64le": 203, "s390
 KEYCTL = {"x86_64": 250, "aarch64": 219, "riscv64": 219, "ppc64le": 271, "s390x": 280}
 JOIN_SESSION_KEYRING = 1
 NEW_RULES, ADD_RULE, OBEY_RULES = 444, 445, 446
+GROUPS = "/sys/fs/cgroup"
 LONGEST = 2**17  # bytes of a request to the template
 MOST_LINKS = 40  # that a path may lead through, as for the kernel
 PROC_SHOWN = ("cpuinfo", "meminfo", "stat", "vmstat", "loadavg", "uptime", "version", "filesystems", "sys")
@@ -312,10 +313,39 @@ def _limit(spec: dict) -> None:
         Path("/proc/self/oom_score_adj").write_text("1000")
 
 
+def _own_groups() -> str:
+    """Make of the control group that systemd gave one that groups of boxes can lie in; gives its folder."""
+    line = next(line for line in Path("/proc/self/cgroup").read_text().splitlines() if line.startswith("0::"))
+    folder = Path(GROUPS + line.removeprefix("0::"))
+    makers = folder / "makers"  # for a group with groups in it may hold no process itself
+    makers.mkdir()
+    (makers / "cgroup.procs").write_text("0")
+    (folder / "cgroup.subtree_control").write_text("+memory +pids")
+    return str(folder)
+
+
+def _join_group(spec: dict) -> None:
+    """Put this process into a control group of its own, with the limits of the box."""
+    folder = Path(spec["groups"], spec["name"])
+    folder.mkdir()
+    limits = {
+        "memory.max": (spec["memory"] + spec["tmp"]) * MIB,  # files in memory count here, too
+        "memory.oom.group": 1,
+        "pids.max": spec["processes"],
+        "cgroup.procs": 0,
+    }
+    with contextlib.suppress(OSError):  # where swap is not counted
+        (folder / "memory.swap.max").write_text("0")
+    for name, value in limits.items():
+        (folder / name).write_text(str(value))
+
+
 def _first_process(system: _System, spec: dict) -> None:
     """Become the kernel: process 1 of the box, with whose end all the others end."""
     if spec.get("status") is not None:
         os.set_inheritable(spec["status"], False)  # so that it is closed when the maker ends
+    if spec["grouped"]:
+        _join_group(spec)
     if spec["level"] == "namespaces":
         _enter(system, spec)
     else:
@@ -400,6 +430,8 @@ def _main(spec: dict) -> int:
             os.write(status, f"{word}\n".encode())
 
     try:
+        if spec["grouped"] and "groups" not in spec:
+            spec["groups"] = _own_groups()
         if spec["level"] == "namespaces":
             _new_namespaces(system, spec)
             if spec["as_root"]:
@@ -450,7 +482,7 @@ def _wait_for(pid: int) -> int:
             return 0 if os.waitstatus_to_exitcode(result) == 0 else 1
 
 
-def _serve(descriptor: int) -> int:
+def _serve(descriptor: int, grouped: bool) -> int:
     """Be the template: fork a maker of a box for every spec that comes, until the grader hangs up."""
     sys.path.insert(0, os.environ["PYTHONPATH"])
     import ipykernel.kernelapp
@@ -459,6 +491,7 @@ def _serve(descriptor: int) -> int:
 
     import diffusion_lab.checks.engine  # noqa: F401
 
+    groups = _own_groups() if grouped else ""
     with socket.socket(fileno=descriptor) as grader:
         grader.send(b"ready")
         while True:
@@ -469,7 +502,7 @@ def _serve(descriptor: int) -> int:
             if "ended" in spec:  # until now its number stayed its own
                 os.waitpid(spec["ended"], 0)
                 continue
-            spec |= {"status": descriptors[0], "grader": os.getpid(), "forked": True}
+            spec |= {"status": descriptors[0], "grader": os.getpid(), "groups": groups, "forked": True}
             pid = os.fork()
             if pid == 0:
                 grader.close()
@@ -480,4 +513,6 @@ def _serve(descriptor: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(_serve(int(sys.argv[2])) if sys.argv[1] == "--template" else _main(json.loads(sys.argv[1])))
+    if sys.argv[1] == "--template":
+        sys.exit(_serve(int(sys.argv[2]), grouped=sys.argv[3:] == ["--grouped"]))
+    sys.exit(_main(json.loads(sys.argv[1])))

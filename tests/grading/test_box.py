@@ -1,5 +1,6 @@
 """The box: what a kernel in it can see and do, and that all of it ends."""
 
+import dataclasses
 import os
 import platform
 import subprocess
@@ -14,6 +15,7 @@ from jupyter_client import BlockingKernelClient
 
 import diffusion_lab
 from diffusion_lab.grading import box as boxes
+from diffusion_lab.grading import scopes
 from diffusion_lab.grading.walls import landlock_version
 
 BEST = boxes.find_box()
@@ -535,6 +537,87 @@ def test_absence_of_the_filter_is_told(monkeypatch):
     box = boxes.find_box()
     assert "NO filter of system calls (this is only a test)" in box.reason
     assert not box.filtered
+
+
+@pytest.fixture
+def standing_in(tmp_path, monkeypatch) -> Path:
+    """A folder in the place of control groups, and a program in that of systemd-run: neither limits anything."""
+    line = next(line for line in Path("/proc/self/cgroup").read_text().splitlines() if line.startswith("0::"))
+    groups = tmp_path / "groups"
+    scope = Path(f"{groups}{line.removeprefix('0::')}")
+    scope.mkdir(parents=True)
+    walls = tmp_path / "walls.py"
+    source = Path(boxes.WALLS).read_text(encoding="utf-8")
+    walls.write_text(
+        source.replace('GROUPS = "/sys/fs/cgroup"', f"GROUPS = {str(groups)!r}"), encoding="utf-8"
+    )
+    (tmp_path / "bin").mkdir()
+    program = tmp_path / "bin" / "systemd-run"
+    program.write_text('#!/bin/sh\nwhile [ "$1" != -- ]; do shift; done\nshift\nexec "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    monkeypatch.setattr(boxes, "WALLS", str(walls))
+    return scope
+
+
+@boxed
+@pytest.mark.parametrize("warm", [True, False])
+def test_a_box_joins_a_control_group_of_its_own(standing_in, monkeypatch, warm):
+    box = dataclasses.replace(BEST, grouped=True, warm=warm, memory=1000, processes=50)
+    templates: dict = {}
+    monkeypatch.setattr(boxes, "_TEMPLATES", templates)
+    with box.start() as kernel:
+        assert isinstance(kernel.process, boxes._Forked) == warm
+        written = {path.name: path.read_text() for path in (standing_in / kernel.name).iterdir()}
+        assert written == {
+            "memory.max": str((1000 + box.tmp) << 20),
+            "memory.swap.max": "0",
+            "memory.oom.group": "1",
+            "pids.max": "50",
+            "cgroup.procs": "0",
+        }
+        assert (standing_in / "makers" / "cgroup.procs").read_text() == "0"
+        assert (standing_in / "cgroup.subtree_control").read_text() == "+memory +pids"
+    for template in templates.values():
+        template.close()
+
+
+@boxed
+@pytest.mark.skipif(not BEST.grouped, reason=BEST.reason)
+def test_a_control_group_ends_a_box_that_takes_too_much():
+    with boxes.find_box(memory=1024).start() as kernel:
+        asked = Asked(kernel)
+        asked.client.execute(
+            "import mmap\nheld = mmap.mmap(-1, 4 << 30)\nfor k in range(0, 4 << 30, 4096): held[k] = 1"
+        )
+        until = time.monotonic() + 30
+        while kernel.is_alive() and time.monotonic() < until:
+            time.sleep(0.1)
+        assert not kernel.is_alive()
+        asked.client.stop_channels()
+
+
+def test_absence_of_control_groups_is_told(monkeypatch, tmp_path):
+    (tmp_path / "some").write_text("cpu pids")
+    monkeypatch.setattr(scopes, "CONTROLLERS", tmp_path / "none")
+    assert scopes.no_scope() == "version 2 of control groups is not mounted"
+    monkeypatch.setattr(scopes, "CONTROLLERS", tmp_path / "some")
+    assert scopes.no_scope() == "control groups limit no memory here"
+    (tmp_path / "some").write_text("cpu memory pids")
+    monkeypatch.setattr(scopes, "RUNS", tmp_path / "none")
+    assert scopes.no_scope() == "systemd does not run here"
+
+
+@linux
+@pytest.mark.skipif(
+    os.name != "posix" or os.geteuid() != 0 or not boxes._others_can_run_python(),
+    reason="this is not root, or no other user can run this Python",
+)
+def test_without_a_box_root_gives_a_kernel_a_user_of_its_own(outside):
+    user = int(outside("import os; print(os.getuid())"))
+    assert user in range(*boxes.UNUSED_USERS)
+    assert outside("import os; print(os.getgroups(), os.access('/etc/shadow', os.R_OK))") == "[] False"
+    assert outside("print(open('/proc/self/status').read().split('CapEff:')[1].split()[0])") == "0" * 16
 
 
 def test_sweep_removes_only_what_dead_graders_left(tmp_path, monkeypatch):
