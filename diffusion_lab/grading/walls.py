@@ -119,8 +119,11 @@ class _System:
         """Give the version of Landlock that the system has, 0 if there is none."""
         return max(0, self.libc.syscall(NEW_RULES, None, ctypes.c_size_t(0), 1))
 
-    def fence(self, readable: list[str], writable: list[str]) -> None:
-        """Let this process and its children use these files only, as far as the system's Landlock goes."""
+    def fence(self, listed: list[str], readable: list[str], writable: list[str]) -> None:
+        """Let this process and its children use these files only, as far as the system's Landlock goes.
+
+        Of folders that are `listed` the names can be read, and those of the folders in them.
+        """
         version = self.landlock()
         if not version:
             return
@@ -136,6 +139,7 @@ class _System:
         if rules < 0:
             self._try("landlock", -1)
         for paths, allowed in (
+            (listed, list_folder),
             (readable, execute | read | list_folder),
             (writable, rights & ~make_device),
         ):
@@ -395,7 +399,8 @@ def _fence(system: _System, spec: dict) -> None:
     system.control(NO_NEW_PRIVILEGES, 1)
     gpus = [str(path) for path in Path("/dev").glob("nvidia*")] if spec["gpu"] else []
     own = [spec["home"], spec["run"], "/dev/shm", *DEVICES, *gpus]
-    system.fence([*LINKS_OR_FOLDERS, *spec["visible"], "/proc"], own)
+    # an import wants to list the folder that it searches
+    system.fence([spec["environment"]["PYTHONPATH"]], [*LINKS_OR_FOLDERS, *spec["visible"], "/proc"], own)
     if os.geteuid() == 0:
         system.bound_capabilities()
         if spec["is_other_user"]:

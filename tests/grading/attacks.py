@@ -246,7 +246,7 @@ ATTACKS = {
             "import ctypes, platform\nnumber = {'x86_64': 248, 'aarch64': 217}[platform.machine()]\n"
             f"ctypes.CDLL(None).syscall(number, b'user', b'{MARK}', b'x', 1, -3)"
         ),
-        ("failed",),
+        ("held", "blank", "failed"),
         happened=_in_keyring,
     ),
     "another student's row": Attack(

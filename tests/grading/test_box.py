@@ -515,7 +515,8 @@ def test_without_a_box_the_disk_is_out_of_reach(outside, tmp_path):
     assert outside(f"os.listdir({str(tmp_path)!r})") == "PermissionError"
     assert row.read_text() == "another student's"
     assert outside("open('own', 'w').write('x'); print(open('own').read())") == "x"
-    assert outside("import torch; print(float(torch.ones(1)))") == "1.0"
+    code = "import torch, diffusion_lab; print(float(torch.ones(1)), diffusion_lab.__file__)"
+    assert outside(code) == f"1.0 {diffusion_lab.__file__}"
 
 
 @linux
