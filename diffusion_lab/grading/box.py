@@ -105,8 +105,9 @@ def _left_open() -> str:
     version = landlock_version()
     if not version:
         return "They can read and change this user's files, end this user's programs, and use the network"
-    kept = "They cannot open files beside Python and the course (Landlock)"
-    return f"{kept}, but they can use the network" + ("" if version >= 6 else " and end this user's programs")
+    network = "UDP and the sockets of this machine's programs" if version >= 4 else "the network"
+    ends = "" if version >= 6 else ", and end this user's programs"
+    return f"They cannot open files beside Python and the course (Landlock), but they can use {network}{ends}"
 
 
 @functools.cache
