@@ -174,30 +174,21 @@ def sweep() -> None:
                     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _visible() -> list[str]:
-    """Give the paths of Python, of the installed packages and of this package; nothing else of the disk.
+def _visible() -> tuple[list[str], list[str]]:
+    """Give the paths of Python, of the installed packages, of this package and of the data; nothing else of the disk.
 
-    They are paths by name, and the box shows what the links in them lead to. What is only linked into the
-    folders of packages or of the data, as some installers do, is shown as well.
+    Returns:
+        (paths, holders): paths by name, whatever links they lead through; and the folders of packages and of data,
+        from which some installers link to packages that lie elsewhere.
     """
     package = str(Path(__file__).resolve().parents[1])
-    packages = {*site.getsitepackages(), *sysconfig.get_paths().values()}
-    folders = {sys.prefix, sys.base_prefix, *packages, package}
-    holders = set(packages)
-    real = Path(sys.executable).resolve()
-    if not Path(sys.executable).is_relative_to(sys.prefix):
-        folders.add(str(real.parents[1]))
+    holders = {*site.getsitepackages(), *sysconfig.get_paths().values()}
     if data := os.environ.get("DIFFUSION_LAB_DATA"):
-        folders.add(os.path.abspath(data))
-        holders.add(data)
-    linked = {
-        entry.path
-        for holder in holders
-        if os.path.isdir(holder)
-        for entry in os.scandir(holder)
-        if entry.is_symlink()
-    }
-    return sorted(path for path in {*folders, *linked, sys.executable} if os.path.exists(path))
+        holders.add(os.path.abspath(data))
+    paths = {sys.prefix, sys.base_prefix, sys.executable, package, *holders}
+    if not Path(sys.executable).is_relative_to(sys.prefix):
+        paths.add(str(Path(sys.executable).resolve().parents[1]))
+    return sorted(filter(os.path.exists, paths)), sorted(filter(os.path.isdir, holders))
 
 
 def _environment(box: Box, home: str, name: str) -> dict[str, str]:
@@ -265,6 +256,7 @@ def _spec(box: Box, scratch: Path, name: str, command: list[str]) -> dict:
     else:
         outer = os.getuid() if hasattr(os, "getuid") else 0
     home = "/tmp" if inside else str(scratch / "home")
+    visible, holders = _visible()
     return dataclasses.asdict(box) | {
         "root": str(scratch / "root"),
         "run": str(scratch / "run"),
@@ -272,7 +264,8 @@ def _spec(box: Box, scratch: Path, name: str, command: list[str]) -> dict:
         "outer": outer,
         "as_root": as_root,
         "is_other_user": is_root and outer != 0,
-        "visible": _visible(),
+        "visible": visible,
+        "holders": holders,
         "filter": call_filter()[0].hex() if box.filtered else "",
         "name": name,
         "command": command,

@@ -178,10 +178,15 @@ def grade(
         )
         if not stopped and ends_whole:
             journal.add("finished", {"rows": len(journal.rows())})
+        journal.mend()
         is_complete = journal.is_finished
         rows, warnings = reporting.write(
             out, journal.rows().values(), _record(journal.of("run")), is_complete
         )
+        if journal.was_changed:
+            warnings.append(
+                f"{out / JOURNAL} was changed by another program meanwhile; its rows were written anew as they were"
+            )
     return Graded(rows, stopped, warnings)
 
 

@@ -195,7 +195,7 @@ def _build(system: _System, spec: dict) -> None:
     system.mount("none", "/", flags=REC | PRIVATE)
     system.mount("tmpfs", root, "tmpfs", NOSUID | NODEV, "size=16m,mode=755")
     _give_files_in_memory(system, root, spec["tmp"])
-    _show_all(system, root, [*LINKS_OR_FOLDERS, *spec["visible"]])
+    _show_all(system, root, _readable(spec))
     gpus = [str(path) for path in Path("/dev").glob("nvidia*")] if spec["gpu"] else []
     for path in [*DEVICES, *gpus, spec["run"]]:
         if os.path.exists(path):
@@ -226,6 +226,13 @@ def _give_files_in_memory(system: _System, root: str, size: int) -> None:
         system.mount(str(whole / name), target, flags=BIND)
     system.detach(str(whole))
     whole.rmdir()
+
+
+def _readable(spec: dict) -> list[str]:
+    """Give the paths that a kernel can read, those among them that lie in a folder of packages or data as a link."""
+    entries = (entry for holder in spec["holders"] for entry in os.scandir(holder))
+    linked = [entry.path for entry in entries if entry.is_symlink()]
+    return [*LINKS_OR_FOLDERS, *spec["visible"], *linked]
 
 
 def _trace(path: str) -> tuple[list[tuple[str, str]], str]:
@@ -400,7 +407,7 @@ def _fence(system: _System, spec: dict) -> None:
     gpus = [str(path) for path in Path("/dev").glob("nvidia*")] if spec["gpu"] else []
     own = [spec["home"], spec["run"], "/dev/shm", *DEVICES, *gpus]
     # an import wants to list the folder that it searches
-    system.fence([spec["environment"]["PYTHONPATH"]], [*LINKS_OR_FOLDERS, *spec["visible"], "/proc"], own)
+    system.fence([spec["environment"]["PYTHONPATH"]], [*_readable(spec), "/proc"], own)
     if os.geteuid() == 0:
         system.bound_capabilities()
         if spec["is_other_user"]:

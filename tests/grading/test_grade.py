@@ -497,6 +497,40 @@ def test_grading_without_a_box_is_refused_unless_it_is_typed(faked, school, tmp_
     assert "2 EXCLUDED" in told.out
 
 
+@pytest.mark.parametrize("way", ["written to", "cut", "replaced", "removed", "made unreadable"])
+def test_rows_that_a_submission_changes_are_as_they_were(faked, school, tmp_path, way):
+    path = tmp_path / "out" / JOURNAL
+
+    def attack():
+        if len(faked.graded) != 4:
+            return
+        text = path.read_text().replace('"points": 0', '"points": 9')
+        if way == "removed":
+            path.unlink()
+        elif way == "replaced":
+            path.with_name("other").write_text(text)
+            path.with_name("other").replace(path)
+        elif way == "made unreadable":
+            path.chmod(0)
+        else:
+            path.write_text(text if way == "written to" else "")
+
+    result = graded(school, tmp_path / "honest")
+    scores = {row.student: row.score for row in result.rows}
+    assert result.warnings == []
+    faked.graded, faked.during = [], attack
+    result = graded(school, tmp_path / "out")
+    assert {row.student: row.score for row in result.rows} == scores
+    if way == "made unreadable":
+        path.chmod(0o600)
+    else:
+        assert "was changed by another program meanwhile" in " ".join(result.warnings)
+    faked.during = lambda: None
+    again = graded(school, tmp_path / "out", resume=True)
+    assert {row.student: row.score for row in again.rows} == scores
+    assert len(faked.graded) == 6  # and none of them was graded twice
+
+
 def test_points_by_hand_are_merged_again_and_again(faked, school, tmp_path):
     out = tmp_path / "out"
     hand_in(school, "chen", notebook(RIGHT | {"1.5": 'my_reason = """=SUM(1)"""'}))
