@@ -346,17 +346,29 @@ class _Forked:
         return 0
 
 
+def _most_memory(pid: int) -> int:
+    """Give the KiB that a process holds at most: all of what it shares with others counts as its own."""
+    return _sizes(pid, "status", ("RssAnon", "RssShmem", "VmSwap")) or 0
+
+
 def _memory_of(pid: int) -> int:
-    """Give the KiB that a process holds: its own pages, its part of those that it shares, and what was swapped out."""
-    shared, whole = ("Pss_Anon", "Pss_Shmem", "SwapPss"), ("RssAnon", "RssShmem", "VmSwap")
-    for name, fields in (("smaps_rollup", shared), ("status", whole)):
-        # the first is hidden from an ordinary user by a process that wants it so; then all of its pages count
-        with contextlib.suppress(OSError, ValueError):
-            lines = Path(f"/proc/{pid}/{name}").read_text().splitlines()
-            sizes = dict(line.split(":", 1) for line in lines if ":" in line)
-            if fields[0] in sizes:
-                return sum(int(sizes[field].split()[0]) for field in fields if field in sizes)
-    return 0
+    """Give the KiB that a process holds: its own pages, its part of those that it shares, and what was swapped out.
+
+    A process can hide this from an ordinary user, and then the most that it can be counts. It takes the system
+    a few milliseconds.
+    """
+    part = _sizes(pid, "smaps_rollup", ("Pss_Anon", "Pss_Shmem", "SwapPss"))
+    return _most_memory(pid) if part is None else part
+
+
+def _sizes(pid: int, name: str, fields: tuple[str, ...]) -> int | None:
+    """Add some fields of a process's file in /proc; gives None if they cannot be read."""
+    with contextlib.suppress(OSError, ValueError):
+        lines = Path(f"/proc/{pid}/{name}").read_text().splitlines()
+        sizes = dict(line.split(":", 1) for line in lines if ":" in line)
+        if fields[0] in sizes:
+            return sum(int(sizes[field].split()[0]) for field in fields if field in sizes)
+    return None
 
 
 _TEMPLATES: dict[tuple, _Template] = {}
@@ -475,10 +487,10 @@ class Kernel:
         """
         return sum(map(_memory_of, self.members())) / 1024
 
-    def cpu_time(self) -> float:
-        """Give the CPU-seconds of all processes of the box that were seen so far (Linux only)."""
+    def _cpu_time(self, members: list[int]) -> float:
+        """Give the CPU-seconds of all processes that were ever seen in the box."""
         ticks = os.sysconf("SC_CLK_TCK")
-        for pid in self.members():
+        for pid in members:
             with contextlib.suppress(OSError, IndexError):
                 fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
                 began = fields[19]  # with its id, this names a process for good
@@ -489,9 +501,10 @@ class Kernel:
         """Kill it if all of its processes together hold more memory, or took more CPU-seconds, than they may."""
         if self.killed:
             return
-        if self.memory() > self.box.memory:
+        members, most = self.members(), self.box.memory * 1024
+        if sum(map(_most_memory, members)) > most and sum(map(_memory_of, members)) > most:
             self.killed = f"its processes held more than {self.box.memory} MiB of memory"
-        elif self.cpu_time() > self.box.cpu:
+        elif self._cpu_time(members) > self.box.cpu:
             self.killed = f"its processes took more than {self.box.cpu} CPU-seconds"
         if self.killed:
             self._end()
