@@ -21,6 +21,13 @@ def add_options(parser: Parser) -> None:
     parser.add_argument("--exercise", metavar="NUMBER", help="grade this one only, such as 01 (default: all)")
     parser.add_argument("--jobs", type=int, default=cores(), metavar="N", help="submissions at a time")
     parser.add_argument("--only", metavar="STUDENT", help="grade this student only; with --resume, again")
+    parser.add_argument(
+        "--exclude",
+        action="append",
+        default=[],
+        metavar="STUDENT",
+        help="run nothing of this student, for a human to look at; repeatable",
+    )
     parser.add_argument("--nonce", type=int, metavar="N", help="what the checks draw (default: at random)")
     parser.add_argument("--resume", action="store_true", help="go on with the gradebook in --out")
     parser.add_argument(
@@ -31,7 +38,10 @@ def add_options(parser: Parser) -> None:
         "--timeout", type=float, default=120.0, metavar="SECONDS", help="seconds for one submission"
     )
     parser.add_argument(
-        "--box", choices=["auto", "namespaces", "none"], default="auto", help="where kernels run"
+        "--box",
+        choices=["auto", "namespaces", "none"],
+        default="auto",
+        help="where kernels run; auto refuses where there are no namespaces",
     )
     parser.add_argument("--gpu", action="store_true", help="let kernels see the GPU")
     add_source_option(parser)
@@ -55,6 +65,12 @@ def run(options: Namespace) -> int:
     box = find_box(None if options.box == "auto" else options.box, gpu=options.gpu)
     shard = None if options.shard is None else shard_of(options.shard)
     keys = solutions(options, Path.cwd())
+    if box.level == "none" and options.box == "auto":
+        raise ValueError(
+            f"--box: there is no box on this machine. {box.reason}. Grade on Linux, in WSL or in a container that"
+            " allows user namespaces; or, where nothing on the machine is worth protecting, type --box none. What"
+            ' then remains at risk stands in docs/instructors.md, "What is defended"'
+        )
     print(f"box: {box.level}; {box.reason}", file=sys.stderr)
     if box.level == "none":
         print(
@@ -69,6 +85,7 @@ def run(options: Namespace) -> int:
             exercise=options.exercise,
             jobs=options.jobs,
             only=options.only,
+            exclude=options.exclude,
             nonce=options.nonce,
             resume=options.resume,
             pattern=options.pattern,

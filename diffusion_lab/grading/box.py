@@ -29,10 +29,13 @@ import threading
 import time
 from pathlib import Path
 
-from diffusion_lab.grading.walls import LONGEST, MIB, NEW, PORTS
+from diffusion_lab.grading.filters import call_filter
+from diffusion_lab.grading.scopes import bus, in_scope, no_scope
+from diffusion_lab.grading.walls import LONGEST, NEW, PORTS, landlock_version
 
 WALLS = str(Path(__file__).with_name("walls.py"))
 PREFIX = "dlbox"  # of the names of scratch folders
+UNUSED_USERS = (61184, 65500)  # a range of ids of users that systems leave free
 OLD = 600.0  # seconds since when nothing was changed in a folder that nobody wants
 
 
@@ -44,8 +47,9 @@ class BoxError(RuntimeError):
 class Box:
     """How kernels are kept: `level` is "namespaces" or "none", and `reason` a sentence on why.
 
-    Sizes are in MiB, `cpu` in seconds of one process; `memory` holds for each process and for all of them
-    together.
+    Sizes are in MiB, `cpu` in seconds; `memory` and `cpu` hold for each process and for all of them together,
+    and `tmp` for all files in memory. `filtered` says whether system calls are filtered,
+    and `grouped` whether control groups hold its memory and processes, too.
     """
 
     level: str
@@ -57,6 +61,8 @@ class Box:
     file_size: int = 64
     tmp: int = 256
     gpu: bool = False
+    filtered: bool = False
+    grouped: bool = False
     warm: bool = True  # forked from a template, where there are namespaces, rather than started from nothing
 
     def start(self, wait: float = 60.0) -> "Kernel":
@@ -79,12 +85,29 @@ def find_box(level: str | None = None, **limits) -> Box:
     problem = None if level == "none" else _no_namespaces()
     if level == "namespaces" and problem:
         raise BoxError(f"there are no namespaces here: {problem}")
+    unfiltered = _no_filter("none" if level == "none" or problem else "namespaces")
+    calls = f"NO filter of system calls ({unfiltered})" if unfiltered else "a filter of system calls"
+    limits["filtered"] = not unfiltered
     if level == "none" or problem:
-        reason = problem or "it was asked for"
-        return Box(
-            "none", f"kernels are NOT isolated: {reason}. They can read this disk and the network", **limits
+        reason = (
+            f"kernels are NOT isolated: {problem or 'it was asked for'}. {_left_open()}; they have {calls}"
         )
-    return Box("namespaces", f"kernels have their own {', '.join(NEW)} namespaces", **limits)
+        return Box("none", reason, **limits)
+    ungrouped = _no_groups()
+    limits["grouped"] = not ungrouped
+    groups = f"memory is watched, not held by control groups ({ungrouped})" if ungrouped else "control groups"
+    reason = f"kernels have their own {', '.join(NEW)} namespaces, and {calls}; {groups}"
+    return Box("namespaces", reason, **limits)
+
+
+def _left_open() -> str:
+    """Say what a kernel without namespaces can do, by what the system's Landlock keeps from it."""
+    version = landlock_version()
+    if not version:
+        return "They can read and change this user's files, end this user's programs, and use the network"
+    network = "UDP and the sockets of this machine's programs" if version >= 4 else "the network"
+    ends = "" if version >= 6 else ", and end this user's programs"
+    return f"They cannot open files beside Python and the course (Landlock), but they can use {network}{ends}"
 
 
 @functools.cache
@@ -92,11 +115,28 @@ def _no_namespaces() -> str | None:
     """Say what is missing, or None if a process could be started in a box."""
     if not sys.platform.startswith("linux"):
         return f"{sys.platform} has none; use Linux, WSL or a container"
+    return _problem(Box("namespaces", ""))
+
+
+@functools.cache
+def _no_filter(level: str) -> str | None:
+    """Say why system calls cannot be filtered, or None if they can."""
+    reason = call_filter()[1]
+    return reason or _problem(Box(level, "", filtered=True))
+
+
+@functools.cache
+def _no_groups() -> str | None:
+    """Say why there can be no control groups for boxes, or None if there can."""
+    return no_scope() or _problem(Box("namespaces", "", grouped=True))
+
+
+def _problem(box: Box) -> str | None:
+    """Start a process that does nothing in a box; say why that cannot be done, or None if it can."""
     scratch = new_folder()
     try:
-        spec = _spec(Box("namespaces", ""), scratch, "probe", [sys.executable, "-I", "-c", "pass"])
-        command = [sys.executable, "-I", "-S", WALLS, json.dumps(spec)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        spec = _spec(box, scratch, "probe", [sys.executable, "-I", "-c", "pass"])
+        done = subprocess.run(_maker(spec), capture_output=True, text=True, timeout=60, check=False)
         if done.returncode == 0:
             return None
         return (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]
@@ -106,12 +146,20 @@ def _no_namespaces() -> str | None:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+def _maker(spec: dict) -> list[str]:
+    """The command that makes a box."""
+    command = [sys.executable, "-I", "-S", WALLS, json.dumps(spec)]
+    return in_scope(command) if spec["grouped"] else command
+
+
 def new_folder() -> Path:
     """Make a scratch folder that bears this process's number.
 
-    Short, for a socket's path has at most 107 bytes.
+    Short, for a socket's path has at most 107 bytes; and without links, for the box has a /tmp of its own.
     """
-    return Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
+    return Path(
+        tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=os.path.realpath(tempfile.gettempdir()))
+    )
 
 
 def sweep() -> None:
@@ -126,17 +174,21 @@ def sweep() -> None:
                     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _visible() -> list[str]:
-    """Give the folders of Python, of the installed packages and of this package; nothing else of the disk."""
+def _visible() -> tuple[list[str], list[str]]:
+    """Give the paths of Python, of the installed packages, of this package and of the data; nothing else of the disk.
+
+    Returns:
+        (paths, holders): paths by name, whatever links they lead through; and the folders of packages and of data,
+        from which some installers link to packages that lie elsewhere.
+    """
     package = str(Path(__file__).resolve().parents[1])
-    folders = {sys.prefix, sys.base_prefix, *site.getsitepackages(), *sysconfig.get_paths().values(), package}
-    if not Path(sys.executable).is_relative_to(sys.prefix):
-        folders.add(str(Path(sys.executable).resolve().parents[1]))
+    holders = {*site.getsitepackages(), *sysconfig.get_paths().values()}
     if data := os.environ.get("DIFFUSION_LAB_DATA"):
-        folders.add(str(Path(data).resolve()))
-    paths = sorted(Path(folder) for folder in folders if Path(folder).is_dir())
-    covered = {*paths, Path("/usr")}
-    return [str(path) for path in paths if covered.isdisjoint(path.parents)]
+        holders.add(os.path.abspath(data))
+    paths = {sys.prefix, sys.base_prefix, sys.executable, package, *holders}
+    if not Path(sys.executable).is_relative_to(sys.prefix):
+        paths.add(str(Path(sys.executable).resolve().parents[1]))
+    return sorted(filter(os.path.exists, paths)), sorted(filter(os.path.isdir, holders))
 
 
 def _environment(box: Box, home: str, name: str) -> dict[str, str]:
@@ -162,25 +214,60 @@ def _environment(box: Box, home: str, name: str) -> dict[str, str]:
     return kept | threads | own | ({} if box.gpu else {"CUDA_VISIBLE_DEVICES": ""})
 
 
+@functools.cache
+def _others_can_run_python() -> bool:
+    """Whether root may become a user of no name here, and that user could run a kernel."""
+    code = (
+        "import os, ipykernel.kernelapp, diffusion_lab; os.listdir(os.environ.get('DIFFUSION_LAB_DATA', '/'))"
+    )
+    environment = _environment(Box("none", ""), "/", "probe")
+    user = UNUSED_USERS[0]
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd="/",
+            env=environment,
+            user=user,
+            group=user,
+            extra_groups=[],
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return done.returncode == 0
+
+
 def _spec(box: Box, scratch: Path, name: str, command: list[str]) -> dict:
     """Write down all that the box's maker must know; it makes the folders that the box needs."""
     for folder in ("root", "run", "home"):
         (scratch / folder).mkdir(exist_ok=True)
     inside = box.level == "namespaces"
-    as_root = inside and os.geteuid() == 0
-    if as_root:  # an id that nobody has, so that no two kernels share a user
-        outer = random.SystemRandom().randrange(61184, 65500)
-        os.chown(scratch / "run", outer, outer)
+    is_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    as_root = inside and is_root
+    if as_root or (is_root and _others_can_run_python()):
+        # an id that nobody has, so that no two kernels share a user
+        outer = random.SystemRandom().randrange(*UNUSED_USERS)
+        for folder in ("run", "home"):
+            os.chown(scratch / folder, outer, outer)
+        if not inside:
+            scratch.chmod(0o711)
     else:
         outer = os.getuid() if hasattr(os, "getuid") else 0
     home = "/tmp" if inside else str(scratch / "home")
+    visible, holders = _visible()
     return dataclasses.asdict(box) | {
         "root": str(scratch / "root"),
         "run": str(scratch / "run"),
         "home": home,
         "outer": outer,
         "as_root": as_root,
-        "visible": _visible() if inside else [],
+        "is_other_user": is_root and outer != 0,
+        "visible": visible,
+        "holders": holders,
+        "filter": call_filter()[0].hex() if box.filtered else "",
+        "name": name,
         "command": command,
         "environment": _environment(box, home, name),
     }
@@ -193,11 +280,12 @@ class _Template:
         self.lock = threading.Lock()
         self.line, its_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with its_end:
+            command = [sys.executable, "-I", WALLS, "--template", str(its_end.fileno())]
             self.process = subprocess.Popen(
-                [sys.executable, "-I", WALLS, "--template", str(its_end.fileno())],
+                in_scope([*command, "--grouped"]) if box.grouped else command,
                 cwd="/",
                 pass_fds=[its_end.fileno()],
-                env=_environment(box, "/tmp", "template"),
+                env=_environment(box, "/tmp", "template") | (bus() if box.grouped else {}),
                 start_new_session=True,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -258,6 +346,31 @@ class _Forked:
         return 0
 
 
+def _most_memory(pid: int) -> int:
+    """Give the KiB that a process holds at most: all of what it shares with others counts as its own."""
+    return _sizes(pid, "status", ("RssAnon", "RssShmem", "VmSwap")) or 0
+
+
+def _memory_of(pid: int) -> int:
+    """Give the KiB that a process holds: its own pages, its part of those that it shares, and what was swapped out.
+
+    A process can hide this from an ordinary user, and then the most that it can be counts. It takes the system
+    a few milliseconds.
+    """
+    part = _sizes(pid, "smaps_rollup", ("Pss_Anon", "Pss_Shmem", "SwapPss"))
+    return _most_memory(pid) if part is None else part
+
+
+def _sizes(pid: int, name: str, fields: tuple[str, ...]) -> int | None:
+    """Add some fields of a process's file in /proc; gives None if they cannot be read."""
+    with contextlib.suppress(OSError, ValueError):
+        lines = Path(f"/proc/{pid}/{name}").read_text().splitlines()
+        sizes = dict(line.split(":", 1) for line in lines if ":" in line)
+        if fields[0] in sizes:
+            return sum(int(sizes[field].split()[0]) for field in fields if field in sizes)
+    return None
+
+
 _TEMPLATES: dict[tuple, _Template] = {}
 _MAKING = threading.Lock()
 
@@ -265,7 +378,7 @@ _MAKING = threading.Lock()
 def _template(box: Box) -> _Template:
     """Give the template of this process for kernels of this environment, made when it is first wanted."""
     with _MAKING:
-        key = os.getpid(), *sorted(_environment(box, "/tmp", "template").items())
+        key = os.getpid(), box.grouped, *sorted(_environment(box, "/tmp", "template").items())
         if key not in _TEMPLATES:
             _TEMPLATES[key] = _Template(box)
             atexit.register(_TEMPLATES[key].close)
@@ -276,12 +389,13 @@ class Kernel:
     """A running kernel; end it with `kill`, or use it in a ``with`` block.
 
     `connection` is the path of its connection file, and `alive_fd` a file descriptor that is at its end when
-    the kernel is dead. `killed` says why it was killed, if it was for want of memory.
+    the kernel is dead. `killed` says why it was killed, if it took too much memory or CPU time.
     """
 
     def __init__(self, box: Box, wait: float = 60.0):
         """See `Box.start`."""
         self.box, self.killed = box, ""
+        self.seen: dict[tuple[int, str], float] = {}  # CPU-seconds by process
         self.name = secrets.token_hex(8)
         self.scratch = new_folder()
         self.connection = self.scratch / "run" / "k.json"
@@ -296,7 +410,7 @@ class Kernel:
         launch = [sys.executable, "-m", "ipykernel_launcher", "-f", str(self.connection)]
         launch += ["--HistoryManager.enabled=False"]
         spec = _spec(self.box, self.scratch, self.name, launch)
-        self._write_connection(spec["outer"] if spec["as_root"] else None)
+        self._write_connection(spec["outer"] if spec["is_other_user"] else None)
         reading, writing = os.pipe()
         self.alive_fd = reading
         try:
@@ -305,7 +419,7 @@ class Kernel:
             if self.process is None:
                 spec |= {"status": writing, "grader": os.getpid()}
                 self.process = subprocess.Popen(
-                    [sys.executable, "-I", "-S", WALLS, json.dumps(spec)],
+                    _maker(spec),
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,
@@ -367,21 +481,32 @@ class Kernel:
         return sorted(set(found))
 
     def memory(self) -> float:
-        """Give the memory that the processes in the box hold, in MiB.
+        """Give the memory that the processes in the box hold, in MiB (Linux only).
 
-        Shared pages count in each (Linux only).
+        What they share with each other counts once, and pages of files, such as libraries, do not count.
         """
-        page, pages = os.sysconf("SC_PAGE_SIZE"), 0
-        for pid in self.members():
+        return sum(map(_memory_of, self.members())) / 1024
+
+    def _cpu_time(self, members: list[int]) -> float:
+        """Give the CPU-seconds of all processes that were ever seen in the box."""
+        ticks = os.sysconf("SC_CLK_TCK")
+        for pid in members:
             with contextlib.suppress(OSError, IndexError):
-                fields = Path(f"/proc/{pid}/statm").read_text().split()
-                pages += int(fields[1]) - int(fields[2])
-        return pages * page / MIB
+                fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+                began = fields[19]  # with its id, this names a process for good
+                self.seen[pid, began] = (int(fields[11]) + int(fields[12])) / ticks
+        return sum(self.seen.values())
 
     def watch(self) -> None:
-        """Kill it if all of its processes together hold more memory than they may."""
-        if not self.killed and self.memory() > self.box.memory:
+        """Kill it if all of its processes together hold more memory, or took more CPU-seconds, than they may."""
+        if self.killed:
+            return
+        members, most = self.members(), self.box.memory * 1024
+        if sum(map(_most_memory, members)) > most and sum(map(_memory_of, members)) > most:
             self.killed = f"its processes held more than {self.box.memory} MiB of memory"
+        elif self._cpu_time(members) > self.box.cpu:
+            self.killed = f"its processes took more than {self.box.cpu} CPU-seconds"
+        if self.killed:
             self._end()
 
     def _end(self) -> None:

@@ -14,7 +14,7 @@ import secrets
 import signal
 import threading
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent import futures
 from functools import partial
 from importlib import metadata
@@ -106,6 +106,7 @@ def grade(
     exercise: str | None = None,
     jobs: int = 1,
     only: str | None = None,
+    exclude: Sequence[str] = (),
     nonce: int | None = None,
     resume: bool = False,
     pattern: str | None = None,
@@ -125,6 +126,7 @@ def grade(
             as well.
         jobs: submissions at a time.
         only: the one student to grade; with `resume` again, if there is a row already.
+        exclude: students of whom nothing is run; each gets a row that says so, until a run without it.
         nonce: decides what the checks draw; drawn if it is not given. The same nonce gives the same grades.
         resume: go on with the gradebook that is in `out`: who has a row there is passed over, unless the file
             has changed since, or the grader failed.
@@ -148,7 +150,7 @@ def grade(
     known = keys.load_all(solutions)
     if exercise is not None:
         exercise = keys.load(exercise, solutions).exercise
-    planned = plan(source, pattern, known, exercise, only, shard)
+    planned = plan(source, pattern, known, exercise, only, shard, exclude)
     needed = {entry.exercise for entry in planned.values() if entry.exercise}
     needed = {number: key for number, key in known.items() if number in needed}
     about = {number: described(key) for number, key in needed.items()}
@@ -176,10 +178,15 @@ def grade(
         )
         if not stopped and ends_whole:
             journal.add("finished", {"rows": len(journal.rows())})
+        journal.mend()
         is_complete = journal.is_finished
         rows, warnings = reporting.write(
             out, journal.rows().values(), _record(journal.of("run")), is_complete
         )
+        if journal.was_changed:
+            warnings.append(
+                f"{out / JOURNAL} was changed by another program meanwhile; its rows were written anew as they were"
+            )
     return Graded(rows, stopped, warnings)
 
 
@@ -218,6 +225,8 @@ def _not_done(
 
     def is_done(entry: Planned, row: Row | None) -> bool:
         if row is None or row.status == "GRADER-ERROR":
+            return False
+        if row.status == "EXCLUDED" and not entry.excluded:
             return False
         return row.sha256 == entry.sha256 and row.exercise == entry.exercise
 

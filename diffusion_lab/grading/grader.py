@@ -46,6 +46,9 @@ class Grader:
             handed_in=planned.handed_in,
             marked_late=planned.marked_late,
         )
+        if planned.excluded:
+            row.status = "EXCLUDED"
+            return row, log
         try:
             log = self._fill(row, submission.read(), planned, key)
         except Unreadable as error:

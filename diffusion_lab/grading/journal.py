@@ -3,10 +3,13 @@
 The gradebook is made from it. So a kill at any moment loses nothing but what was just running.
 """
 
+import contextlib
+import hashlib
 import json
 import os
 from pathlib import Path
 
+from diffusion_lab.files import replacing
 from diffusion_lab.grading.rows import Row
 
 JOURNAL = "rows.jsonl"
@@ -15,6 +18,9 @@ JOURNAL = "rows.jsonl"
 class Journal:
     """A file of lines of several kinds. A line is on disk when `add` returns; one that was cut off is dropped.
 
+    What another program writes to it meanwhile, such as a submission without a box, does not count: the file is written
+    anew, and `was_changed` says so.
+
     Raises:
         BlockingIOError: if another grader writes to it.
     """
@@ -22,6 +28,7 @@ class Journal:
     def __init__(self, folder: Path):
         """Open it, or begin it."""
         folder.mkdir(parents=True, exist_ok=True)
+        self.path, self.was_changed = folder / JOURNAL, False
         self.file = open(folder / JOURNAL, "ab+")  # noqa: SIM115
         try:
             _lock(self.file, folder)
@@ -30,17 +37,54 @@ class Journal:
             whole = data.rfind(b"\n") + 1
             if whole < len(data):
                 self.file.truncate(whole)
+            self.digest = hashlib.sha256(data[:whole])  # of what this wrote, or found
             self.entries = [entry for line in data[:whole].splitlines() if (entry := _entry(line))]
+            self.state = self._state()
         except BaseException:
             self.file.close()
             raise
 
     def add(self, kind: str, content: dict) -> None:
         """Append a line."""
+        self.mend()
         self.entries.append((kind, content))
-        self.file.write(json.dumps({kind: content}).encode() + b"\n")
+        line = _line(kind, content)
+        self.digest.update(line)
+        self.file.write(line)
         self.file.flush()
         os.fsync(self.file.fileno())
+        self.state = self._state()
+
+    def mend(self) -> None:
+        """Write the file anew if it is not as it was left."""
+        if self._state() == self.state:
+            return
+        with contextlib.suppress(OSError):
+            if (
+                hashlib.sha256(self.path.read_bytes()).digest() == self.digest.digest()
+                and self._is_in_place()
+            ):
+                self.state = self._state()  # it was only touched, as by a program that makes backups
+                return
+        self.was_changed = True
+        lines = b"".join(_line(kind, content) for kind, content in self.entries)
+        with replacing(self.path) as part:
+            part.write_bytes(lines)
+        self.file.close()
+        self.file = open(self.path, "ab+")  # noqa: SIM115
+        _lock(self.file, self.path.parent)
+        self.digest, self.state = hashlib.sha256(lines), self._state()
+
+    def _state(self) -> tuple:
+        """What shows a change of the file: nobody can set the time at which its record was changed."""
+        status = os.fstat(self.file.fileno())
+        return status.st_size, status.st_ctime_ns, self._is_in_place()
+
+    def _is_in_place(self) -> bool:
+        try:
+            return os.path.samestat(os.fstat(self.file.fileno()), self.path.stat())
+        except OSError:
+            return False
 
     def of(self, kind: str) -> list[dict]:
         """All lines of a kind, the oldest first."""
@@ -59,6 +103,10 @@ class Journal:
     def close(self) -> None:
         """Let another grader write to it."""
         self.file.close()
+
+
+def _line(kind: str, content: dict) -> bytes:
+    return json.dumps({kind: content}).encode() + b"\n"
 
 
 def _lock(file, folder: Path) -> None:

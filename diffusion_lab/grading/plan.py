@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import hashlib
 import re
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -25,6 +26,7 @@ class Planned:
     missing: str = ""  # why there can be no answers in it
     handed_in: str = ""
     marked_late: bool = False
+    excluded: bool = False  # nothing of it is run
 
 
 def plan(
@@ -34,6 +36,7 @@ def plan(
     exercise: str | None = None,
     only: str | None = None,
     shard: tuple[int, int] | None = None,
+    exclude: Sequence[str] = (),
 ) -> dict[tuple[str, str], Planned]:
     """Look at all submissions, and say which are to be graded, by student and by the exercise asked for.
 
@@ -43,9 +46,10 @@ def plan(
         exercise: the one that is graded, or all.
         only: the one student who is graded, or all.
         shard: (i, n), for the i-th of n parts of the class.
+        exclude: the students of whom nothing is run.
 
     Raises:
-        ValueError: if there are no submissions, or none of the student.
+        ValueError: if there are no submissions, or none of a student who is named.
     """
     planned: dict[tuple[str, str], Planned] = {}
     students = []
@@ -57,10 +61,17 @@ def plan(
             planned |= {(entry.student, entry.asked): entry for entry in entries}
     if not students:
         raise ValueError(f"source: there are no submissions in {source}")
-    if only is not None and only not in students:
-        similar = [name for name in students if only.casefold() in name.casefold()] or students
-        raise ValueError(f"only: one of {', '.join(similar[:10])} was wanted, got {only!r}")
+    for argument, name in (("only", only), *(("exclude", name) for name in exclude)):
+        _check_student(argument, name, students)
+    for entry in planned.values():
+        entry.excluded = entry.student in exclude
     return planned
+
+
+def _check_student(argument: str, name: str | None, students: list[str]) -> None:
+    if name is not None and name not in students:
+        similar = [student for student in students if name.casefold() in student.casefold()] or students
+        raise ValueError(f"{argument}: one of {', '.join(similar[:10])} was wanted, got {name!r}")
 
 
 def _first_look(submission: Submission, known: dict[str, Key]) -> Planned:

@@ -13,6 +13,7 @@ STATUSES = {
     "TIMEOUT": "it did not end in time, and no single task could be made out as the reason",
     "NO-ANSWERS": "no answer was found in it",
     "GRADER-ERROR": "the grader failed, not the student: its log says why, and grading again tries it once more",
+    "EXCLUDED": "nothing of it was run, for the student was excluded: look at it by hand",
     "MISSING": "a student of the class handed in nothing",
     "EXCUSED": "a student of the class handed in nothing, and need not",
 }

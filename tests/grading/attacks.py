@@ -5,9 +5,12 @@ The student who attacks has solved task 1.2 and nothing else: 2 points. ``python
 matrix.
 """
 
+import atexit
 import contextlib
+import shutil
 import socket
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +28,12 @@ BLANK = "def my_add_noise(x_0, t, noise, betas):\n    return None\n"
 WRONG = "def my_add_noise(x_0, t, noise, betas):\n    return x_0\n"
 LINE = "1.3 solved, 3 points: mean 0.893, variance 0.411"  # what the exercise shows to everybody
 MARK = "diffusion_lab_attack_was_here"
+
+
+ROW = Path(tempfile.mkdtemp(prefix="dlattack"), "rows.jsonl")
+"""A row of another student, where a gradebook could lie."""
+ROW.write_text("0 of 9 points")
+atexit.register(shutil.rmtree, ROW.parent, ignore_errors=True)
 
 
 class Attack(NamedTuple):
@@ -59,6 +68,11 @@ def _written() -> bool:
         return path.exists()
     finally:
         path.unlink(missing_ok=True)
+
+
+def _in_keyring() -> bool:
+    path = Path("/proc/keys")
+    return path.exists() and MARK in path.read_text()
 
 
 def _conftest_left() -> bool:
@@ -184,6 +198,22 @@ ATTACKS = {
         "        time.sleep(60); os._exit(0)\ntime.sleep(15)",
         ("killed", "blank"),
     ),
+    "flood of shared memory": Attack(
+        _in_function(
+            "import mmap\nsize = 6 << 30\nhoard = mmap.mmap(-1, size)\n"
+            "for place in range(0, size, 4096): hoard[place] = 1\nimport time\ntime.sleep(20)"
+        ),
+        ("killed",),
+        dangerous=True,
+    ),
+    "flood of memory that no process holds": Attack(
+        _in_function(
+            "import os\nfor k in range(60):\n    part = os.memfd_create(str(k))\n"
+            "    for _ in range(50): os.write(part, bytes(1 << 20))"
+        ),
+        ("failed",),
+        dangerous=True,
+    ),
     "disk flood": Attack(
         BLANK + "for k in range(12):\n    with open(f'flood{k}', 'wb') as f:\n        for _ in range(60):"
         " f.write(b'x' * (1 << 20))",
@@ -209,6 +239,20 @@ ATTACKS = {
         _in_function(f"import socket\nsocket.create_connection(('127.0.0.1', {EAR.port}), 3)"),
         ("failed",),
         happened=EAR.heard,
+    ),
+    "a kill of every process": Attack(_in_function("import os\nos.kill(-1, 9)"), ("failed",), dangerous=True),
+    "the keyring of the grader": Attack(
+        _in_function(
+            "import ctypes, platform\nnumber = {'x86_64': 248, 'aarch64': 217}[platform.machine()]\n"
+            f"ctypes.CDLL(None).syscall(number, b'user', b'{MARK}', b'x', 1, -3)"
+        ),
+        ("held", "blank", "failed"),
+        happened=_in_keyring,
+    ),
+    "another student's row": Attack(
+        _in_function(f"with open({str(ROW)!r}, 'a') as rows: rows.write('9 of 9 points')"),
+        ("failed",),
+        happened=lambda: "9 of 9" in ROW.read_text(),
     ),
     "key from disk": Attack(FROM_DISK),
     "expected output from memory": Attack(FROM_MEMORY),

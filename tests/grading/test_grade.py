@@ -18,6 +18,7 @@ import pytest
 
 from diffusion_lab import cli
 from diffusion_lab.grading import answers, grade, keys, report, run, submissions
+from diffusion_lab.grading import box as boxes
 from diffusion_lab.grading.box import Box
 from diffusion_lab.grading.journal import JOURNAL, Journal
 from diffusion_lab.grading.plan import shard_of
@@ -458,6 +459,76 @@ def test_one_exercise_only_and_one_student_only(faked, school, tmp_path):
         graded(school, tmp_path / "no", only="CHE")
     with pytest.raises(ValueError, match="out: a folder outside"):
         graded(school, school / "out")
+
+
+def test_nothing_of_an_excluded_student_is_run_until_he_is_excluded_no_more(faked, school, tmp_path):
+    out = tmp_path / "out"
+    hand_in(school, "fay", notebook({"1.1": "'end the grader'"}))
+
+    def status(**more):
+        return {row.student: row.status for row in graded(school, out, resume=out.exists(), **more).rows}[
+            "fay"
+        ]
+
+    assert status(exclude=["fay"]) == "EXCLUDED"
+    assert not [found for found in faked.graded if "end the grader" in str(found.sources)]
+    assert {row["student"]: row["score"] for row in gradebook(out)}["fay"] == ""
+    count = len(faked.graded)
+    assert status(exclude=["fay"]) == "EXCLUDED"
+    assert len(faked.graded) == count
+    assert status() == "graded"
+    assert status(exclude=["fay"]) == "graded"  # there is nothing left to run
+    with pytest.raises(ValueError, match=r"exclude: one of fay was wanted, got 'FA'"):
+        graded(school, tmp_path / "no", exclude=["anna", "FA"])
+
+
+def test_grading_without_a_box_is_refused_unless_it_is_typed(faked, school, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(boxes, "_no_namespaces", lambda: "this is only a test")
+    arguments = ["grade", str(school), "--out", str(tmp_path / "out"), "--source", str(SOLUTIONS)]
+    assert cli.main(arguments) == 2
+    error = capsys.readouterr().err
+    assert "there is no box on this machine" in error
+    assert "this is only a test" in error
+    assert "--box none" in error
+    assert not (tmp_path / "out").exists()
+    assert cli.main([*arguments, "--box", "none", "--exclude", "anna", "--exclude", "bob"]) == 0
+    told = capsys.readouterr()
+    assert told.err.startswith("box: none; kernels are NOT isolated: it was asked for")
+    assert "2 EXCLUDED" in told.out
+
+
+@pytest.mark.parametrize("way", ["written to", "cut", "replaced", "removed", "made unreadable"])
+def test_rows_that_a_submission_changes_are_as_they_were(faked, school, tmp_path, way):
+    path = tmp_path / "out" / JOURNAL
+
+    def attack():
+        if len(faked.graded) != 4:
+            return
+        text = path.read_text().replace('"points": 0', '"points": 9')
+        if way == "removed":
+            path.unlink()
+        elif way == "replaced":
+            path.with_name("other").write_text(text)
+            path.with_name("other").replace(path)
+        elif way == "made unreadable":
+            path.chmod(0)
+        else:
+            path.write_text(text if way == "written to" else "")
+
+    result = graded(school, tmp_path / "honest")
+    scores = {row.student: row.score for row in result.rows}
+    assert result.warnings == []
+    faked.graded, faked.during = [], attack
+    result = graded(school, tmp_path / "out")
+    assert {row.student: row.score for row in result.rows} == scores
+    if way == "made unreadable":
+        path.chmod(0o600)
+    else:
+        assert "was changed by another program meanwhile" in " ".join(result.warnings)
+    faked.during = lambda: None
+    again = graded(school, tmp_path / "out", resume=True)
+    assert {row.student: row.score for row in again.rows} == scores
+    assert len(faked.graded) == 6  # and none of them was graded twice
 
 
 def test_points_by_hand_are_merged_again_and_again(faked, school, tmp_path):

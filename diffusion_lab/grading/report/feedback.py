@@ -13,6 +13,7 @@ SUBMISSION_SENTENCES = {
     "NO-ANSWERS": "There is no answer of yours in this file. Did you hand in the right one?",
     "GRADER-ERROR": "The grader failed. That is not your fault, and your work is not lost: your instructor will"
     " look at it.",
+    "EXCLUDED": "Nothing of yours was run. Your instructor will look at it.",
     "MISSING": "Nothing of yours was found.",
     "EXCUSED": "You are excused from this exercise.",
 }
