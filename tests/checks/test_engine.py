@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from diffusion_lab.bench import calls
+from diffusion_lab.bench.gradients import with_gradients
 from diffusion_lab.checks import engine, outcomes
 from diffusion_lab.checks.bank import run_cell
 from diffusion_lab.checks.engine import Exercise, Mistaken, NotAttempted
@@ -159,8 +161,8 @@ def test_a_task_may_let_its_arguments_be_changed(ask, halve):
     ],
 )
 def test_changes_are_seen_inside_what_is_given(given, change):
-    assert outcomes.run(lambda value: (change(value), 1)[1], (given,)).changed == {0}
-    assert outcomes.run(lambda value: 1, (given,)).changed == set()
+    assert calls.run(lambda value: (change(value), 1)[1], (given,)).changed == {0}
+    assert calls.run(lambda value: 1, (given,)).changed == set()
 
 
 def test_whole_numbers_have_to_be_whole(ask, exercise):
@@ -254,7 +256,7 @@ def test_of_several_results_the_one_that_differs_is_named(ask, exercise):
 @pytest.fixture
 def learn(exercise):
     """A task whose answer has to let gradients through."""
-    prepare = outcomes.with_gradients(1, lambda x, k: x.shape)
+    prepare = with_gradients(1, lambda x, k: x.shape)
 
     @exercise.task(
         "1.8", "learn", 2, "1. One step", prepare=prepare, results=("half", "its gradient"), hints=HINTS
