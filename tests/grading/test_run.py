@@ -9,7 +9,6 @@ import nbformat
 import pytest
 from attacks import ATTACKS, HONEST, grade
 
-from diffusion_lab.checks import bank, registry
 from diffusion_lab.grading import answers, keys, run
 from diffusion_lab.grading import box as boxes
 
@@ -196,6 +195,7 @@ QUICK += [
     "replayed outputs",
     "edited check",
 ]
+QUICK += ["record of all zeros", "record with 10^12 elements"]
 QUICK += ["NBVAL markers that escape", "a child that outlives the kernel"]
 
 
@@ -212,58 +212,8 @@ def test_no_attack_scores_above_honest(name, key, expected):
     assert graded.outcome == "graded"
     assert graded.points <= HONEST
     assert statuses["1.3"] in attack.ends
-    assert statuses["1.2"] in ("passed", "held")
+    assert statuses["1.2"] == "passed"
     assert not attack.happened()
-
-
-@pytest.mark.parametrize("name", registry.modules())
-def test_no_right_answer_reaches_for_the_checks(name):
-    table = bank.load(name).RIGHT
-    assert table
-    for sources in table.values():
-        for source in sources:
-            assert run.reaches(source) == "", source
-
-
-@pytest.mark.parametrize(
-    ("source", "why"),
-    [
-        ("f = check.walk.rights['']", "it uses .rights"),
-        ("check.add_noise = 1", "it uses check"),
-        ("from diffusion_lab.checks import engine", "it imports from diffusion_lab.checks"),
-        ("import diffusion_lab.checks.engine as e", "it imports diffusion_lab.checks.engine"),
-        ("from diffusion_lab import checks", "it imports the checks"),
-        ("same = dl.checks.engine.same", "it uses .checks"),
-        ("dl.checks.engine.same = 1", "it changes dl.checks.engine.same"),
-        ("torch.equal = lambda a, b: True", "it changes torch.equal"),
-        ("torch.Tensor.any = f", "it changes torch.Tensor.any"),
-        ("import sys\nsys.stdout = f", "it changes sys.stdout"),
-        ("import sys\nm = sys.modules", "it uses .modules"),
-        ("print = f", "it puts something else in the place of print"),
-        ("def check(): pass", "it defines check"),
-        ("exec('1')", "it uses exec"),
-        ("get_ipython()", "it uses get_ipython"),
-        ("getattr(torch, 'o' + 's')", "it computes the name of an attribute"),
-        ("f.__globals__", "it uses .__globals__"),
-        ("import gc", "it imports gc"),
-        ("%%time\nimport gc", "it imports gc"),
-        ("if True:\n    %time f()\nimport gc", "it imports gc"),
-        (
-            (
-                "class Net(torch.nn.Module):\n    def __init__(self):\n        super().__init__()\n       "
-                " self.modules_ = 1"
-            ),
-            "",
-        ),
-        ("def f(exercise, rights):\n    self = exercise\n    self.x = rights", ""),
-        ("getattr(schedule, 'betas')", ""),
-        ("for m in model.modules(): m.train()", ""),
-        ("model.weight.data = torch.zeros(3)", ""),
-        ("def broken(:", ""),
-    ],
-)
-def test_reader_of_reaches(source, why):
-    assert run.reaches(source) == why
 
 
 def test_plugin_needs_nothing_of_the_package():
