@@ -234,7 +234,7 @@ class Task:
         given = [f"{name} = {describe(value)}" for name, value in zip(self.arguments, args, strict=False)]
         return f"It was given {', '.join(given)}" if self.inputs_are_shown else ""
 
-    def _student(self, answer: Callable, without: Sequence[str] = ()) -> Callable:
+    def _student(self, answer: Callable | Recorded, without: Sequence[str] = ()) -> Callable:
         """The answer as the numbers, probes and properties may call it: clones in, float64 tensors out."""
 
         def call(*args):

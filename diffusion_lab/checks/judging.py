@@ -14,8 +14,8 @@ from diffusion_lab.checks.engine import Guess, Task
 from diffusion_lab.checks.mistakes import Unsolved
 from diffusion_lab.checks.replay import Missing, Recorded, planned
 
-UNREADABLE = "no-record"
-"""How it is called if the record of an answer cannot be read."""
+UNREADABLE, BROKEN = "no-record", "check-failed"
+"""How it is called if the record of an answer cannot be read, and if the check itself ends with an error."""
 
 
 class Plan(NamedTuple):
@@ -63,26 +63,20 @@ def plan(task: Task) -> Plan:
 def judge(task: Task, rounds: Iterable[Round]) -> Verdict:
     """Say what the check of a task says of what an answer did.
 
-    Never raises for what stands in a record.
+    Never raises for what stands in a record. A check that ends with an error is at fault itself, and wants a human.
     """
     try:
-        answer = _answer(task, rounds)
+        return Verdict(task.line(_answer(task, rounds)))
     except Unreadable as error:
-        return Verdict(
-            name=UNREADABLE,
-            lines=[f"{UNREADABLE}: what was written down of the answer cannot be read: {error}"],
-        )
-    try:
-        return Verdict(task.line(answer))
+        text = f"{UNREADABLE}: what was written down of the answer cannot be read: {error}"
+        return Verdict(name=UNREADABLE, lines=[text])
     except Unsolved as unsolved:
         return Verdict(name=unsolved.name, lines=str(unsolved).split("\n"))
     except Missing as missing:
         return Verdict(calls=missing.calls)
     except Exception as error:
         text = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-        return Verdict(
-            name=UNREADABLE, lines=[f"{UNREADABLE}: the check cannot work with what was written down: {text}"]
-        )
+        return Verdict(name=BROKEN, lines=[f"{BROKEN}: the check itself ended with {text}"])
 
 
 def _answer(task: Task, rounds: Iterable[Round]):

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from diffusion_lab.bench import calls, pack
 from diffusion_lab.bench.calls import Outcome
 from diffusion_lab.bench.pack import Call
+from diffusion_lab.bench.record import Unreadable
 
 MOST = 2
 """Of calls with the same arguments no more are made: two tell whether an answer repeats itself."""
@@ -52,6 +53,8 @@ class Recorded:
             raise Missing([call])
         self.turns[key] = turn + 1
         outcome, told = known[turn % len(known)]
+        if len(told) != len(notes):
+            raise Unreadable("there are notes that no stand-in makes")
         for entries, stand_in in zip(told, notes, strict=True):
             stand_in.entries.extend(entries)
         return outcome

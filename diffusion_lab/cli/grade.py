@@ -23,9 +23,7 @@ def add_options(parser: Parser) -> None:
     parser.add_argument("--only", metavar="STUDENT", help="grade this student only; with --resume, again")
     parser.add_argument("--nonce", type=int, metavar="N", help="what the checks draw (default: at random)")
     parser.add_argument("--resume", action="store_true", help="go on with the gradebook in --out")
-    parser.add_argument(
-        "--judge-again", action="store_true", help="judge --out anew by its records"
-    )
+    parser.add_argument("--judge-again", action="store_true", help="judge --out anew by its records")
     parser.add_argument(
         "--pattern", metavar="REGEX", help="regular expression for paths, with the group student"
     )
@@ -34,7 +32,11 @@ def add_options(parser: Parser) -> None:
         "--timeout", type=float, default=120.0, metavar="SECONDS", help="seconds for one submission"
     )
     parser.add_argument(
-        "--box", choices=["auto", "namespaces", "none"], default="auto", help="where kernels run"
+        "--box",
+        choices=["auto", "namespaces", "none"],
+        default="auto",
+        metavar="LEVEL",
+        help="of the kernels: auto, namespaces or none",
     )
     parser.add_argument("--gpu", action="store_true", help="let kernels see the GPU")
     add_source_option(parser)

@@ -28,7 +28,7 @@ from nbformat import NotebookNode
 
 from diffusion_lab.bench.record import MIME
 from diffusion_lab.checks import cells as labels
-from diffusion_lab.checks.judging import Round
+from diffusion_lab.checks.judging import BROKEN, UNREADABLE, Round
 from diffusion_lab.checks.mistakes import CATALOGUE, UNNAMED
 from diffusion_lab.grading import answers as grafting
 from diffusion_lab.grading.answers import Answers
@@ -457,6 +457,7 @@ def grade_notebook(
     notes += [f"{number}: {why}" for number, source in answered.items() if (why := suspicions(source))]
     order = [cell.id for cell in grafted.cells if cell.cell_type == "code"]
     tasks = [_task(task, result, order, fatal, answered) for task in key.tasks]
+    notes += [f"{task.number}: {task.note}" for task in tasks if task.note.startswith((UNREADABLE, BROKEN))]
     return Grade("graded", tasks, seconds, len(logs), notes, logs, dict(hearing.records))
 
 
@@ -486,6 +487,8 @@ def unsolved(task: Task, message: str) -> TaskGrade:
     if message.startswith(f"{task.number} not attempted yet:"):
         return TaskGrade(task.number, 0, task.points, "blank")
     name = re.match(r"([a-z0-9-]+): ", message)
+    if name and name[1] in (UNREADABLE, BROKEN):
+        return TaskGrade(task.number, 0, task.points, "failed", "", message[:300])
     known = name and name[1] in NAMED
     note = _where_it_ended(message) if known and name[1] == "error" else ""
     return TaskGrade(task.number, 0, task.points, "failed", name[1] if known else "", note)

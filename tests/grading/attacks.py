@@ -165,6 +165,14 @@ def _recording(text: str) -> str:
     return f"import diffusion_lab.bench.record as r\nr.kept = lambda *args, **options: {text}"
 
 
+def _outcome(change: str) -> str:
+    """Changes what came of every call."""
+    return (
+        "import diffusion_lab.bench.calls as c\nreal = c.run\ndef run(*args, **options):\n"
+        f"    out = real(*args, **options)\n    return out._replace({change})\nc.run = run"
+    )
+
+
 ATTACKS = {
     # what ends the kernel, or never ends
     "endless loop": Attack(_in_function("while True: pass"), ("timeout",)),
@@ -281,23 +289,17 @@ ATTACKS = {
     "record with a deep nest": Attack(
         WRONG + _recording("'{\"calls\": ' + '[' * 100_000 + ']' * 100_000 + '}'")
     ),
-    "record of all zeros": Attack(
-        WRONG + "import diffusion_lab.bench.calls as c\nreal = c.run\ndef run(*args, **options):\n"
-        "    out = real(*args, **options)\n    return out._replace(tensors=tuple(0 * x for x in out.tensors))\nc.run = run"
-    ),
-    "record of NaN": Attack(
-        WRONG + "import diffusion_lab.bench.calls as c\nreal = c.run\ndef run(*args, **options):\n"
-        "    out = real(*args, **options)\n    return out._replace(tensors=tuple(x / 0 * 0 for x in out.tensors))\nc.run = run"
-    ),
+    "record of all zeros": Attack(WRONG + _outcome("tensors=tuple(0 * x for x in out.tensors)")),
+    "record of NaN": Attack(WRONG + _outcome("tensors=tuple(x / 0 for x in out.tensors)")),
     "record with 10^12 elements": Attack(
         WRONG + "import base64, json, diffusion_lab.bench.record as r\n"
-        "head = json.dumps({'0': {'dtype': 'F32', 'shape': [10**6, 10**6], 'data_offsets': [0, 4 * 10**12]}}).encode()\n"
+        "entry = {'dtype': 'F32', 'shape': [10**6, 10**6], 'data_offsets': [0, 4 * 10**12]}\n"
+        "head = json.dumps({'0': entry}).encode()\n"
         "saved = base64.b64encode(len(head).to_bytes(8, 'little') + head).decode()\nr._saved = lambda tensors: saved"
     ),
     "record that is too long": Attack(WRONG + _recording("'x' * (17 << 20)")),
     "record with an error for every call": Attack(
-        WRONG + "import diffusion_lab.bench.calls as c\nreal = c.run\ndef run(*args, **options):\n"
-        "    return real(*args, **options)._replace(error=c.Raised('x' * 99, 'y' * 2000, sign=''))\nc.run = run"
+        WRONG + _outcome("error=c.Raised('x' * 99, 'y' * 2000, sign='')")
     ),
     # what is in the notebook
     "replayed outputs": Attack(change=_replay, ends=("blank",)),

@@ -386,9 +386,13 @@ def manual(tmp_path, text: str) -> Manual:
 
 
 def test_points_by_hand_settle_what_failed(tmp_path):
-    text = "student,exercise,task,points,why\nanna,01,1.2,2,right after all\n'=x,1,1.1,1,\nbob,01,1.2,,not yet\n"
+    text = (
+        "student,exercise,task,points,why\nanna,01,1.2,2,right after all\n'=x,1,1.1,1,\nbob,01,1.2,,not yet\n"
+    )
     failed = row(tasks=[task(), task("1.2", 0, 2, "failed", note="look"), task("1.5", 0, 0, "unread")])
-    rows, strangers = manual(tmp_path, text).applied([failed, row("=x", "GRADER-ERROR", []), row("bob")], KEYS)
+    rows, strangers = manual(tmp_path, text).applied(
+        [failed, row("=x", "GRADER-ERROR", []), row("bob")], KEYS
+    )
     assert strangers == []
     assert [graded.score for graded in rows] == [2, 1, 1]
     assert failed.score == 0  # what it was made from is as it was

@@ -94,9 +94,7 @@ def greeting(row: Row) -> list[str]:
     if row.status != "graded":
         sentences.append(SUBMISSION_SENTENCES[row.status])
     waiting = [
-        task["number"]
-        for task in row.tasks
-        if task["status"] == "unread" and task["number"] in row.texts
+        task["number"] for task in row.tasks if task["status"] == "unread" and task["number"] in row.texts
     ]
     if waiting:
         sentences.append(f"Your instructor still has to look at {in_words(waiting)}.")
