@@ -6,7 +6,6 @@ and time; one that fails, hangs or dies is replaced, and only the submission tha
 
 import atexit
 import base64
-import functools
 import json
 import os
 import pickle
@@ -125,7 +124,9 @@ class Judge:
             self.process = None
 
 
-@functools.cache
+_JUDGES: dict[int, Judge] = {}
+
+
 def the_judge() -> Judge:
     """Give the one judge of this process."""
-    return Judge()
+    return _JUDGES.setdefault(os.getpid(), Judge())

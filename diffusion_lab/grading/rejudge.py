@@ -1,7 +1,6 @@
 """Judging a class again, from the records of what its answers did, after a check was mended."""
 
 import contextlib
-import csv
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ from diffusion_lab.grading.grade import Graded, run_record
 from diffusion_lab.grading.journal import JOURNAL, Journal
 from diffusion_lab.grading.judge import JudgeError, the_judge
 from diffusion_lab.grading.keys import Key
-from diffusion_lab.grading.report.tables import printable
+from diffusion_lab.grading.report import tables
 from diffusion_lab.grading.reporting import Reporting
 from diffusion_lab.grading.rows import Row, TaskGrade
 
@@ -139,7 +138,5 @@ def _words(task: dict) -> str:
 
 
 def _write(path: Path, changes: list[Change]) -> None:
-    with replacing(path) as part, part.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(Change._fields)
-        writer.writerows([printable(str(value)) for value in change] for change in changes)
+    with replacing(path) as part:
+        part.write_text(tables.table([Change._fields, *changes]), encoding="utf-8", newline="")

@@ -94,7 +94,6 @@ class Hearing:
     def __init__(self, exercise: str, nonce: int):
         """Of a notebook of this exercise, run under this nonce."""
         self.exercise, self.nonce, self.stage = exercise, nonce, stage(exercise, nonce)
-        self.plans = the_judge().plans(exercise, nonce)[1]
         self.records: dict[str, list[Round]] = {}
         self.task, self.keys = "", []
 
@@ -109,7 +108,7 @@ class Hearing:
         try:
             if not question.get("more"):
                 self.task = question["task"]
-                self.keys, self.records[self.task] = self.plans[self.task].keys, []
+                self.keys, self.records[self.task] = self.stage.keys[self.task], []
             rounds = self.records[self.task]
             rounds.append(Round(self.keys, question["record"]))
             if len(rounds) > ROUNDS:
@@ -157,7 +156,7 @@ def run(
     began = time.monotonic()
     cells = sum(cell.cell_type == "code" for cell in notebook.cells)
     if hearing:
-        box = dataclasses.replace(box, stage=str(hearing.stage))
+        box = dataclasses.replace(box, stage=str(hearing.stage.folder))
     try:
         kernel = box.start()
     except (BoxError, OSError) as error:
@@ -324,7 +323,7 @@ def execute(
     made = nbformat.from_dict(notebook)
     checks = hearing.checks(made) if hearing else {}
     if hearing:
-        box = dataclasses.replace(box, stage=str(hearing.stage))
+        box = dataclasses.replace(box, stage=str(hearing.stage.folder))
     with box.start() as kernel:
         client = BlockingKernelClient(connection_file=str(kernel.connection))
         client.load_connection_file()

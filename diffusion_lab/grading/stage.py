@@ -5,6 +5,7 @@ import functools
 import pickle
 import shutil
 from pathlib import Path
+from typing import NamedTuple
 
 from diffusion_lab.bench.desk import SUFFIX
 from diffusion_lab.grading.box import new_folder
@@ -20,8 +21,15 @@ globals().update(desk.names(__file__))
 '''
 
 
+class Stage(NamedTuple):
+    """What there is of an exercise under a nonce."""
+
+    folder: Path
+    keys: dict[str, list[str]]  # of the planned calls, by task
+
+
 @functools.cache
-def stage(exercise: str, nonce: int) -> Path:
+def stage(exercise: str, nonce: int) -> Stage:
     """Give the stage of an exercise under a nonce, made when it is first wanted and removed when the grader ends."""
     name, plans = the_judge().plans(exercise, nonce)
     folder = new_folder()
@@ -34,4 +42,4 @@ def stage(exercise: str, nonce: int) -> Path:
     (folder / CHECKS / name).with_suffix(SUFFIX).write_bytes(pickle.dumps(tasks))
     for path in [folder, *folder.rglob("*")]:
         path.chmod(0o755 if path.is_dir() else 0o644)
-    return folder
+    return Stage(folder, {number: list(plan.keys) for number, plan in plans.items()})

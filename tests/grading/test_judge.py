@@ -90,9 +90,6 @@ def test_a_question_that_makes_the_judge_fail_is_the_graders_error(judge, rounds
 
 def test_a_run_without_a_judge_is_the_graders_error_and_no_zero(monkeypatch):
     class Fails:
-        def plans(self, *_):
-            return Judge.plans(judges.the_judge(), "01", NONCE)
-
         def ask(self, *_):
             raise JudgeError("the judge failed: it ended")
 
@@ -193,7 +190,7 @@ def test_nothing_that_is_right_can_be_read_where_answers_run(tmp_path, kind, war
 
 
 def test_a_stage_holds_a_plan_and_nothing_else():
-    folder = stage("01", NONCE)
+    folder = stage("01", NONCE).folder
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     assert names == [
         "checks/__init__.py",
@@ -201,4 +198,4 @@ def test_a_stage_holds_a_plan_and_nothing_else():
         "checks/forward_noising.py",
         "grading/__init__.py",
     ]
-    assert stage("01", NONCE) == folder
+    assert stage("01", NONCE).folder == folder
