@@ -7,7 +7,10 @@ from diffusion_lab.bench.notes import Notes
 
 
 class Painter(nn.Module):
-    """A stand-in for a network: says v, depends on x_t and t, and draws paler in training mode."""
+    """A stand-in for a network: says v, and depends on x_t and t.
+
+    It draws paler in training mode, and where a graph is kept, so that numbers tell how it was asked.
+    """
 
     def __init__(self, schedule, note: Notes | None = None):
         """Know the schedule.
@@ -31,8 +34,10 @@ class Painter(nn.Module):
             t = (t * (self.schedule.timesteps if bool((t <= 1).all()) else 1)).round().long()
         t = t.flatten().expand(len(x_t))
         alpha, sigma = self.schedule.alpha_sigma(t, x_t)
+        paler = 0.8 if x_t.requires_grad else 1
         x_0 = (
-            0.9
+            paler
+            * 0.9
             * (self.weight * x_t + 0.3 * t.reshape(-1, 1, 1, 1).cos()).tanh()
             * (0.6 if self.training else 1)
         )

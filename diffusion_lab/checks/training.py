@@ -14,6 +14,7 @@ from diffusion_lab.bench.training import (
     COSINE,
     OTHER_GRADIENTS,
     Measured,
+    Paler,
     Small,
     averaged,
     flat,
@@ -668,7 +669,7 @@ train_step.rights[""].played = True
 
 def _nested(draw):
     """Layers inside layers, with biases and a part that has a mode and no weights."""
-    inner = nn.Sequential(nn.Dropout(0.0), nn.Linear(3, 4))
+    inner = nn.Sequential(Paler(), nn.Linear(3, 4))
     model = nn.Sequential(nn.Linear(4, 3), inner)
     for p in model.parameters():
         p.data = draw.normal(*p.shape) / 2
