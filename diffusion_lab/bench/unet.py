@@ -6,6 +6,7 @@ that the same examination can be held again elsewhere, without the network.
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -202,7 +203,7 @@ def batches(x_t: Tensor, t: Tensor, other_x: Tensor, other_t: Tensor) -> list[tu
     return [(x_t, t), (x_t[:1], t[:1]), (other_x[-1:], other_t[-1:])]
 
 
-def examined(network: nn.Module) -> Callable:
+def examined(network: Any) -> Callable:
     """A function that examines a network: what it found, as `places`, and the tape if the network answers at all.
 
     An `Unusable` says if it is no network.

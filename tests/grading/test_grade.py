@@ -296,7 +296,7 @@ def test_second_ctrl_c_drops_what_is_running(faked, school, tmp_path):
             "the solution scores 0 of 11 points",
         ),
         (
-            lambda faked: setattr(faked, "execute", lambda notebook, box, timeout: notebook),
+            lambda faked: setattr(faked, "execute", lambda notebook, box, timeout, hearing: notebook),
             "the same under two nonces",
         ),
         (
