@@ -16,6 +16,9 @@ from diffusion_lab.bench import harnesses, record
 
 SUFFIX = ".plan"
 """Of the file with the plan of an exercise, beside its module."""
+BEFORE = "from diffusion_lab.bench import desk as _desk; _desk.expect()"
+"""What is run before a check, as only then a record is wanted: a student may call a check in an answer as well."""
+_is_expected: list[bool] = []
 _last: list[tuple["Desk", Any]] = []
 """The task that was asked for last, and its answer, for those who want to know more of it."""
 
@@ -28,7 +31,10 @@ class Desk:
         self.prepare, self.without, self.calls = prepare, without, calls
 
     def __call__(self, answer: Any = None) -> None:
-        """Try an answer."""
+        """Try an answer, where a record is wanted."""
+        if not _is_expected:
+            return
+        _is_expected.clear()
         _last[:] = [(self, answer)]
         self._show(record.kept_numbers(answer) if self.calls is None else self._kept(answer, self.calls))
 
@@ -42,6 +48,11 @@ class Desk:
 
     def _show(self, text: str) -> None:
         display({record.MIME: text}, raw=True)
+
+
+def expect() -> None:
+    """Want a record of the next answer that is tried."""
+    _is_expected[:] = [True]
 
 
 def more(calls: str) -> None:

@@ -21,7 +21,8 @@ from diffusion_lab.grading.walls import MIB
 
 PROGRAM = "diffusion_lab.grading.judge_program"
 MEMORY = 2048  # MiB that it may take beside what it has when it begins
-PATIENCE = 60.0  # seconds for one question, and for its start
+PATIENCE = 60.0  # seconds for one question
+START = 300.0  # seconds for the first one
 LONGEST = 64 * MIB  # bytes of an answer
 
 
@@ -35,6 +36,7 @@ class Judge:
     def __init__(self, patience: float = PATIENCE):
         """Start it when it is first asked."""
         self.lock, self.process, self.patience = threading.Lock(), None, patience
+        self.has_answered = False
 
     def plans(self, exercise: str, nonce: int) -> tuple[str, dict[str, Plan]]:
         """The name of the module of an exercise, and the plans of its tasks by number.
@@ -70,6 +72,9 @@ class Judge:
             except (OSError, ValueError, JudgeError) as error:
                 self.close()
                 raise JudgeError(f"the judge failed: {error}") from None
+            except BaseException:  # somebody who does not wait for the answer
+                self.close()
+                raise
         if "failed" in reply:
             raise JudgeError(f"the judge failed: {reply['failed']}")
         return reply
@@ -91,6 +96,7 @@ class Judge:
             env=os.environ | threads | own,
             start_new_session=True,
         )
+        self.has_answered = False
         atexit.register(self.close)
 
     def _said(self, question: bytes) -> bytes:
@@ -98,13 +104,15 @@ class Judge:
         sender = threading.Thread(target=self._send, args=(self.process, question), daemon=True)
         sender.start()
         said, output = bytearray(), self.process.stdout
+        patience = self.patience if self.has_answered else max(self.patience, START)
         while not said.endswith(b"\n"):
-            if not select.select([output], [], [], self.patience)[0]:
-                raise JudgeError(f"it said nothing for {self.patience:g} seconds")
+            if not select.select([output], [], [], patience)[0]:
+                raise JudgeError(f"it said nothing for {patience:g} seconds")
             piece = os.read(output.fileno(), MIB)
             said += piece
             if not piece or len(said) > LONGEST:
                 raise JudgeError("it ended" if not piece else "it said too much")
+        self.has_answered = True
         return bytes(said)
 
     @staticmethod

@@ -87,7 +87,7 @@ class Boxed(nbval.kernel.RunningKernel):
         self.pending.clear()
         self.size = 0
         if self.task():  # whatever an answer has put in the place of this name
-            cell_input = f"{self.settings['import']}\n{cell_input}"
+            cell_input = f"{self.settings['before']}\n{cell_input}"
         return super().execute_cell_input(cell_input, allow_stdin)
 
     def await_reply(self, msg_id, timeout=None):
@@ -251,7 +251,7 @@ def main(settings: dict, notebook: Path) -> int:
 
     Of the settings, connection is a path; alive, report, junit and judge are file descriptors; deadline is in
     seconds since 1970, cell_timeout in seconds, output and memory in MiB; checks are tasks by the places of their
-    cells, and import is the line that a check begins with.
+    cells, and before is what is run before a check.
     """
     import _pytest.junitxml
 

@@ -26,6 +26,7 @@ from typing import NamedTuple
 import nbformat
 from nbformat import NotebookNode
 
+from diffusion_lab.bench.desk import BEFORE
 from diffusion_lab.bench.record import MIME
 from diffusion_lab.checks import cells as labels
 from diffusion_lab.checks.judging import BROKEN, UNREADABLE, Round
@@ -116,6 +117,8 @@ class Hearing:
             reply = the_judge().ask(self.exercise, self.nonce, self.task, rounds)
         except JudgeError as error:
             return {"failed": str(error)}
+        except KeyError:
+            return {"failed": f"no task {self.task} is declared in exercise {self.exercise}"}
         self.keys = reply.pop("keys", [])
         return reply
 
@@ -169,7 +172,7 @@ def run(
             settings = {
                 "judge": plugin.fileno(),
                 "checks": hearing.checks(notebook) if hearing else {},
-                "import": _import(notebook),
+                "before": _before(notebook),
                 "connection": str(kernel.connection),
                 "alive": kernel.alive_fd,
                 "report": report.fileno(),
@@ -297,10 +300,11 @@ def _message(case: ET.Element) -> str:
     return COLOURS.sub("", "\n".join(texts))[:KEPT]
 
 
-def _import(notebook: NotebookNode) -> str:
-    """The line with which a notebook imports its checks."""
+def _before(notebook: NotebookNode) -> str:
+    """What is run before a check: its import, whatever an answer did to the name, and that a record is wanted."""
     sources = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-    return next((found[0] for source in sources if (found := IMPORT.search(source))), "")
+    imported = next((found[0] for source in sources if (found := IMPORT.search(source))), "")
+    return f"{imported}\n{BEFORE}"
 
 
 def execute(
@@ -336,7 +340,8 @@ def execute(
                 def outputs(source: str, cell=cell, until=until) -> list[NotebookNode]:
                     return _outputs(client, kernel, cell, source, until)
 
-                cell.outputs = outputs(cell.source)
+                before = f"{_before(made)}\n" if place in checks else ""
+                cell.outputs = outputs(before + cell.source)
                 cell.execution_count = place + 1
                 if place in checks:
                     cell.outputs = [_verdict(hearing, checks[place], cell, outputs)]

@@ -23,8 +23,4 @@ _ANY = re.compile("|".join(map(re.escape, WORDS)))
 def suspicions(source: str) -> str:
     """Say in a few words what of `WORDS` an answer has, "" if nothing."""
     found = dict.fromkeys(_ANY.findall(source))
-    return (
-        f"its code speaks of {', '.join(found)}; it has its points, and you may want to read it"
-        if found
-        else ""
-    )
+    return f"its code speaks of {', '.join(found)}; read it if you like" if found else ""
