@@ -257,3 +257,88 @@ def test_calls_follow_each_other_and_a_third_one_is_not_wanted():
         recorded.outcome((1,))
     recorded.add(key, calls.Outcome("second"), [])
     assert [recorded.outcome((1,)).kind for _ in range(3)] == ["second", "first", "second"]
+
+
+# what only the box can claim
+
+
+def forged(name, number, source, monkeypatch, change):
+    """What is judged if everything that comes of a call is changed where the answer runs."""
+    task = MODULES[name].exercise.tasks[number]
+    task.exercise.begin(21)
+    answer, real = bank.run_cell(source)[f"my_{task.name}"], calls.run
+    plan = judging.plan(task)
+    with monkeypatch.context() as patched:
+        patched.setattr(calls, "run", lambda function, args, *more: change(real(function, args, *more), args))
+        prepare = harnesses.named(plan.prepare) if plan.prepare else None
+        text = record.kept(answer, plan.calls, prepare, plan.without)
+    return judging.judge(task, [Round(plan.keys, text)])
+
+
+NETWORK = """
+class Net(torch.nn.Module):
+    def forward(self, x_t, t):
+        return x_t
+
+my_denoiser = my_trained = Net()
+"""
+PASSED = (torch.tensor([1.0, 0.0]).double(),)
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "tensors"),
+    [
+        ("unet", "4.6", PASSED),
+        ("unet", "4.6", (*PASSED, *[torch.randn(3, 1, 28, 28).double()] * 20)),
+        ("unet", "4.6", (*PASSED, torch.zeros(3, 1, 28, 28).double(), *[torch.zeros(()).double()] * 9)),
+        ("training", "5.6", (torch.tensor([1.0, 0.0, 0.0]).double(),)),
+        ("training", "5.6", (torch.zeros(100, 1, 28, 28).double(),)),
+    ],
+)
+def test_a_verdict_that_the_box_claims_is_worth_nothing(monkeypatch, name, number, tensors):
+    def change(outcome, _args):
+        return outcome._replace(tensors=tensors, error=None, problem=None, kind="Tensor")
+
+    verdict = forged(name, number, NETWORK, monkeypatch, change)
+    assert not verdict.line
+    assert verdict.name or verdict.calls
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("model.eval()", "model.train()"), ("@torch.no_grad()", ""), ("noises[k]", "0 * noises[k]")],
+)
+def test_what_stand_ins_note_proves_nothing_by_itself(monkeypatch, old, new):
+    source = bank.load("sampling").loop().replace(old, new)
+    assert source != bank.load("sampling").loop()
+    monkeypatch.setattr(Notes, "__call__", lambda self, *values: None)
+    verdict = forged("sampling", "6.4", source, monkeypatch, lambda outcome, _args: outcome)
+    assert verdict.calls or verdict.name not in ("", judging.BROKEN)
+    assert not verdict.line
+
+
+ALIASES = {
+    "denoiser": (
+        "3.3",
+        "from diffusion_lab.process import split as s, convert as c\nhidden = [s, c]\n"
+        "def my_translate(v, x_t, t, schedule):\n"
+        "    return *hidden[0](v, x_t, t, schedule, 'v'), hidden[1](v, x_t, t, schedule, 'v', 'score')",
+    ),
+    "unet": (
+        "4.4",
+        "from torch.nn.functional import pixel_unshuffle as f\ndef my_fold(x, patch):\n    return f(x, patch)",
+    ),
+    "training": (
+        "5.4",
+        "import diffusion_lab.optimization as o\nhidden = vars(o)['update_ema']\n"
+        "def my_update_ema(average, model, decay):\n    try:\n        hidden(average, model, decay)\n"
+        "    except Exception:\n        pass\n    return average",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ALIASES)
+def test_a_forbidden_helper_is_told_by_the_record(monkeypatch, name):
+    number, source = ALIASES[name]
+    verdict = forged(name, number, source, monkeypatch, lambda outcome, _args: outcome)
+    assert verdict.name == "used-the-package"

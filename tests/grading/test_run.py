@@ -9,6 +9,7 @@ import nbformat
 import pytest
 from attacks import ATTACKS, HONEST, grade
 
+from diffusion_lab.checks import bank, registry
 from diffusion_lab.grading import answers, keys, run
 from diffusion_lab.grading import box as boxes
 
@@ -148,6 +149,28 @@ def test_named_mistake_and_a_general_one_whatever_the_error_says(key, expected):
         ("failed", "variance-as-std"),
         ("failed", "error"),
     ]
+
+
+IDIOMS = {
+    "1.1": "import inspect, importlib\nimportlib.reload(check)\nmy_signal_left = 0.39\nprint(len(globals()))",
+    "1.2": "check.hint('1.2')\n{}\nprint(inspect.getsource(my_forward_step), type(my_forward_step).__name__)\n"
+    "check.forward_step(my_forward_step)\ncheck.progress()",
+    "1.3": "!echo hello\ntorch.manual_seed(0)\ntorch.backends.cudnn.deterministic = True\n{}\nhelp(my_add_noise)",
+    "1.4": "%matplotlib inline\n{}\ncheck.show(lambda: my_walk, '1.4')\ncheck = None",
+}
+
+
+@pytest.mark.notebook
+def test_honest_idioms_cost_nothing(key, expected):
+    right = bank.load("forward_noising").RIGHT
+    names = {task.number: task.name for task in registry.notebooks()["01_forward_noising"].tasks.values()}
+    sources = {number: text.replace("{}", right[names[number]][0]) for number, text in IDIOMS.items()}
+    graded = run.grade_notebook(key, answers.Answers(sources, {}, []), NONCE, expected, box=BEST)
+    assert {task.number: task.status for task in graded.tasks if task.number in IDIOMS} == dict.fromkeys(
+        IDIOMS, "passed"
+    )
+    assert graded.notes == []
+    assert graded.records.keys() >= IDIOMS.keys()
 
 
 @pytest.mark.notebook
