@@ -10,6 +10,7 @@ import json
 import os
 import pickle
 import select
+import signal
 import subprocess
 import sys
 import threading
@@ -33,8 +34,12 @@ class JudgeError(RuntimeError):
 class Judge:
     """A process that judges; asked from any thread, one question at a time."""
 
-    def __init__(self, patience: float = PATIENCE):
-        """Start it when it is first asked."""
+    def __init__(self, patience: float = PATIENCE, forks: bool = False):
+        """Start it when it is first asked.
+
+        If it `forks`, it is a copy of this process and shares its memory, which only a process without threads may do.
+        """
+        self.forks = forks
         self.lock, self.process, self.patience = threading.Lock(), None, patience
         self.has_answered = False
 
@@ -80,6 +85,11 @@ class Judge:
         return reply
 
     def _start(self) -> None:
+        self.has_answered = False
+        atexit.register(self.close)
+        if self.forks:
+            self.process = _Forked()
+            return
         root = str(Path(__file__).resolve().parents[2])
         paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
         threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
@@ -96,8 +106,6 @@ class Judge:
             env=os.environ | threads | own,
             start_new_session=True,
         )
-        self.has_answered = False
-        atexit.register(self.close)
 
     def _said(self, question: bytes) -> bytes:
         """Write a question and read its answer, a line; a `JudgeError` says if none comes in time."""
@@ -132,9 +140,52 @@ class Judge:
             self.process = None
 
 
+class _Forked:
+    """A copy of this process that judges, with what is used here of a `subprocess.Popen`."""
+
+    def __init__(self):
+        from diffusion_lab.grading import judge_program
+
+        (asked, question), (answer, said) = os.pipe(), os.pipe()
+        self.pid, self.code = os.fork(), None
+        if self.pid == 0:
+            try:
+                os.setsid()
+                os.close(question)
+                os.close(answer)
+                judge_program.main(MEMORY, asked, said)
+            finally:
+                os._exit(1)
+        os.close(asked)
+        os.close(said)
+        self.stdin, self.stdout = os.fdopen(question, "wb"), os.fdopen(answer, "rb", buffering=0)
+
+    def poll(self) -> int | None:
+        """Give a number if it has ended."""
+        if self.code is None and os.waitpid(self.pid, os.WNOHANG)[0]:
+            self.code = 1
+        return self.code
+
+    def kill(self) -> None:
+        """End it."""
+        if self.poll() is None:
+            os.kill(self.pid, signal.SIGKILL)
+
+    def wait(self) -> None:
+        """Wait for its end."""
+        if self.code is None:
+            os.waitpid(self.pid, 0)
+            self.code = 1
+
+
 _JUDGES: dict[int, Judge] = {}
 
 
 def the_judge() -> Judge:
     """Give the one judge of this process."""
     return _JUDGES.setdefault(os.getpid(), Judge())
+
+
+def share_memory() -> None:
+    """Let the judge of this process, which has no threads and does nothing else, be a copy of it."""
+    _JUDGES[os.getpid()] = Judge(forks=hasattr(os, "fork"))

@@ -199,3 +199,22 @@ def test_a_stage_holds_a_plan_and_nothing_else():
         "grading/__init__.py",
     ]
     assert stage("01", NONCE).folder == folder
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no copies of processes here")
+def test_a_judge_may_be_a_copy_of_its_process():
+    code = """
+import os, signal
+from diffusion_lab.grading import judge
+judge.share_memory()
+one = judge.the_judge()
+first = len(one.ask("01", 5, "1.2", [])["keys"])
+pid = one.process.pid
+os.kill(pid, signal.SIGKILL)
+os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+print(first == len(one.ask("01", 5, "1.2", [])["keys"]) > 3, one.process.pid not in (pid, os.getpid()))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.stdout == "True True\n", done.stderr
