@@ -105,12 +105,13 @@ class Boxed(nbval.kernel.RunningKernel):
             kinds = ("status", "execute_input", "error")
             self.pending.extend(message for message in messages if message["msg_type"] in kinds)
             return
-        reply = self._asked({"task": self.task(), "record": record})
+        reply, seconds = self._asked({"task": self.task(), "record": record})
         while "calls" in reply:
+            until += seconds
             code = f"from diffusion_lab.bench import desk\ndesk.more({reply['calls']!r})"
             more = self.kc.execute(code, store_history=False, allow_stdin=False, stop_on_error=False)
             self._await_end(more, until)
-            reply = self._asked({"more": True, "record": _record(self._messages(more)) or ""})
+            reply, seconds = self._asked({"more": True, "record": _record(self._messages(more)) or ""})
         if "line" in reply:
             said = {"name": "stdout", "text": reply["line"] + "\n"}
             self.pending.append(_message(msg_id, "stream", said))
@@ -120,13 +121,14 @@ class Boxed(nbval.kernel.RunningKernel):
         self.pending.append(_message(msg_id, "status", {"execution_state": "idle"}))
 
     def _asked(self, question):
-        """Ask the grader; the run is given up if the judge fails."""
+        """Ask the grader, and say how long that took; the run is given up if the judge fails."""
         began = time.time()
         reply = self.ask(question)
-        self.settings["deadline"] += time.time() - began  # which is no time of the student's
+        seconds = time.time() - began  # which are none of the student's
+        self.settings["deadline"] += seconds
         if "failed" in reply:
             self._end("judge", reply["failed"])
-        return reply
+        return reply, seconds
 
     def _messages(self, msg_id):
         """All that was published of a cell, up to its end."""

@@ -22,6 +22,7 @@ from diffusion_lab.grading import judge as judges
 from diffusion_lab.grading import run
 from diffusion_lab.grading.judge import Judge, JudgeError
 from diffusion_lab.grading.stage import stage
+from diffusion_lab.grading.suspicions import suspicions
 
 ROOT = Path(diffusion_lab.__file__).parents[1]
 BEST = boxes.find_box(memory=2048)
@@ -218,3 +219,26 @@ print(first == len(one.ask("01", 5, "1.2", [])["keys"]) > 3, one.process.pid not
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
     )
     assert done.stdout == "True True\n", done.stderr
+
+
+def test_without_a_box_a_stage_is_imported_all_the_same():
+    source = (
+        "from diffusion_lab.checks import forward_noising as check\nimport sys\n"
+        "print(type(check.forward_step).__module__, 'diffusion_lab.checks.engine' in sys.modules)\n"
+        "check.begin(3), check.hint('1.2'), check.progress()"
+    )
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+    made = run.execute(notebook, boxes.find_box("none", memory=2048), hearing=run.Hearing("01", NONCE))
+    assert made.cells[0].outputs[0].text == "diffusion_lab.bench.desk False\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("import diffusion_lab.bench.calls as c", "diffusion_lab.bench"),
+        ("import sys\nsys.modules['x'] = f.__globals__", "sys.modules, __globals__"),
+        ("import inspect, importlib\nprint(type(f).__name__, globals())", ""),
+    ],
+)
+def test_what_code_speaks_of_is_a_note_and_no_more(source, words):
+    assert suspicions(source) == (f"its code speaks of {words}; read it if you like" if words else "")

@@ -151,6 +151,16 @@ def test_named_mistake_and_a_general_one_whatever_the_error_says(key, expected):
     ]
 
 
+@pytest.mark.notebook
+def test_a_check_may_want_to_know_more_than_was_planned(key, expected):
+    odd = "def my_forward_step(x_prev, t, schedule, noise):\n    return x_prev.sin() + noise.cos()"
+    drawn = "def my_add_noise(x_0, t, noise, betas):\n    return x_0 + torch.randn_like(x_0)"
+    found = answers.Answers({"1.2": odd, "1.3": drawn}, {}, [])
+    graded = run.grade_notebook(key, found, NONCE, expected, box=BEST)
+    assert [task.mistake for task in graded.tasks[1:3]] == ["ignores-t", "draws-own-noise"]
+    assert [len(graded.records[number]) for number in ("1.1", "1.2", "1.3")] == [1, 2, 1]
+
+
 IDIOMS = {
     "1.1": "import inspect, importlib\nimportlib.reload(check)\nmy_signal_left = 0.39\nprint(len(globals()))",
     "1.2": "check.hint('1.2')\n{}\nprint(inspect.getsource(my_forward_step), type(my_forward_step).__name__)\n"
