@@ -3,10 +3,24 @@
 import torch
 from torch import nn
 
+from diffusion_lab.bench.after_ddpm import (
+    CHANGED_WEIGHTS,
+    NETWORKS,
+    TURNED_OFF,
+    WENT_BACKWARD,
+    Constant,
+    Echo,
+    OneTimeWanted,
+    Raw,
+    SideEffect,
+    takes_weights,
+    wide,
+    with_gradients,
+)
+from diffusion_lab.bench.notes import Notes
 from diffusion_lab.checks import pictures
 from diffusion_lab.checks.ends import BATCH_OF_ONE, NOT_SQUARE, REAL_PICTURES, T_IS_LAST, VERY_LARGE, border
 from diffusion_lab.checks.engine import Exercise
-from diffusion_lab.checks.outcomes import note_changes
 from diffusion_lab.schedules import DiffusionSchedule
 
 exercise = Exercise("10", "After DDPM")
@@ -15,13 +29,8 @@ begin, hint, progress, show = exercise.begin, exercise.hint, exercise.progress, 
 FIVE = DiffusionSchedule(5, 0.1, 0.5)  # so short and steep that a time off by one shows
 
 
-def _wide(numbers, like):
-    """Numbers, (B,), in the shape in which they multiply `like`, (B, …)."""
-    return torch.as_tensor(numbers, dtype=like.dtype).reshape(-1, *[1] * (like.ndim - 1))
-
-
 def _levels_mixed_up(task, make, singular, plural):
-    """Two mistakes with numbers, (B,), of which every picture has its own; `make` takes another `_wide`."""
+    """Two mistakes with numbers, (B,), of which every picture has its own; `make` takes another `wide`."""
     for shape in ((-1,), (-1, 1), (-1, 1, 1)):
         task.wrong(
             "misbroadcast-t",
@@ -43,7 +52,7 @@ AT_THE_NOISE = border("at tau = 1", lambda x_0, eps, tau: (tau == 1).any())
 
 
 def _straight(
-    place=lambda x_0, eps, s: (1 - s) * x_0 + s * eps, target=lambda x_0, eps, s: eps - x_0, wide=_wide
+    place=lambda x_0, eps, s: (1 - s) * x_0 + s * eps, target=lambda x_0, eps, s: eps - x_0, wide=wide
 ):
     """The straight path with something changed."""
     return lambda x_0, eps, s: (
@@ -400,29 +409,11 @@ NO_NOISE = border("at ratio 0", lambda network, y, ratio, data_std: (ratio == 0)
 MUCH_NOISE = border("at a ratio of 20 or more", lambda network, y, ratio, data_std: (ratio >= 20).any())
 
 
-class RatioReshaped(ValueError):
-    """The network was told the ratios in another shape; whoever ends with this did that."""
-
-    sign = ""
-
-
-class Raw:
-    """A stand-in for a raw network: depends on its input and on the noise level, and wants one level per picture."""
-
-    def __call__(self, shown, ratio):
-        """Say F, (B, C, H, W)."""
-        if ratio.shape != (len(shown),):
-            raise RatioReshaped(
-                f"a network wants one ratio per picture, ({len(shown)},), got {tuple(ratio.shape)}"
-            )
-        return torch.sin(1.5 * shown) + 0.3 * torch.cos(3 * _wide(ratio, shown))
-
-
 def _frame(
     skip=lambda r, d: d**2 / (r**2 + d**2),
     out=lambda r, d: r * d / (r**2 + d**2).sqrt(),
     shown=lambda r, d: (r**2 + d**2).rsqrt(),
-    wide=_wide,
+    wide=wide,
     told=lambda ratio: ratio,
 ):
     """A denoiser in EDM's frame with something changed."""
@@ -655,7 +646,7 @@ for _measure in (
 ):
 
     def _measured(network, y, ratio, data_std, measure=_measure):
-        r = _wide(ratio, y)
+        r = wide(ratio, y)
         d = measure(y, r)
         total = r**2 + d**2
         return d**2 / total * y + r * d / total.sqrt() * network(y / total.sqrt(), ratio)
@@ -671,7 +662,7 @@ def _shown_as(show):
     """A frame in which the network is shown y in another form."""
 
     def denoise(network, y, ratio, data_std):
-        r = _wide(ratio, y)
+        r = wide(ratio, y)
         total = r**2 + data_std**2
         return data_std**2 / total * y + r * data_std / total.sqrt() * network(show(y), ratio)
 
@@ -743,7 +734,7 @@ for _least in (0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.1):
         "floor-added",
         *(
             lambda network, y, ratio, data_std, kept=kept, least=_least, told=told: _frame(
-                wide=lambda r, like: _wide(kept(r, least), like),
+                wide=lambda r, like: wide(kept(r, least), like),
                 told=(lambda r: kept(r, least)) if told else _itself,
             )(network, y, ratio, data_std)
             for kept in (lambda r, least: r.clamp(min=least), lambda r, least: r + least)
@@ -800,9 +791,9 @@ def _scales(denoise, draw):
     def of(network):
         return denoise(network, y, ratio, d)[:, 0, 0, 0].double()
 
-    skip = of(lambda shown, ratio: torch.zeros_like(shown)) / 0.7
-    out = of(lambda shown, ratio: torch.ones_like(shown)) - 0.7 * skip
-    shown = (of(lambda shown, ratio: shown) - 0.7 * skip) / out / 0.7
+    skip = of(Constant(0.0)) / 0.7
+    out = of(Constant(1.0)) - 0.7 * skip
+    shown = (of(Echo()) - 0.7 * skip) / out / 0.7
     r = ratio.double()
     total = r**2 + d**2
     right = d**2 / total, r * d / total.sqrt(), total.rsqrt()
@@ -827,15 +818,12 @@ for _k, (_which, _formula) in enumerate(
     "scaled-time", "the network was told something else than `ratio`; it wants that as it came", always=True
 )
 def _(denoise, draw):
-    told = []
-
-    def network(shown, ratio):
-        told.append(ratio.clone())
-        return torch.zeros_like(shown)
-
+    told = Notes()
     ratio = torch.tensor([0.4, 2.0, 1.1])
-    denoise(network, draw.normal(3, 1, 2, 2), ratio, 0.6)
-    return any(one.shape == ratio.shape and not _close(one.double(), ratio.double()) for one in told)
+    denoise(Constant(0.0, told), draw.normal(3, 1, 2, 2), ratio, 0.6)
+    return any(
+        one.shape == ratio.shape and not _close(one.double(), ratio.double()) for (one,) in told.entries
+    )
 
 
 @denoise.probe(
@@ -854,80 +842,6 @@ def _(answer, draw):
 
 TO_CLEAN = border("at s = 0", lambda student, target, teacher, x_t, t, s, schedule: (s == 0).any())
 ONE_STEP = border("at s = t - 1", lambda student, target, teacher, x_t, t, s, schedule: (t - s == 1).all())
-
-
-class OneTimeWanted(ValueError):
-    """A network was not told one time per picture; whoever ends with this did that."""
-
-    sign = ""
-
-
-class SideEffect(RuntimeError):
-    """An answer did something that outlasts it; whoever ends with the same words did that."""
-
-    def __init__(self, sign):
-        """Take the words."""
-        super().__init__(sign)
-        self.sign = sign
-
-
-_CHANGED_WEIGHTS = "the weights of a network were changed"
-_WENT_BACKWARD = "backward was called already"
-_TURNED_OFF = "gradients were turned off for good"
-
-
-class Painter(nn.Module):
-    """A stand-in for a network: says v, and depends on x_t, on t and on two weights."""
-
-    def __init__(self, weights):
-        """Take the weights, (2,), as they are."""
-        super().__init__()
-        self.weights = nn.Parameter(weights)
-
-    def forward(self, x_t, t):
-        """Say v, (B, C, H, W), of x_t at times t, (B,)."""
-        if not isinstance(t, torch.Tensor) or t.shape != (len(x_t),):
-            got = f"shape {tuple(t.shape)}" if isinstance(t, torch.Tensor) else repr(t)[:60]
-            raise OneTimeWanted(f"a network wants one time per picture, ({len(x_t)},), got {got}")
-        return torch.tanh(self.weights[0] * x_t) + self.weights[1] * torch.cos(2 * _wide(t, x_t))
-
-
-_NETWORKS = "student", "target", "teacher"
-
-
-def _takes_weights(function):
-    function.takes_weights = True
-    return function
-
-
-def _with_gradients(answer):
-    """Make networks of the weights, call the answer, and add what its loss does to the weights of all three."""
-    if getattr(answer, "takes_weights", False):  # a formula of this module
-        return answer
-
-    @_takes_weights
-    def call(student, target, teacher, x_t, t, s, schedule):
-        networks = [Painter(weights.clone()) for weights in (student, target, teacher)]
-        with torch.enable_grad():
-            loss = answer(*networks, x_t, t, s, schedule)
-            note_changes(networks, [Painter(weights.clone()) for weights in (student, target, teacher)])
-            before = student, target, teacher
-            if not all(
-                torch.equal(n.weights.detach(), weights) for n, weights in zip(networks, before, strict=True)
-            ):
-                raise SideEffect(_CHANGED_WEIGHTS)
-            if any(n.weights.grad is not None for n in networks):
-                raise SideEffect(_WENT_BACKWARD)
-            if not torch.is_grad_enabled():
-                raise SideEffect(_TURNED_OFF)
-            if not isinstance(loss, torch.Tensor) or loss.shape != (len(x_t),):
-                return loss
-            if loss.requires_grad:
-                loss.sum().backward()
-        grads = [torch.zeros(2) if n.weights.grad is None else n.weights.grad for n in networks]
-        return loss, *grads
-
-    return call
 
 
 def _end(x, v, alpha, sigma):
@@ -980,7 +894,7 @@ def _consistency(
         answer = clip[0](ends(learns(student, target), x_t, t_from, read[0], t_from))
         return weigh(t, s) * join(answers(answer, x_t) + sign * wanted)
 
-    return _with_gradients(loss)
+    return with_gradients(loss)
 
 
 @exercise.task(
@@ -995,8 +909,8 @@ def _consistency(
         BATCH_OF_ONE,
         NOT_SQUARE,
     ),
-    prepare=_with_gradients,
-    results=("the loss", *(f"the gradient of {network}" for network in _NETWORKS)),
+    prepare=with_gradients,
+    results=("the loss", *(f"the gradient of {network}" for network in NETWORKS)),
     hints=(
         (
             "alpha, sigma = schedule.alpha_sigma(t, x_t) has the shape to multiply pictures. The end of the"
@@ -1009,7 +923,7 @@ def _consistency(
         "loss = (end of the student at (x_t, t) - end of target at (x_s, s)).square().flatten(1).mean(1).",
     ),
 )
-@_takes_weights
+@takes_weights
 def consistency_loss(student, target, teacher, x_t, t, s, schedule):
     """Squared difference of two answers on one path of the teacher, a mean for each picture, (B,)."""
     return _consistency()(student, target, teacher, x_t, t, s, schedule)
@@ -1140,23 +1054,23 @@ consistency_loss.wrong(
 
 for _sign, _name, _sentence in (
     (
-        _CHANGED_WEIGHTS,
+        CHANGED_WEIGHTS,
         "changed-its-input",
         "the weights of a network were changed; a loss only measures, and whoever trains moves student and target",
     ),
     (
-        _WENT_BACKWARD,
+        WENT_BACKWARD,
         "backward-inside",
         "`backward` was called inside the function; whoever trains does that, and the gradients would pile up",
     ),
     (
-        _TURNED_OFF,
+        TURNED_OFF,
         "detached-loss",
         "gradients were turned off for the rest of the program; `with torch.no_grad():` turns them on again",
     ),
 ):
 
-    @_takes_weights
+    @takes_weights
     def _with_side_effect(*args, sign=_sign):
         raise SideEffect(sign)
 
@@ -1395,7 +1309,7 @@ consistency_loss.wrong(
 )
 
 
-@_takes_weights
+@takes_weights
 def _told_badly(*args):
     raise OneTimeWanted
 

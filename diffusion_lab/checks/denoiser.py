@@ -4,6 +4,7 @@ import itertools
 
 import torch
 
+from diffusion_lab.bench.denoiser import three_translations
 from diffusion_lab.checks import pictures
 from diffusion_lab.checks.ends import (
     BATCH_OF_ONE,
@@ -472,16 +473,6 @@ LANGUAGES = ("x_0", "eps", "score")
 SCALES = "alpha bar and 1 - alpha bar were taken as the two scales; alpha and sigma are their square roots"
 
 
-def _three(answer):
-    """Take the three as a tuple or as one tensor of three."""
-
-    def translate(v, x_t, t, schedule):
-        parts = answer(v, x_t, t, schedule)
-        return list(parts) if getattr(parts, "ndim", 0) == x_t.ndim + 1 else parts
-
-    return translate
-
-
 def _translated(scales=_scales):
     """The translations with other scales."""
 
@@ -506,7 +497,7 @@ def _translated(scales=_scales):
         VERY_LARGE,
         LITTLE_NOISE,
     ),
-    prepare=_three,
+    prepare=three_translations,
     without=("diffusion_lab.process:split", "diffusion_lab.process:convert"),
     hints=(
         (

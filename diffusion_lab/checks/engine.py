@@ -13,38 +13,30 @@ into the notebooks.
 import functools
 import inspect
 import itertools
-import linecache
 import math
-import sysconfig
-import traceback
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
 from diffusion_lab import progress
-from diffusion_lab.checks import cards, cells, ends, forbidden, outcomes, transformations
+from diffusion_lab.bench import calls
+from diffusion_lab.bench.calls import Outcome, Replayed, Unusable
+from diffusion_lab.bench.pack import Call
+from diffusion_lab.bench.values import Given, given
+from diffusion_lab.checks import cards, cells, ends, outcomes, transformations
 from diffusion_lab.checks.ends import BATCH_OF_ONE, End
 from diffusion_lab.checks.mistakes import CATALOGUE, Mistaken, NotAttempted, Unsolved
 from diffusion_lab.checks.outcomes import (
     TOLERANCE,
     Draw,
-    Outcome,
     aligned,
     describe,
     number_text,
     numbers_text,
-    run,
     same,
 )
-
-NOT_THE_STUDENT = (
-    str(Path(__file__).parents[1]),
-    str(Path(torch.__file__).parents[1]),
-    sysconfig.get_path("stdlib"),
-)
-
+from diffusion_lab.checks.replay import Recorded, expect, run
 
 _IGNORED = {
     "t": "ignores-t",
@@ -59,17 +51,6 @@ _IGNORED = {
 
 _NETWORKS = ("model", "network", "student", "target", "teacher")
 """What networks are called among the arguments."""
-
-
-def _with_the_same_dice(function: Callable) -> Callable:
-    """A function before every call of which all random numbers begin at the same place."""
-    state = outcomes.dice()
-
-    def call(*args: Any) -> Any:
-        outcomes.set_dice(state)
-        return function(*args)
-
-    return call
 
 
 def _listed(names: Sequence[str], word: str = "and") -> str:
@@ -107,6 +88,7 @@ class Task:
         may_change: Sequence[str] = (),
         ends: Sequence[End] = (),
         inputs_are_shown: bool = True,
+        conclude: Callable | None = None,
     ):
         """Keep all; `prepare` turns an answer into a function like the right one, or a guess's numbers into others.
 
@@ -115,11 +97,14 @@ class Task:
         arguments that an answer is free to change; all others it has to leave as they are. `ends` are those of
         what the statement allows, and each of them occurs in the cases. `inputs_are_shown` is false where a
         `prepare` calls the answer with others than those of the cases.
+
+        A `prepare` runs beside the answer, so it stands in `bench` and knows nothing that is right. `conclude` makes
+        of what it gives, as a function, what is compared; see `_called` for how that function ends.
         """
         self.exercise, self.number, self.title, self.points = exercise, number, title, points
         self.section, self.hints, self.prepare, self.tolerance = section, hints, prepare, tolerance
         self.results, self.without, self.may_change, self.ends = results, without, may_change, ends
-        self.inputs_are_shown = inputs_are_shown
+        self.inputs_are_shown, self.conclude = inputs_are_shown, conclude
         self.__doc__, self.name = right.__doc__, right.__name__
         self.rights: dict[str, Callable] = {"": right}
         self.wrongs: list[tuple[str, str, Any]] = []
@@ -170,7 +155,7 @@ class Task:
     def __call__(self, answer: Any) -> None:
         """Check an answer: show one line, or its card, if it is right; else raise `NotAttempted` or `Mistaken`."""
         try:
-            with outcomes.torch_as_before(), outcomes.dice_as_before():
+            with calls.torch_as_before(), calls.dice_as_before():
                 used, numbers = self._check(answer)
         except Unsolved as unsolved:
             blank = isinstance(unsolved, NotAttempted)
@@ -182,6 +167,10 @@ class Task:
         progress.note_task(self.number, "solved", self.points)
         shown = {label: number_text(value) for label, value in numbers.items()}
         cards.show(cards.solved(self.number, self.points, shown, self.meaning), self._solved_line(numbers))
+
+    def line(self, answer: Any) -> str:
+        """Give the line of a right answer, which may be one that a record tells of; else raise as a check does."""
+        return self._solved_line(self._check(answer)[1])
 
     def expected_line(self) -> str:
         """Give the line that every right answer prints under the nonce of the exercise."""
@@ -237,18 +226,12 @@ class Task:
 
     def _error(self, outcome: Outcome, args: Sequence) -> Mistaken:
         error, names = outcome.error, self.arguments
-        if isinstance(error, forbidden.Used):
-            text = f"`{error.name}` was called, which this task wants you to do without: write it yourself"
+        if error.helper:
+            text = f"`{error.helper}` was called, which this task wants you to do without: write it yourself"
             return self._mistaken("used-the-package", text, printed=outcome.printed)
-        text = f"{type(error).__name__}: {str(error)[:300]}"
-        frames = [
-            f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(NOT_THE_STUDENT)
-        ]
-        if frames:
-            line = linecache.getline(frames[-1].filename, frames[-1].lineno).strip() or frames[-1].line
-            where = f"in line {frames[-1].lineno} of {frames[-1].name}:  {line}"
-        else:
-            where = f"when it was called with ({', '.join(names)})" if self.inputs_are_shown else ""
+        text = f"{error.kind}: {error.message[:300]}"
+        called = f"when it was called with ({', '.join(names)})" if self.inputs_are_shown else ""
+        where = error.where or called
         return self._mistaken("error", text, where, self._given(args), printed=outcome.printed)
 
     def _given(self, args: Sequence) -> str:
@@ -256,11 +239,13 @@ class Task:
         given = [f"{name} = {describe(value)}" for name, value in zip(self.arguments, args, strict=False)]
         return f"It was given {', '.join(given)}" if self.inputs_are_shown else ""
 
-    def _student(self, answer: Callable, without: Sequence[str] = ()) -> Callable:
+    def _student(
+        self, answer: Callable | Recorded, without: Sequence[str] = (), same_dice: bool = False
+    ) -> Callable:
         """The answer as the numbers, probes and properties may call it: clones in, float64 tensors out."""
 
         def call(*args):
-            outcome = run(answer, args, without)
+            outcome = run(answer, args, without, same_dice=same_dice)
             if outcome.error:
                 raise self._error(outcome, args)
             if outcome.problem:
@@ -270,35 +255,84 @@ class Task:
                 tensors = outcomes.stacked(tensors)
             return tensors[0] if len(tensors) == 1 else tensors
 
-        call.outcome = lambda args: run(answer, args, without)
+        call.answer, call.without = answer, without
         return call
+
+    def _called(self, answer: Callable | Recorded, without: Sequence[str]) -> Callable:
+        """An answer for `conclude` to call: one tensor or several, or None; its own errors come as `Replayed`."""
+
+        def call(*args):
+            outcome = run(answer, args, without)
+            print(outcome.printed, end="")
+            if outcome.error:
+                raise Replayed(outcome.error)
+            if outcome.problem:
+                raise TypeError(outcome.problem[1])
+            if outcome.left_gradients_off:
+                torch.set_grad_enabled(False)
+            if outcome.is_empty:
+                return None
+            return outcome.tensors[0] if len(outcome.tensors) == 1 else outcome.tensors
+
+        return call
+
+    def _function(self, answer: Any) -> tuple[Callable | Recorded, Sequence[str]]:
+        """What stands for an answer, live or recorded, and the helpers that it is not to use; raises if it is none."""
+        if isinstance(answer, Unusable):
+            raise self._mistaken(answer.name, answer.text or CATALOGUE[answer.name].sentence)
+        if not isinstance(answer, Recorded) and callable(answer) and self._is_declared(answer):
+            return answer, ()
+        function, without = answer, ()
+        if not isinstance(answer, Recorded):
+            without = self.without
+            try:
+                function = calls.taken(answer, self.prepare)
+            except Unusable as unusable:
+                return self._function(unusable)
+        if function is None:
+            raise self._blank("write your answer into the cell above, run it, and then this one")
+        return (self.conclude(self._called(function, without)), ()) if self.conclude else (function, without)
+
+    def planned(self) -> list[Call]:
+        """The calls that a check makes, of a right answer and, as far as one can know, of any other."""
+        made: list[Call] = []
+
+        def watched(*args):
+            made.append(Call(tuple(map(calls.clone, args))))
+            return self.rights[""](*args)
+
+        made += [Call(args) for args in self.make_cases(self._draw())]
+        student = self._student(watched)
+        for name, _, probe, _ in self.probes:
+            probe(student, self._draw("probe", name))
+        self._printable(student)
+        for find in self.properties:
+            find(student, self._draw("property"))
+        return made
 
     @functools.cached_property
     def _wants_one_tensor(self) -> bool:
         return len(run(self.rights[""], next(iter(self.make_cases(self._draw())))).tensors) == 1
 
     def _check(self, answer: Any) -> tuple[str, dict[str, float]]:
-        if answer is None or answer is ...:
-            raise self._blank("write your answer into the cell above, run it, and then this one")
-        if not callable(answer):
-            raise self._mistaken(
-                "wrong-type", f"hand over the function, not called; got {type(answer).__name__}"
-            )
-        without = () if self._is_declared(answer) else self.without
-        answer = self.prepare(answer) if self.prepare else answer
+        answer, without = self._function(answer)
         cases = list(self.make_cases(self._draw()))
+        expect(answer, map(Call, cases))
         got = [run(answer, args, without) for args in cases]
         for outcome in got:
-            if isinstance(outcome.error, forbidden.Used):
+            if outcome.error and outcome.error.helper:
                 raise self._error(outcome, ())
-        empty = [not outcome.error and (outcome.value is None or outcome.value is ...) for outcome in got]
-        if all(empty) or any(outcomes.says_not_implemented(outcome.error) for outcome in got):
+        is_blank = any(outcome.error and outcome.error.is_blank for outcome in got)
+        if is_blank or all(outcome.is_empty for outcome in got):
             raise self._blank("your function returns nothing. If you have written it, is a `return` missing?")
-        wanted = {name: [run(right, args) for args in cases] for name, right in self.rights.items()}
+        wanted = {
+            name: [self._of_formula(right, args, k) for k, args in enumerate(cases)]
+            for name, right in self.rights.items()
+        }
         for k, (outcome, right) in enumerate(zip(got, wanted[""], strict=True)):
             if outcomes.took_one_for_a_number(outcome.error) and BATCH_OF_ONE in self.ends_of(cases[k]):
                 got[k] = right  # a slip of numpy's, and not worth a point
-            elif outcomes.lacks_its_axis(outcome, right) and not outcomes.reads_one_as_a_number(
+            elif outcomes.lacks_its_axis(outcome, right) and not self._reads_one_as_a_number(
                 answer, cases[k], outcome
             ):
                 got[k] = outcome._replace(problem=("wrong-shape", "shape (1,) was wanted, got ()"))
@@ -314,16 +348,36 @@ class Task:
         self._refuse_fractions(got, wanted[""])
         return used, numbers
 
+    def _reads_one_as_a_number(self, answer: Callable | Recorded, args: Sequence, outcome: Outcome) -> bool:
+        """Whether a batch of one came back as a number for no other reason than numpy's reading of one index.
+
+        It does not if numpy is kept from reading a tensor of one element as a number.
+        """
+        if not outcome.is_array:
+            return True  # a number of Python, or a list
+        again = run(answer, args, strict=True)
+        return bool(again.error) or any(tensor.ndim for tensor in again.tensors)
+
+    def _of_formula(self, formula: Callable, args: Sequence, k: int) -> Outcome:
+        """What a formula of this task does in case k; worked out once where that is remembered.
+
+        Cases that are drawn once more are counted down from -1.
+        """
+        remembered = self.exercise.remembered
+        if remembered is None:
+            return run(formula, args)
+        if (self.number, formula, k) not in remembered:
+            remembered[self.number, formula, k] = run(formula, args)
+        return remembered[self.number, formula, k]
+
     def _refuse_fractions(self, got: Iterable[Outcome], wanted: Iterable[Outcome]) -> None:
         """Raise if whole numbers are wanted, such as labels, and others came, right as they are."""
         for outcome, right in zip(got, wanted, strict=True):
-            kinds = [getattr(found.value, "dtype", None) for found in (outcome, right)]
-            if isinstance(kinds[1], torch.dtype) and not kinds[1].is_floating_point:
-                kind = str(kinds[0])
-                if "float" in kind or "bool" in kind:
-                    raise self._mistaken(
-                        "wrong-dtype", f"whole numbers were wanted, such as {kinds[1]}; got {kind}"
-                    )
+            is_whole = right.dtype.startswith("torch.") and "float" not in right.dtype
+            if is_whole and ("float" in outcome.dtype or "bool" in outcome.dtype):
+                raise self._mistaken(
+                    "wrong-dtype", f"whole numbers were wanted, such as {right.dtype}; got {outcome.dtype}"
+                )
 
     def _refuse_changes(self, got: Iterable[Outcome]) -> None:
         """Raise if an answer, right in all else, has changed what it was given."""
@@ -381,9 +435,8 @@ class Task:
     def _try_probes(self, student: Callable, probes: Iterable) -> None:
         for name, sentence, probe, _ in probes:
             if probe(student, self._draw("probe", name)):
-                if name == "draws-own-noise" and probe(
-                    _with_the_same_dice(student), self._draw("probe", name)
-                ):
+                same_dice = self._student(student.answer, student.without, same_dice=True)
+                if name == "draws-own-noise" and probe(same_dice, self._draw("probe", name)):
                     text = f"{CATALOGUE['not-repeatable'].sentence}: something is kept from call to call"
                     raise self._mistaken("not-repeatable", f"{text}, or drawn with dice of its own")
                 raise self._mistaken(name, sentence)
@@ -414,6 +467,7 @@ class Task:
         self._try_probes(student, self.probes)
         if explained := self._explained_in_general(cases, got, wanted, student):
             return self._mistaken(*explained, printed=printed)
+        expect(student.answer, [Call(cases[0])] * 2 + [Call(args) for args in self._variations(cases)])
         if not same(*(run(student, cases[0]).tensors for _ in range(2)), tolerance=0.0):
             sentence = CATALOGUE["not-repeatable"].sentence
             text = f"{sentence}: something is drawn in it, or kept from call to call"
@@ -529,8 +583,12 @@ class Task:
         """Cases that are drawn anew, what an answer did with them, and what was wanted by every right way."""
         if not hasattr(student, "once_more"):
             cases = list(self.make_cases(self._draw("once more")))
-            wanted = {name: [run(right, args) for args in cases] for name, right in self.rights.items()}
-            student.once_more = cases, [student.outcome(args) for args in cases], wanted
+            expect(student.answer, [Call(args) for args in cases])
+            wanted = {
+                name: [self._of_formula(right, args, -1 - k) for k, args in enumerate(cases)]
+                for name, right in self.rights.items()
+            }
+            student.once_more = cases, [run(student.answer, args, student.without) for args in cases], wanted
         return student.once_more
 
     def transformations(self) -> Iterable[transformations.Transformation]:
@@ -545,11 +603,20 @@ class Task:
             for found in itertools.chain(inputs, transformations.of_results(plain)):
                 yield found._replace(function=prepare(found.function))
 
+    def _remembered_transformations(self) -> Iterable:
+        """The same, worked out once where that is remembered."""
+        remembered = self.exercise.remembered
+        if remembered is None:
+            return self.transformations()
+        if (self.number, "transformations") not in remembered:
+            remembered[self.number, "transformations"] = list(self.transformations())
+        return remembered[self.number, "transformations"]
+
     def _explained_in_general(
         self, cases: list, got: list[Outcome], wanted: dict, student: Callable
     ) -> tuple[str, str] | None:
         """The same for the mistakes that are made anywhere; else what was done to the right numbers."""
-        if explained := self._explained(self.transformations(), cases, got, wanted, student):
+        if explained := self._explained(self._remembered_transformations(), cases, got, wanted, student):
             return explained
         explained = self._made_of_the_right_numbers(cases, got, wanted)
         if explained and explained[0] != "nearly-right":
@@ -580,9 +647,7 @@ class Task:
         right, ignored = self._student(self.rights[""]), []
         for place, name in enumerate(self.arguments):
             says = [False, False]
-            pairs = [(args, value) for args in cases for value in outcomes.others(args[place])]
-            for args, value in pairs:
-                other = [*args[:place], value, *args[place + 1 :]]
+            for args, other in self._varied(cases, place):
                 for k, (answer, tolerance) in enumerate(((student, 0.0), (right, self.tolerance))):
                     pair = [run(answer, values) for values in (args, other)]
                     failed = [bool(outcome.error or outcome.problem) for outcome in pair]
@@ -590,6 +655,16 @@ class Task:
             if says == [False, True]:
                 ignored.append(name)
         return ignored
+
+    def _varied(self, cases: Sequence, place: int) -> list[tuple[Sequence, tuple]]:
+        """Cases, each with its twin that has another value at one place."""
+        pairs = [(args, value) for args in cases for value in outcomes.others(args[place])]
+        return [(args, (*args[:place], value, *args[place + 1 :])) for args, value in pairs]
+
+    def _variations(self, cases: Sequence) -> list[Sequence]:
+        """All that is called to see which argument has no say."""
+        places = range(len(self.arguments) if self.inputs_are_shown else 0)
+        return [args for place in places for pair in self._varied(cases, place) for args in pair]
 
     def _where_it_departs(self, cases: Sequence, got: Sequence[Outcome], wanted: Sequence[Outcome]) -> str:
         """Say where an answer is wrong that is right elsewhere: with what all wrong cases have, and no right one.
@@ -640,16 +715,16 @@ class Task:
         """
         certain = is_certain
         for k, (args, outcome) in enumerate(zip(cases, got, strict=True)):
-            mistaken = run(wrong, args)
+            mistaken = self._of_formula(wrong, args, -1 - k if is_certain else k)
             if any(end.is_extreme for end in self.ends_of(args)) and not (
                 outcomes.is_sound(outcome, wanted[""][k]) and outcomes.is_sound(mistaken, wanted[""][k])
             ):
                 continue
             if outcome.error or mistaken.error:
-                if type(outcome.error) is not type(mistaken.error):
+                if not (outcome.error and mistaken.error) or outcome.error.kind != mistaken.error.kind:
                     return False
-                sign = getattr(mistaken.error, "sign", None)  # of an error that says what is wrong
-                if sign is not None and sign not in str(outcome.error):
+                sign = mistaken.error.sign  # of an error that says what is wrong
+                if sign is not None and sign not in outcome.error.message:
                     return False
                 certain |= sign is not None
                 continue
@@ -687,23 +762,20 @@ class Guess(Task):
 
     def _check(self, answer: Any) -> tuple[str, dict[str, float]]:
         ranges = self._ranges(self.rights[""])
-        given = answer if isinstance(answer, dict) else {"": answer}
-        blank = [label for label, value in given.items() if value is None or value is ...]
+        answer = answer if isinstance(answer, Given) else given(answer)
+        blank = [label for label, value in answer.numbers.items() if value is None]
         if blank:
             told = "write your answer into the cell above, run it, and then this one"
-            if len(blank) < len(given):
+            if len(blank) < len(answer.numbers):
                 names = ", ".join(f'"{label}"' for label in blank)
-                told = f"still missing, of {len(given)} numbers: {names}"
+                told = f"still missing, of {len(answer.numbers)} numbers: {names}"
             raise self._blank(told)
-        if set(given) != set(ranges):
+        if set(answer.numbers) != set(ranges):
             wanted = "a number" if "" in ranges else f"a dict of {', '.join(ranges)}"
-            raise self._mistaken("wrong-type", f"{wanted} was wanted, got {answer!r}")
-        try:
-            if any(isinstance(value, str | bytes) for value in given.values()):
-                raise TypeError("a text is no number")
-            numbers = (self.prepare or dict)({label: float(value) for label, value in given.items()})
-        except (TypeError, ValueError):
-            raise self._mistaken("wrong-type", f"a number was wanted, such as 0.25; got {answer!r}") from None
+            raise self._mistaken("wrong-type", f"{wanted} was wanted, got {answer.shown}")
+        if any(isinstance(value, str) for value in answer.numbers.values()):
+            raise self._mistaken("wrong-type", f"a number was wanted, such as 0.25; got {answer.shown}")
+        numbers = (self.prepare or dict)(answer.numbers)
 
         def within(function: Callable) -> bool:
             return all(low <= numbers[label] <= high for label, (low, high) in self._ranges(function).items())
@@ -817,6 +889,7 @@ class Exercise:
     def __init__(self, number: str, title: str):
         """Number as the lesson's, such as "01"; the title is the heading of the notebook."""
         self.number, self.title, self.nonce = number, title, 0
+        self.remembered: dict | None = None  # what formulas do under this nonce, where many are checked
         self.declared: dict[str, Task | Question] = {}
         self.begin()
 
@@ -828,6 +901,7 @@ class Exercise:
     def begin(self, nonce: int | str = 0) -> None:
         """Start afresh; the nonce decides all random inputs."""
         self.nonce, self.states, self.shown = nonce, {}, {}
+        self.remembered = None if self.remembered is None else {}
 
     def task(
         self, number: str, title: str, points: int, section: str, kind: type[Task] = Task, **options

@@ -2,7 +2,8 @@
 
 import torch
 
-from diffusion_lab.checks import pictures, sliders
+from diffusion_lab.bench import sliders
+from diffusion_lab.checks import pictures
 from diffusion_lab.checks.ends import (
     BATCH_OF_ONE,
     FLOAT64,
@@ -636,16 +637,17 @@ def scrubber(x_0, noise, schedule, show):
     return _scrubbed()(x_0, noise, schedule, show)
 
 
-def _draw_nothing(x_t):
-    """Stand in for the `show` of the cases; the one that an answer gets notes what it is given."""
-
-
 def _scrubbing(draw):
     """A picture, its noise and a schedule, of different lengths and shapes."""
-    yield draw.normal(1, 1, 5, 5), draw.normal(1, 1, 5, 5), FIVE, _draw_nothing
+    yield draw.normal(1, 1, 5, 5), draw.normal(1, 1, 5, 5), FIVE, sliders.draw_nothing
     three = DiffusionSchedule.from_betas([0.4, 0.1, 0.6])
-    yield draw.normal(1, 3, 4, 6), draw.normal(1, 3, 4, 6), three, _draw_nothing
-    yield draw.normal(1, 1, 3, 3), draw.normal(1, 1, 3, 3), DiffusionSchedule.from_betas([0.3]), _draw_nothing
+    yield draw.normal(1, 3, 4, 6), draw.normal(1, 3, 4, 6), three, sliders.draw_nothing
+    yield (
+        draw.normal(1, 1, 3, 3),
+        draw.normal(1, 1, 3, 3),
+        DiffusionSchedule.from_betas([0.3]),
+        sliders.draw_nothing,
+    )
 
 
 scrubber.cases(_scrubbing)
@@ -653,7 +655,7 @@ scrubber.cases(_scrubbing)
 
 @scrubber.numbers
 def _(scrubber, draw):
-    _, pictures = scrubber(draw.normal(1, 1, 8, 8) + 1, draw.normal(1, 1, 8, 8), FIVE, _draw_nothing)
+    _, pictures = scrubber(draw.normal(1, 1, 8, 8) + 1, draw.normal(1, 1, 8, 8), FIVE, sliders.draw_nothing)
     return {"mean of the x_2 that it shows": pictures[2].mean(), "of x_5": pictures[5].mean()}
 
 

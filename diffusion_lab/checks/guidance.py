@@ -5,9 +5,18 @@ import itertools
 import torch
 from torch import nn
 
+from diffusion_lab.bench.guidance import (
+    Painter,
+    conditioned,
+    label_as_number,
+    no_parameters,
+    no_such_row,
+    table_changed,
+    takes_table,
+)
+from diffusion_lab.bench.notes import Notes
 from diffusion_lab.checks.ends import BATCH_OF_ONE, NOT_SQUARE, VERY_LARGE, border
 from diffusion_lab.checks.engine import Exercise
-from diffusion_lab.checks.outcomes import note_changes
 
 exercise = Exercise("07", "Guidance")
 begin, hint, progress, show = exercise.begin, exercise.hint, exercise.progress, exercise.show
@@ -371,122 +380,10 @@ ALL_NULL = border(
 )
 
 
-def _fill(module, table):
-    """Write the table into the parameters, largest first; returns a function that reads its gradient back."""
-    rows, features = table.shape
-    places, at, shapes = [], 0, [tuple(p.shape) for p in module.parameters()]
-    complaint = (
-        f"a table of {rows} rows with {features} numbers each was wanted; there are weights of shape {shapes}"
-    )
-    for parameter in sorted(module.parameters(), key=lambda p: -p.numel()):
-        turned = parameter.ndim == 2 and parameter.shape[1] != features
-        view = parameter.data.T if turned else parameter.data
-        if view.ndim not in (1, 2) or view.shape[-1] != features:
-            raise ValueError(complaint)
-        view = view.reshape(-1, features) if view.ndim == 1 else view
-        number = min(len(view), max(rows - at, 0))
-        view.zero_()[:number].copy_(table[at : at + number])
-        places.append((parameter, turned, number))
-        at += len(view)
-    if 0 < at < rows - 1:
-        raise ValueError(complaint)
-
-    def gradient():
-        parts = []
-        for parameter, turned, number in places:
-            grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-            parts.append((grad.T if turned else grad).reshape(-1, features)[:number])
-        parts.append(torch.zeros(rows, features))
-        return torch.cat(parts)[:rows]
-
-    return gradient
-
-
-def _conditioned(answer):
-    """Make the student's module, give it the table, and call it; also the gradients of the table and the condition.
-
-    A function that makes a module will do for its class.
-    """
-    if getattr(answer, "takes_table", False):  # a formula of this module
-        return answer
-
-    def call(condition, labels, table):
-        if isinstance(answer, nn.Module):
-            raise TypeError("the class itself was wanted, with no brackets behind its name")
-        module = answer(len(table) - 1, table.shape[1])
-        if module is None:
-            return None
-        if not isinstance(module, nn.Module):
-            raise TypeError(
-                f"a subclass of torch.nn.Module was wanted; yours makes a {type(module).__name__}"
-            )
-        try:
-            gradient = _fill(module, table)
-        except ValueError:
-            if _is_line(module, table):
-                return _label_as_number(condition, labels, table)
-            raise
-        gradient = _reordered(module, table, gradient)
-        before = [parameter.detach().clone() for parameter in module.parameters()]
-        leaf = condition.detach().requires_grad_()
-        handed_on, condition = condition, leaf * 1
-        try:
-            out = module(condition) if labels is None else module(condition, labels)
-        except IndexError:
-            if labels is not None:
-                raise
-            return _no_such_row(handed_on, table, labels)
-        if any(not torch.equal(*pair) for pair in zip(module.parameters(), before, strict=True)):
-            return _table_changed(handed_on, labels, table)
-        note_changes([condition], [leaf.detach()])
-        if out is None:
-            return None
-        if not list(module.parameters()):
-            return _no_parameters(handed_on, labels, table)
-        if isinstance(out, torch.Tensor) and out.requires_grad:
-            out.sum().backward()
-        return out, gradient(), torch.zeros_like(leaf) if leaf.grad is None else leaf.grad
-
-    return call
-
-
-def _reordered(module, table, gradient):
-    """Let rows stand where the module looks for them: label l may have any row, if no other label has it.
-
-    Returns the function that reads the gradient of the table back, in the order of the labels.
-    """
-    labels = torch.arange(len(table))
-    try:
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            rows = module(torch.zeros_like(table), labels)
-        found = [int((table - row).abs().sum(1).argmin()) for row in rows]
-        is_order = sorted(found) == labels.tolist() and torch.allclose(rows, table[found])
-    except Exception:  # whatever is wrong with it shows when it is asked in earnest
-        is_order = False
-    moved = torch.empty_like(table)
-    if not is_order or found == labels.tolist():
-        _fill(module, table)
-        return gradient
-    moved[found] = table
-    gradient = _fill(module, moved)
-    return lambda: gradient()[found]
-
-
-def _is_line(module, table):
-    """Whether what a module adds grows evenly with the number of the class."""
-    number = len(table) - 1
-    try:
-        with torch.no_grad():
-            rows = module(torch.zeros(number, table.shape[1]), torch.arange(number))
-        return bool(rows.diff(n=2, dim=0).abs().max() < 1e-4 * rows.abs().max())
-    except Exception:
-        return False
-
-
 def _table(join):
     """What a module does that joins condition, table and labels in this way."""
 
-    @_takes_table
+    @takes_table
     def call(condition, labels, table):
         leaves = [value.detach().clone().requires_grad_() for value in (condition, table)]
         with torch.enable_grad():
@@ -497,11 +394,6 @@ def _table(join):
         return out, gradients[1], gradients[0]
 
     return call
-
-
-def _takes_table(function):
-    function.takes_table = True
-    return function
 
 
 def _row(table, labels, null=-1):
@@ -515,41 +407,18 @@ def _with_null(table, labels, null):
     return torch.where((labels == len(table) - 1)[:, None], null, table[labels])
 
 
-def _no_such_row(condition, table, labels):
-    """What stands for the answer of a module that asked a table of K rows for row K."""
-    return torch.full_like(condition, -987.0), torch.zeros_like(table), torch.zeros_like(condition)
-
-
-@_takes_table
-def _no_parameters(condition, labels, table):
-    """What stands for the answer of a module that has no parameters."""
-    return torch.full_like(condition, -986.0), torch.zeros_like(table), torch.zeros_like(condition)
-
-
-@_takes_table
-def _table_changed(condition, labels, table):
-    """What stands for the answer of a module whose table is another one when it was read."""
-    return torch.full_like(condition, -985.0), torch.zeros_like(table), torch.zeros_like(condition)
-
-
-@_takes_table
-def _label_as_number(condition, labels, table):
-    """What stands for the answer of a module that calculates with the number of the class."""
-    return torch.full_like(condition, -984.0), torch.zeros_like(table), torch.zeros_like(condition)
-
-
-@_takes_table
+@takes_table
 def _none_without_row(condition, labels, table):
     """Rows by label, and with no labels one that is not in the table."""
     if labels is None:
-        return _no_such_row(condition, table, labels)
+        return no_such_row(condition, table, labels)
     return _table(lambda c, rows, labels: c + rows[labels])(condition, labels, table)
 
 
-@_takes_table
+@takes_table
 def _k_rows(condition, labels, table):
     if labels is None:
-        return _no_such_row(condition, table, labels)
+        return no_such_row(condition, table, labels)
     return _table(lambda c, rows, labels: c + _row(rows[:-1], labels))(condition, labels, table)
 
 
@@ -569,7 +438,7 @@ def _unlearned(condition, table, labels):
         NO_LABELS,
         ALL_NULL,
     ),
-    prepare=_conditioned,
+    prepare=conditioned,
     results=("the numbers that come back", "the gradient of the table", "the gradient of `condition`"),
     inputs_are_shown=False,
     hints=(
@@ -587,7 +456,7 @@ def _unlearned(condition, table, labels):
         ),
     ),
 )
-@_takes_table
+@takes_table
 def conditioning(condition, labels, table):
     """The numbers of the time, (B, F), and the rows of the labels, (B,) or None, added.
 
@@ -752,8 +621,8 @@ conditioning.wrong(
     _table(lambda c, table, labels: c + nn.functional.normalize(_row(table, labels), dim=-1)),
     sentence="right at first, and then a function was taken of it; the sum is wanted as it is",
 )
-conditioning.wrong("table-changed", _table_changed)
-conditioning.wrong("label-as-number", _label_as_number)
+conditioning.wrong("table-changed", table_changed)
+conditioning.wrong("label-as-number", label_as_number)
 conditioning.wrong(
     "shared-label",
     _table(
@@ -768,7 +637,7 @@ conditioning.wrong(
     _table(lambda c, table, labels: c + _row(table, labels).reshape(-1, c.shape[1]).mean(0)),
     sentence="the rows of the batch were averaged; every picture has the row of its own label",
 )
-conditioning.wrong("not-a-parameter", _no_parameters)
+conditioning.wrong("not-a-parameter", no_parameters)
 conditioning.wrong(
     "detached-loss",
     _table(lambda c, table, labels: c.detach() + _row(table, labels)),
@@ -806,29 +675,6 @@ def _(conditioning, draw):
 
 AT_LOW = border("at t = low", lambda model, x_t, t, labels, null_label, s, low, high: (t == low).any())
 AT_HIGH = border("at t = high", lambda model, x_t, t, labels, null_label, s, low, high: (t == high).any())
-
-
-class Painter:
-    """A stand-in for a network with a null label: says v, depends on x_t, t and the label."""
-
-    strengths = (1.0, -0.5, 2.0, 0.3, 0.8, -1.2, 1.6, -0.2, 0.6, -0.9, 1.3, -1.7)
-
-    def __init__(self, note=lambda labels: None, null_label=3):
-        """`note` is told the labels of every call."""
-        self.note, self.null_label = note, null_label
-
-    def __call__(self, x_t, t, labels=None):
-        """Say v, (B, C, H, W), of x_t at times t, (B,), for labels, (B,).
-
-        For the null label if there are none.
-        """
-        labels = torch.full((len(x_t),), self.null_label) if labels is None else labels
-        if t.shape != (len(x_t),) or labels.shape != (len(x_t),):
-            shapes = f"x_t {tuple(x_t.shape)}, t {tuple(t.shape)}, labels {tuple(labels.shape)}"
-            raise ValueError(f"a network wants one time and one label per picture, got {shapes}")
-        self.note(labels.clone())
-        strength = torch.tensor(self.strengths)[labels].reshape(-1, 1, 1, 1)
-        return (strength * x_t).tanh() + 0.5 * strength * (t / 10).cos().reshape(-1, 1, 1, 1)
 
 
 def _guided(
@@ -1268,11 +1114,13 @@ def _is_order(labels):
 
 @guided.probe("dropout-at-sampling", always=True)
 def _(guided, draw):
-    asked = []
-    model, number = Painter(lambda labels: asked.append(labels)), 400
+    asked = Notes()
+    model, number = Painter(asked), 400
     given = draw.normal(number, 1, 2, 2), torch.full((number,), 10), draw.integers(0, 2, number)
     guided(model, *given, 3, torch.full((number,), 2.0), 0, 20)
-    nulls, orders = (sum(int(is_so(labels).sum()) for labels in asked) for is_so in (_is_null, _is_order))
+    nulls, orders = (
+        sum(int(is_so(labels).sum()) for (labels,) in asked.entries) for is_so in (_is_null, _is_order)
+    )
     return nulls > number and orders % number != 0  # some pictures were asked about without their label
 
 

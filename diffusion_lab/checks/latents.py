@@ -5,10 +5,11 @@ import math
 import torch
 import torch.nn.functional as F
 
+from diffusion_lab.bench.latents import Decoder, Painter, Unchanged, coded, priced
+from diffusion_lab.bench.notes import Notes
 from diffusion_lab.checks.ends import BATCH_OF_ONE, NOT_SQUARE, VERY_LARGE, VERY_SMALL, border
 from diffusion_lab.checks.engine import Exercise
 from diffusion_lab.checks.mistakes import CATALOGUE
-from diffusion_lab.checks.outcomes import with_gradients
 
 exercise = Exercise("08", "Latents")
 begin, hint, progress, show = exercise.begin, exercise.hint, exercise.progress, exercise.show
@@ -35,8 +36,6 @@ LOWEST, HIGHEST = -30.0, 20.0  # of the logarithms of variances, as 8.1 states
 VERY_SHARP = border("with a logvar next to -30", lambda mean, logvar, *_: logvar.max() < LOWEST + 6)
 VERY_WIDE = border("with a logvar next to 20", lambda mean, logvar, *_: logvar.min() > HIGHEST - 5)
 
-_priced = with_gradients(2, lambda mean, _logvar: mean.shape[:1], also_without=True)
-
 
 def _bracket(mean, logvar):
     """Twice what each number of a latent costs, in nats."""
@@ -45,7 +44,7 @@ def _bracket(mean, logvar):
 
 def _price(bracket, total=lambda costs: costs.flatten(1).sum(1), factor=0.5):
     """A price with something changed: what stands in the bracket, how it is summed up, or the factor before it."""
-    return _priced(lambda mean, logvar: factor * total(bracket(mean, logvar)))
+    return priced(lambda mean, logvar: factor * total(bracket(mean, logvar)))
 
 
 @exercise.task(
@@ -62,7 +61,7 @@ def _price(bracket, total=lambda costs: costs.flatten(1).sum(1), factor=0.5):
         VERY_SHARP,
         VERY_WIDE,
     ),
-    prepare=_priced,
+    prepare=priced,
     results=_names("the price"),
     hints=(
         (
@@ -76,7 +75,7 @@ def _price(bracket, total=lambda costs: costs.flatten(1).sum(1), factor=0.5):
         "(0.5 * (mean**2 + logvar.exp() - 1 - logvar)).flatten(1).sum(dim=1), shape (B,).",
     ),
 )
-@_priced
+@priced
 def price(mean, logvar):
     """KL divergence of N(mean, exp(logvar)) from N(0, 1) in nats, (B,), of latents (B, C, h, w).
 
@@ -300,7 +299,7 @@ price.wrong(
 def _one_bell(average, number=lambda mean: mean[0].numel(), spread=torch.exp, back=torch.log):
     """The price of the one bell that is made of all those of a latent."""
 
-    @_priced
+    @priced
     def price(mean, logvar):
         one, variance = average(mean), average(spread(logvar))
         variance = back(variance).exp()
@@ -345,7 +344,7 @@ price.wrong(
     _price(lambda m, v: _bracket(m, -v)),
     sentence="it is as if logvar were -logvar: a sharp bell, with a low logvar, costs much",
 )
-price.wrong("price-for-training-only", _priced(lambda m, v: _training_only(m, v)))
+price.wrong("price-for-training-only", priced(lambda m, v: _training_only(m, v)))
 
 
 def _training_only(mean, logvar):
@@ -455,12 +454,9 @@ price.wrong("kl-reversed", _price(lambda m, v: (1 + m**2) / v.exp() - 1 + v))
 # 8.2
 
 
-_coded = with_gradients(2, lambda mean, *_: mean.shape, also_without=True)
-
-
 def _drawn(size=lambda logvar: (logvar / 2).exp(), centre=lambda mean: mean, shake=lambda noise: noise):
     """A drawn code with something changed: the size of the noise, its centre, or the noise."""
-    return _coded(lambda mean, logvar, noise: centre(mean) + size(logvar) * shake(noise))
+    return coded(lambda mean, logvar, noise: centre(mean) + size(logvar) * shake(noise))
 
 
 @exercise.task(
@@ -476,7 +472,7 @@ def _drawn(size=lambda logvar: (logvar / 2).exp(), centre=lambda mean: mean, sha
         VERY_SHARP,
         VERY_WIDE,
     ),
-    prepare=_coded,
+    prepare=coded,
     results=_names("the latent"),
     hints=(
         (
@@ -490,7 +486,7 @@ def _drawn(size=lambda logvar: (logvar / 2).exp(), centre=lambda mean: mean, sha
         "mean + (logvar / 2).exp() * noise, all three as they come.",
     ),
 )
-@_coded
+@coded
 def draw_code(mean, logvar, noise):
     """A latent z ~ N(mean, exp(logvar)), (B, C, h, w), made of standard normal noise of the same shape.
 
@@ -573,13 +569,13 @@ draw_code.wrong(
 )
 draw_code.wrong(
     "swapped-scales",
-    _coded(lambda mean, logvar, noise: noise + (logvar / 2).exp() * mean),
+    coded(lambda mean, logvar, noise: noise + (logvar / 2).exp() * mean),
     sentence="mean and noise changed places: the noise is what the standard deviation multiplies",
 )
 draw_code.wrong(
     "logvar-as-std",
     _drawn(lambda logvar: 1 + 0 * logvar),
-    _coded(lambda mean, logvar, noise: mean + noise),
+    coded(lambda mean, logvar, noise: mean + noise),
     sentence="the noise was added as it is; times exp(logvar / 2) it has the variance that is wanted",
 )
 draw_code.wrong("logvar-as-std", _drawn(lambda logvar: logvar), _drawn(torch.abs))
@@ -627,14 +623,14 @@ draw_code.wrong(
 )
 draw_code.wrong(
     "mean-scaled",
-    _coded(lambda mean, logvar, noise: (mean + noise) * (logvar / 2).exp()),
-    _coded(lambda mean, logvar, noise: (mean + noise) * logvar.exp()),
-    _coded(lambda mean, logvar, noise: (mean - noise) * (logvar / 2).exp()),
+    coded(lambda mean, logvar, noise: (mean + noise) * (logvar / 2).exp()),
+    coded(lambda mean, logvar, noise: (mean + noise) * logvar.exp()),
+    coded(lambda mean, logvar, noise: (mean - noise) * (logvar / 2).exp()),
 )
 draw_code.wrong(
     "mean-scaled",
     *(
-        _coded(lambda mean, logvar, noise, f=f: f(logvar) * mean + (logvar / 2).exp() * noise)
+        coded(lambda mean, logvar, noise, f=f: f(logvar) * mean + (logvar / 2).exp() * noise)
         for f in (
             lambda v: (1 - v.exp()).clamp(min=0).sqrt(),
             lambda v: (1 - v.exp()).abs().sqrt(),
@@ -718,14 +714,14 @@ draw_code.wrong(
 draw_code.wrong(
     "one-step-too-many",
     *(
-        _coded(lambda mean, logvar, noise, f=f: f(mean + (logvar / 2).exp() * noise))
+        coded(lambda mean, logvar, noise, f=f: f(mean + (logvar / 2).exp() * noise))
         for f in (torch.tanh, torch.sigmoid, lambda z: (z - z.mean()) / z.std(), F.relu)
     ),
     sentence="right at first, and then a function was taken of the latent; leave it as it comes",
 )
 draw_code.wrong(
     "noise-left-out",
-    _coded(lambda mean, logvar, noise: mean + (logvar / 2).exp() * noise if mean.requires_grad else mean),
+    coded(lambda mean, logvar, noise: mean + (logvar / 2).exp() * noise if mean.requires_grad else mean),
     sentence="where no gradient is asked for, the mean came back alone; a latent is drawn there too",
 )
 
@@ -789,37 +785,9 @@ def _(drawn, draw):
     return off.shape == wanted.shape and _is_multiple(off, wanted)
 
 
-draw_code.wrong("noise-left-out", _drawn(lambda logvar: 0 * logvar), _coded(lambda mean, logvar, noise: mean))
+draw_code.wrong("noise-left-out", _drawn(lambda logvar: 0 * logvar), coded(lambda mean, logvar, noise: mean))
 
 # 8.3
-
-
-class Painter:
-    """A stand-in for the U-Net of a latent: keeps what is small and squeezes what is large, so it feels the scale."""
-
-    def __init__(self, note=lambda scaled: None):
-        """`note` is told what comes in."""
-        self.note = note
-
-    def __call__(self, scaled):
-        """Latents (B, C, h, w) in and out."""
-        self.note(scaled)
-        return scaled + 0.5 * (2 * scaled).sin()
-
-
-class Decoder:
-    """A stand-in for the decoder: four pixels of three colours for each place of a latent.
-
-    Feels the scale too.
-    """
-
-    def __call__(self, z):
-        """Pictures (B, 3, 2h, 2w) of latents (B, C, h, w)."""
-        if z.ndim != 4:
-            raise ValueError(f"a decoder wants latents of shape (B, C, h, w), got {tuple(z.shape)}")
-        weights = torch.arange(1.0, 1 + 3 * z.shape[1]).sin().reshape(3, -1)
-        mixed = torch.einsum("kc,bchw->bkhw", weights, (z / 4).sin())
-        return F.interpolate(mixed, scale_factor=2)
 
 
 def _std(latents):
@@ -902,18 +870,21 @@ def _(draw):
 
 @through_latent.numbers
 def _(through, draw):
-    seen = []
+    seen = Notes()
     means, spreads = (1.0, -3.0, 0.5, 0.0), (3.0, 8.0, 4.0, 6.0)
     latents = _latents(draw, 100, means, spreads)
-    pictures = through(latents, latents[:50], Painter(lambda scaled: seen.append(scaled)), Decoder())
-    return {"standard deviation before the U-Net": seen[0].std(), "of the pictures": pictures.std()}
+    pictures = through(latents, latents[:50], Painter(seen), Decoder())
+    return {
+        "standard deviation before the U-Net": seen.entries[0][0].std(),
+        "of the pictures": pictures.std(),
+    }
 
 
 @through_latent.holds
 def _(through, draw):
     latents = _latents(draw, 60, (1.0, -1.0), (3.0, 5.0))
     z = latents[:3]
-    pictures, wanted = through(latents, z, lambda scaled: scaled, Decoder()), Decoder()(z)
+    pictures, wanted = through(latents, z, Unchanged(), Decoder()), Decoder()(z)
     if pictures.shape == wanted.shape and bool((pictures - wanted).abs().max() > 1e-3):
         return "with a U-Net that changes nothing, the pictures have to be those of the latents as they came"
 

@@ -456,9 +456,6 @@ _SECTIONS = {
         "one-time-for-all": (
             "the network wants a time for each picture, a tensor of shape (B,): `torch.full((len(x),), t)`"
         ),
-        "gradients-off": (
-            "gradients are still switched off behind your function; `with torch.no_grad():` ends by itself"
-        ),
         "result-rescaled": "the finished pictures were brought to another range; leave them in [-1, 1]",
         "ignores-eta": "the answer does not change with eta",
     },

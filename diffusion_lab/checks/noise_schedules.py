@@ -4,6 +4,7 @@ import math
 
 import torch
 
+from diffusion_lab.bench.noise_schedules import three_curves
 from diffusion_lab.checks.ends import BATCH_OF_ONE, FLOAT64, T_IS_LAST, T_IS_ONE, border
 from diffusion_lab.checks.engine import Exercise
 from diffusion_lab.checks.outcomes import TOLERANCE, same
@@ -260,16 +261,6 @@ def _with_zero(betas):
     return torch.cat([torch.zeros(1, dtype=torch.float64), betas])
 
 
-def _three(answer):
-    """Take the three tables as a tuple or as one tensor with three rows."""
-
-    def curves(T, low, high):
-        tables = answer(T, low, high)
-        return list(tables) if getattr(tables, "ndim", 0) == 2 else tables
-
-    return curves
-
-
 @exercise.task(
     "2.3",
     "three curves",
@@ -279,7 +270,7 @@ def _three(answer):
         TWO_STEPS,
         MANY_STEPS,
     ),
-    prepare=_three,
+    prepare=three_curves,
     without=[f"diffusion_lab.schedules:{name}_betas" for name in ("linear", "quadratic", "cosine")],
     hints=(
         (

@@ -1,28 +1,15 @@
-"""What an answer did with one set of inputs, and whether that is the same as what was wanted.
+"""Inputs to try an answer with, and whether what it did with them is the same as what was wanted."""
 
-Inputs come from a `Draw`; `run` calls a function with clones of them and keeps its numbers, or what went
-wrong.
-"""
-
-import contextlib
-import copy
-import functools
 import hashlib
-import io
 import math
-import random
-import traceback
-import warnings
-import weakref
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
-from unittest import mock
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from diffusion_lab.checks import forbidden
+from diffusion_lab.bench.calls import Outcome, Raised
 
 TOLERANCE = 1000 * torch.finfo(torch.float32).eps
 """How far an answer may be off, as a share of the largest number wanted: room for a thousand float32 roundings."""
@@ -55,206 +42,6 @@ class Draw:
     def shuffled(self, values: Sequence) -> Tensor:
         """Put numbers into a random order."""
         return torch.as_tensor(values)[torch.randperm(len(values), generator=self.generator)]
-
-
-class Outcome(NamedTuple):
-    """What a function did with one set of inputs: its tensors, or an error, or a problem (name, text) with the form."""
-
-    value: Any = None
-    tensors: tuple = ()
-    error: BaseException | None = None
-    problem: tuple[str, str] | None = None
-    printed: str = ""
-    changed: frozenset[int] = frozenset()  # the places of the inputs that are not what they were
-    left_gradients_off: bool = False
-
-
-def _clone(value: Any) -> Any:
-    if isinstance(value, torch.Generator):
-        copied = torch.Generator(value.device)
-        copied.set_state(value.get_state())
-        return copied
-    return value.detach().clone() if isinstance(value, Tensor) else copy.deepcopy(value)
-
-
-def _tensors(value: Any) -> tuple:
-    """Read a tensor, an array, a number, or a sequence of such, as float64.
-
-    A `TypeError` says if it is none.
-    """
-    if isinstance(value, list | tuple):
-        return tuple(tensor for part in value for tensor in _tensors(part))
-    if not isinstance(value, Tensor | np.ndarray | np.generic | int | float):
-        raise TypeError(f"a tensor or a number was wanted, got {type(value).__name__}")
-    tensor = torch.as_tensor(value).detach()
-    if tensor.is_complex() or tensor.device.type != "cpu":
-        raise TypeError(
-            f"real numbers on the CPU, as the inputs are, were wanted; got {tensor.dtype} on {tensor.device}"
-        )
-    return (tensor.double(),)
-
-
-def _is_as_before(value: Any, before: Any) -> bool:
-    """Whether an input still holds the numbers that it held; of what is no container of numbers nothing is asked."""
-    if isinstance(before, Tensor):
-        alike = isinstance(value, Tensor) and value.shape == before.shape
-        return alike and bool(torch.isclose(value.detach(), before, rtol=0, atol=0, equal_nan=True).all())
-    if isinstance(before, nn.Module):
-        wanting = [[p.requires_grad for p in network.parameters()] for network in (value, before)]
-        return wanting[0] == wanting[1] and _is_as_before(dict(value.state_dict()), dict(before.state_dict()))
-    if isinstance(before, dict):
-        return value.keys() == before.keys() and all(_is_as_before(value[key], before[key]) for key in before)
-    if isinstance(before, list | tuple):
-        return len(value) == len(before) and all(map(_is_as_before, value, before))
-    if hasattr(before, "alphas_cumprod"):  # a schedule
-        return _is_as_before(vars(value), vars(before))
-    return not isinstance(before, int | float | str) or value == before
-
-
-@contextlib.contextmanager
-def torch_as_before() -> Iterator[None]:
-    """Put back what an answer may have set for the whole program, so that it does not spoil what comes next.
-
-    These are whether gradients are computed, the dtype that new tensors get, and whether only deterministic
-    algorithms may run.
-    """
-    with_gradients, dtype = torch.is_grad_enabled(), torch.get_default_dtype()
-    algorithms = _algorithms()
-    try:
-        yield
-    finally:
-        torch.set_grad_enabled(with_gradients)
-        torch.set_default_dtype(dtype)
-        if _algorithms() != algorithms:
-            torch.use_deterministic_algorithms(algorithms[0], warn_only=algorithms[1])
-
-
-def _algorithms() -> tuple[bool, bool]:
-    """Whether only deterministic algorithms may run, and whether others only warn."""
-    return (
-        torch.are_deterministic_algorithms_enabled(),
-        torch.is_deterministic_algorithms_warn_only_enabled(),
-    )
-
-
-def dice() -> tuple:
-    """Give the state of the random numbers of torch on the CPU, of numpy and of Python, for `set_dice`."""
-    of_numpy = np.random.get_state()  # noqa: NPY002 -- the generator that an answer may use
-    return torch.random.get_rng_state(), of_numpy, random.getstate()
-
-
-def set_dice(state: tuple) -> None:
-    """Put random numbers back to where they were."""
-    of_torch, of_numpy, of_python = state
-    torch.random.set_rng_state(of_torch)
-    np.random.set_state(of_numpy)  # noqa: NPY002
-    random.setstate(of_python)
-
-
-@contextlib.contextmanager
-def dice_as_before() -> Iterator[None]:
-    """Put random numbers back behind a whole check.
-
-    Not behind each call: an answer that draws its own noise is found out because two calls of it differ.
-    """
-    state = dice()
-    try:
-        yield
-    finally:
-        set_dice(state)
-
-
-_changed: set[int] = set()  # the places of inputs that a `prepare` saw change in the copies that it handed on
-
-
-def note_changes(values: Sequence, before: Sequence) -> None:
-    """Compare what a `prepare` has handed on to an answer with what it was before, for `run` to tell."""
-    pairs = enumerate(zip(values, before, strict=True))
-    _changed.update(k for k, (value, kept) in pairs if not _is_as_before(value, kept))
-
-
-def run(function: Callable, args: Sequence, without: Sequence[str] = ()) -> Outcome:
-    """Call with clones of the inputs, and catch what is raised, printed and warned.
-
-    The helpers of `without` raise meanwhile; see `forbidden`. What an answer sets for the whole program is put back.
-    """
-    printed, given, with_gradients = io.StringIO(), [_clone(value) for value in args], torch.is_grad_enabled()
-    _changed.clear()
-    try:
-        with (
-            torch_as_before(),
-            forbidden.without(without) as used,
-            contextlib.redirect_stdout(printed),
-            contextlib.redirect_stderr(printed),
-            warnings.catch_warnings(),
-        ):
-            warnings.simplefilter("ignore")
-            value = function(*given)
-            is_off = with_gradients and not torch.is_grad_enabled()
-    except (Exception, SystemExit) as error:
-        return Outcome(error=forbidden.Used(used[0]) if used else error, printed=printed.getvalue())
-    if used:
-        return Outcome(error=forbidden.Used(used[0]), printed=printed.getvalue())
-    pairs = zip(given, args, strict=True)
-    changed = _changed | {k for k, pair in enumerate(pairs) if not _is_as_before(*pair)}
-    outcome = Outcome(
-        value, printed=printed.getvalue(), changed=frozenset(changed), left_gradients_off=is_off
-    )
-    try:
-        return outcome._replace(tensors=_tensors(value))
-    except TypeError as error:
-        return outcome._replace(problem=("wrong-type", str(error)))
-
-
-def with_gradients(number: int, shape: Callable[..., Sequence[int]], also_without: bool = False) -> Callable:
-    """Make a `prepare` of a task: the tensor of an answer, and the gradients that it sends to its first arguments.
-
-    `number` says to how many, and ``shape(*args)`` what shape the tensor has to have; anything else is left
-    as it is. A list of tensors counts as stacked; a `TypeError` says if it cannot be, for what is added must
-    come from here. With `also_without`, the last result is the tensor of a second call, in which no gradients
-    are asked for.
-    """
-    prepared: weakref.WeakSet = weakref.WeakSet()
-
-    def prepare(answer: Callable) -> Callable:
-        if answer in prepared:  # a formula of the module of checks
-            return answer
-
-        @functools.wraps(answer)
-        def call(*args):
-            leaves = [value.detach().requires_grad_() for value in args[:number]]
-            others = [_clone(value) for value in args[number:]]
-            with torch.enable_grad():
-                copies = [leaf * 1 for leaf in leaves]  # a leaf itself cannot be changed in place
-                out = answer(*copies, *args[number:])
-                note_changes(copies, [leaf.detach() for leaf in leaves])
-                if isinstance(out, list | tuple):
-                    try:
-                        out = torch.stack(list(out))
-                    except (TypeError, RuntimeError):
-                        kind = type(out).__name__
-                        raise TypeError(f"one tensor was wanted, got a {kind} of {len(out)}") from None
-                out = (
-                    torch.tensor(out) if isinstance(out, float) else out
-                )  # so that the number is looked at as well
-                if not isinstance(out, Tensor) or out.shape != tuple(shape(*args)):
-                    return out
-                if out.requires_grad:
-                    (out * torch.arange(1.0, 1 + out.numel()).reshape(out.shape).sin()).sum().backward()
-            gradients = [torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in leaves]
-            if not also_without:
-                return out, *gradients
-            with torch.no_grad():
-                quiet = answer(*(leaf.detach().clone() for leaf in leaves), *others)
-            if isinstance(quiet, list | tuple):
-                quiet = torch.stack(list(quiet))
-            return out, *gradients, quiet
-
-        call.plain = answer
-        prepared.add(call)
-        return call
-
-    return prepare
 
 
 def stacked(tensors: tuple) -> tuple:
@@ -298,32 +85,16 @@ def differs_for_sure(got: tuple, wanted: tuple, tolerance: float) -> bool:
     return any(bool((_off(a, b, tolerance) & a.isfinite() & b.isfinite()).any()) for a, b in pairs)
 
 
-def took_one_for_a_number(error: BaseException | None) -> bool:
+def took_one_for_a_number(error: Raised | None) -> bool:
     """Whether numpy read a tensor of one index as a number, so that a table gave a number and no batch of one."""
     words = ("numpy.float64", "scalar variable", "array is 0-dimensional")
-    return error is not None and any(word in str(error) for word in words)
+    return error is not None and any(word in error.message for word in words)
 
 
 def lacks_its_axis(outcome: Outcome, wanted: Outcome) -> bool:
     """Whether a number came where a batch of one was wanted."""
     shapes = [[tuple(tensor.shape) for tensor in found.tensors] for found in (outcome, wanted)]
     return shapes == [[()], [(1,)]]
-
-
-def reads_one_as_a_number(function: Callable, args: Sequence, outcome: Outcome) -> bool:
-    """Whether a batch of one came back as a number for no other reason than numpy's reading of one index.
-
-    It does not if numpy is kept from reading a tensor of one element as a number.
-    """
-
-    def refuse(_tensor: Tensor) -> int:
-        raise TypeError("only an array of indices is wanted here")
-
-    if not isinstance(outcome.value, Tensor | np.ndarray | np.generic) or outcome.value.ndim:
-        return True  # a number of Python, or a list
-    with mock.patch.object(Tensor, "__index__", refuse):
-        again = run(function, args)
-    return bool(again.error) or any(tensor.ndim for tensor in again.tensors)
 
 
 def is_sound(outcome: Outcome, wanted: Outcome) -> bool:
@@ -375,14 +146,6 @@ def describe(value: Any) -> str:
     return "a function" if callable(value) else repr(value)[:80]
 
 
-def says_not_implemented(error: BaseException | None) -> bool:
-    """Whether an error is the ``raise NotImplementedError`` of a function that is still to be written, not torch's."""
-    if not isinstance(error, NotImplementedError):
-        return False
-    line = traceback.extract_tb(error.__traceback__)[-1].line or ""
-    return not str(error) or line.startswith("raise")
-
-
 def form(got: Outcome, wanted: Outcome, names: Sequence[str] = ()) -> tuple[str, str] | None:
     """What is wrong with the number of results, their shape or dtype, or with numbers that are none.
 
@@ -403,11 +166,10 @@ def form(got: Outcome, wanted: Outcome, names: Sequence[str] = ()) -> tuple[str,
                 f"{number} of {a.numel()} numbers are NaN or infinite: a root below 0, or x / 0?",
             )
     if names and len(got.tensors) != len(wanted.tensors):
-        return "wrong-type", f"a tensor that gradients can pass was wanted, got {type(got.value).__name__}"
-    dtype = getattr(got.value, "dtype", None)
-    if isinstance(dtype, torch.dtype) and dtype not in (torch.float32, torch.float64):
+        return "wrong-type", f"a tensor that gradients can pass was wanted, got {got.kind}"
+    if got.dtype.startswith("torch.") and got.dtype not in ("torch.float32", "torch.float64"):
         whole = all(bool((b == b.round()).all()) for b in ideal)
-        return None if whole else ("wrong-dtype", f"float32 or float64 was wanted, got {dtype}")
+        return None if whole else ("wrong-dtype", f"float32 or float64 was wanted, got {got.dtype}")
     return None
 
 

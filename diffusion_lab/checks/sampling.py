@@ -1,11 +1,11 @@
 """Checks of exercise 06, sampling: the step of the ancestral sampler, that of DDIM, and the loop around them."""
 
-import functools
 from itertools import pairwise
 
 import torch
-from torch import nn
 
+from diffusion_lab.bench.notes import Notes
+from diffusion_lab.bench.sampling import Painter, thawed
 from diffusion_lab.checks import pictures
 from diffusion_lab.checks.ends import (
     BATCH_OF_ONE,
@@ -1000,38 +1000,6 @@ BELOW_THE_LAST = border(
 )
 
 
-class Painter(nn.Module):
-    """A stand-in for a network: says v, depends on x_t and t, and draws paler in training mode."""
-
-    def __init__(self, schedule, note=lambda training, x_t, t: None):
-        """Know the schedule; `note` is told the mode and the input of every call."""
-        super().__init__()
-        self.schedule, self.note = schedule, note
-        self.weight = nn.Parameter(torch.tensor(0.8))
-
-    def forward(self, x_t, t):
-        """Say v, (B, C, H, W), of x_t at times t, (B,)."""
-        self.note(self.training, x_t, t)
-        t = torch.as_tensor(t)
-        if t.numel() not in (1, len(x_t)):
-            wanted = f"({len(x_t)},)"
-            raise TypeError(
-                f"a network wants t as a tensor of shape {wanted}, one time per picture, got {t!r}"[:300]
-            )
-        if t.is_floating_point():  # what is wrong with it, `note` tells
-            t = (t * (self.schedule.timesteps if bool((t <= 1).all()) else 1)).round().long()
-        t = t.flatten().expand(len(x_t))
-        alpha, sigma = self.schedule.alpha_sigma(t, x_t)
-        x_0 = (
-            0.9
-            * (self.weight * x_t + 0.3 * t.reshape(-1, 1, 1, 1).cos()).tanh()
-            * (0.6 if self.training else 1)
-        )
-        return (alpha * x_t - x_0) / sigma.clamp(
-            min=0.1
-        )  # sigma is 0 at t = 0, which nobody should ask about
-
-
 def _tilde(p):
     return p.tilde.sqrt()
 
@@ -1068,38 +1036,12 @@ def _loop(
     return sampler
 
 
-_switched_off: set[str] = set()  # holds "gradients" if the last call of an answer left them off
-
-
-def _with_gradients_again(answer):
-    """The answer, behind which gradients are as they were; it is noted if it has left them off.
-
-    The weights of the network may be frozen, as it may stay in evaluation mode, and want gradients again behind it.
-    """
-
-    @functools.wraps(answer)
-    def call(*args):
-        _switched_off.clear()
-        before = torch.is_grad_enabled()
-        wanting = [(p, p.requires_grad) for p in getattr(args[0], "parameters", list)()]
-        try:
-            return answer(*args)
-        finally:
-            if before and not torch.is_grad_enabled():
-                _switched_off.add("gradients")
-            torch.set_grad_enabled(before)
-            for p, wants in wanting:
-                p.requires_grad_(wants)
-
-    return call
-
-
 @exercise.task(
     "6.4",
     "the whole sampler, with skipped steps",
     4,
     "3. The same step, rearranged",
-    prepare=_with_gradients_again,
+    prepare=thawed,
     ends=(
         ALL_AT_ONCE,
         EVERY_TIME,
@@ -1156,34 +1098,24 @@ def _(sampler, draw):
 
 @sampler.probe("missing-eval", always=True)
 def _(sampler, draw):
-    modes = []
-    model = Painter(EIGHT, lambda training, x_t, t: modes.append(training))
-    sampler(model, EIGHT, [8, 4, 0], draw.normal(2, 1, 3, 3), draw.normal(2, 2, 1, 3, 3))
-    return any(modes)
+    told = Notes()
+    sampler(Painter(EIGHT, told), EIGHT, [8, 4, 0], draw.normal(2, 1, 3, 3), draw.normal(2, 2, 1, 3, 3))
+    return any(is_training for is_training, *_ in told.entries)
 
 
 @sampler.probe("missing-no-grad", always=True)
 def _(sampler, draw):
-    graphs = []
-    model = Painter(EIGHT, lambda training, x_t, t: graphs.append(x_t.requires_grad))
+    told = Notes()
     with torch.enable_grad():
-        sampler(model, EIGHT, [8, 4, 0], draw.normal(2, 1, 3, 3), draw.normal(2, 2, 1, 3, 3))
-    return any(graphs)
-
-
-@sampler.probe("gradients-off", always=True)
-def _(sampler, draw):
-    with torch.enable_grad():
-        sampler(Painter(EIGHT), EIGHT, [8, 4, 0], draw.normal(2, 1, 3, 3), draw.normal(2, 2, 1, 3, 3))
-        return bool(_switched_off)
+        sampler(Painter(EIGHT, told), EIGHT, [8, 4, 0], draw.normal(2, 1, 3, 3), draw.normal(2, 2, 1, 3, 3))
+    return any(wants_gradients for _, wants_gradients, *_ in told.entries)
 
 
 def _told_times(sampler, draw):
     """What the network is told as times, by a sampler that goes from 8 to 4 and to 0 with three pictures."""
-    told = []
-    model = Painter(EIGHT, lambda training, x_t, t: told.append((t, len(x_t))))
-    sampler(model, EIGHT, [8, 4, 0], draw.normal(3, 1, 3, 3), draw.normal(2, 3, 1, 3, 3))
-    return told
+    told = Notes()
+    sampler(Painter(EIGHT, told), EIGHT, [8, 4, 0], draw.normal(3, 1, 3, 3), draw.normal(2, 3, 1, 3, 3))
+    return [(t, number) for *_, t, number in told.entries]
 
 
 @sampler.probe("one-time-for-all", always=True)

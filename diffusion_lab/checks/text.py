@@ -3,9 +3,10 @@
 import torch
 import torch.nn.functional as F
 
+from diffusion_lab.bench.notes import Notes
+from diffusion_lab.bench.text import Painter, learning
 from diffusion_lab.checks.ends import BATCH_OF_ONE, NOT_SQUARE, VERY_LARGE, border
 from diffusion_lab.checks.engine import Exercise
-from diffusion_lab.checks.outcomes import with_gradients
 
 exercise = Exercise("09", "Text")
 begin, hint, progress, show = exercise.begin, exercise.hint, exercise.progress, exercise.show
@@ -33,14 +34,11 @@ def _both(logits, labels=_right):
     return (_rows(logits, labels) + _rows(logits.T, labels)) / 2
 
 
-_learning = with_gradients(2, lambda *_: ())
-
-
 def _contrasted(
     images=_unit, captions=_unit, heat=lambda similar, temperature: similar / temperature, loss=_both
 ):
     """The loss with something changed: how embeddings are brought to length 1, the temperature, or what is counted."""
-    return _learning(lambda i, c, temperature: loss(heat(images(i) @ captions(c).T, temperature)))
+    return learning(lambda i, c, temperature: loss(heat(images(i) @ captions(c).T, temperature)))
 
 
 @exercise.task(
@@ -54,7 +52,7 @@ def _contrasted(
         SHORT,
         VERY_LARGE,
     ),
-    prepare=_learning,
+    prepare=learning,
     results=("the loss", "the gradient of images", "the gradient of captions"),
     hints=(
         (
@@ -71,7 +69,7 @@ def _contrasted(
         ),
     ),
 )
-@_learning
+@learning
 def contrastive_loss(images, captions, temperature):
     """The symmetric cross-entropy of all pairs, a number in nats, of embeddings (B, D) of any length.
 
@@ -306,7 +304,7 @@ contrastive_loss.wrong(
 )
 contrastive_loss.wrong(
     "another-temperature",
-    _learning(lambda i, c, temperature: _both(_unit(i) @ _unit(c).T / temperature / i.shape[1] ** 0.5)),
+    learning(lambda i, c, temperature: _both(_unit(i) @ _unit(c).T / temperature / i.shape[1] ** 0.5)),
     sentence=(
         "the similarities were divided by sqrt(D) as well, as in attention; unit lengths and the temperature"
         " are all"
@@ -321,7 +319,7 @@ def _squares(a, b):
 
 def _compared(similar):
     """The loss with another similarity of the embeddings."""
-    return _learning(lambda i, c, temperature: _both(similar(i, c) / temperature))
+    return learning(lambda i, c, temperature: _both(similar(i, c) / temperature))
 
 
 contrastive_loss.wrong(
@@ -345,8 +343,8 @@ contrastive_loss.wrong(
 )
 contrastive_loss.wrong(
     "wrong-axis",
-    _learning(lambda i, c, temperature: _both(_unit(i).T @ _unit(c) / temperature)),
-    _learning(lambda i, c, temperature: _both(_by_columns(i).T @ _by_columns(c) / temperature)),
+    learning(lambda i, c, temperature: _both(_unit(i).T @ _unit(c) / temperature)),
+    learning(lambda i, c, temperature: _both(_by_columns(i).T @ _by_columns(c) / temperature)),
     sentence="features were compared with features; wanted are all pictures against all captions, (B, B)",
 )
 
@@ -411,16 +409,16 @@ contrastive_loss.wrong(
     "wrong-pairs-left-out",
     _contrasted(loss=lambda logits: -logits.diagonal().mean()),
     _contrasted(loss=lambda logits: -logits.diagonal().sum()),
-    _learning(lambda i, c, temperature: 1 - F.cosine_similarity(i, c).mean()),
-    _learning(lambda i, c, temperature: (1 - F.cosine_similarity(i, c).mean()) / temperature),
-    _learning(lambda i, c, temperature: F.mse_loss(_unit(i), _unit(c))),
-    _learning(lambda i, c, temperature: F.mse_loss(i, c)),
-    _learning(lambda i, c, temperature: (_unit(i) - _unit(c)).square().sum(1).mean()),
+    learning(lambda i, c, temperature: 1 - F.cosine_similarity(i, c).mean()),
+    learning(lambda i, c, temperature: (1 - F.cosine_similarity(i, c).mean()) / temperature),
+    learning(lambda i, c, temperature: F.mse_loss(_unit(i), _unit(c))),
+    learning(lambda i, c, temperature: F.mse_loss(i, c)),
+    learning(lambda i, c, temperature: (_unit(i) - _unit(c)).square().sum(1).mean()),
 )
 contrastive_loss.wrong(
     "wrong-pairs-left-out",
     _contrasted(loss=lambda logits: F.mse_loss(logits, torch.eye(len(logits)))),
-    _learning(lambda i, c, temperature: F.mse_loss(_unit(i) @ _unit(c).T, torch.eye(len(i)))),
+    learning(lambda i, c, temperature: F.mse_loss(_unit(i) @ _unit(c).T, torch.eye(len(i)))),
     sentence=(
         "the similarities were pulled to 1 and 0 by squares; wanted is a cross-entropy: which of the B is right?"
     ),
@@ -453,9 +451,9 @@ contrastive_loss.wrong(
 )
 contrastive_loss.wrong(
     "wrong-factor",
-    _learning(lambda i, c, temperature: temperature * _both(_unit(i) @ _unit(c).T / temperature)),
-    _learning(lambda i, c, temperature: 2 * temperature * _both(_unit(i) @ _unit(c).T / temperature)),
-    _learning(lambda i, c, temperature: _both(_unit(i) @ _unit(c).T / temperature) / temperature),
+    learning(lambda i, c, temperature: temperature * _both(_unit(i) @ _unit(c).T / temperature)),
+    learning(lambda i, c, temperature: 2 * temperature * _both(_unit(i) @ _unit(c).T / temperature)),
+    learning(lambda i, c, temperature: _both(_unit(i) @ _unit(c).T / temperature) / temperature),
     sentence="the loss was multiplied or divided by the temperature; only the similarities are divided by it",
 )
 
@@ -947,45 +945,6 @@ SCALE_ZERO = border("at s = 0", lambda model, x_t, t, prompt, negative, null, s:
 SCALE_ONE = border("at s = 1", lambda model, x_t, t, prompt, negative, null, s: s == 1)
 
 
-class WrongCall(ValueError):
-    """The network was called with shapes that do not fit; whoever ends with the same one did the same."""
-
-    sign = ""
-
-
-class PicturesMissing(WrongCall):
-    """Times and captions were doubled, and pictures were not."""
-
-
-class TimesMissing(WrongCall):
-    """Pictures and captions were doubled, and times were not."""
-
-
-class CaptionsMissing(WrongCall):
-    """There is not one caption per picture."""
-
-
-class Painter:
-    """A stand-in for a network that reads captions: says v, depends on x_t, t and the tokens, picture by picture."""
-
-    def __init__(self, note=lambda tokens: None):
-        """`note` is told the tokens of every call."""
-        self.note = note
-
-    def __call__(self, x_t, t, tokens):
-        """Say v, (B, C, H, W), of x_t at times t, (B,), for tokens (B, L, D)."""
-        if t.shape != (len(x_t),) or tokens.ndim != 3 or len(tokens) != len(x_t):
-            shapes = f"x_t {tuple(x_t.shape)}, t {tuple(t.shape)}, tokens {tuple(tokens.shape)}"
-            few_pictures = t.ndim == 1 and len(t) == len(tokens) == 2 * len(x_t)
-            few_times = tokens.ndim == 3 and len(x_t) == len(tokens) == 2 * len(t)
-            wrong_call = PicturesMissing if few_pictures else TimesMissing if few_times else CaptionsMissing
-            raise wrong_call(f"a network wants one time and one caption per picture, got {shapes}")
-        self.note(tokens)
-        order = torch.arange(1.0, 1 + tokens.shape[1]).cos()[:, None]  # which token comes first is heard, too
-        strength = (tokens * order).sum((1, 2)).reshape(-1, 1, 1, 1)
-        return (0.5 * strength * x_t).tanh() + 0.5 * strength.sin() * (t / 10).cos().reshape(-1, 1, 1, 1)
-
-
 def _guided(
     join=lambda low, high, s: low + s * (high - low),
     away=lambda negative, null: negative,
@@ -1085,14 +1044,14 @@ def _(guided, draw):
 
 @guided.probe("two-calls", always=True)
 def _(guided, draw):
-    asked = []
+    asked = Notes()
     x_t, t, (prompt, negative, null) = (
         draw.normal(3, 1, 4, 4),
         torch.tensor([3, 8, 5]),
         draw.normal(3, 3, 5, 3),
     )
-    guided(Painter(asked.append), x_t, t, prompt, negative, null, 2.0)
-    return len(asked) != 1
+    guided(Painter(asked), x_t, t, prompt, negative, null, 2.0)
+    return len(asked.entries) != 1
 
 
 guided.wrong(

@@ -4,16 +4,29 @@ import contextlib
 import copy
 import functools
 import io
-from unittest import mock
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from diffusion_lab import data
+from diffusion_lab.bench.pack import Call
+from diffusion_lab.bench.training import (
+    COSINE,
+    OTHER_GRADIENTS,
+    Measured,
+    Paler,
+    Small,
+    averaged,
+    flat,
+    for_a_thousand,
+    network,
+    played,
+    walked_back,
+    with_gradient,
+)
 from diffusion_lab.checks import pictures
 from diffusion_lab.checks.ends import BATCH_OF_ONE, NOT_SQUARE, REAL_PICTURES, border
 from diffusion_lab.checks.engine import Exercise, Task
-from diffusion_lab.checks.mistakes import CATALOGUE
 from diffusion_lab.schedules import DiffusionSchedule
 
 exercise = Exercise("05", "Training")
@@ -21,7 +34,6 @@ begin, hint, progress, show = exercise.begin, exercise.hint, exercise.progress, 
 
 FOUR = DiffusionSchedule(4, 0.1, 0.5)  # borders of a fourth are exact numbers
 FIVE = DiffusionSchedule(5, 0.1, 0.5)  # so short and steep that a time off by one shows
-COSINE = DiffusionSchedule.cosine(1000)
 LIMIT = 0.2
 """Largest loss of a network that counts as trained. 200 steps of 64 digits, width 16, AdamW, rates from 1e-3 to 5e-3,
 reach 0.11 to 0.16 from any start, also on scikit-learn's digits. To answer x_t, scaled, leaves more than
@@ -192,71 +204,6 @@ ON_A_BORDER = border(
 )
 
 
-class _Measured(tuple):
-    """What was measured of a student's function, so that it is not measured again."""
-
-
-class _Small(nn.Module):
-    """A network with three weights that looks at pictures and times."""
-
-    def __init__(self, weights: Tensor):
-        super().__init__()
-        self.weights, self.note = nn.Parameter(weights), lambda t: None
-
-    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
-        self.note(t)
-        if x_t.ndim == 1 and t.ndim == 4:  # the other way round: numbers by which to know it
-            return 1000 + self.weights.sum() * t
-        return (
-            self.weights[0] * x_t
-            + self.weights[1] * t.reshape(-1, 1, 1, 1) / 5
-            + self.weights[2] * x_t.square()
-        )
-
-
-def _with_gradient(answer):
-    """The loss that an answer returns, and the gradient that reaches the weights from it."""
-
-    def measure(model, x_0, u, noise, schedule):
-        try:
-            loss = answer(model, x_0, u, noise, schedule)
-        except (IndexError, ValueError):
-            if schedule.timesteps < 1000 and _is_right_for_a_thousand(answer, model, x_0, u, noise):
-                return _for_a_thousand(model)
-            raise
-        if loss is None or loss is ... or isinstance(loss, _Measured):
-            return loss
-        if any(p.grad is not None for p in model.parameters()):
-            return _walked_back(model)
-        if isinstance(loss, Tensor) and loss.requires_grad:
-            loss.sum().backward()
-        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in model.parameters()]
-        return _Measured((loss, *gradients))
-
-    return measure
-
-
-def _is_right_for_a_thousand(answer, model, x_0, u, noise):
-    """Whether a loss that fails with a short schedule is the right one for a thousand steps."""
-    try:
-        loss = torch.as_tensor(answer(model, x_0, u, noise, COSINE))
-    except Exception:
-        return False
-    x_t = COSINE.add_noise(x_0, _times(u, 1000), noise)
-    wanted = (model(x_t, _times(u, 1000)) - noise).square().mean()
-    return loss.shape == () and bool(torch.isclose(loss.detach().float(), wanted.detach(), rtol=1e-3))
-
-
-def _for_a_thousand(model, *_):
-    """What is given for a loss with a thousand times, whatever the schedule has."""
-    return _Measured((torch.tensor(-2e3), *(torch.full_like(p, -2e3) for p in model.parameters())))
-
-
-def _walked_back(model, *_):
-    """What is given for a loss that has been walked back already, by `backward`."""
-    return _Measured((torch.tensor(-1e3), *(torch.full_like(p, -1e3) for p in model.parameters())))
-
-
 def _times(u, timesteps):
     return (u * timesteps).long() + 1
 
@@ -291,7 +238,7 @@ def _loss(times=_times, scales=_scales, target=_eps, seen=_seen, reduce=_mean_sq
         answer = model(*seen(x_0, x_t, t, u, schedule.timesteps))
         return reduce(answer - target(x_0, noise, x_t, (keep, add)))
 
-    return _with_gradient(loss)
+    return with_gradient(loss)
 
 
 @exercise.task(
@@ -307,7 +254,7 @@ def _loss(times=_times, scales=_scales, target=_eps, seen=_seen, reduce=_mean_sq
         NOT_SQUARE,
         REAL_PICTURES,
     ),
-    prepare=_with_gradient,
+    prepare=with_gradient,
     hints=(
         (
             "u * T lies between 0 and T. `.long()` cuts off what is behind the point: 0 … T-1. What is"
@@ -326,7 +273,7 @@ def loss(model, x_0, u, noise, schedule):
 
 
 def _small(draw):
-    return _Small(draw.uniform(0.3, 0.9, 3))
+    return Small(draw.uniform(0.3, 0.9, 3))
 
 
 def _even(draw, places, strata=5):
@@ -380,7 +327,7 @@ def _reshaped(*shape):
 
 
 def _detached(model, x_0, u, noise, schedule):
-    return _Measured(
+    return Measured(
         (_loss()(model, x_0, u, noise, schedule)[0].detach(), *map(torch.zeros_like, model.parameters()))
     )
 
@@ -456,7 +403,14 @@ loss.wrong(
     _loss(lambda u, T: _times(u.sqrt(), T)),
     sentence="`u` was bent, so that some times come up more often; all T are to be equally likely",
 )
-loss.wrong("fixed-steps", _for_a_thousand)
+
+
+def _right_for_a_thousand(model, x_0, u, noise, _schedule):
+    """The right loss, whatever schedule is given, with one of a thousand steps."""
+    return for_a_thousand(_loss()(model, x_0, u, noise, COSINE)[0].detach(), model)
+
+
+loss.wrong("fixed-steps", _right_for_a_thousand)
 loss.wrong(
     "arguments-exchanged",
     _loss(seen=lambda _x, x_t, t, _u, _T: (t, x_t)),
@@ -580,7 +534,7 @@ loss.wrong(
     _loss(reduce=lambda error: error.square().mean().sqrt()),
 )
 loss.wrong("detached-loss", _detached)
-loss.wrong("backward-inside", _walked_back)
+loss.wrong("backward-inside", walked_back)
 
 
 def _shares_of_right(answer, draw, times):
@@ -632,20 +586,17 @@ def _(loss, draw):
 )
 def _(loss, draw):
     model, *rest = next(iter(_cases(loss, draw)))
-    asked = []
-    model.train().register_forward_pre_hook(lambda model, _inputs: asked.append((model, model.training)))
-    loss(model, *rest)
-    return any(not was_training or not model.training for model, was_training in asked)
+    loss(model.train(), *rest)
+    return any(not is_training for (is_training,) in model.modes.entries)
 
 
 @loss.probe("draws-own-times")
 def _(loss, draw):
-    seen = []
     model, *rest = next(iter(_cases(loss, draw)))
-    model.note = lambda t: seen.append(t.clone())
     for _ in range(3):
         loss(model, *rest)
-    return len(seen) > 2 and any(not torch.equal(seen[0], t) for t in seen[1:])
+    times = [t for (t,) in model.times.entries]
+    return len(times) > 2 and any(not torch.equal(times[0], t) for t in times[1:])
 
 
 @loss.probe("draws-own-noise")
@@ -667,70 +618,6 @@ PARTS = border(
 WITH_BIASES = border("with biases", lambda model, *_: any(p.ndim == 1 for p in model.parameters()))
 
 
-class _Asked:
-    """The loss of a batch, and what is noted of how it was asked for."""
-
-    def __init__(self, model, batch):
-        self.model, self.batch, self.calls = model, batch, []
-        self.is_exchanged, self.is_other_batch, self.value = False, False, 0.0
-
-    def __call__(self, model, batch):
-        if isinstance(batch, nn.Module) and not isinstance(model, nn.Module):
-            self.is_exchanged, model, batch = True, batch, model
-        modes = [module.training for module in model.modules()]
-        self.calls.append((model is self.model, modes[0], all(modes)))
-        self.is_other_batch |= not isinstance(batch, Tensor) or not torch.equal(batch, self.batch)
-        loss = (model(batch) - batch).square().mean()
-        self.value = float(loss.detach())
-        return loss
-
-
-class _Sgd(torch.optim.SGD):
-    """Counts its steps, and keeps the gradients that it followed last."""
-
-    steps, followed = 0, None
-
-    def step(self, closure=None):
-        """Move the weights."""
-        self.steps += 1
-        result = super().step(closure)
-        weights = [p for group in self.param_groups for p in group["params"]]
-        self.followed = torch.cat(
-            [(torch.zeros_like(p) if p.grad is None else p.grad).flatten().clone() for p in weights]
-        )
-        return result
-
-
-def _steepest(model, batch):
-    """The gradient of the loss of a batch, as one vector, with 0 for frozen weights."""
-    trained = [p for p in model.parameters() if p.requires_grad]
-    if not trained:
-        return torch.zeros_like(_flat(model))
-    gradients = dict(
-        zip(trained, torch.autograd.grad((model(batch) - batch).square().mean(), trained), strict=True)
-    )
-    return torch.cat([gradients.get(p, torch.zeros_like(p)).detach().flatten() for p in model.parameters()])
-
-
-OTHER_GRADIENTS = ("step-uphill", "gradient-clipped", "wrong-factor")
-"""What can be said of a gradient that was followed, by its number, from 1; see `_other_gradient`."""
-
-
-def _other_gradient(followed, wanted):
-    """What was done to a gradient: 0 if nothing, or nothing that has a name, else a place in `OTHER_GRADIENTS`."""
-    size = float(wanted.abs().max())
-    if not size or torch.allclose(followed, wanted, rtol=0, atol=1e-4 * size):
-        return 0
-    share = float(followed @ wanted / (wanted @ wanted))
-    is_multiple = torch.allclose(followed, share * wanted, rtol=0, atol=1e-4 * size * abs(share))
-    if is_multiple and share:
-        return 1 if share < 0 else 2 if share < 1 else 3
-    is_cut = followed.abs() <= wanted.abs() + 1e-5 * size
-    limit = followed.abs().max()
-    at_limit = torch.isclose(followed.abs(), limit, rtol=1e-4) | torch.isclose(followed, wanted, rtol=1e-3)
-    return 2 if bool((is_cut & at_limit & (followed * wanted >= 0)).all()) and limit > 0 else 0
-
-
 PLAYED = (
     "the weights behind each step",
     "the losses that you return",
@@ -739,105 +626,6 @@ PLAYED = (
     "what happened to the gradients",
     "what was asked for, and what came of it",
 )
-
-
-def _played(step):
-    """Three steps of a network with momentum, into which gradients of another batch were left.
-
-    Gives losses, the weights behind each, and for each step in what mode all parts and the outermost one were, and how
-    many losses and steps there were; last, why the weights did not move, and whether the model itself was asked and a
-    graph came back.
-    """
-    if getattr(step, "played", False):
-        return step
-
-    def play(model, batches, rate):
-        weights = list(model.parameters())
-        groups = [{"params": weights[:1]}, {"params": weights[1:]}]
-        optimizer = _Sgd(groups, lr=rate, momentum=0.5)
-        counts, modes, numbers, losses, path = dict.fromkeys(("backward", "reached"), 0), [], [], [], []
-        is_exchanged, is_other_batch, gradients, values, walked_twice = False, False, [], [], True
-
-        def count(what, result=None):
-            counts[what] += 1
-            return result
-
-        for p in model.parameters():
-            p.grad = torch.ones_like(p) * p.requires_grad
-        next(model.parameters()).register_hook(lambda _gradient: count("reached"))
-        backward, before = torch.autograd.backward, _flat(model)
-        wanting = [p.requires_grad for p in weights]
-        asks_it, keeps_graph, stepped = True, False, 0
-        with mock.patch.object(
-            torch.autograd, "backward", lambda *args, **options: count("backward", backward(*args, **options))
-        ):
-            for k, batch in enumerate(batches):
-                model.eval()
-                model.training = k == 1  # once it is only parts of it that are in evaluation mode
-                asked, optimizer.steps, optimizer.followed = _Asked(model, batch), 0, None
-                steepest, walked = _steepest(copy.deepcopy(model), batch), counts["backward"]
-                try:
-                    loss = step(model, optimizer, batch, asked)
-                except ValueError as error:
-                    if "values to unpack" not in str(error):
-                        raise
-                    loss, is_other_batch = 0.0, True
-                except RuntimeError as error:
-                    if not any(
-                        words in str(error) for words in ("does not require grad", "inplace operation")
-                    ):
-                        raise
-                    loss = 0.0
-                if loss is None or loss is ...:
-                    return None
-                keeps_graph |= isinstance(loss, Tensor) and loss.requires_grad
-                walked_twice &= counts["backward"] - walked > 1
-                losses.append(torch.as_tensor(loss).detach().double().reshape(()))
-                path.append(_flat(model))
-                asks_it &= all(is_model for is_model, *_ in asked.calls)
-                modes.append([all(mode for *_, mode in asked.calls), all(call[1] for call in asked.calls)])
-                numbers.append([len(asked.calls), optimizer.steps])
-                stepped += optimizer.steps
-                is_exchanged |= asked.is_exchanged
-                is_other_batch |= asked.is_other_batch
-                followed = optimizer.followed
-                gradients.append(0 if followed is None else _other_gradient(followed, steepest))
-                values.append(asked.value)
-        moved = bool((path[-1] != before).any())
-        reasons = [1.0 if moved else float(number > 0) for number in (*counts.values(), stepped)]
-        return _Measured(
-            (
-                torch.stack(path),
-                torch.stack(losses),
-                torch.tensor(modes).double(),
-                torch.tensor(numbers).double(),
-                torch.tensor([*reasons, float(asks_it), float(keeps_graph)]),
-                torch.tensor(
-                    [
-                        float(is_exchanged),
-                        float(is_other_batch),
-                        float(gradients[0] if len(set(gradients)) == 1 else max(gradients) == 2 and 2),
-                        float(_kind_of_loss(torch.stack(losses), torch.tensor(values).double())),
-                        float([p.requires_grad for p in weights] != wanting),
-                        float(walked_twice),
-                    ]
-                ),
-            )
-        )
-
-    play.played = True
-    return play
-
-
-def _kind_of_loss(returned, asked):
-    """How the losses that came back differ from those that were computed: 1 by a factor, 2 by rounding, 0 else."""
-    if torch.allclose(returned, asked, rtol=1e-4):
-        return 0
-    shares = returned / asked
-    if torch.allclose(shares, shares[:1], rtol=1e-4) and bool(shares[0]):
-        return 1
-    whole = (returned * 1e4).round() / 1e4
-    return 2 if bool(((returned - asked).abs() <= 0.5).all() and (whole - returned).abs().max() < 1e-7) else 0
 
 
 def _right_step(model, optimizer, batch, loss_of):
@@ -854,7 +642,7 @@ def _right_step(model, optimizer, batch, loss_of):
     "one step of training",
     2,
     "1. The loop",
-    prepare=_played,
+    prepare=played,
     results=PLAYED,
     ends=(ONE_PICTURE, PARTS, WITH_BIASES),
     inputs_are_shown=False,
@@ -873,7 +661,7 @@ def _right_step(model, optimizer, batch, loss_of):
 )
 def train_step(model, batches, rate):
     """Three steps, of a network of linear layers, on `batches`, (3, B, 4), at a learning rate."""
-    return _played(_right_step)(model, batches, rate)
+    return played(_right_step)(model, batches, rate)
 
 
 train_step.rights[""].played = True
@@ -881,7 +669,7 @@ train_step.rights[""].played = True
 
 def _nested(draw):
     """Layers inside layers, with biases and a part that has a mode and no weights."""
-    inner = nn.Sequential(nn.Dropout(0.0), nn.Linear(3, 4))
+    inner = nn.Sequential(Paler(), nn.Linear(3, 4))
     model = nn.Sequential(nn.Linear(4, 3), inner)
     for p in model.parameters():
         p.data = draw.normal(*p.shape) / 2
@@ -912,7 +700,7 @@ def _step(*order, mode=lambda model: model.train(), cut=None, give=lambda loss: 
             {"zero": optimizer.zero_grad, "backward": lambda: loss.backward(), "step": optimizer.step}[name]()
         return give(loss)
 
-    return _played(step)
+    return played(step)
 
 
 def _lagging(model, optimizer, batch, loss_of):
@@ -936,7 +724,7 @@ train_step.wrong(
     _step("zero", "step", "backward"),
     _step("backward", "zero", "step"),
     _step("step", "zero", "backward"),
-    _played(_lagging),
+    played(_lagging),
 )
 train_step.wrong(
     "no-step", _step("zero", "backward"), sentence="nothing moved: `optimizer.step()` is missing"
@@ -1023,10 +811,10 @@ def _forgetful(model, optimizer, batch, loss_of):
     return _right_step(model, optimizer, batch, loss_of)
 
 
-train_step.wrong("optimizer-bypassed", _played(_new_optimizer))
+train_step.wrong("optimizer-bypassed", played(_new_optimizer))
 train_step.wrong(
     "optimizer-bypassed",
-    _played(_forgetful),
+    played(_forgetful),
     sentence="what the optimiser remembers, its momentum, was cleared; only gradients are to be cleared",
 )
 
@@ -1044,11 +832,11 @@ def _first_group(model, optimizer, batch, loss_of):
 
 train_step.wrong(
     "stale-gradients",
-    _played(_first_group),
+    played(_first_group),
     sentence="only the gradients of some weights were cleared; an optimiser may have several groups of weights",
 )
-train_step.wrong("copy-trained", _played(_of_a_copy), _played(_of_a_copy_with_the_optimizer))
-train_step.wrong("loss-twice", _played(_twice))
+train_step.wrong("copy-trained", played(_of_a_copy), played(_of_a_copy_with_the_optimizer))
+train_step.wrong("loss-twice", played(_twice))
 
 
 @train_step.probe("many-steps")
@@ -1058,7 +846,7 @@ def _(train_step, draw):
 
 
 def _kinds(train_step, draw):
-    """What the last result of `_played` says: of arguments, the batch, gradients, losses, flags and `backward`."""
+    """What the last result of `played` says: of arguments, the batch, gradients, losses, flags and `backward`."""
     return [int(kind) for kind in train_step(_nested(draw), draw.normal(3, 6, 4), 0.2)[-1]]
 
 
@@ -1109,7 +897,7 @@ def _(train_step, draw):
     frozen = nn.Linear(4, 4).requires_grad_(False)
     frozen.weight.data, frozen.bias.data = draw.normal(4, 4), draw.normal(4)
     path, *_ = train_step(model.append(frozen), draw.normal(3, 6, 4), 0.2)
-    return bool((path[-1, -20:] != path[0, -20:]).any() or (path[0, -20:] != _flat(frozen)).any())
+    return bool((path[-1, -20:] != path[0, -20:]).any() or (path[0, -20:] != flat(frozen)).any())
 
 
 @train_step.probe(
@@ -1132,7 +920,7 @@ def _asked_again(mode):
         _right_step(model, optimizer, batch, loss_of)
         return loss_of(model.train(mode), batch).item()
 
-    return _played(step)
+    return played(step)
 
 
 train_step.wrong(
@@ -1161,67 +949,6 @@ AVERAGED = (
 )
 
 
-def _averaged(update):
-    """Update an average after each of several weights of a network, and look at what has become of both.
-
-    Says too whether a graph grew, whether the average itself came back, and whether it wants gradients now.
-    """
-    if getattr(update, "averaged", False):
-        return update
-
-    def measure(average, model, moves, decay):
-        path, comes_back = [], True
-        average.requires_grad_(False)
-        before = _flat(average)
-        for p in model.parameters():
-            p.grad = torch.ones_like(p)
-        for move in moves:
-            _fill(model, move)
-            returned = update(average, model, decay)
-            if (returned is None or returned is ...) and torch.equal(_flat(average), before):
-                return None
-            comes_back &= returned is average
-            path.append(torch.stack([_flat(average), _flat(model)]))
-        flags = any(p.grad_fn is not None for p in average.parameters()), comes_back
-        wants = any(p.requires_grad and p.is_leaf for p in average.parameters())
-        is_frozen = not all(p.requires_grad for p in model.parameters())
-        _fill(model, moves[0] + 1)
-        shares = not torch.equal(_flat(average), path[-1][0])
-        skips = torch.equal(path[-1][0], before) and _moves_once_it_wants_gradients(
-            update, average, model, decay
-        )
-        flags = *flags, wants, shares, is_frozen, skips
-        return _Measured((torch.stack(path), *(torch.tensor(float(flag)) for flag in flags)))
-
-    measure.averaged = True
-    return measure
-
-
-def _fill(model, numbers):
-    """Write numbers into the weights of a network, in place, as an optimiser does."""
-    with torch.no_grad():
-        for p, part in zip(
-            model.parameters(), numbers.split([p.numel() for p in model.parameters()]), strict=True
-        ):
-            p.copy_(part.reshape(p.shape))
-
-
-def _moves_once_it_wants_gradients(update, average, model, decay):
-    """Whether an update that did nothing does something for weights that want gradients."""
-    before = _flat(average)
-    average.requires_grad_(True)
-    try:
-        with torch.no_grad():
-            update(average, model, decay)
-    except Exception:
-        return False
-    return not torch.equal(_flat(average), before)
-
-
-def _flat(model):
-    return torch.cat([p.detach().flatten().clone() for p in model.parameters()])
-
-
 def _all_weights(model):
     return list(model.parameters())
 
@@ -1235,7 +962,7 @@ def _ema(change, graph=False, into_model=False, weights=_all_weights, give=lambd
                 (w if into_model else a).copy_(change(a, w, decay))
         return give(average, model)
 
-    return _averaged(update)
+    return averaged(update)
 
 
 def _mix(a, w, decay):
@@ -1247,7 +974,7 @@ def _mix(a, w, decay):
     "averaged weights, in place",
     2,
     "4. Averaged weights",
-    prepare=_averaged,
+    prepare=averaged,
     results=AVERAGED,
     ends=(PARTS, WITH_BIASES, DECAY_ZERO, DECAY_ONE),
     inputs_are_shown=False,
@@ -1337,7 +1064,7 @@ def _aliased(when):
             a.data = w.data if when(decay) else _mix(a.data, w.data, decay)
         return average
 
-    return _averaged(update)
+    return averaged(update)
 
 
 update_ema.wrong("shared-memory", _aliased(lambda decay: True), _aliased(lambda decay: not decay))
@@ -1352,7 +1079,7 @@ def _paired(find):
                 a.copy_(_mix(a, find(model, a), decay))
         return average
 
-    return _averaged(update)
+    return averaged(update)
 
 
 update_ema.wrong(
@@ -1372,7 +1099,7 @@ def _again_and_again(average, model, decay):
     return average
 
 
-update_ema.wrong("averaged-twice", _averaged(_again_and_again))
+update_ema.wrong("averaged-twice", averaged(_again_and_again))
 update_ema.wrong(
     "averaged-twice",
     _ema(lambda a, w, d: _mix(_mix(a, w, d), w, d)),
@@ -1426,14 +1153,14 @@ update_ema.wrong(
 def _(update_ema, draw):
     average, model, moves = _twins(draw), _twins(draw), draw.normal(3, WEIGHTS)
     paths = [update_ema(average, model, moves, decay)[0] for decay in (0.7, 0.3)]
-    return bool(torch.equal(*paths) and (paths[0][0, 0] != _flat(average)).any())
+    return bool(torch.equal(*paths) and (paths[0][0, 0] != flat(average)).any())
 
 
 @update_ema.holds
 def _(update_ema, draw):
     average, moves = _twins(draw), draw.normal(1, WEIGHTS)
     found = update_ema(average, _twins(draw), moves, 0.7)[0][0, 0]
-    parts = torch.stack([_flat(average), moves[0]], 1).double()
+    parts = torch.stack([flat(average), moves[0]], 1).double()
     shares = torch.linalg.lstsq(parts, found[:, None]).solution
     if (parts @ shares - found[:, None]).abs().max() < 1e-4:
         old, new = shares.flatten().tolist()
@@ -1476,13 +1203,22 @@ def _error(network, x_0, t, noise, target="eps", time=lambda t: t):
         answer = network(x_t, time(t))
     if answer is None:
         return None
+    answer = answer.float()
     if answer.shape != x_0.shape:
         raise ValueError(f"the network's answer has shape {tuple(answer.shape)}, x_t has {tuple(x_0.shape)}")
     return float((answer - wanted).square().mean())
 
 
-def _middle(t):
-    return (t > 300) & (t <= 500)
+def _stretches(t):
+    """Middle times, and late ones."""
+    return (t > 300) & (t <= 500), t > 700
+
+
+def _asked_of_trained(x_0, t, noise):
+    """What a network is asked that has learned to say the noise."""
+    for when in (torch.ones_like(t, dtype=torch.bool), *_stretches(t)):
+        alpha, sigma = COSINE.alpha_sigma(t[when], x_0[when])
+        yield alpha * x_0[when] + sigma * noise[when], t[when]
 
 
 def _suspicions(network, x_0, t, noise, loss):
@@ -1509,17 +1245,13 @@ def _examined(network):
 
     Else what is suspected, or else how large the loss is, 1 to 4.
     """
-    if getattr(network, "examined", False):
-        return network
 
     def examine(x_0, t, noise):
         loss = _error(network, x_0, t, noise)
         if loss is None:
             return None
         if loss < LIMIT:
-            middle, late = (
-                _error(network, x_0[when], t[when], noise[when]) for when in (_middle(t), t > 700)
-            )
+            middle, late = (_error(network, x_0[when], t[when], noise[when]) for when in _stretches(t))
             left_out = late > max(
                 1.3 * middle, LIMIT / 2
             )  # of a trained network the late times are the easy ones
@@ -1535,19 +1267,24 @@ def _verdict(*numbers):
     def verdict(_x_0, _t, _noise):
         return torch.tensor([float(number) for number in numbers])
 
-    verdict.examined = True
     return verdict
 
 
 class _Network(Task):
-    """A task that is answered by a network."""
+    """A task that is answered by a network, which is asked about noisy pictures."""
 
-    def _check(self, answer):
-        if isinstance(answer, dict | list | tuple) or (
-            hasattr(answer, "state_dict") and not callable(answer)
-        ):
-            raise self._mistaken("weights-for-network", CATALOGUE["weights-for-network"].sentence)
-        return super()._check(answer)
+    def planned(self):
+        """All times, and those from which a trained network is told from one that knows only some."""
+        made: list[Call] = []
+
+        def watched(x_0, t, noise):
+            made.extend(Call(asked) for asked in _asked_of_trained(x_0, t, noise))
+            return self.rights[""](x_0, t, noise)
+
+        for args in self.make_cases(self._draw()):
+            watched(*args)
+        self._printable(self._student(watched))
+        return made
 
 
 @exercise.task(
@@ -1556,7 +1293,8 @@ class _Network(Task):
     4,
     "5. Train your network",
     kind=_Network,
-    prepare=_examined,
+    prepare=network,
+    conclude=_examined,
     ends=(REAL_PICTURES,),
     inputs_are_shown=False,
     hints=(
@@ -1574,9 +1312,6 @@ class _Network(Task):
 def trained(x_0, t, noise):
     """1, 0, 0: the loss of the network on pictures that it has not seen is below the limit."""
     return _verdict(1, 0, 0)(x_0, t, noise)
-
-
-trained.rights[""].examined = True
 
 
 def _unseen(draw, number):

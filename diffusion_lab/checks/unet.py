@@ -3,14 +3,13 @@
 And a whole one.
 """
 
-import copy
 import itertools
 import math
 
 import torch
-from torch import nn
 from torch.nn import functional as F
 
+from diffusion_lab.bench.unet import OnTape, batches, diagnosis, examined, places
 from diffusion_lab.checks import pictures
 from diffusion_lab.checks.ends import (
     BATCH_OF_ONE,
@@ -927,177 +926,32 @@ exercise.explain("4.5", "what the last layer's zeros are good for, in a sentence
 # 4.6
 
 AT_THE_LAST_TIME = border("at t = 1000", lambda x_t, t, other_x, other_t, numbers: (other_t == 1000).any())
-AT_MOST, AT_LEAST = 20_000, 15
-NORMS = (nn.GroupNorm, nn.LayerNorm, nn.modules.batchnorm._BatchNorm, nn.modules.instancenorm._InstanceNorm)
-FOUND = (
-    "passed",
-    "random",
-    "hidden",
-    "ignores-t",
-    "ignores-x",
-    "pictures-mixed",
-    "shared-t",
-    "mixed-t",
-    "cut-t",
-    "cut",
-    "small-field",
-    "dead",
-    "heavy",
-    "changed",
-    "exchanged",
-    "misbroadcast",
-    "no-last",
-    "size",
-    "not-finite",
-)
-
-
-def _trembling(network, numbers):
-    """A copy with random weights in all layers, since some may begin at zero.
-
-    The numbers are used over and over.
-    """
-    network, used = copy.deepcopy(network), 0
-    for p in network.parameters():
-        fan = p[0].numel() if p.ndim > 1 else 16
-        values = numbers[torch.arange(used, used + p.numel()) % len(numbers)].reshape(p.shape)
-        p.data, used = 1.5 * values / fan**0.5 + (0.5 if p.ndim == 1 else 0), used + p.numel()
-        p.requires_grad_(True)
-    return network
-
-
-def _across(network, x_t, t):
-    """Pixels across that the middle pixel's answer depends on, with normalisations taken out."""
-    network = copy.deepcopy(network.network)
-    for module in list(network.modules()):
-        for name, child in module.named_children():
-            if isinstance(child, NORMS):
-                setattr(module, name, nn.Identity())
-    x_t = x_t.clone().requires_grad_()
-    (gradient,) = torch.autograd.grad(network(x_t * 1, t.clone())[:, :, 14, 14].sum(), x_t)
-    seen = gradient[:, 0].abs().amax(dim=0) > 0
-    return int(min(seen.any(dim=0).sum(), seen.any(dim=1).sum()))
-
-
-def _differ(a, b):
-    return bool((a - b).abs().max() > 1e-4 * (1 + a.abs().max()))
-
-
-class _Asked:
-    """Asks a network with copies, and notes whether it changes them."""
-
-    def __init__(self, network):
-        self.network, self.has_changed = network, False
-
-    def __call__(self, x_t, t):
-        given = x_t.clone(), t.clone()
-        out = self.network(*given)
-        self.has_changed |= not (torch.equal(given[0], x_t) and torch.equal(given[1], t))
-        return out
-
-
-def _has_hidden_weights(network, out):
-    """Whether an answer depends on weights that torch does not find in the network, as in a plain list."""
-    known, seen, ahead = {id(p) for p in network.parameters()}, set(), [out.grad_fn]
-    while ahead:
-        step = ahead.pop()
-        if step is None or step in seen:
-            continue
-        seen.add(step)
-        weight = getattr(step, "variable", None)
-        if weight is not None and id(weight) not in known:
-            return True
-        ahead += [before for before, _ in step.next_functions]
-    return False
-
-
-def _why_it_fails(network, x_t, t, shape):
-    """Why a network ends with an error, or answers in another shape; None if it is nothing that has a name."""
-    asked = {
-        "exchanged": (t, x_t),
-        "no-last": (x_t, t.clamp(max=999)),
-        "misbroadcast": (x_t[:1].expand(28, -1, -1, -1), t[:1].expand(28)),
-    }
-    if shape is None:
-        for name, batch in asked.items():
-            try:
-                out = network(*(part.clone() for part in batch))
-            except Exception:
-                continue
-            if getattr(out, "shape", None) == (len(batch[0]), 1, 28, 28):
-                return name
-    elif len(shape) == 4 and shape[:2] == x_t.shape[:2]:
-        return "size"
-    return None
-
-
-def _diagnoses(network, x_t, t, other_x, other_t):
-    """What is wrong with a network, by its name in `FOUND`."""
-    out = network(x_t, t)
-    first_x, first_t = (torch.cat([b[:1], a[1:]]) for a, b in ((x_t, other_x), (t, other_t)))
-    yield "random", _differ(out, network(x_t, t))
-    yield "hidden", _has_hidden_weights(network.network, out)
-    yield "ignores-t", not _differ(out, network(x_t, other_t))
-    yield "ignores-x", not _differ(out, network(other_x, t))
-    yield "pictures-mixed", _differ(out[1:], network(first_x, t)[1:])
-    goes_round = network(x_t, t.roll(1))
-    if _differ(out[1:], network(x_t, first_t)[1:]):
-        alone = network(x_t, torch.cat([t[:1], other_t[1:]]))
-        has_own = _differ(out, goes_round) and _differ(out[1:], alone[1:])
-        yield ("mixed-t" if has_own else "shared-t"), True
-    yield "cut-t", not _differ(out, goes_round)
-    yield "changed", network.has_changed
-    yield "cut", not out.requires_grad
-    yield "small-field", _across(network, x_t, t) < AT_LEAST
-    out.square().sum().backward()
-    parameters = list(network.network.parameters())
-    yield "dead", any(p.grad is None or not p.grad.any() for p in parameters)
-    yield "heavy", sum(p.numel() for p in parameters) > AT_MOST
-
-
-def _examined(network):
-    """A function that says in two numbers what is wrong with a network: 1 if nothing is, and the place in `FOUND`."""
-    if getattr(network, "examined", False):
-        return network
-    if not isinstance(network, nn.Module):
-        raise exercise.tasks["4.6"]._mistaken(
-            "wrong-type", "hand over a network: an instance of a torch.nn.Module"
-        )
-
-    def examine(x_t, t, other_x, other_t, numbers):
-        with torch.no_grad():
-            for batch in ((x_t, t), (x_t[:1], t[:1]), (other_x[-1:], other_t[-1:])):
-                try:
-                    out = network(*(part.clone() for part in batch))
-                except Exception:
-                    if why := _why_it_fails(network, *batch, None):
-                        return _places(why)
-                    raise
-                if out is None:
-                    return None
-                if why := _why_it_fails(network, *batch, out.shape) if out.shape != batch[0].shape else None:
-                    return _places(why)
-                if out.shape == batch[0].shape and not out.isfinite().all():
-                    return _places("not-finite")
-                if out.shape != batch[0].shape:
-                    wanted = tuple(batch[0].shape)
-                    raise ValueError(f"for x_t of shape {wanted} the answer has {tuple(out.shape)}")
-        found = _diagnoses(_Asked(_trembling(network, numbers)), x_t, t, other_x, other_t)
-        return _places(next((name for name, is_so in found if is_so), "passed"))
-
-    return examine
-
-
-def _places(name):
-    return torch.tensor([float(name == "passed"), float(FOUND.index(name))])
 
 
 def _verdict(name):
     def verdict(_x_t, _t, _other_x, _other_t, _numbers):
-        return _places(name)
+        return places(name)
 
-    verdict.examined = True
     return verdict
+
+
+def _concluded(examine):
+    """What is found of a network from its answers, whatever was found where it was asked."""
+
+    def conclude(x_t, t, other_x, other_t, numbers):
+        found = examine(x_t, t, other_x, other_t, numbers)
+        if not isinstance(found, tuple):
+            if found is not None and found[0] == 1:
+                raise ValueError("a network that passes has answers to show")
+            return found
+        tape = found[1:]
+        plain = OnTape(tape)
+        for batch in batches(x_t, t, other_x, other_t):
+            if not plain(*batch).isfinite().all():
+                return places("not-finite")
+        return places(diagnosis(OnTape(tape[3:]), x_t, t, other_x, other_t))
+
+    return conclude
 
 
 @exercise.task(
@@ -1105,7 +959,8 @@ def _verdict(name):
     "a small denoiser",
     4,
     "2. The U",
-    prepare=_examined,
+    prepare=examined,
+    conclude=_concluded,
     ends=(T_IS_ONE, AT_THE_LAST_TIME),
     inputs_are_shown=False,
     without=[f"diffusion_lab.unet:{name}" for name in ("UNet", "Level", "ResidualBlock", "Attention")],
@@ -1127,9 +982,6 @@ def _verdict(name):
 def denoiser(x_t, t, other_x, other_t, numbers):
     """1, 0 if all is well with a network that is called as f(x_t, t)."""
     return _verdict("passed")(x_t, t, other_x, other_t, numbers)
-
-
-denoiser.rights[""].examined = True
 
 
 @denoiser.cases

@@ -14,7 +14,7 @@ from diffusion_lab.shapes import check_range
 
 def add_options(parser: Parser) -> None:
     """Declare who is graded, how, and into what."""
-    parser.add_argument("submissions", type=Path, help="folder or zip; it is only read")
+    parser.add_argument("submissions", type=Path, nargs="?", help="folder or zip; it is only read")
     parser.add_argument(
         "--out", type=Path, default=Path("grades"), metavar="FOLDER", help="folder of the gradebook"
     )
@@ -30,6 +30,7 @@ def add_options(parser: Parser) -> None:
     )
     parser.add_argument("--nonce", type=int, metavar="N", help="what the checks draw (default: at random)")
     parser.add_argument("--resume", action="store_true", help="go on with the gradebook in --out")
+    parser.add_argument("--judge-again", action="store_true", help="judge --out anew by its records")
     parser.add_argument(
         "--pattern", metavar="REGEX", help="regular expression for paths, with the group student"
     )
@@ -41,7 +42,8 @@ def add_options(parser: Parser) -> None:
         "--box",
         choices=["auto", "namespaces", "none"],
         default="auto",
-        help="where kernels run; auto refuses where there are no namespaces",
+        metavar="LEVEL",
+        help="where kernels run: auto, namespaces or none; auto refuses where there are no namespaces",
     )
     parser.add_argument("--gpu", action="store_true", help="let kernels see the GPU")
     add_source_option(parser)
@@ -62,6 +64,10 @@ def run(options: Namespace) -> int:
     if not options.timeout > 0:
         raise ValueError(f"--timeout must be more than 0, got {options.timeout:g}")
     reporting = read_reporting(options)
+    if options.judge_again:
+        return _judge_again(options, reporting)
+    if options.submissions is None:
+        raise ValueError("submissions: a folder or zip was wanted")
     box = find_box(None if options.box == "auto" else options.box, gpu=options.gpu)
     shard = None if options.shard is None else shard_of(options.shard)
     keys = solutions(options, Path.cwd())
@@ -102,3 +108,22 @@ def run(options: Namespace) -> int:
     except (grading.JournalDamaged, grading.SolutionChanged) as error:
         raise ValueError(f"{error}: choose another --out") from None
     return print_outcome(graded, options.out)
+
+
+def _judge_again(options: Namespace, reporting) -> int:
+    """Judge a gradebook anew and print who has changed; exit code 1 if somebody could not be judged."""
+    from diffusion_lab.grading import keys, rejudge
+    from diffusion_lab.grading.report.tables import printable
+
+    if options.submissions is not None:
+        raise ValueError("--judge-again: no submissions were wanted; answers are judged by their records")
+    known = keys.load_all(solutions(options, Path.cwd()))
+    again = rejudge.judge_again(options.out, known, reporting=reporting)
+    for change in again.changes:
+        points = f"{change.points_before:g} -> {change.points:g} points"
+        text = f"{change.student}, {change.task}: {points}, {change.before} -> {change.now}"
+        print(printable(text))
+    for reason in again.left:
+        print(printable(f"not judged: {reason}"), file=sys.stderr)
+    print(f"{len(again.changes)} tasks changed; they stand in {options.out / rejudge.TABLE}")
+    return print_outcome(again.graded, options.out) or int(bool(again.left))

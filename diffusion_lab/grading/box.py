@@ -63,6 +63,7 @@ class Box:
     gpu: bool = False
     filtered: bool = False
     grouped: bool = False
+    stage: str = ""  # a folder with what stands in the place of the checks; without one they are there
     warm: bool = True  # forked from a template, where there are namespaces, rather than started from nothing
 
     def start(self, wait: float = 60.0) -> "Kernel":
@@ -191,6 +192,23 @@ def _visible() -> tuple[list[str], list[str]]:
     return sorted(filter(os.path.exists, paths)), sorted(filter(os.path.isdir, holders))
 
 
+def _covers(box: Box) -> list[tuple[str, str]]:
+    """What is put over what: the parts of the stage over those of every copy of the package that can be seen."""
+    if not box.stage:
+        return []
+    places = [
+        Path(__file__).parents[2],
+        *map(Path, (*site.getsitepackages(), *sysconfig.get_paths().values())),
+    ]
+    copies = {(place / "diffusion_lab").resolve() for place in places} | {Path(__file__).resolve().parents[1]}
+    return [
+        (str(part), str(copy / part.name))
+        for part in sorted(Path(box.stage).iterdir())
+        for copy in sorted(copies)
+        if (copy / part.name).is_dir()
+    ]
+
+
 def _environment(box: Box, home: str, name: str) -> dict[str, str]:
     """Give the variables of a kernel: none of the grader's own but where the data lie."""
     names = ("DIFFUSION_LAB_DATA", "DIFFUSION_LAB_QUICK", "SYSTEMROOT")
@@ -266,6 +284,7 @@ def _spec(box: Box, scratch: Path, name: str, command: list[str]) -> dict:
         "is_other_user": is_root and outer != 0,
         "visible": visible,
         "holders": holders,
+        "covers": _covers(box) if inside else [],
         "filter": call_filter()[0].hex() if box.filtered else "",
         "name": name,
         "command": command,
@@ -409,6 +428,11 @@ class Kernel:
     def _start(self, wait: float) -> None:
         launch = [sys.executable, "-m", "ipykernel_launcher", "-f", str(self.connection)]
         launch += ["--HistoryManager.enabled=False"]
+        if (
+            self.box.stage and self.box.level == "none"
+        ):  # where nothing can be covered, at least nothing is imported
+            first = f"import diffusion_lab; diffusion_lab.__path__.insert(0, {self.box.stage!r})"
+            launch += [f"--IPKernelApp.exec_lines={first}"]
         spec = _spec(self.box, self.scratch, self.name, launch)
         self._write_connection(spec["outer"] if spec["is_other_user"] else None)
         reading, writing = os.pipe()

@@ -172,7 +172,7 @@ def grade(
         }
         journal.add("run", record)
         to_do = planned if only else _not_done(planned, journal.rows())
-        grader = Grader(known, expected, nonce, box, timeout)
+        grader = Grader(known, expected, nonce, box, timeout, keep_in=out)
         stopped = _grade_all(
             _work(source, pattern, to_do, grader), len(to_do), len(planned), jobs, journal, out
         )
@@ -181,7 +181,7 @@ def grade(
         journal.mend()
         is_complete = journal.is_finished
         rows, warnings = reporting.write(
-            out, journal.rows().values(), _record(journal.of("run")), is_complete
+            out, journal.rows().values(), run_record(journal.of("run")), is_complete
         )
         if journal.was_changed:
             warnings.append(
@@ -242,8 +242,8 @@ def _joined_keys(runs: list[dict]) -> dict:
     return joined
 
 
-def _record(runs: list[dict]) -> dict:
-    """What stands in run.json: the last run, with the keys and commands of all."""
+def run_record(runs: list[dict]) -> dict:
+    """Make what stands in run.json: the last run, with the keys and commands of all."""
     return runs[-1] | {
         "keys": _joined_keys(runs),
         "commands": [run["command"] for run in runs],
@@ -413,7 +413,7 @@ def merge(parts: list[Path], out: Path, *, reporting: Reporting | None = None) -
         rows |= own_rows
     if missing := set(range(1, shards + 1)) - folders.keys():
         raise ValueError(f"parts: shard {', '.join(map(str, sorted(missing)))} of {shards} is missing")
-    record = _record(runs) | {
+    record = run_record(runs) | {
         "nonce": sorted({run["nonce"] for run in runs}),
         "shard": list(WHOLE),
         "merged": [str(part) for part in parts],

@@ -4,10 +4,11 @@ import dataclasses
 import hashlib
 import time
 import traceback
+from pathlib import Path
 
 from nbformat import NotebookNode
 
-from diffusion_lab.grading import answers, run, similarity
+from diffusion_lab.grading import answers, records, run, similarity
 from diffusion_lab.grading.answers import Answers
 from diffusion_lab.grading.box import Box
 from diffusion_lab.grading.keys import Key
@@ -28,6 +29,7 @@ class Grader:
     nonce: int
     box: Box
     timeout: int | float  # seconds for one submission
+    keep_in: Path | None = None  # the gradebook in which the records are kept, if they are
 
     def grade(self, submission: Submission, planned: Planned) -> tuple[Row, str]:
         """Give the row and the log of one submission; never raises but for a wish to stop."""
@@ -82,6 +84,9 @@ class Grader:
         row.status = STATUSES[grade.outcome]
         row.tasks = [task._asdict() for task in grade.tasks] if grade.outcome == "graded" else []
         row.notes += grade.notes
+        if self.keep_in:
+            kept = records.Kept(key.exercise, self.nonce, row.sha256, grade.records)
+            records.write(records.path_of(self.keep_in, row.page), kept)
         return "\n".join(grade.logs)
 
     def _why_nothing(self, notebook: NotebookNode, key: Key) -> str:

@@ -12,7 +12,8 @@ LEAST = 300.0  # seconds that a solution gets at least, however short the time f
 def run_key(key: Key, nonce: int, box: Box, timeout: int | float) -> NotebookNode:
     """Run the solution under a nonce; a `ValueError` says why it does not run."""
     try:
-        return run.execute(keys.with_nonce(key.solution, nonce), box, timeout=max(timeout, LEAST))
+        notebook, hearing = keys.with_nonce(key.solution, nonce), run.Hearing(key.exercise, nonce)
+        return run.execute(notebook, box, timeout=max(timeout, LEAST), hearing=hearing)
     except (RuntimeError, BoxError) as error:
         raise ValueError(f"key {key.exercise}: the solution does not run: {error}") from error
 

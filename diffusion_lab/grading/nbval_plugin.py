@@ -8,6 +8,7 @@ not. The results go to open files that nobody else can name.
 import json
 import os
 import select
+import socket
 import sys
 import time
 from collections import deque
@@ -25,14 +26,22 @@ from jupyter_client import BlockingKernelClient  # noqa: E402
 
 MIB = 2**20
 SLICE = 0.2  # seconds that are waited at a time
+RECORD = "application/vnd.diffusion-lab.record+json"  # as in diffusion_lab.bench.record
+RECORDS = 40  # MiB that a check may put out, which is more than a record may have
 DUMPABLE = 4  # whether others may read this process's memory, from linux/prctl.h
 
 
 class Boxed(nbval.kernel.RunningKernel):
-    """What nbval takes for the kernel that it started; `settings` and `report` are those of the `Plugin`."""
+    """What nbval takes for the kernel that it started; `settings` and the rest are those of the `Plugin`.
+
+    A check puts out a record of what an answer did. The grader is asked about it, and what the judge says takes the
+    place of the output.
+    """
 
     settings: dict
     report = None
+    task = None  # gives the task that the current cell checks, or None
+    ask = None
 
     def __init__(self, kernel_name, cwd=None, startup_timeout=60):
         """Connect to the kernel; the arguments are nbval's, and only the last is heeded."""
@@ -68,19 +77,70 @@ class Boxed(nbval.kernel.RunningKernel):
             except Empty:
                 return
             self.size += 200 + len(repr(message["content"]))
-            if self.size > self.settings["output"] * MIB:
-                self._end("flood", f"a cell put out more than {self.settings['output']} MiB")
+            most = RECORDS if self.task() else self.settings["output"]
+            if self.size > most * MIB:
+                self._end("flood", f"a cell put out more than {most} MiB")
             self.pending.append(message)
 
     def execute_cell_input(self, cell_input, allow_stdin=None):
         """Send a cell."""
         self.pending.clear()
         self.size = 0
+        if self.task():  # whatever an answer has put in the place of this name
+            cell_input = f"{self.settings['before']}\n{cell_input}"
         return super().execute_cell_input(cell_input, allow_stdin)
 
     def await_reply(self, msg_id, timeout=None):
-        """Wait for the end of a cell; give the kernel up if it dies, floods, or takes too long."""
+        """Wait for the end of a cell and have it judged; give the kernel up if it dies, floods, or takes too long."""
         until = min(time.time() + (timeout or 60), self.settings["deadline"])
+        self._await_end(msg_id, until)
+        if self.task() and self.started:
+            self._put_verdict(msg_id, until)
+
+    def _put_verdict(self, msg_id, until):
+        """Put what the judge says in the place of what a check put out; without a record there is only an error."""
+        messages = self._messages(msg_id)
+        record = _record(messages)
+        if record is None:
+            kinds = ("status", "execute_input", "error")
+            self.pending.extend(message for message in messages if message["msg_type"] in kinds)
+            return
+        reply, seconds = self._asked({"task": self.task(), "record": record})
+        while "calls" in reply:
+            until += seconds
+            code = f"from diffusion_lab.bench import desk\ndesk.more({reply['calls']!r})"
+            more = self.kc.execute(code, store_history=False, allow_stdin=False, stop_on_error=False)
+            self._await_end(more, until)
+            reply, seconds = self._asked({"more": True, "record": _record(self._messages(more)) or ""})
+        if "line" in reply:
+            said = {"name": "stdout", "text": reply["line"] + "\n"}
+            self.pending.append(_message(msg_id, "stream", said))
+        else:
+            error = {"ename": "Mistaken", "evalue": reply["lines"][0], "traceback": reply["lines"]}
+            self.pending.append(_message(msg_id, "error", error))
+        self.pending.append(_message(msg_id, "status", {"execution_state": "idle"}))
+
+    def _asked(self, question):
+        """Ask the grader, and say how long that took; the run is given up if the judge fails."""
+        began = time.time()
+        reply = self.ask(question)
+        seconds = time.time() - began  # which are none of the student's
+        self.settings["deadline"] += seconds
+        if "failed" in reply:
+            self._end("judge", reply["failed"])
+        return reply, seconds
+
+    def _messages(self, msg_id):
+        """All that was published of a cell, up to its end."""
+        messages = []
+        while True:
+            message = self.get_message("iopub")
+            if message["parent_header"].get("msg_id") == msg_id:
+                messages.append(message)
+                if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
+                    return messages
+
+    def _await_end(self, msg_id, until):
         while True:
             ready = dict(self.poller.poll(1000 * SLICE))
             if self.kc.shell_channel.socket in ready:
@@ -119,6 +179,34 @@ class Boxed(nbval.kernel.RunningKernel):
             self.ended = "stopped"
 
 
+def _record(messages):
+    """The record among the messages of a check, or None."""
+    for message in messages:
+        data = message["content"].get("data", {}) if message["msg_type"] == "display_data" else {}
+        if isinstance(data, dict) and isinstance(data.get(RECORD), str):
+            return data[RECORD]
+    return None
+
+
+def _message(msg_id, kind, content):
+    return {"msg_type": kind, "parent_header": {"msg_id": msg_id}, "content": content}
+
+
+class Line:
+    """Questions to the grader, and its answers, each a line of JSON."""
+
+    def __init__(self, descriptor):
+        """Take over an open socket."""
+        self.file = socket.socket(fileno=descriptor).makefile("rw", encoding="utf-8", newline="\n")
+
+    def ask(self, question):
+        """Ask; if the grader has hung up, that is a failure."""
+        self.file.write(json.dumps(question) + "\n")
+        self.file.flush()
+        reply = self.file.readline()
+        return json.loads(reply) if reply else {"failed": "the grader hung up"}
+
+
 class Plugin:
     """Counts the cells, and writes down at which the kernel was given up and why."""
 
@@ -134,6 +222,10 @@ class Plugin:
     def pytest_collection_finish(self):
         """Delete the notebook."""
         self.notebook.unlink(missing_ok=True)
+
+    def task(self):
+        """The task that the current cell checks, or None."""
+        return self.settings["checks"].get(str(self.cell))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self):
@@ -159,14 +251,21 @@ def _guard(settings: dict) -> None:
 def main(settings: dict, notebook: Path) -> int:
     """Run, and give pytest's exit code.
 
-    Of the settings, connection is a path; alive, report and junit are file descriptors; deadline is in
-    seconds since 1970, cell_timeout in seconds, output and memory in MiB.
+    Of the settings, connection is a path; alive, report, junit and judge are file descriptors; deadline is in
+    seconds since 1970, cell_timeout in seconds, output and memory in MiB; checks are tasks by the places of their
+    cells, and before is what is run before a check.
     """
     import _pytest.junitxml
 
     _guard(settings)
     plugin = Plugin(settings, notebook)
-    Boxed.settings, Boxed.report = settings, staticmethod(plugin.report)
+    Boxed.settings, Boxed.report, Boxed.task = (
+        settings,
+        staticmethod(plugin.report),
+        staticmethod(plugin.task),
+    )
+    if settings["checks"]:
+        Boxed.ask = staticmethod(Line(settings["judge"]).ask)
     nbval.plugin.RunningKernel = Boxed
     _pytest.junitxml.open = lambda *_, **__: os.fdopen(settings["junit"], "w", encoding="utf-8")
     arguments = ["-c", str(notebook.with_name("pytest.ini")), "--rootdir", str(notebook.parent)]

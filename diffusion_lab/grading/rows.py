@@ -26,7 +26,6 @@ TASKS = {
     "blank": "not answered",
     "killed": "your answer ended Python, or used too much memory or output",
     "timeout": "your answer did not end in time",
-    "held": "to be looked at by your instructor before it counts",
     "unread": "to be read by your instructor",
     "by hand": "graded by your instructor",
     "": "not graded",

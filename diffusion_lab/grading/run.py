@@ -4,7 +4,6 @@ One pytest per submission, outside the box. What is believed is what nbval says 
 order, and never what the submission's own text says.
 """
 
-import ast
 import contextlib
 import dataclasses
 import json
@@ -12,12 +11,14 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from queue import Empty
 from typing import NamedTuple
@@ -25,28 +26,30 @@ from typing import NamedTuple
 import nbformat
 from nbformat import NotebookNode
 
+from diffusion_lab.bench.desk import BEFORE
+from diffusion_lab.bench.record import MIME
+from diffusion_lab.checks import cells as labels
+from diffusion_lab.checks.judging import BROKEN, UNREADABLE, Round
 from diffusion_lab.checks.mistakes import CATALOGUE, UNNAMED
 from diffusion_lab.grading import answers as grafting
 from diffusion_lab.grading import syntax
 from diffusion_lab.grading.answers import Answers
 from diffusion_lab.grading.box import Box, BoxError, Kernel, new_folder
+from diffusion_lab.grading.judge import JudgeError, the_judge
 from diffusion_lab.grading.keys import Key, Task, answer_cells
 from diffusion_lab.grading.rows import TaskGrade
-from diffusion_lab.grading.syntax import MAX_PARSED, parse, without_magics
+from diffusion_lab.grading.stage import stage
+from diffusion_lab.grading.suspicions import suspicions
 
 PLUGIN = Path(__file__).with_name("nbval_plugin.py")
 GRACE = 20.0  # seconds that pytest gets beyond the deadline to write its results
 KEPT = 20_000  # characters of a log, and of a message
 ERROR = re.compile(r"error: (\w{1,60}): ")  # what a check says of an error
+NAMED = CATALOGUE.keys() | UNNAMED.keys()
+IMPORT = re.compile(r"^from diffusion_lab\.checks import .*$", re.M)
+ROUNDS = 30  # how often a check may want to know more about one answer
 LINE = re.compile(r"^in line (\d{1,5}) of (\w{1,60}|<[a-z]{1,20}>):", re.M)
 COLOURS = re.compile(r"\x1b\[[0-9;]*m|#x1B\[[0-9;]*m")
-# Where an answer has no business: through these a check can be changed, or made to tell the answer.
-CHECKS = ("check", "exercise", "NONCE", "rights", "wrongs", "make_numbers", "make_cases", "CATALOGUE")
-SIDE_DOORS = (("modules", "sys"), ("checks", "dl"), ("checks", "diffusion_lab"), ("grading", "diffusion_lab"))
-DOORS = ("exec", "eval", "compile", "__import__", "globals", "vars", "setattr", "delattr")
-DOORS += ("get_ipython", "breakpoint", "In", "Out")
-MODULES = ("gc", "inspect", "ctypes", "importlib", "builtins", "ipykernel", "unittest", "linecache")
-MODULES += ("atexit", "pickle", "marshal", "runpy")
 
 
 class Result(NamedTuple):
@@ -79,6 +82,7 @@ class Grade:
     runs: int
     notes: list[str]
     logs: list[str]
+    records: dict[str, list[Round]] = dataclasses.field(default_factory=dict)  # by task, of what was judged
 
     @property
     def points(self) -> int | float:
@@ -86,8 +90,58 @@ class Grade:
         return sum(task.points for task in self.tasks)
 
 
+class Hearing:
+    """What is asked and said of the answers in one notebook: the records of each task, and what the judge says."""
+
+    def __init__(self, exercise: str, nonce: int):
+        """Of a notebook of this exercise, run under this nonce."""
+        self.exercise, self.nonce, self.stage = exercise, nonce, stage(exercise, nonce)
+        self.records: dict[str, list[Round]] = {}
+        self.task, self.keys = "", []
+
+    def checks(self, notebook: NotebookNode) -> dict[int, str]:
+        """The tasks that are checked, by the places of their cells among the cells of code."""
+        code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        found = {place: labels.label(cell) for place, cell in enumerate(code)}
+        return {place: label.task for place, label in found.items() if label and label.role == labels.CHECK}
+
+    def reply(self, question: dict) -> dict:
+        """Say what the judge says of a record, or of the next one of the same task; "failed" if it cannot."""
+        try:
+            if not question.get("more"):
+                self.task = question["task"]
+                self.keys, self.records[self.task] = self.stage.keys[self.task], []
+            rounds = self.records[self.task]
+            rounds.append(Round(self.keys, question["record"]))
+            if len(rounds) > ROUNDS:
+                return {"failed": f"{self.task}: its check wants to know more after {ROUNDS} rounds"}
+            reply = the_judge().ask(self.exercise, self.nonce, self.task, rounds)
+        except JudgeError as error:
+            return {"failed": str(error)}
+        except KeyError:
+            return {"failed": f"no task {self.task} is declared in exercise {self.exercise}"}
+        self.keys = reply.pop("keys", [])
+        return reply
+
+    def hear(self, line: socket.socket, settings: dict) -> None:
+        """Answer what the plugin asks, until it hangs up; the time that it takes is given back to the run."""
+        with line, line.makefile("rw", encoding="utf-8", newline="\n") as file, contextlib.suppress(OSError):
+            for question in file:
+                began = time.time()
+                reply = self.reply(json.loads(question))
+                settings["deadline"] += time.time() - began
+                file.write(json.dumps(reply) + "\n")
+                file.flush()
+
+
 def run(
-    notebook: NotebookNode, *, timeout: float, box: Box, cell_timeout: float | None = None, output: int = 2
+    notebook: NotebookNode,
+    *,
+    timeout: float,
+    box: Box,
+    cell_timeout: float | None = None,
+    output: int = 2,
+    hearing: Hearing | None = None,
 ) -> Result:
     """Run a notebook and compare its outputs with those stored in it.
 
@@ -98,12 +152,15 @@ def run(
         box: where its kernel runs.
         cell_timeout: seconds for one cell; half of `timeout` if it is not given.
         output: MiB that one cell may put out.
+        hearing: where its checks are judged from what they record; without one they are cells like others.
 
     Never raises for what a submission does; what is wrong with the grader itself is the outcome
     "grader-error".
     """
     began = time.monotonic()
     cells = sum(cell.cell_type == "code" for cell in notebook.cells)
+    if hearing:
+        box = dataclasses.replace(box, stage=str(hearing.stage.folder))
     try:
         kernel = box.start()
     except (BoxError, OSError) as error:
@@ -112,7 +169,11 @@ def run(
     try:
         with kernel, contextlib.ExitStack() as stack:
             log, report, junit = (stack.enter_context(tempfile.TemporaryFile()) for _ in range(3))
+            grader, plugin = (stack.enter_context(end) for end in socket.socketpair())
             settings = {
+                "judge": plugin.fileno(),
+                "checks": hearing.checks(notebook) if hearing else {},
+                "before": _before(notebook),
                 "connection": str(kernel.connection),
                 "alive": kernel.alive_fd,
                 "report": report.fileno(),
@@ -122,6 +183,8 @@ def run(
                 "output": output,
                 "memory": 4096,
             }
+            if hearing:
+                threading.Thread(target=hearing.hear, args=(grader.dup(), settings), daemon=True).start()
             code = _pytest(notebook, folder, settings, kernel, log)
             texts = [_text(file) for file in (log, report, junit)]
     except OSError as error:
@@ -146,7 +209,7 @@ def _read(
         cases = []
     statuses, messages = [_status(case) for case in cases], [_message(case) for case in cases]
     if events and events[0]["cell"] >= 0:
-        outcome = "timeout" if events[0]["why"] == "timeout" else "killed"
+        outcome = {"timeout": "timeout", "judge": "grader-error"}.get(events[0]["why"], "killed")
         reason = killed or events[0]["sentence"]
         return _result(cells, began, outcome, reason, log, statuses, messages, events[0]["cell"])
     if code is None:
@@ -198,7 +261,7 @@ def _pytest(notebook: NotebookNode, folder: Path, settings: dict, kernel: Kernel
         stdout=log,
         stderr=subprocess.STDOUT,
         start_new_session=True,
-        pass_fds=[settings[name] for name in ("alive", "report", "junit")],
+        pass_fds=[settings[name] for name in ("alive", "report", "junit", "judge")],
     )
     watched_at = time.monotonic()
     try:
@@ -238,33 +301,74 @@ def _message(case: ET.Element) -> str:
     return COLOURS.sub("", "\n".join(texts))[:KEPT]
 
 
-def execute(notebook: NotebookNode, box: Box, *, timeout: float = 300.0) -> NotebookNode:
+def _before(notebook: NotebookNode) -> str:
+    """What is run before a check: its import, whatever an answer did to the name, and that a record is wanted."""
+    sources = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    imported = next((found[0] for source in sources if (found := IMPORT.search(source))), "")
+    return f"{imported}\n{BEFORE}"
+
+
+def execute(
+    notebook: NotebookNode, box: Box, *, timeout: float = 300.0, hearing: Hearing | None = None
+) -> NotebookNode:
     """Run a notebook that is trusted, such as the key, in a box; gives a copy with its outputs.
+
+    Args:
+        notebook: with labels, if its checks are judged.
+        box: where its kernel runs.
+        timeout: seconds for one cell.
+        hearing: where its checks are judged from what they record; without one they are cells like others.
 
     Raises:
         BoxError: if no kernel starts, or it ends.
-        RuntimeError: if a cell raises or takes too long; names the cell.
+        RuntimeError: if a cell raises, takes too long, or is judged to be wrong; names the cell.
     """
     from jupyter_client import BlockingKernelClient
 
     made = nbformat.from_dict(notebook)
+    checks = hearing.checks(made) if hearing else {}
+    if hearing:
+        box = dataclasses.replace(box, stage=str(hearing.stage.folder))
     with box.start() as kernel:
         client = BlockingKernelClient(connection_file=str(kernel.connection))
         client.load_connection_file()
         client.start_channels(stdin=False)
         try:
             client.wait_for_ready(timeout=60)
-            for count, cell in enumerate((cell for cell in made.cells if cell.cell_type == "code"), 1):
-                cell.outputs = _outputs(client, kernel, cell, time.monotonic() + timeout)
-                cell.execution_count = count
+            for place, cell in enumerate(cell for cell in made.cells if cell.cell_type == "code"):
+                until = time.monotonic() + timeout
+
+                def outputs(source: str, cell=cell, until=until) -> list[NotebookNode]:
+                    return _outputs(client, kernel, cell, source, until)
+
+                before = f"{_before(made)}\n" if place in checks else ""
+                cell.outputs = outputs(before + cell.source)
+                cell.execution_count = place + 1
+                if place in checks:
+                    cell.outputs = [_verdict(hearing, checks[place], cell, outputs)]
         finally:
             client.stop_channels()
     return made
 
 
-def _outputs(client, kernel: Kernel, cell: NotebookNode, until: float) -> list[NotebookNode]:
+def _verdict(hearing: Hearing, task: str, cell: NotebookNode, outputs: Callable) -> NotebookNode:
+    """The output of a check, as the judge says it of what its cell recorded; a `RuntimeError` if it is not solved."""
+
+    def record(found: list[NotebookNode]) -> str:
+        return next((output.data[MIME] for output in found if MIME in output.get("data", {})), "")
+
+    reply = hearing.reply({"task": task, "record": record(cell.outputs)})
+    while "calls" in reply:
+        code = f"from diffusion_lab.bench import desk\ndesk.more({reply['calls']!r})"
+        reply = hearing.reply({"more": True, "record": record(outputs(code))})
+    if "line" not in reply:
+        raise RuntimeError(f"cell {cell.get('id')}: {reply.get('failed') or ' '.join(reply['lines'])}")
+    return nbformat.v4.new_output("stream", name="stdout", text=reply["line"] + "\n")
+
+
+def _outputs(client, kernel: Kernel, cell: NotebookNode, source: str, until: float) -> list[NotebookNode]:
     outputs: list[NotebookNode] = []
-    sent = client.execute(cell.source, store_history=False, allow_stdin=False)
+    sent = client.execute(source, store_history=False, allow_stdin=False)
     while True:
         try:
             message = client.get_iopub_msg(timeout=0.5)
@@ -285,97 +389,6 @@ def _outputs(client, kernel: Kernel, cell: NotebookNode, until: float) -> list[N
             outputs[-1].text += content["text"]
         elif kind in ("stream", "display_data", "execute_result"):
             outputs.append(nbformat.v4.output_from_msg(message))
-
-
-def reaches(source: str) -> str:
-    """Say in a sentence where an answer reaches for the checks rather than answering, or "" if it does not.
-
-    It reads and runs nothing, and can be deceived; no answer that only computes is caught by it.
-    """
-    code = without_magics(source)
-    if len(code) > MAX_PARSED:
-        return f"it has {len(code):,} characters, and up to {MAX_PARSED:,} are looked into"
-    tree = parse(code)
-    if tree is None:
-        return ""  # it will not run
-    nodes = list(ast.walk(tree))
-    for node in nodes:
-        if isinstance(node, ast.Import | ast.ImportFrom) and (why := _reaching_import(node)):
-            return why
-    imported, stored = _imported(nodes), _stored(nodes)
-    for node in nodes:
-        if why := _reaching_name(node, stored) or _reaching_attribute(node, imported - stored):
-            return why
-    return ""
-
-
-def _reaching_import(node: ast.Import | ast.ImportFrom) -> str:
-    if isinstance(node, ast.Import):
-        for alias in node.names:
-            if _is_door(alias.name):
-                return f"it imports {alias.name}"
-        return ""
-    if _is_door(node.module or ""):
-        return f"it imports from {node.module}"
-    if node.module == "diffusion_lab" and any(alias.name in ("checks", "grading") for alias in node.names):
-        return "it imports the checks"
-    return ""
-
-
-def _is_door(module: str) -> bool:
-    return module.split(".")[0] in MODULES or module.startswith("diffusion_lab.checks")
-
-
-def _imported(nodes: list[ast.AST]) -> set[str]:
-    """The names of modules and of what comes from them; the exercise has imported some already."""
-    names = {"torch", "dl", "np", "numpy", "diffusion_lab"}
-    for node in nodes:
-        if isinstance(node, ast.Import):
-            names |= {alias.asname or alias.name.split(".")[0] for alias in node.names}
-        if isinstance(node, ast.ImportFrom):
-            names |= {alias.asname or alias.name for alias in node.names}
-    return names
-
-
-def _stored(nodes: list[ast.AST]) -> set[str]:
-    """The names that the answer gives to things of its own."""
-    names = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-    return names | {node.arg for node in nodes if isinstance(node, ast.arg)}
-
-
-def _reaching_name(node: ast.AST, stored: set[str]) -> str:
-    if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
-        return f"it defines {node.name}" if node.name in ("check", "print") else ""
-    if isinstance(node, ast.Name):
-        if node.id in CHECKS + DOORS and node.id not in stored - {"check"}:
-            return f"it uses {node.id}"
-        if node.id in ("check", "print") and not isinstance(node.ctx, ast.Load):
-            return f"it puts something else in the place of {node.id}"
-    if isinstance(node, ast.Call) and ast.unparse(node.func) == "getattr" and not _constant(node.args[1:2]):
-        return "it computes the name of an attribute"
-    return ""
-
-
-def _reaching_attribute(node: ast.AST, imported: set[str]) -> str:
-    if not isinstance(node, ast.Attribute):
-        return ""
-    name, root = node.attr, _root(node)
-    is_special = name.startswith("__") and name.endswith("__") and name not in ("__init__", "__call__")
-    if name in CHECKS[3:] or (name, root) in SIDE_DOORS or name == "_getframe" or is_special:
-        return f"it uses .{name}"
-    if not isinstance(node.ctx, ast.Load) and root in imported:
-        return f"it changes {ast.unparse(node)}"
-    return ""
-
-
-def _constant(nodes: list) -> bool:
-    return bool(nodes) and all(isinstance(node, ast.Constant) for node in nodes)
-
-
-def _root(node: ast.AST) -> str | None:
-    while isinstance(node, ast.Attribute):
-        node = node.value
-    return node.id if isinstance(node, ast.Name) else None
 
 
 def _owners(key: Key) -> list[str | None]:
@@ -403,8 +416,7 @@ def grade_notebook(
     """Grade the answers of a submission.
 
     A task whose answer ends the kernel, or makes it hang or flood, costs that task only: the rest is run
-    again with it blank. A task is held, with no points until a human has looked, if it passed and an answer
-    reaches for the checks.
+    again with it blank. Answers run where there is no check, and the judge says what came of them.
 
     Args:
         key: of the exercise.
@@ -420,11 +432,18 @@ def grade_notebook(
         f"NONCE = {nonce}\n" in cell.source + "\n" for cell in expected.cells if cell.cell_type == "code"
     ):
         raise ValueError(f"expected must be run under the nonce {nonce}, which is not in it")
+    try:
+        hearing = Hearing(key.exercise, nonce)
+    except JudgeError as error:
+        return Grade("grader-error", [], 0.0, 0, [str(error)], [])
     answered, fatal, notes, logs = dict(answers.sources), {}, [], []
     owners, seconds, may_retry = _owners(key), 0.0, True
     while True:
         grafted = grafting.graft(expected, Answers(answered, answers.how, []))
-        result = run(grafted, timeout=timeout, box=box, cell_timeout=cell_timeout, output=output)
+        hearing.records.clear()
+        result = run(
+            grafted, timeout=timeout, box=box, cell_timeout=cell_timeout, output=output, hearing=hearing
+        )
         logs.append(result.log[-KEPT:])
         seconds += result.seconds
         if result.outcome == "finished":
@@ -440,12 +459,11 @@ def grade_notebook(
             notes.append(result.reason)
             outcome = "timeout" if result.outcome == "timeout" else "grader-error"
             return Grade(outcome, [], seconds, len(logs), notes, logs)
-    # of the answers that ran, those that reach for the checks, and how
-    reaching = {number: why for number, source in answered.items() if (why := reaches(source))}
-    notes += [f"{number}: {why}" for number, why in reaching.items()]
+    notes += [f"{number}: {why}" for number, source in answered.items() if (why := suspicions(source))]
     order = [cell.id for cell in grafted.cells if cell.cell_type == "code"]
-    tasks = [_task(task, result, order, fatal, answered, reaching) for task in key.tasks]
-    return Grade("graded", tasks, seconds, len(logs), notes, logs)
+    tasks = [_task(task, result, order, fatal, answered) for task in key.tasks]
+    notes += [f"{task.number}: {task.note}" for task in tasks if task.note.startswith((UNREADABLE, BROKEN))]
+    return Grade("graded", tasks, seconds, len(logs), notes, logs, dict(hearing.records))
 
 
 def _culprit(owners: list, answered: dict, result: Result) -> str | None:
@@ -456,25 +474,27 @@ def _culprit(owners: list, answered: dict, result: Result) -> str | None:
     return suspects[-1] if suspects else None
 
 
-def _task(
-    task: Task, result: Result, order: list[str], fatal: dict, answered: dict, reaching: dict
-) -> TaskGrade:
+def _task(task: Task, result: Result, order: list[str], fatal: dict, answered: dict) -> TaskGrade:
     if task.check_cell_id is None:
         return TaskGrade(task.number, 0, task.points, "unread")
     if task.number in fatal:
         return TaskGrade(task.number, 0, task.points, fatal[task.number])
     cell = order.index(task.check_cell_id)
     if result.statuses[cell] == "passed":
-        if reaching:
-            why = "; ".join(f"{number}: {why}" for number, why in reaching.items())
-            note = f"passed, but look at the answers: {why}"
-            return TaskGrade(task.number, 0, task.points, "held", note=note)
         return TaskGrade(task.number, task.points, task.points, "passed")
-    message = result.messages[cell].partition("Traceback:\n")[2].strip()
-    if message.startswith(f"{task.number} not attempted yet:") or task.number not in answered:
+    if task.number not in answered:
+        return TaskGrade(task.number, 0, task.points, "blank")
+    return unsolved(task, result.messages[cell].partition("Traceback:\n")[2].strip())
+
+
+def unsolved(task: Task, message: str) -> TaskGrade:
+    """Give the grade of a task that its check finds blank or wrong, by what it says."""
+    if message.startswith(f"{task.number} not attempted yet:"):
         return TaskGrade(task.number, 0, task.points, "blank")
     name = re.match(r"([a-z0-9-]+): ", message)
-    known = name and (name[1] in CATALOGUE or name[1] in UNNAMED)
+    if name and name[1] in (UNREADABLE, BROKEN):
+        return TaskGrade(task.number, 0, task.points, "failed", "", message[:300])
+    known = name and name[1] in NAMED
     if not known and (found := syntax.error(answered[task.number])):
         line = f"SyntaxError in line {found[0]}: {syntax.line_of(answered[task.number], found[0])}"
         return TaskGrade(task.number, 0, task.points, "failed", "error", f"{line} ({found[1]})")

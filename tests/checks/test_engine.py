@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from diffusion_lab.bench import calls
+from diffusion_lab.bench.gradients import with_gradients
 from diffusion_lab.checks import engine, outcomes
 from diffusion_lab.checks.bank import run_cell
 from diffusion_lab.checks.engine import Exercise, Mistaken, NotAttempted
@@ -162,8 +164,8 @@ def test_a_task_may_let_its_arguments_be_changed(ask, halve):
     ],
 )
 def test_changes_are_seen_inside_what_is_given(given, change):
-    assert outcomes.run(lambda value: (change(value), 1)[1], (given,)).changed == {0}
-    assert outcomes.run(lambda value: 1, (given,)).changed == set()
+    assert calls.run(lambda value: (change(value), 1)[1], (given,)).changed == {0}
+    assert calls.run(lambda value: 1, (given,)).changed == set()
 
 
 def test_a_network_that_came_back_changed_is_told_so(ask, exercise):
@@ -274,7 +276,7 @@ def test_of_several_results_the_one_that_differs_is_named(ask, exercise):
 @pytest.fixture
 def learn(exercise):
     """A task whose answer has to let gradients through."""
-    prepare = outcomes.with_gradients(1, lambda x, k: x.shape)
+    prepare = with_gradients(1, lambda x, k: x.shape)
 
     @exercise.task(
         "1.8", "learn", 2, "1. One step", prepare=prepare, results=("half", "its gradient"), hints=HINTS
@@ -449,7 +451,7 @@ def test_the_next_call_of_an_answer_finds_what_the_first_one_found():
         torch.use_deterministic_algorithms(True)
         return [float(found == (True, torch.float32, False))]
 
-    assert [float(outcomes.run(answer, ()).tensors[0]) for _ in range(2)] == [1.0, 1.0]
+    assert [float(calls.run(answer, ()).tensors[0]) for _ in range(2)] == [1.0, 1.0]
 
 
 def test_gradients_that_were_left_off_do_not_spoil_the_next_check(ask, learn):

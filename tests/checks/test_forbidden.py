@@ -6,7 +6,8 @@ import torch
 import diffusion_lab as dl
 from diffusion_lab import optimization, oracle, schedules
 from diffusion_lab import posterior as looked_up_before
-from diffusion_lab.checks import forbidden, outcomes, registry
+from diffusion_lab.bench import calls, forbidden
+from diffusion_lab.checks import registry
 from diffusion_lab.checks.engine import Task
 
 MODULES = registry.modules()
@@ -99,7 +100,7 @@ def test_what_is_forbidden_is_allowed_again_whatever_happens(called):
     for error in (ValueError, KeyboardInterrupt):
         with pytest.raises(error), forbidden.without(places):
             raise error
-    assert outcomes.run(called, (1,)).value == 2
-    refused = outcomes.run(called, (1,), places).error
-    assert isinstance(refused, forbidden.Used)
+    assert calls.run(called, (1,)).tensors == (2,)
+    refused = calls.run(called, (1,), places).error
+    assert (refused.kind, refused.helper.lower()) == ("Used", "helper")
     assert called(1) == 2

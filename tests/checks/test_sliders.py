@@ -10,7 +10,7 @@ import pytest
 import torch
 from IPython.core.interactiveshell import InteractiveShell
 
-from diffusion_lab.checks import sliders
+from diffusion_lab.bench import sliders
 from diffusion_lab.schedules import DiffusionSchedule
 
 FIVE = DiffusionSchedule(5, 0.1, 0.5)

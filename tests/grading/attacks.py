@@ -43,7 +43,6 @@ class Attack(NamedTuple):
     ends: tuple[str, ...] = ("failed", "blank")  # what may become of task 1.3
     change: Callable | None = None
     happened: Callable[[], bool] = lambda: False  # whether it had an effect outside
-    held: bool = False  # whether all that was passed is held until a human has looked
     dangerous: bool = False  # not to be run where there is no box
 
 
@@ -173,6 +172,21 @@ for pid in filter(str.isdigit, os.listdir("/proc")):
         pass
 """
 )
+
+
+def _recording(text: str) -> str:
+    """Puts a text in the place of every record."""
+    return f"import diffusion_lab.bench.record as r\nr.kept = lambda *args, **options: {text}"
+
+
+def _outcome(change: str) -> str:
+    """Changes what came of every call."""
+    return (
+        "import diffusion_lab.bench.calls as c\nreal = c.run\ndef run(*args, **options):\n"
+        f"    out = real(*args, **options)\n    return out._replace({change})\nc.run = run"
+    )
+
+
 ATTACKS = {
     # what ends the kernel, or never ends
     "endless loop": Attack(_in_function("while True: pass"), ("timeout",)),
@@ -295,7 +309,6 @@ ATTACKS = {
     "patched torch": Attack(
         WRONG + "torch.allclose = torch.equal = lambda *a, **k: True\n"
         "torch.Tensor.any = lambda self, *a, **k: torch.tensor(False)",
-        held=False,
     ),
     "patched comparison": Attack(
         WRONG + "import diffusion_lab.checks.engine as e, diffusion_lab.checks.outcomes as o\n"
@@ -308,15 +321,29 @@ ATTACKS = {
         " return real(check.add_noise._references and {k: float(v) for k, v in"
         " check.add_noise.make_numbers(check.add_noise.rights[''], check.add_noise._draw('numbers',"
         " 0)).items()})",
-        ("held", "failed"),
-        held=True,
     ),
-    "the check's own answer": Attack("my_add_noise = check.add_noise.rights['']", ("held",), held=True),
+    "the check's own answer": Attack("my_add_noise = check.add_noise.rights['']"),
     "the check's own answer, found by search": Attack(
         "import gc\nfor thing in gc.get_objects():\n    if type(thing).__name__ == 'Task' and getattr(thing,"
         " 'number', '') == '1.3':\n        my_add_noise = thing.rights['']",
-        ("held",),
-        held=True,
+    ),
+    # what is written into the record, which the judge reads
+    "record of nothing": Attack(WRONG + _recording("'{}'")),
+    "record that is no JSON": Attack(WRONG + _recording("'[' * 100_000")),
+    "record with a deep nest": Attack(
+        WRONG + _recording("'{\"calls\": ' + '[' * 100_000 + ']' * 100_000 + '}'")
+    ),
+    "record of all zeros": Attack(WRONG + _outcome("tensors=tuple(0 * x for x in out.tensors)")),
+    "record of NaN": Attack(WRONG + _outcome("tensors=tuple(x / 0 for x in out.tensors)")),
+    "record with 10^12 elements": Attack(
+        WRONG + "import base64, json, diffusion_lab.bench.record as r\n"
+        "entry = {'dtype': 'F32', 'shape': [10**6, 10**6], 'data_offsets': [0, 4 * 10**12]}\n"
+        "head = json.dumps({'0': entry}).encode()\n"
+        "saved = base64.b64encode(len(head).to_bytes(8, 'little') + head).decode()\nr._saved = lambda tensors: saved"
+    ),
+    "record that is too long": Attack(WRONG + _recording("'x' * (17 << 20)")),
+    "record with an error for every call": Attack(
+        WRONG + _outcome("error=c.Raised('x' * 99, 'y' * 2000, sign='')")
     ),
     # what is in the notebook
     "replayed outputs": Attack(change=_replay, ends=("blank",)),
@@ -378,9 +405,7 @@ def main(level: str | None, only: list[str]) -> int:
         statuses = {task.number: task.status for task in graded.tasks}
         status, other = statuses.get("1.3", graded.outcome), statuses.get("1.2", graded.outcome)
         effect = attack.happened()
-        good = (
-            graded.points <= HONEST and not effect and status in attack.ends and other in ("passed", "held")
-        )
+        good = graded.points <= HONEST and not effect and status in attack.ends and other == "passed"
         stopped += good
         print(
             f"| {name} | {graded.points} | {status} | {other} | {'YES' if effect else 'no'} |"

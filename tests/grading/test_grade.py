@@ -42,7 +42,7 @@ class Faked:
         self.seconds, self.graded, self.during = seconds, [], lambda: None
         self.mended = False
 
-    def execute(self, notebook, box, *, timeout):
+    def execute(self, notebook, box, *, timeout, hearing):
         made = nbformat.from_dict(notebook)
         drawn = next(cell.source for cell in made.cells if "NONCE = " in cell.source)
         for cell in made.cells:
@@ -73,6 +73,7 @@ class Faked:
 @pytest.fixture
 def faked(monkeypatch) -> Faked:
     fake = Faked()
+    monkeypatch.setattr(run, "Hearing", lambda *_: None)
     monkeypatch.setattr(run, "execute", fake.execute)
     monkeypatch.setattr(run, "grade_notebook", fake.grade_notebook)
     return fake
@@ -296,7 +297,7 @@ def test_second_ctrl_c_drops_what_is_running(faked, school, tmp_path):
             "the solution scores 0 of 11 points",
         ),
         (
-            lambda faked: setattr(faked, "execute", lambda notebook, box, timeout: notebook),
+            lambda faked: setattr(faked, "execute", lambda notebook, box, timeout, hearing: notebook),
             "the same under two nonces",
         ),
         (

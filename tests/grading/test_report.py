@@ -167,7 +167,6 @@ def test_no_score_is_not_zero():
 def test_pages_escape_all_and_run_and_load_nothing(page):
     rows = [
         row(NASTY, notes=[NASTY], file=NASTY, texts={"1.5": NASTY}),
-        row("held", tasks=[task(status="held")]),
         row(NASTY + "2", "UNREADABLE", [], notes=[NASTY]),
     ]
     text = pages.feedback(rows[0], KEYS) if page == "feedback" else pages.summary(rows, RUN)
@@ -209,10 +208,10 @@ def test_feedback_text_says_the_same():
 
 
 def test_feedback_speaks_to_the_student():
-    held = [task("1.1", 0, 1, "held"), task("1.2", 0, 2, "blank"), task("1.5", 0, 0, "unread")]
-    page = Page(pages.feedback(row(tasks=held, texts={"1.5": "because"}), KEYS)).text
+    wrong = [task("1.1", 0, 1, "failed"), task("1.2", 0, 2, "blank"), task("1.5", 0, 0, "unread")]
+    page = Page(pages.feedback(row(tasks=wrong, texts={"1.5": "because"}), KEYS)).text
     assert "You have 0 of 3 points." in page
-    assert "Your instructor still has to look at 1.1 and 1.5." in page
+    assert "Your instructor still has to look at 1.5." in page
     assert "Below you can see what to try next." in page
     assert "You have not answered 1.2 yet." in page
     solved = [task("1.1", 1, 1, "passed"), task("1.2", 2, 2, "passed"), task("1.5", 0, 0, "unread")]
@@ -386,13 +385,17 @@ def manual(tmp_path, text: str) -> Manual:
     return Manual(path)
 
 
-def test_points_by_hand_settle_what_was_held_or_failed(tmp_path):
-    text = "student,exercise,task,points,why\nanna,01,1.2,2,held\n'=x,1,1.1,1,\nbob,01,1.2,,not yet\n"
-    held = row(tasks=[task(), task("1.2", 0, 2, "held", note="look"), task("1.5", 0, 0, "unread")])
-    rows, strangers = manual(tmp_path, text).applied([held, row("=x", "GRADER-ERROR", []), row("bob")], KEYS)
+def test_points_by_hand_settle_what_failed(tmp_path):
+    text = (
+        "student,exercise,task,points,why\nanna,01,1.2,2,right after all\n'=x,1,1.1,1,\nbob,01,1.2,,not yet\n"
+    )
+    failed = row(tasks=[task(), task("1.2", 0, 2, "failed", note="look"), task("1.5", 0, 0, "unread")])
+    rows, strangers = manual(tmp_path, text).applied(
+        [failed, row("=x", "GRADER-ERROR", []), row("bob")], KEYS
+    )
     assert strangers == []
     assert [graded.score for graded in rows] == [2, 1, 1]
-    assert held.score == 0  # what it was made from is as it was
+    assert failed.score == 0  # what it was made from is as it was
     assert rows[0].tasks[1]["status"] == "by hand"
 
 

@@ -181,6 +181,37 @@ def test_the_line_comes_from_the_answer_and_not_from_the_message(message, note):
     assert run._where_it_ended(message, ["", "def f(x):\n    return x + y"]) == note
 
 
+def test_a_check_may_want_to_know_more_than_was_planned(key, expected):
+    odd = "def my_forward_step(x_prev, t, schedule, noise):\n    return x_prev.sin() + noise.cos()"
+    drawn = "def my_add_noise(x_0, t, noise, betas):\n    return x_0 + torch.randn_like(x_0)"
+    found = answers.Answers({"1.2": odd, "1.3": drawn}, {}, [])
+    graded = run.grade_notebook(key, found, NONCE, expected, box=BEST)
+    assert [task.mistake for task in graded.tasks[1:3]] == ["ignores-t", "draws-own-noise"]
+    assert [len(graded.records[number]) for number in ("1.1", "1.2", "1.3")] == [1, 2, 1]
+
+
+IDIOMS = {
+    "1.1": "import inspect, importlib\nimportlib.reload(check)\nmy_signal_left = 0.39\nprint(len(globals()))",
+    "1.2": "check.hint('1.2')\n{}\nprint(inspect.getsource(my_forward_step), type(my_forward_step).__name__)\n"
+    "check.forward_step(my_forward_step)\ncheck.progress()",
+    "1.3": "!echo hello\ntorch.manual_seed(0)\ntorch.backends.cudnn.deterministic = True\n{}\nhelp(my_add_noise)",
+    "1.4": "%matplotlib inline\n{}\ncheck.show(lambda: my_walk, '1.4')\ncheck = None",
+}
+
+
+@pytest.mark.notebook
+def test_honest_idioms_cost_nothing(key, expected):
+    right = bank.load("forward_noising").RIGHT
+    names = {task.number: task.name for task in registry.notebooks()["01_forward_noising"].tasks.values()}
+    sources = {number: text.replace("{}", right[names[number]][0]) for number, text in IDIOMS.items()}
+    graded = run.grade_notebook(key, answers.Answers(sources, {}, []), NONCE, expected, box=BEST)
+    assert {task.number: task.status for task in graded.tasks if task.number in IDIOMS} == dict.fromkeys(
+        IDIOMS, "passed"
+    )
+    assert graded.notes == []
+    assert graded.records.keys() >= IDIOMS.keys()
+
+
 @pytest.mark.notebook
 def test_what_kills_the_kernel_costs_its_task_only(key, expected):
     found = answers.extract(key.solution, key)
@@ -226,6 +257,7 @@ QUICK += [
     "replayed outputs",
     "edited check",
 ]
+QUICK += ["record of all zeros", "record with 10^12 elements"]
 QUICK += ["NBVAL markers that escape", "a child that outlives the kernel"]
 
 
@@ -242,58 +274,8 @@ def test_no_attack_scores_above_honest(name, key, expected):
     assert graded.outcome == "graded"
     assert graded.points <= HONEST
     assert statuses["1.3"] in attack.ends
-    assert statuses["1.2"] in ("passed", "held")
+    assert statuses["1.2"] == "passed"
     assert not attack.happened()
-
-
-@pytest.mark.parametrize("name", registry.modules())
-def test_no_right_answer_reaches_for_the_checks(name):
-    table = bank.load(name).RIGHT
-    assert table
-    for sources in table.values():
-        for source in sources:
-            assert run.reaches(source) == "", source
-
-
-@pytest.mark.parametrize(
-    ("source", "why"),
-    [
-        ("f = check.walk.rights['']", "it uses .rights"),
-        ("check.add_noise = 1", "it uses check"),
-        ("from diffusion_lab.checks import engine", "it imports from diffusion_lab.checks"),
-        ("import diffusion_lab.checks.engine as e", "it imports diffusion_lab.checks.engine"),
-        ("from diffusion_lab import checks", "it imports the checks"),
-        ("same = dl.checks.engine.same", "it uses .checks"),
-        ("dl.checks.engine.same = 1", "it changes dl.checks.engine.same"),
-        ("torch.equal = lambda a, b: True", "it changes torch.equal"),
-        ("torch.Tensor.any = f", "it changes torch.Tensor.any"),
-        ("import sys\nsys.stdout = f", "it changes sys.stdout"),
-        ("import sys\nm = sys.modules", "it uses .modules"),
-        ("print = f", "it puts something else in the place of print"),
-        ("def check(): pass", "it defines check"),
-        ("exec('1')", "it uses exec"),
-        ("get_ipython()", "it uses get_ipython"),
-        ("getattr(torch, 'o' + 's')", "it computes the name of an attribute"),
-        ("f.__globals__", "it uses .__globals__"),
-        ("import gc", "it imports gc"),
-        ("%%time\nimport gc", "it imports gc"),
-        ("if True:\n    %time f()\nimport gc", "it imports gc"),
-        (
-            (
-                "class Net(torch.nn.Module):\n    def __init__(self):\n        super().__init__()\n       "
-                " self.modules_ = 1"
-            ),
-            "",
-        ),
-        ("def f(exercise, rights):\n    self = exercise\n    self.x = rights", ""),
-        ("getattr(schedule, 'betas')", ""),
-        ("for m in model.modules(): m.train()", ""),
-        ("model.weight.data = torch.zeros(3)", ""),
-        ("def broken(:", ""),
-    ],
-)
-def test_reader_of_reaches(source, why):
-    assert run.reaches(source) == why
 
 
 def test_plugin_needs_nothing_of_the_package():

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from diffusion_lab.grading import run, syntax
+from diffusion_lab.grading import syntax
 
 CODE = "def f(a):\n    return [x + (1 + (2 + a)) for x in a]\n" * 30
 
@@ -61,12 +61,3 @@ def test_what_is_no_code_is_none(source):
 def test_code_is_read_and_its_warnings_are_not_told(recwarn):
     assert isinstance(syntax.parse(r"x = '\d' is 1"), ast.Module)
     assert not recwarn.list
-
-
-def test_an_answer_that_is_too_long_to_be_read_does_not_pass_unseen():
-    hidden = "check.walk = print\n"
-    assert run.reaches(hidden) == "it uses check"
-    assert run.reaches("x = 1\n" * 4990 + hidden) == "it uses check"
-    assert (
-        run.reaches("x = 1\n" * 5000 + hidden) == "it has 30,018 characters, and up to 30,000 are looked into"
-    )

@@ -664,7 +664,7 @@ WRONG["sampler"] += [
     ("times-ignored", loop(pairs="[(t, max(t - times[0] + times[1], 0)) for t in times[:-1]]")),
     ("shared-noise", loop(noise="var.sqrt() * noises[k][0]")),
     ("result-rescaled", loop().replace("return x", "return (x + 1) / 2")),
-    ("gradients-off", loop(before="model.eval(); torch.set_grad_enabled(False)", no_grad="")),
+    ("gradients-left-off", loop(before="model.eval(); torch.set_grad_enabled(False)", no_grad="")),
     ("one-time-for-all", loop().replace("torch.full((x.shape[0],), t)", "torch.tensor([t])")),
     ("one-time-for-all", loop().replace("torch.full((x.shape[0],), t)", "t")),
     ("scaled-time", loop(ask="t / schedule.timesteps")),

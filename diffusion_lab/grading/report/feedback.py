@@ -24,7 +24,6 @@ TASK_SENTENCES = {
     "blank": "You have not answered {number} yet.",
     "killed": "Your answer to {number} ended Python, used too much memory, or printed too much.",
     "timeout": "Your answer to {number} did not finish in time. Is there a loop in it that never ends?",
-    "held": "Your answer to {number} passed. Your instructor will look at it before it counts.",
     "unread": "Your instructor will read your answer to {number}.",
     "by hand": "Your instructor has graded your answer to {number}.",
     "": "{number} has not been graded.",
@@ -96,9 +95,7 @@ def greeting(row: Row) -> list[str]:
     if row.status != "graded":
         sentences.append(SUBMISSION_SENTENCES[row.status])
     waiting = [
-        task["number"]
-        for task in row.tasks
-        if task["status"] == "held" or (task["status"] == "unread" and task["number"] in row.texts)
+        task["number"] for task in row.tasks if task["status"] == "unread" and task["number"] in row.texts
     ]
     if waiting:
         sentences.append(f"Your instructor still has to look at {in_words(waiting)}.")

@@ -23,11 +23,7 @@ if TYPE_CHECKING:
 TEMPLATES = Path(__file__).parents[1] / "templates"
 SHOWN = 20  # pairs of students who are alike, on the page
 BINS = 10  # of the distribution of scores
-REASONS = {
-    "held": "a task passed, but an answer reaches for the checks instead of answering. It has no points until you"
-    " have looked and given them",
-    **{status: text for status, text in STATUSES.items() if status not in ("graded", *ABSENT)},
-}
+REASONS = {status: text for status, text in STATUSES.items() if status not in ("graded", *ABSENT)}
 """Why an instructor has to look at a submission."""
 _SPANS = re.compile(r"(?P<tick>`+)(?P<code>.+?)(?P=tick)|(?<![\w*])\*(?P<stress>\w(?:[^*`]*\w)?)\*(?![\w*])")
 
@@ -139,6 +135,4 @@ def summary(rows: list[Row], run: dict, pairs: list[Pair] | tuple[Pair, ...] = (
 
 def _why(row: Row) -> str:
     """Why an instructor has to look at a submission, in a word, or "" if there is no need."""
-    if row.status != "graded":
-        return row.status
-    return "held" if any(task["status"] == "held" for task in row.tasks) else ""
+    return "" if row.status == "graded" else row.status

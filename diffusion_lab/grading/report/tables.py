@@ -67,7 +67,7 @@ def grades(rows: list[Row], keys: dict) -> str:
 
 
 def to_read(rows: list[Row], keys: dict) -> str:
-    """Make the table of answers that a human reads, and of tasks that are held.
+    """Make the table of answers that a human reads.
 
     With its column points filled in, it is what `Manual` reads.
     """
@@ -76,7 +76,7 @@ def to_read(rows: list[Row], keys: dict) -> str:
         titles = {task["number"]: task["title"] for task in keys.get(row.exercise, {}).get("tasks", [])}
         for task in row.tasks:
             number, by_hand = task["number"], task["status"] == "by hand"
-            if task["status"] == "held" or number in row.texts or by_hand:
+            if number in row.texts or by_hand:
                 points = task["points"] if by_hand else None
                 text = row.texts.get(number) or task["note"]
                 question = titles.get(number, "")

@@ -95,7 +95,7 @@ def _guard(name: str, cells: int) -> CodeType:
         f"def around({names}):\n"
         "    def guard(*_args, **_options):\n"
         f"        ({names})\n"
-        "        from diffusion_lab.checks import forbidden\n"
+        "        from diffusion_lab.bench import forbidden\n"
         f"        forbidden.refuse({name!r})\n"
     )
     code = compile(source, __file__, "exec")

@@ -182,3 +182,7 @@ def played(answer: Callable) -> Callable:
         return _play(answer, x_0, noise, schedule)
 
     return formula(call)
+
+
+def draw_nothing(_x_t: Tensor) -> None:
+    """Stand in for the `show` of the cases; the one that an answer gets notes what it is given."""
