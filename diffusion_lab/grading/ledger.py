@@ -1,7 +1,8 @@
 """Points by hand that belong to a gradebook, and the record of every change of points.
 
 `manual.csv` in the gradebook's folder holds the points, and each report puts them in. `audit.jsonl` gets a line for
-each change, by hand or by grading again. Several people may write at once: each change reads the table anew under a lock.
+each change, by hand or by grading again. Several people may write at once: each change reads the table anew under a
+lock.
 """
 
 import csv
