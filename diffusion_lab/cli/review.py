@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import sys
 import webbrowser
 from argparse import Namespace
 from pathlib import Path
@@ -22,12 +23,16 @@ def add_options(parser: Parser) -> None:
 
 def run(options: Namespace) -> int:
     """Serve the page until Ctrl-C."""
+    from diffusion_lab.grading.report.tables import printable
     from diffusion_lab.grading.review.items import Gradebook
     from diffusion_lab.grading.review.server import Server
 
     if not 0 <= options.port <= 65535:
         raise ValueError(f"--port must be from 0 to 65535, got {options.port}")
-    server = Server(Gradebook(options.grades, solutions(options, Path.cwd())), options.port)
+    gradebook = Gradebook(options.grades, solutions(options, Path.cwd()))
+    if gradebook.warning:
+        print(printable(gradebook.warning), file=sys.stderr)
+    server = Server(gradebook, options.port)
     print(f"{server.address}\nCtrl-C ends it; every change is saved at once", flush=True)
     if not options.no_browser:
         webbrowser.open(server.address)

@@ -54,7 +54,13 @@ class Gradebook:
         self.ledger = Ledger(folder)
         self._history = attempts(folder)
         self._alike = _alike(folder)
-        self._code = {} if solutions is None else self._sources(solutions)
+        self.warning = ""  # why there is no code, if there is none
+        self._code: dict[tuple[str, str], dict[str, str]] = {}
+        if solutions is not None:
+            try:
+                self._code = self._sources(solutions)
+            except (OSError, ValueError) as error:
+                self.warning = f"the code of students is not shown: {error}"
 
     def items(self) -> list[Item]:
         """All items: exercise by exercise, task by task, over all students."""
