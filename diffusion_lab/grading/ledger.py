@@ -118,7 +118,8 @@ class Ledger:
                 key = (cell_name(student), exercise, task)
                 old = marks.get(key, Mark())
                 worth = given.max.get((exercise, task), old.max)
-                marks[key] = Mark(points, worth, old.comment)
+                comment = given.comments.get((student, exercise, task), old.comment)
+                marks[key] = Mark(points, worth, comment)
                 if points != old.points:
                     self._record(key, old.points, points, f"from {path.name}")
             if marks:

@@ -10,7 +10,10 @@ from diffusion_lab.grading.reporting import Reporting
 from diffusion_lab.grading.rows import Row, TaskGrade
 
 TASKS = [{"number": "1.1", "title": "a guess", "max": 10, "section": "", "hint": ""}]
-RUN = {"keys": {"01": {"sha256": "0", "points": 10, "tasks": TASKS}}}
+RUN = {
+    "keys": {"01": {"sha256": "0", "points": 10, "tasks": TASKS}},
+    "isolation": {"level": "none", "reason": "a test"},
+}
 
 
 def row(student: str, points: int = 8) -> Row:
@@ -40,6 +43,13 @@ def test_every_change_of_points_has_a_line(tmp_path):
     lines = [(line["student"], line["before"], line["after"], line["why"]) for line in audit(tmp_path)]
     assert lines == [("anna", 8, 4, "graded again"), ("bo", None, 2.0, "review")]
     assert all(line["who"] and line["time"] for line in audit(tmp_path))
+
+
+def test_comment_reaches_the_student_as_text(tmp_path):
+    Ledger(tmp_path).change("anna", "01", "1.1", Mark(2.0, comment="<b>why</b> not t?"), why="review")
+    Reporting().write(tmp_path, [row("anna")], RUN)
+    page = (tmp_path / "feedback/anna__01.html").read_text()
+    assert "The comment: &lt;b&gt;why&lt;/b&gt; not t?" in page
 
 
 def test_two_reviewers_lose_nothing(tmp_path):

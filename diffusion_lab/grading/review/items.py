@@ -102,7 +102,7 @@ class Gradebook:
         checks = {
             "an answer in words": number in row["texts"],
             "graded by hand before": task["status"] == "by hand",
-            "a note for you": bool(task["note"]) and task["status"] != "failed",
+            "a note for you": bool(task["note"]) and task["status"] not in ("failed", "by hand"),
             "it ended with an error": task["mistake"] == "error",
             "it was stopped": task["status"] in ("killed", "timeout"),
             "found by its names only": row["how"].get(number) == "names",
