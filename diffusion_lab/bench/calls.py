@@ -210,9 +210,8 @@ def dice_as_before() -> Iterator[None]:
 
 def _throw_the_same() -> None:
     """Let all random numbers begin at one place, the same every time."""
-    torch.default_generator.manual_seed(0)
-    np.random.seed(0)  # noqa: NPY002
-    random.seed(0)
+    of_numpy = np.random.RandomState(0).get_state()  # noqa: NPY002
+    set_dice((torch.Generator().manual_seed(0).get_state(), of_numpy, random.Random(0).getstate()))
 
 
 _changed: set[int] = set()  # the places of inputs that a harness saw change in the copies that it handed on

@@ -5,6 +5,7 @@ with another policy or list the gradebook is made anew.
 """
 
 import dataclasses
+import json
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from diffusion_lab.files import replacing
 from diffusion_lab.grading import report
 from diffusion_lab.grading.delimited import Table
 from diffusion_lab.grading.lateness import Policy
+from diffusion_lab.grading.ledger import Ledger
 from diffusion_lab.grading.report import Manual
 from diffusion_lab.grading.roster import Roster
 from diffusion_lab.grading.rows import ABSENT, Row
@@ -27,7 +29,7 @@ FORMATS = ("canvas",)
 class Reporting:
     """What is done with rows once they are there."""
 
-    manual: Manual = dataclasses.field(default_factory=Manual)
+    manual: Path | None = None  # a table that is merged into the gradebook's own, see `ledger`
     roster: Roster | None = None
     policy: Policy | None = None
     worksheets: dict[str, Worksheet] = dataclasses.field(
@@ -72,7 +74,7 @@ class Reporting:
             raise ValueError(f"formats must be of {', '.join(FORMATS)}, got {unknown[0]!r}")
         sheets = by_exercise(worksheets, "worksheet")
         return cls(
-            Manual(manual),
+            _readable(manual),
             None if roster is None else Roster.read(Table.read(roster, "roster")),
             Policy.read(due, late),
             {exercise: Worksheet(Table.read(path, "worksheet")) for exercise, path in sheets.items()},
@@ -119,7 +121,10 @@ class Reporting:
         """
         keys = run["keys"]
         self.check(keys)
-        rows, notes = self.manual.applied(rows, keys)
+        ledger = Ledger(out)
+        if self.manual:
+            ledger.take_in(self.manual)
+        rows, notes = Manual(ledger.path if ledger.path.exists() else None).applied(rows, keys)
         if self.policy:
             rows = [self._judged_by_clock(row) for row in rows]
         if self.roster:
@@ -127,6 +132,7 @@ class Reporting:
         for roster in self._rosters(keys) if is_complete else ():
             rows += roster.missing(rows, keys)
         rows.sort(key=lambda row: (row.student.casefold(), row.student, row.exercise, row.asked))
+        ledger.record_changes(_rows_before(out), rows)
         report.write(out, rows, run)
         for exercise in sorted(keys):
             notes += self._write_servers(
@@ -172,6 +178,20 @@ class Reporting:
             notes = notes + strangers
             _write(out / f"grades_canvas_{exercise}.csv", text.encode())
         return notes
+
+
+def _readable(manual: Path | None) -> Path | None:
+    """See that a table of points by hand can be read, before anybody is graded."""
+    Manual(manual)
+    return manual
+
+
+def _rows_before(out: Path) -> list[dict]:
+    """The rows of the gradebook as the last report left them; none if there is no such report."""
+    try:
+        return json.loads((out / "grades.json").read_text(encoding="utf-8"))["rows"]
+    except (OSError, ValueError, KeyError):
+        return []
 
 
 def by_exercise(texts: Iterable[str], argument: str) -> dict[str, str]:

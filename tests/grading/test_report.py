@@ -196,7 +196,7 @@ def test_feedback_names_the_mistake_its_lesson_and_a_hint():
 def test_feedback_sends_nobody_to_a_lesson_to_come():
     page = Page(pages.feedback(row(tasks=[task("1.2", mistake="misbroadcast-t")]), KEYS)).text
     assert "misbroadcast-t: " in page
-    assert "lesson 01, section “1. One step”" in page
+    assert "lesson 01, section “4. All steps at once”" in page
 
 
 def test_feedback_text_says_the_same():
@@ -265,7 +265,7 @@ def test_of_an_error_its_kind_and_line_are_told():
     ],
 )
 def test_of_what_a_check_says_of_an_error_only_words_and_a_number_are_kept(message, note):
-    assert run._where_it_ended(message) == note
+    assert run._where_it_ended(message, []) == note
 
 
 def test_lists_read_as_in_a_sentence():

@@ -65,7 +65,10 @@ def _advice(row: Row, task: dict, about: dict) -> Advice:
     state, sentence = task["status"], TASK_SENTENCES[task["status"]]
     if state == "unread" and task["number"] not in row.texts:
         state, sentence = "blank", UNWRITTEN
-    found = Advice(task, about.get("title", ""), state, sentence.format(number=task["number"]))
+    sentence = sentence.format(number=task["number"])
+    if state == "by hand" and task.get("note"):
+        sentence += f" The comment: {task['note']}"
+    found = Advice(task, about.get("title", ""), state, sentence)
     if task["status"] not in TO_DO:
         return found
     found = found._replace(lesson=row.exercise, section=about.get("section", ""))

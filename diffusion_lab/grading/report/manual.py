@@ -13,7 +13,7 @@ COLUMNS = ("student", "exercise", "task", "points")
 
 
 class Manual:
-    """Points given by hand: a table with the columns student, exercise, task, points, and perhaps max.
+    """Points given by hand: a table with the columns student, exercise, task, points, and perhaps max and comment.
 
     Rows with no points are passed over, and so are other columns. `max` says what a task is worth that a
     human reads; without it such points come on top.
@@ -23,6 +23,7 @@ class Manual:
         """Read the table; a `ValueError` names the line that is not as it must be."""
         self.points: dict[tuple[str, str, str], float] = {}  # by student, exercise, task
         self.max: dict[tuple[str, str], float] = {}  # by exercise, task
+        self.comments: dict[tuple[str, str, str], str] = {}  # to the student; by student, exercise, task
         if path is None:
             return
         with open(path, encoding="utf-8-sig", newline="") as file:
@@ -41,6 +42,8 @@ class Manual:
         task = (line["task"] or "").strip()
         _enter(self.points, (line["student"] or "", exercise, task), "points", line, where)
         _enter(self.max, (exercise, task), "max", line, where)
+        if comment := (line.get("comment") or "").strip():
+            self.comments[line["student"] or "", exercise, task] = comment
 
     def applied(self, rows: Iterable[Row], keys: dict) -> tuple[list[Row], list[str]]:
         """Copy rows with these points in them; gives also what of the table fits no row."""
@@ -56,7 +59,8 @@ class Manual:
                 if task["number"] in own:
                     unused.pop(own[task["number"]], None)
                     points = self.points[own[task["number"]]]
-                    task |= {"points": points, "status": "by hand", "note": ""}
+                    comment = self.comments.get(own[task["number"]], "")
+                    task |= {"points": points, "status": "by hand", "note": comment}
             extra = sum(self.max.get((row.exercise, task["number"]), 0) for task in known if not task["max"])
             graded.append(dataclasses.replace(row, tasks=tasks, max=row.max + extra))
         return graded, [f"manual: there is no {', '.join(key)} in the gradebook" for key in unused]
