@@ -210,7 +210,7 @@ def dice_as_before() -> Iterator[None]:
 
 def _throw_the_same() -> None:
     """Let all random numbers begin at one place, the same every time."""
-    of_numpy = np.random.RandomState(0).get_state()  # noqa: NPY002
+    of_numpy = np.random.RandomState(0).get_state()
     set_dice((torch.Generator().manual_seed(0).get_state(), of_numpy, random.Random(0).getstate()))
 
 

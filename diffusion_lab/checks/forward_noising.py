@@ -22,6 +22,7 @@ exercise = Exercise("01", "Forward noising")
 begin, hint, progress, show = exercise.begin, exercise.hint, exercise.progress, exercise.show
 
 FIVE = DiffusionSchedule(5, 0.1, 0.5)  # so short and steep that an index off by one shows
+LONG = DiffusionSchedule.cosine(120)
 BATCHES = ("01", "4. All steps at once")  # where it says that every picture has its own t
 ROOTS = "beta and 1 - beta are variances; noise and picture are multiplied by their square roots"
 
@@ -648,6 +649,8 @@ def _scrubbing(draw):
         DiffusionSchedule.from_betas([0.3]),
         sliders.draw_nothing,
     )
+    # long enough for a slider that only takes a share of all times to leave some out
+    yield draw.normal(1, 1, 2, 2), draw.normal(1, 1, 2, 2), LONG, sliders.draw_nothing
 
 
 scrubber.cases(_scrubbing)
@@ -676,8 +679,9 @@ def _report(scrubber, draw):
 
 @scrubber.probe("wrong-range")
 def _(scrubber, draw):
-    report = _report(scrubber, draw)
-    return (report.low, report.high, report.step) != sliders.right_report(FIVE)[:3]
+    of_first, of_long = [(*_scrubbing(draw),)[place] for place in (0, -1)]
+    reports = [(sliders.Report.unpack(scrubber(*case)[0]), case[2]) for case in (of_first, of_long)]
+    return any(report[:3] != sliders.right_report(schedule)[:3] for report, schedule in reports)
 
 
 @scrubber.probe("nothing-shown")

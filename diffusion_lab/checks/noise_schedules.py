@@ -67,6 +67,8 @@ def _(draw):
     yield torch.tensor([1, 2]), _table(draw, 5, 0.01, 0.02)
     yield torch.tensor([2, 1, 3]), _table(draw, 4, 1e-6, 3e-6)
     yield torch.tensor([8, 6, 7]), _table(draw, 8, 0.5, 0.7)
+    yield torch.tensor([3, 1, 2]), _table(draw, 4, 1e-8, 3e-8)
+    yield torch.tensor([9, 7, 8]), _table(draw, 9, 0.85, 0.95)
 
 
 @snr.numbers
@@ -115,11 +117,12 @@ snr.wrong(
 for _form in (torch.log, torch.log10, lambda ratio: 10 * ratio.log10()):
     snr.wrong("log-for-ratio", _at(_right_bar, lambda bar, form=_form: form(_ratio(bar))))
 _SAFE = "a small number below the line, or a bound, makes the first ratios too small; 1 - alpha bar is never 0 there"
-for _bound in (1e-5, 1e-4, 1e-3, 1e-2):
+for _bound in (1e-8, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2):
     snr.wrong(
         "safety-number",
         _at(_right_bar, lambda bar, bound=_bound: bar / (1 - bar).clamp(min=bound)),
         _at(_right_bar, lambda bar, bound=_bound: _ratio(bar.clamp(max=1 - bound))),
+        _at(_right_bar, lambda bar, bound=_bound: _ratio(bar.clamp(bound, 1 - bound))),
         sentence=_SAFE,
     )
 for _added in (1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2):

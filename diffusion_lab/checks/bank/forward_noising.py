@@ -865,6 +865,20 @@ def my_walk(x_0, noises, betas):
     ],
     "scrubber": [
         (
+            "wrong-range",
+            """
+import ipywidgets
+
+
+def my_scrubber(x_0, noise, schedule, show):
+    def picture(t):
+        show(schedule.add_noise(x_0, t, noise))
+
+    few = max(1, schedule.timesteps // 10)
+    return ipywidgets.interactive(picture, t=(0, schedule.timesteps, few))
+""",
+        ),
+        (
             "swapped-scales",
             """
 import ipywidgets

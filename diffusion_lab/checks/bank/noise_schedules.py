@@ -188,6 +188,14 @@ def my_snr(t, betas):
 """,
         ),
         (
+            "safety-number",
+            """
+def my_snr(t, betas):
+    bar = (1 - betas).cumprod(0)[t].clip(1e-6, 0.999999)
+    return bar / (1 - bar)
+""",
+        ),
+        (
             "shared-t",
             """
 def my_snr(t, betas):
