@@ -192,6 +192,26 @@ def _visible() -> tuple[list[str], list[str]]:
     return sorted(filter(os.path.exists, paths)), sorted(filter(os.path.isdir, holders))
 
 
+def _opened(paths: list[str], hidden: list[str]) -> tuple[list[str], list[str]]:
+    """Leave out of paths what is hidden, giving what else lies in the folders on the way to it.
+
+    Returns:
+        (opened, paths): the folders that gave way to what lies in them, and what is left.
+    """
+    opened, left = [], []
+    for path in paths:
+        if path in hidden:
+            continue
+        if not any(Path(place).is_relative_to(os.path.realpath(path)) for place in hidden):
+            left.append(path)
+            continue
+        inside = [os.path.realpath(entry.path) for entry in os.scandir(path)]
+        further, rest = _opened(inside, hidden)
+        opened += [path, *further]
+        left += rest
+    return opened, left
+
+
 def _covers(box: Box) -> list[tuple[str, str]]:
     """What is put over what: the parts of the stage over those of every copy of the package that can be seen."""
     if not box.stage:
@@ -275,6 +295,9 @@ def _spec(box: Box, scratch: Path, name: str, command: list[str]) -> dict:
         outer = os.getuid() if hasattr(os, "getuid") else 0
     home = "/tmp" if inside else str(scratch / "home")
     visible, holders = _visible()
+    hidden = [] if inside else [old for _, old in _covers(box)]
+    opened, visible = _opened(sorted({*visible, *holders}) if hidden else visible, hidden)
+    holders = [holder for holder in holders if holder not in opened]
     return dataclasses.asdict(box) | {
         "root": str(scratch / "root"),
         "run": str(scratch / "run"),
@@ -282,8 +305,9 @@ def _spec(box: Box, scratch: Path, name: str, command: list[str]) -> dict:
         "outer": outer,
         "as_root": as_root,
         "is_other_user": is_root and outer != 0,
-        "visible": visible,
+        "visible": [*visible, box.stage] if hidden else visible,
         "holders": holders,
+        "listed": opened,
         "covers": _covers(box) if inside else [],
         "filter": call_filter()[0].hex() if box.filtered else "",
         "name": name,

@@ -112,7 +112,7 @@ def _graded(task, reply: dict, before: dict) -> TaskGrade:
         return TaskGrade(task.number, task.points, task.points, "passed")
     if before["status"] == "blank" and reply["name"] not in run.NAMED:
         return TaskGrade(**before)
-    return run.unsolved(task, "\n".join(reply["lines"]))
+    return run.unsolved(task, "\n".join(reply["lines"]), {})
 
 
 def _changes(row: Row, judged: list[dict]) -> list[Change]:

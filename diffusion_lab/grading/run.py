@@ -484,21 +484,25 @@ def _task(task: Task, result: Result, order: list[str], fatal: dict, answered: d
         return TaskGrade(task.number, task.points, task.points, "passed")
     if task.number not in answered:
         return TaskGrade(task.number, 0, task.points, "blank")
-    return unsolved(task, result.messages[cell].partition("Traceback:\n")[2].strip())
+    return unsolved(task, result.messages[cell].partition("Traceback:\n")[2].strip(), answered)
 
 
-def unsolved(task: Task, message: str) -> TaskGrade:
-    """Give the grade of a task that its check finds blank or wrong, by what it says."""
+def unsolved(task: Task, message: str, answered: dict[str, str]) -> TaskGrade:
+    """Give the grade of a task that its check finds blank or wrong, by what it says.
+
+    `answered` has the answers by their tasks, from which lines are shown; where they are not at hand it may be empty.
+    """
     if message.startswith(f"{task.number} not attempted yet:"):
         return TaskGrade(task.number, 0, task.points, "blank")
     name = re.match(r"([a-z0-9-]+): ", message)
     if name and name[1] in (UNREADABLE, BROKEN):
         return TaskGrade(task.number, 0, task.points, "failed", "", message[:300])
     known = name and name[1] in NAMED
-    if not known and (found := syntax.error(answered[task.number])):
-        line = f"SyntaxError in line {found[0]}: {syntax.line_of(answered[task.number], found[0])}"
+    source = answered.get(task.number, "")
+    if not known and (found := syntax.error(source)):
+        line = f"SyntaxError in line {found[0]}: {syntax.line_of(source, found[0])}"
         return TaskGrade(task.number, 0, task.points, "failed", "error", f"{line} ({found[1]})")
-    sources = [answered[task.number], *answered.values()]
+    sources = [source, *answered.values()]
     note = _where_it_ended(message, sources) if known and name[1] == "error" else ""
     return TaskGrade(task.number, 0, task.points, "failed", name[1] if known else "", note)
 

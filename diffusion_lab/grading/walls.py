@@ -411,7 +411,7 @@ def _fence(system: _System, spec: dict) -> None:
     gpus = [str(path) for path in Path("/dev").glob("nvidia*")] if spec["gpu"] else []
     own = [spec["home"], spec["run"], "/dev/shm", *DEVICES, *gpus]
     # an import wants to list the folder that it searches
-    system.fence([spec["environment"]["PYTHONPATH"]], [*_readable(spec), "/proc"], own)
+    system.fence([spec["environment"]["PYTHONPATH"], *spec["listed"]], [*_readable(spec), "/proc"], own)
     if os.geteuid() == 0:
         system.bound_capabilities()
         if spec["is_other_user"]:
