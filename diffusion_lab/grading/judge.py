@@ -187,5 +187,5 @@ def the_judge() -> Judge:
 
 
 def share_memory() -> None:
-    """Let the judge of this process, which has no threads and does nothing else, be a copy of it."""
-    _JUDGES[os.getpid()] = Judge(forks=hasattr(os, "fork"))
+    """Let the judge be a copy of this process, unless it has threads: with those a copy may hang."""
+    _JUDGES[os.getpid()] = Judge(forks=hasattr(os, "fork") and threading.active_count() == 1)

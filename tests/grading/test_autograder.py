@@ -6,7 +6,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from diffusion_lab.grading import autograder, bundle, keys, run
+from diffusion_lab.grading import autograder, bundle, judge, keys, run
 from diffusion_lab.grading.rows import TaskGrade
 from diffusion_lab.grading.servers.hosts import HOSTS
 from tools import try_autograder
@@ -57,6 +57,7 @@ def server(tmp_path, monkeypatch):
         ]
         return run.Grade("graded", tasks, 0.1, 1, [], ["a log"])
 
+    monkeypatch.setattr(judge, "share_memory", lambda: None)  # this process goes on, and has threads
     monkeypatch.setattr(run, "Hearing", lambda *_: None)
     monkeypatch.setattr(run, "execute", execute)
     monkeypatch.setattr(run, "grade_notebook", grade_notebook)
