@@ -814,7 +814,10 @@ class Guess(Task):
             return math.isfinite(value) and abs(value - (low + high) / 2) <= (high - low) / 5
 
         found = {}
+        is_in_part = len(off) == 1 and len(ranges) > 2  # whoever squares one of many numbers squares them all
         for name, sentence, undo in SLIPS:
+            if is_in_part and name in SAME_FOR_ALL:
+                continue
             if all(is_close(label, undo(numbers[label])) for label in off):
                 found.setdefault(name, sentence)
         if len(off) > 1:
@@ -871,6 +874,8 @@ SLIPS = tuple(
     )
 )
 """What is done to a right guess, by the name of the mistake, with what takes it back."""
+SAME_FOR_ALL = ("variance-as-std", "log-for-ratio", "wrong-factor")
+"""The slips that are an accident where only one of several numbers looks like it."""
 
 
 class Question(NamedTuple):

@@ -614,6 +614,15 @@ def test_what_was_done_to_a_right_number_is_told(ask, exercise, guess, name, tex
     assert (outcome.name, text in str(outcome)) == (name, True), outcome
 
 
+def test_one_of_many_numbers_is_no_square_by_accident(ask, exercise):
+    task = exercise.tasks["1.3"]
+    wanted = {"mean": (0.4, 0.6), "variance": (5, 6), "spread": (3, 4)}
+    task.rights = {"": lambda: wanted}
+    squared = ask(task, {"mean": 0.5, "variance": 5.5, "spread": 3.5**2})
+    assert squared.name == "differs"
+    assert ask(task, {"mean": 0.5**2, "variance": 5.5**2, "spread": 3.5**2}).name == "variance-as-std"
+
+
 def test_of_two_wrong_guesses_that_fit_both_are_told(ask, exercise):
     task = exercise.tasks["1.2"]
     task.wrong("not-iterated", lambda: (10, 11), sentence="the second")
