@@ -586,8 +586,11 @@ def _(loss, draw):
 )
 def _(loss, draw):
     model, *rest = next(iter(_cases(loss, draw)))
+    examined = _small(draw)
     loss(model.train(), *rest)
-    return any(not is_training for (is_training,) in model.modes.entries)
+    loss(examined.eval(), *rest)
+    modes = [[is_training for (is_training,) in one.modes.entries] for one in (model, examined)]
+    return not all(modes[0]) or any(modes[1])
 
 
 @loss.probe("draws-own-times")

@@ -680,6 +680,7 @@ WRONG["loss"] += [
     ("loss-weighted", _loss(result="(bar * (answer - noise) ** 2).mean()")),
     ("loss-weighted", _loss(result="((answer - noise) ** 2 * (bar / (1 - bar)).clamp(max=5)).mean()")),
     ("changed-its-input", _loss().replace("    t =", "    model.eval()\n    t =")),
+    ("changed-its-input", _loss().replace("    t =", "    model.train()\n    t =")),
     ("detached-loss", _loss(result="(answer - noise).square().mean().item()")),
     ("detached-loss", _loss(result="(answer.detach() - noise).square().mean()")),
     ("draws-own-noise", _loss().replace("    t =", "    noise = torch.randn_like(x_0)\n    t =")),
