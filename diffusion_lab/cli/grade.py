@@ -26,7 +26,7 @@ def add_options(parser: Parser) -> None:
         action="append",
         default=[],
         metavar="STUDENT",
-        help="run nothing of this student, for a human to look at; repeatable",
+        help="run nothing of this student; repeatable",
     )
     parser.add_argument("--nonce", type=int, metavar="N", help="what the checks draw (default: at random)")
     parser.add_argument("--resume", action="store_true", help="go on with the gradebook in --out")
@@ -43,7 +43,7 @@ def add_options(parser: Parser) -> None:
         choices=["auto", "namespaces", "none"],
         default="auto",
         metavar="LEVEL",
-        help="where kernels run: auto, namespaces or none; auto refuses where there are no namespaces",
+        help="of the kernels: auto, namespaces or none",
     )
     parser.add_argument("--gpu", action="store_true", help="let kernels see the GPU")
     add_source_option(parser)
