@@ -295,7 +295,8 @@ def _spec(box: Box, scratch: Path, name: str, command: list[str]) -> dict:
         outer = os.getuid() if hasattr(os, "getuid") else 0
     home = "/tmp" if inside else str(scratch / "home")
     visible, holders = _visible()
-    hidden = [] if inside else [old for _, old in _covers(box)]
+    covers = _covers(box)
+    hidden = [] if inside else [old for _, old in covers]
     opened, visible = _opened(sorted({*visible, *holders}) if hidden else visible, hidden)
     holders = [holder for holder in holders if holder not in opened]
     return dataclasses.asdict(box) | {
@@ -308,7 +309,7 @@ def _spec(box: Box, scratch: Path, name: str, command: list[str]) -> dict:
         "visible": [*visible, box.stage] if hidden else visible,
         "holders": holders,
         "listed": opened,
-        "covers": _covers(box) if inside else [],
+        "covers": covers if inside else [],
         "filter": call_filter()[0].hex() if box.filtered else "",
         "name": name,
         "command": command,

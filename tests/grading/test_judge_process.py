@@ -23,6 +23,7 @@ from diffusion_lab.grading import run
 from diffusion_lab.grading.judge import Judge, JudgeError
 from diffusion_lab.grading.stage import stage
 from diffusion_lab.grading.suspicions import suspicions
+from diffusion_lab.grading.walls import landlock_version
 
 ROOT = Path(diffusion_lab.__file__).parents[1]
 BEST = boxes.find_box(memory=2048)
@@ -111,10 +112,11 @@ def test_a_run_without_a_judge_is_the_graders_error_and_no_zero(monkeypatch):
 # what can be read in the box
 
 LOOK = """
-import hashlib, json, os, sys
+import hashlib, itertools, json, os, sys
 sizes = set(SIZES)
 found = []
-for folder, inner, files in os.walk("/"):
+walks = map(os.walk, ["/", *TOPS])  # where there is no box, "/" itself may not be listed
+for folder, inner, files in itertools.chain.from_iterable(walks):
     if folder == "/":
         inner[:] = [name for name in inner if name not in ("proc", "sys", "dev")]
     for name in files:
@@ -140,7 +142,7 @@ if copies:
     usual = boxes.site.getsitepackages()
     boxes.site.getsitepackages = lambda: [*copies, *usual]
 notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(Path({look!r}).read_text())])
-made = run.execute(notebook, boxes.find_box("namespaces", memory=2048, warm={warm}), hearing=run.Hearing("01", 5))
+made = run.execute(notebook, boxes.find_box({level!r}, memory=2048, warm={warm}), hearing=run.Hearing("01", 5))
 print(made.cells[0].outputs[0].text)
 """
 
@@ -157,6 +159,37 @@ def secrets() -> dict[str, tuple[int, Path]]:
     }
 
 
+@pytest.mark.notebook
+@pytest.mark.skipif(
+    not landlock_version(), reason="Linux's Landlock is not here, which hides files without a box"
+)
+def test_nothing_that_is_right_can_be_read_without_a_box(tmp_path):
+    found, modules, number, _ = look_around(tmp_path, "none", ROOT, [], warm=False)
+    hidden = secrets()
+    assert number > 10, "it looked at nothing"
+    assert [hidden[digest][1].name for digest in found if digest in hidden] == []
+    assert modules == ["diffusion_lab.checks.forward_noising"]
+
+
+def look_around(tmp_path: Path, level: str, package: Path, copies: list[str], *, warm: bool) -> list:
+    """What `LOOK` finds in a kernel of this level: hashes of files, modules, how many files, and the package's file."""
+    look = tmp_path / "look.py"
+    sizes = sorted({size for size, _ in secrets().values()})
+    tops = [] if level == "namespaces" else [str(ROOT), sys.prefix]
+    look.write_text(LOOK.replace("SIZES", repr(sizes)).replace("TOPS", repr(tops)))
+    done = subprocess.run(
+        [sys.executable, "-c", DRIVE.format(copies=copies, look=str(look), warm=warm, level=level)],
+        env=os.environ | {"PYTHONPATH": str(package)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return json.loads(done.stdout)
+
+
 @in_a_box
 @pytest.mark.notebook
 @pytest.mark.parametrize("warm", [True, False], ids=["warm", "cold"])
@@ -166,24 +199,13 @@ def test_nothing_that_is_right_can_be_read_where_answers_run(tmp_path, kind, war
         pytest.skip("a template makes no difference to what is covered")
     hidden = secrets()
     assert len(hidden) > 60
-    look, package, copies = tmp_path / "look.py", ROOT, []
-    look.write_text(LOOK.replace("SIZES", repr(sorted({size for size, _ in hidden.values()}))))
+    package, copies = ROOT, []
     if kind != "clone":  # as pip leaves it: the package among others in a folder of installed ones
         installed = tmp_path / "site-packages"
         shutil.copytree(ROOT / "diffusion_lab", installed / "diffusion_lab", symlinks=True)
         copies = [str(installed)]
         package = installed if kind == "wheel" else ROOT
-    done = subprocess.run(
-        [sys.executable, "-c", DRIVE.format(copies=copies, look=str(look), warm=warm)],
-        env=os.environ | {"PYTHONPATH": str(package)},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    found, modules, number, file = json.loads(done.stdout)
+    found, modules, number, file = look_around(tmp_path, "namespaces", package, copies, warm=warm)
     assert Path(file).is_relative_to(package)
     assert number > 100, "it looked at nothing"
     assert [hidden[digest][1].name for digest in found if digest in hidden] == []

@@ -67,9 +67,13 @@ class Gradebook:
         found = [item for row in self._rows if row["status"] not in ABSENT for item in self._of_row(row)]
         return sorted(found, key=lambda item: (item.exercise, _natural(item.task), item.student.casefold()))
 
-    def mark(self, item: Item) -> Mark:
-        """The mark of an item as it stands now."""
-        return self.ledger.marks().get((cell_name(item.student), item.exercise, item.task), Mark())
+    def marked(self) -> list[tuple[Item, Mark]]:
+        """All items in the order of `items`, each with the mark that it has now."""
+        marks = self.ledger.marks()
+        return [
+            (item, marks.get((cell_name(item.student), item.exercise, item.task), Mark()))
+            for item in self.items()
+        ]
 
     def _of_row(self, row: dict) -> list[Item]:
         known = self._run["keys"].get(row["exercise"], {}).get("tasks", [])

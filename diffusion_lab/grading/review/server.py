@@ -96,9 +96,7 @@ class _Items(_Guarded):
     def get(self) -> None:
         gradebook = self.server.gradebook
         try:
-            self.write_json(
-                [item._asdict() | {"mark": gradebook.mark(item)._asdict()} for item in gradebook.items()]
-            )
+            self.write_json([item._asdict() | {"mark": mark._asdict()} for item, mark in gradebook.marked()])
         except (OSError, ValueError) as error:
             self.set_status(500)
             self.write_json({"error": str(error)})
