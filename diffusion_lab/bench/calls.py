@@ -200,7 +200,7 @@ def set_dice(state: tuple) -> None:
 
 @contextlib.contextmanager
 def dice_as_before() -> Iterator[None]:
-    """Put random numbers back behind a block of code."""
+    """Put random numbers back after a block of code."""
     state = dice()
     try:
         yield

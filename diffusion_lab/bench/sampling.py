@@ -9,9 +9,7 @@ from diffusion_lab.bench.notes import Notes
 
 
 def thawed(answer):
-    """The answer; it may freeze the network, whose weights want gradients again behind it."""
-    if not callable(answer):
-        return answer
+    """The answer; it may freeze the network, whose weights want gradients again after it."""
 
     @functools.wraps(answer, updated=())
     def call(*args):

@@ -165,7 +165,7 @@ def _other_gradient(followed, wanted):
 def played(step):
     """Three steps of a network with momentum, into which gradients of another batch were left.
 
-    Gives losses, the weights behind each, and for each step in what mode all parts and the outermost one were, and how
+    Gives losses, the weights after each, and for each step in what mode all parts and the outermost one were, and how
     many losses and steps there were; last, why the weights did not move, and whether the model itself was asked and a
     graph came back.
     """

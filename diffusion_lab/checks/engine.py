@@ -393,6 +393,15 @@ class Task:
                 f" over: {instead}",
             )
 
+    def _aside(self, got: Iterable[Outcome]) -> str:
+        """What is told beside the name of a mistake that a changed input may have brought about."""
+        which = self._changed_arguments(got)
+        return (
+            f"By the way, {which} changed by your function, which may be why; use a `.clone()`"
+            if which
+            else ""
+        )
+
     def _changed_arguments(self, got: Iterable[Outcome]) -> str:
         """The arguments that an answer has changed and may not, such as "`x` was"; "" if there are none."""
         places = {place for outcome in got for place in outcome.changed}
@@ -447,8 +456,9 @@ class Task:
         Else say what was raised, or what is wrong with the form or numbers.
         """
         printed = next((outcome.printed for outcome in got if outcome.printed), "")
+        changed = self._aside(got)
         if explained := self._explained(self.wrongs, cases, got, wanted, student):
-            return self._mistaken(*explained, printed=printed)
+            return self._mistaken(*explained, changed, printed=printed)
         for args, outcome in zip(cases, got, strict=True):
             if outcome.error:
                 explained = self._explained_in_general(cases, got, wanted, student)
@@ -466,7 +476,7 @@ class Task:
                 return self._mistaken(*problem, self._where_it_departs(cases, got, first), printed=printed)
         self._try_probes(student, self.probes)
         if explained := self._explained_in_general(cases, got, wanted, student):
-            return self._mistaken(*explained, printed=printed)
+            return self._mistaken(*explained, changed, printed=printed)
         expect(student.answer, [Call(cases[0])] * 2 + [Call(args) for args in self._variations(cases)])
         if not same(*(run(student, cases[0]).tensors for _ in range(2)), tolerance=0.0):
             sentence = CATALOGUE["not-repeatable"].sentence

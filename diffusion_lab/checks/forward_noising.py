@@ -479,7 +479,7 @@ def _walk(
     ),
     hints=(
         (
-            "Keep a list that begins with x_0, and put one new picture behind it per step. `torch.stack`"
+            "Keep a list that begins with x_0, and add one new picture to it at each step. `torch.stack`"
             " makes a tensor of it."
         ),
         (

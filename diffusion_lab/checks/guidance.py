@@ -245,7 +245,7 @@ drop_labels.wrong(
 drop_labels.wrong(
     "batch-dropout",
     _dropped(lambda coins, p: (coins < p).cumsum(0) > 0),
-    sentence="once one label was dropped, so were all behind it; every one has a coin of its own",
+    sentence="once one label was dropped, so were all after it; every one has a coin of its own",
 )
 drop_labels.wrong(
     "batch-dropout",

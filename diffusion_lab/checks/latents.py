@@ -929,7 +929,7 @@ for _measure in (_std, lambda latents: latents.std(unbiased=False)):
     through_latent.wrong(
         "scale-one-way",
         _carried(lambda latents, f=_measure: 1 / f(latents), to_decoder=lambda out, k: out),
-        sentence="the decoder got scaled latents; divide by the scale behind the U-Net",
+        sentence="the decoder got scaled latents; divide by the scale after the U-Net",
     )
     through_latent.wrong(
         "scale-one-way",
@@ -943,7 +943,7 @@ for _measure in (_std, lambda latents: latents.std(unbiased=False)):
         _carried(lambda latents, f=_measure: 1 / f(latents), to_decoder=lambda out, k: out * k),
         _carried(_measure, to_decoder=lambda out, k: out * k),
         sentence=(
-            "the same was done on both sides of the U-Net; what multiplies before it has to divide behind it"
+            "the same was done on both sides of the U-Net; what multiplies before it has to divide after it"
         ),
     )
     through_latent.wrong(

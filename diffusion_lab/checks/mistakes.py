@@ -21,7 +21,7 @@ class Mistake(NamedTuple):
 
 _SECTIONS = {
     ("01", "1. One step"): {
-        "missing-zero-entry": "entry 0 is for clean data and must be 0; the T betas stand behind it",
+        "missing-zero-entry": "entry 0 is for clean data and must be 0; the T betas come after it",
         "uniform-noise": (
             "the noise is uniform (`rand`: mean 1/2, variance 1/12); standard normal (`randn`) is wanted"
         ),
@@ -76,7 +76,7 @@ _SECTIONS = {
             "the slider was read once, when it was built; read it anew in the function that each move calls"
         ),
         "old-for-new": "the picture belongs to the place that the slider came from; `change.new` is where it is",
-        "nothing-shown": "wherever the slider is, nothing is drawn; hand x_t to `show`",
+        "nothing-shown": "moving the slider draws nothing; hand x_t to `show` at every move, with no button in between",
         "nothing-at-first": "nothing is there until the slider is moved; show a picture when you build it, too",
         "shown-elsewhere": (
             "the picture is drawn outside of the widget; draw in an Output that is a part of what you return"
@@ -217,15 +217,15 @@ _SECTIONS = {
     },
     ("04", "1. The first network one writes"): {
         "stride-ignored": (
-            "behind a layer of stride 2 a step is two pixels wide, and so is the reach of a kernel"
+            "after a layer of stride 2 a step is two pixels wide, and so is the reach of a kernel"
         ),
         "half-the-field": "only one side was counted; the field reaches as far to the left as to the right",
         "small-field": (
             "a pixel's answer depends on too few around it; a smaller map or more layers see further"
         ),
         "area-for-width": "that is an area, and a width is wanted",
-        "stride-too-early": "a stride makes the steps of the layers *behind* it longer, not those of its own kernel",
-        "field-doubled": "the whole width was doubled; a stride doubles the reach of the layers behind it only",
+        "stride-too-early": "a stride makes the steps of the layers *after* it longer, not those of its own kernel",
+        "field-doubled": "the whole width was doubled; a stride doubles the reach of the layers after it only",
         "fields-multiplied": "widths were multiplied; every layer adds its reach to each side",
         "middle-left-out": "the pixel in the middle counts, too",
         "centres-counted": "widths of kernels were added up; the first one's width counts, of the others the reach",
@@ -299,9 +299,9 @@ _SECTIONS = {
         ),
         "shift-missing": "scale was used, but the shift was left out",
         "scale-missing": "shift was used, but the scale was left out",
-        "shift-scaled": "the shift was multiplied as well; it is added behind the scaling: norm(u) (1 + scale) + shift",
+        "shift-scaled": "the shift was multiplied as well; it is added after the scaling: norm(u) (1 + scale) + shift",
         "maps-added-again": "the maps were added once more; 1 + scale keeps them already",
-        "activation-added": "a SiLU, ReLU or the like was put in; equation (2) has none, neither on c nor behind",
+        "activation-added": "a SiLU, ReLU or the like was put in; equation (2) has none, neither on c nor after",
         "reshape-for-transpose": (
             "W was brought to shape (D, 2C) by a `reshape`, which mixes its rows; W^T is `weight.T`"
         ),
@@ -591,7 +591,7 @@ _SECTIONS = {
         ),
         "another-spread": "the scale is 1 over another measure of size; the standard deviation is wanted",
         "measured-twice": (
-            "it was measured again behind the U-Net, which undoes what that did to the size; measure once"
+            "it was measured again after the U-Net, which undoes what that did to the size; measure once"
         ),
         "decoded-too-early": "the scale was undone at the wrong place: it belongs between the U-Net and `decode`",
         "many-for-few": "the latents to measure went through the U-Net; it is `z` that goes",
@@ -614,7 +614,7 @@ _SECTIONS = {
         ),
         "masked-by-zero": "a score of 0 still has the weight exp(0); padding wants a score of minus infinity",
         "mask-after-softmax": (
-            "padding was taken out behind the softmax, and what is left does not add up to 1"
+            "padding was taken out after the softmax, and what is left does not add up to 1"
         ),
     },
     ("09", "2. Pictures and captions in one space"): {

@@ -103,7 +103,7 @@ how_sure.wrong(
 how_sure.wrong(
     "factor-missing",
     *_near(0.1 / 0.28 * 0.25, by=0.007),
-    sentence="in the formula for both, beta_2 itself stands behind the fraction, not beta_2 / alpha_2",
+    sentence="in the formula for both, beta_2 itself stands after the fraction, not beta_2 / alpha_2",
 )
 how_sure.wrong(
     "factor-missing",

@@ -603,7 +603,7 @@ def _weighed(queries, keys, values, mask, weigh):
             " shape (B, P, L). Divide by the root of D, the number of features of a query."
         ),
         (
-            "A weight of 0 behind the softmax needs a score of minus infinity before it: "
+            "A weight of 0 after the softmax needs a score of minus infinity before it: "
             "scores.masked_fill(~mask[:, None, :], -torch.inf). Which of the three axes has to add up to 1?"
         ),
         "scores.softmax(dim=-1) @ values, with the mask put on before.",

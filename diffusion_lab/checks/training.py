@@ -257,7 +257,7 @@ def _loss(times=_times, scales=_scales, target=_eps, seen=_seen, reduce=_mean_sq
     prepare=with_gradient,
     hints=(
         (
-            "u * T lies between 0 and T. `.long()` cuts off what is behind the point: 0 … T-1. What is"
+            "u * T lies between 0 and T. `.long()` cuts off what is after the point: 0 … T-1. What is"
             " missing to 1 … T?"
         ),
         (
@@ -357,7 +357,7 @@ loss.wrong(
     "endpoint-missed",
     _loss(lambda u, T: (u * T).ceil().long()),
     sentence=(
-        "rounding up makes t = 0 of u = 0; t must run from 1 to T (cut off what is behind the point, and"
+        "rounding up makes t = 0 of u = 0; t must run from 1 to T (cut off what is after the point, and"
         " add 1)"
     ),
 )
@@ -622,7 +622,7 @@ WITH_BIASES = border("with biases", lambda model, *_: any(p.ndim == 1 for p in m
 
 
 PLAYED = (
-    "the weights behind each step",
+    "the weights after each step",
     "the losses that you return",
     "the modes in which the loss was computed",
     "the number of losses and steps",
@@ -720,7 +720,7 @@ train_step.wrong("stale-gradients", _step("backward", "step"))
 train_step.wrong(
     "stale-gradients",
     _step("backward", "step", "zero"),
-    sentence="gradients were cleared behind the step; those that another batch has left were still there before it",
+    sentence="gradients were cleared after the step; those that another batch has left were still there before it",
 )
 train_step.wrong(
     "step-order",
@@ -882,7 +882,7 @@ def _(train_step, draw):
 for _number, _name in enumerate(OTHER_GRADIENTS, start=1):
     _sentence = (
         "the gradient that was followed is too large: the loss was multiplied by a number before"
-        " `backward`, or the gradients behind it"
+        " `backward`, or the gradients after it"
     )
     train_step.probe(_name, _sentence if _name == "wrong-factor" else "")(
         lambda train_step, draw, number=_number: _kinds(train_step, draw)[2] == number
@@ -917,7 +917,7 @@ def _(train_step, draw):
 
 
 def _asked_again(mode):
-    """Returns the loss behind the step, computed in training mode or not."""
+    """Returns the loss after the step, computed in training mode or not."""
 
     def step(model, optimizer, batch, loss_of):
         _right_step(model, optimizer, batch, loss_of)
@@ -931,7 +931,7 @@ train_step.wrong(
     _asked_again(True),
     _asked_again(False),
     sentence=(
-        "the loss *before* the step is wanted, the one you have already; yours was computed again behind the"
+        "the loss *before* the step is wanted, the one you have already; yours was computed again after the"
         " step"
     ),
 )
@@ -996,7 +996,7 @@ def _mix(a, w, decay):
     ),
 )
 def update_ema(average, model, moves, decay):
-    """The average behind each of the `moves` of the network's weights."""
+    """The average after each of the `moves` of the network's weights."""
     return _ema(_mix)(average, model, moves, decay)
 
 

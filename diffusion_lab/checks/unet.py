@@ -94,7 +94,7 @@ _across_is(
     11,
     13,
     sentence=(
-        "the stride of layer 2 makes the steps of the layers *behind* it two pixels wide; its own kernel still lies on"
+        "the stride of layer 2 makes the steps of the layers *after* it two pixels wide; its own kernel still lies on"
         " neighbours"
     ),
 )
@@ -103,7 +103,7 @@ _across_is(
     14,
     18,
     10,
-    sentence="the stride does not double the whole width; it doubles what the layer behind it adds to each side",
+    sentence="the stride does not double the whole width; it doubles what the layer after it adds to each side",
 )
 _across_is(
     "fields-multiplied",
