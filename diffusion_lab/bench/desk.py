@@ -18,6 +18,8 @@ SUFFIX = ".plan"
 """Of the file with the plan of an exercise, beside its module."""
 BEFORE = "from diffusion_lab.bench import desk as _desk; _desk.expect()"
 """What is run before a check, as only then a record is wanted: a student may call a check in an answer as well."""
+MORE = "from diffusion_lab.bench import desk as _desk; _desk.more({calls!r})"
+"""What is run after a check that wants to see more calls, formatted with them; see `more`."""
 _is_expected: list[bool] = []
 _last: list[tuple["Desk", Any]] = []
 """The task that was asked for last, and its answer, for those who want to know more of it."""

@@ -26,7 +26,6 @@ from jupyter_client import BlockingKernelClient  # noqa: E402
 
 MIB = 2**20
 SLICE = 0.2  # seconds that are waited at a time
-RECORD = "application/vnd.diffusion-lab.record+json"  # as in diffusion_lab.bench.record
 RECORDS = 40  # MiB that a check may put out, which is more than a record may have
 DUMPABLE = 4  # whether others may read this process's memory, from linux/prctl.h
 
@@ -100,7 +99,7 @@ class Boxed(nbval.kernel.RunningKernel):
     def _put_verdict(self, msg_id, until):
         """Put what the judge says in the place of what a check put out; without a record there is only an error."""
         messages = self._messages(msg_id)
-        record = _record(messages)
+        record = self._record(messages)
         if record is None:
             kinds = ("status", "execute_input", "error")
             self.pending.extend(message for message in messages if message["msg_type"] in kinds)
@@ -108,10 +107,10 @@ class Boxed(nbval.kernel.RunningKernel):
         reply, seconds = self._asked({"task": self.task(), "record": record})
         while "calls" in reply:
             until += seconds
-            code = f"from diffusion_lab.bench import desk\ndesk.more({reply['calls']!r})"
+            code = self.settings["more"].format(calls=reply["calls"])
             more = self.kc.execute(code, store_history=False, allow_stdin=False, stop_on_error=False)
             self._await_end(more, until)
-            reply, seconds = self._asked({"more": True, "record": _record(self._messages(more)) or ""})
+            reply, seconds = self._asked({"more": True, "record": self._record(self._messages(more)) or ""})
         if "line" in reply:
             said = {"name": "stdout", "text": reply["line"] + "\n"}
             self.pending.append(_message(msg_id, "stream", said))
@@ -129,6 +128,15 @@ class Boxed(nbval.kernel.RunningKernel):
         if "failed" in reply:
             self._end("judge", reply["failed"])
         return reply, seconds
+
+    def _record(self, messages):
+        """The record among the messages of a check, or None."""
+        kind = self.settings["record"]
+        for message in messages:
+            data = message["content"].get("data", {}) if message["msg_type"] == "display_data" else {}
+            if isinstance(data, dict) and isinstance(data.get(kind), str):
+                return data[kind]
+        return None
 
     def _messages(self, msg_id):
         """All that was published of a cell, up to its end."""
@@ -177,15 +185,6 @@ class Boxed(nbval.kernel.RunningKernel):
         self.kc.stop_channels()
         if not self.ended:
             self.ended = "stopped"
-
-
-def _record(messages):
-    """The record among the messages of a check, or None."""
-    for message in messages:
-        data = message["content"].get("data", {}) if message["msg_type"] == "display_data" else {}
-        if isinstance(data, dict) and isinstance(data.get(RECORD), str):
-            return data[RECORD]
-    return None
 
 
 def _message(msg_id, kind, content):
@@ -253,7 +252,8 @@ def main(settings: dict, notebook: Path) -> int:
 
     Of the settings, connection is a path; alive, report, junit and judge are file descriptors; deadline is in
     seconds since 1970, cell_timeout in seconds, output and memory in MiB; checks are tasks by the places of their
-    cells, and before is what is run before a check.
+    cells; before is what is run before a check, more what makes it see more calls, and record the kind of output that
+    is a record.
     """
     import _pytest.junitxml
 

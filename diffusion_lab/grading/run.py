@@ -26,7 +26,7 @@ from typing import NamedTuple
 import nbformat
 from nbformat import NotebookNode
 
-from diffusion_lab.bench.desk import BEFORE
+from diffusion_lab.bench.desk import BEFORE, MORE
 from diffusion_lab.bench.record import MIME
 from diffusion_lab.checks import cells as labels
 from diffusion_lab.checks.judging import BROKEN, UNREADABLE, Round
@@ -172,6 +172,8 @@ def run(
             grader, plugin = (stack.enter_context(end) for end in socket.socketpair())
             settings = {
                 "judge": plugin.fileno(),
+                "record": MIME,
+                "more": MORE,
                 "checks": hearing.checks(notebook) if hearing else {},
                 "before": _before(notebook),
                 "connection": str(kernel.connection),
@@ -359,8 +361,7 @@ def _verdict(hearing: Hearing, task: str, cell: NotebookNode, outputs: Callable)
 
     reply = hearing.reply({"task": task, "record": record(cell.outputs)})
     while "calls" in reply:
-        code = f"from diffusion_lab.bench import desk\ndesk.more({reply['calls']!r})"
-        reply = hearing.reply({"more": True, "record": record(outputs(code))})
+        reply = hearing.reply({"more": True, "record": record(outputs(MORE.format(calls=reply["calls"])))})
     if "line" not in reply:
         raise RuntimeError(f"cell {cell.get('id')}: {reply.get('failed') or ' '.join(reply['lines'])}")
     return nbformat.v4.new_output("stream", name="stdout", text=reply["line"] + "\n")

@@ -13,8 +13,8 @@ SUBMISSION_SENTENCES = {
     "NO-ANSWERS": "There is no answer of yours in this file. Did you hand in the right one?",
     "GRADER-ERROR": "The grader failed. That is not your fault, and your work is not lost: your instructor will"
     " look at it.",
-    "EXCLUDED": "Nothing of yours was run. Your instructor will look at it.",
-    "MISSING": "Nothing of yours was found.",
+    "EXCLUDED": "Your answers were not run. Your instructor will look at them.",
+    "MISSING": "We found no hand-in of yours.",
     "EXCUSED": "You are excused from this exercise.",
 }
 """What became of a submission, said to the student."""
